@@ -1,0 +1,90 @@
+"""Where the model was unsure: probability statistics and the worst tokens over many pages."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from glmocr_utils.records import OcrResult, PageRef, TokenProb
+
+
+@dataclass(frozen=True, slots=True)
+class ProbabilitySummary:
+    """Statistics of the chosen tokens' probabilities, 0 to 1; None where there is no token.
+
+    The average is that of the probabilities, not of their logarithms.
+    """
+
+    num_tokens: int
+    average: float | None
+    minimum: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorstToken:
+    """A token of low probability in its surroundings.
+
+    Attributes:
+        page: where it stands; line_number: printed line on that page, from 1.
+        index: of the token on its page, from 0.
+        token: the token itself.
+        before, after: the text of the tokens around it.
+    """
+
+    page: PageRef
+    line_number: int
+    index: int
+    token: TokenProb
+    before: str
+    after: str
+
+
+def summarize(tokens: Iterable[TokenProb]) -> ProbabilitySummary:
+    """Number, average and minimum of the tokens' probabilities."""
+    probabilities = [token.prob for token in tokens]
+    if not probabilities:
+        return ProbabilitySummary(0, None, None)
+    average = sum(probabilities) / len(probabilities)
+    return ProbabilitySummary(len(probabilities), average, min(probabilities))
+
+
+def worst_tokens(
+    results: Sequence[OcrResult], worst_n: int = 50, context_tokens: int = 10
+) -> list[WorstToken]:
+    """The `worst_n` tokens of lowest probability over all pages, worst first.
+
+    Args:
+        context_tokens: how many tokens of the same page are told on each side.
+    """
+    candidates = sorted(
+        (token.logprob, number, index)
+        for number, result in enumerate(results)
+        for index, token in enumerate(result.tokens)
+    )
+    return [
+        _in_context(results[number], index, context_tokens)
+        for _, number, index in candidates[:worst_n]
+    ]
+
+
+def _in_context(result: OcrResult, index: int, context_tokens: int) -> WorstToken:
+    tokens = result.tokens
+    until_here = "".join(token.text for token in tokens[:index])
+    return WorstToken(
+        page=result.page,
+        line_number=until_here.count("\n") + 1,
+        index=index,
+        token=tokens[index],
+        before="".join(token.text for token in tokens[max(0, index - context_tokens) : index]),
+        after="".join(token.text for token in tokens[index + 1 : index + 1 + context_tokens]),
+    )
+
+
+def lines_of_tokens(result: OcrResult) -> Iterator[list[TokenProb]]:
+    """The page's tokens line by line; a token that holds a line end closes its line."""
+    line: list[TokenProb] = []
+    for token in result.tokens:
+        line.append(token)
+        if "\n" in token.text:
+            yield line
+            line = []
+    if line:
+        yield line

@@ -1,0 +1,123 @@
+"""Running notebooks without a browser: papermill with strict parameters, and what a run records."""
+
+import json
+import os
+from pathlib import Path
+
+import papermill
+from papermill.exceptions import PapermillExecutionError
+
+# What `make demo` runs, in this order, and on what.
+BUNDLED_MODEL = "data/models/glm-ocr-tiny"
+DEMO = {
+    "01_render": {"input_path": "data/samples", "output_dir": "outputs/demo/01_render"},
+    "02_ocr_explore": {
+        "input_path": "data/samples/decision_scan.pdf",
+        "model_id": BUNDLED_MODEL,
+        "max_tokens": 1024,
+        "batch_size": 2,
+        "show_tokens": True,
+        "show_probs": True,
+        "output_dir": "outputs/demo/02_ocr_explore",
+    },
+}
+
+
+def project_root(start: Path | None = None) -> Path:
+    """The folder that holds `notebooks/` and `glmocr_utils/`, from here upwards.
+
+    Notebooks go there first, so that the same relative paths work from JupyterLab, which starts a
+    notebook in its own folder, and from papermill, which starts it where the user is.
+
+    Raises:
+        FileNotFoundError: there is none at or above `start`.
+    """
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / "notebooks").is_dir() and (folder / "glmocr_utils").is_dir():
+            return folder
+    raise FileNotFoundError(
+        f"{start} is not inside the project: no folder above it holds notebooks/ and "
+        "glmocr_utils/. Start the notebook from a clone of the project."
+    )
+
+
+def notebook_parameters(notebook: str | Path) -> dict[str, str]:
+    """The parameters of a notebook and their defaults, as they are written there."""
+    inferred = papermill.inspect_notebook(str(notebook))
+    return {name: parameter["default"] for name, parameter in inferred.items()}
+
+
+def run_notebook(
+    notebook: str | Path, output: str | Path, parameters: dict[str, object] | None = None
+) -> Path:
+    """Run a notebook from top to bottom and save it with its outputs; progress goes to stderr.
+
+    papermill only warns of a parameter that the notebook does not have; here it is an error, so
+    that a typing mistake does not run for hours on a default.
+
+    Returns:
+        The path of the notebook with its outputs, which is also written when a cell fails.
+
+    Raises:
+        ValueError: an unknown parameter.
+        papermill.PapermillExecutionError: a cell failed.
+    """
+    parameters = parameters or {}
+    known = notebook_parameters(notebook)
+    unknown = sorted(parameters.keys() - known.keys())
+    if unknown:
+        raise ValueError(
+            f"{Path(notebook).name} has no parameter {', '.join(unknown)}; "
+            f"it has {', '.join(known)}"
+        )
+    Path(output).parent.mkdir(parents=True, exist_ok=True)
+    papermill.execute_notebook(str(notebook), str(output), parameters, kernel_name="python3")
+    return Path(output)
+
+
+def record_results(output_dir: str | Path, **results: object) -> Path:
+    """Write what a notebook found as `results.json` in its output folder, for scripts and tests.
+
+    Args:
+        results: names and JSON values.
+
+    Returns:
+        The path of the file, which appears complete or not at all.
+    """
+    path = Path(output_dir) / "results.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".json.partial")
+    partial.write_text(json.dumps(results, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+    return path
+
+
+def run_demo() -> int:
+    """Run every notebook on the samples with the bundled model, offline.
+
+    Returns:
+        0, or 1 when a notebook failed.
+    """
+    os.environ["HF_HUB_OFFLINE"] = "1"  # for the notebooks' kernels
+    root = project_root()
+    os.chdir(root)
+    made: list[str] = []
+    for name, parameters in DEMO.items():
+        output = Path("outputs/demo") / f"{name}.ipynb"
+        print(f"── {name} ──", flush=True)
+        try:
+            run_notebook(root / "notebooks" / f"{name}.ipynb", output, parameters)
+        except PapermillExecutionError as error:
+            print(f"{name} failed: {error}\nIts outputs so far are in {output}")
+            return 1
+        made += [str(output), *_files_to_look_at(Path(parameters["output_dir"]))]
+    print("\nLook at:")
+    print("\n".join(f"  {path}" for path in made))
+    return 0
+
+
+def _files_to_look_at(output_dir: Path) -> list[str]:
+    """The files of a step, or its folder where there are many."""
+    files = sorted(path for path in output_dir.iterdir() if path.is_file())
+    return [str(path) for path in files] if len(files) <= 6 else [f"{output_dir}/"]

@@ -1,0 +1,121 @@
+"""Figures for notebooks: pages, a page beside its text, how sure the model was."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from glmocr_utils.confidence import lines_of_tokens
+from glmocr_utils.records import OcrResult, PageImage, PageRef, TokenProb
+
+# One hue at rising strength; the last step is also bold and underlined, so that colour is never
+# the only sign. (lowest probability of the step, fill)
+STEPS = (
+    (0.99, None),
+    (0.95, "#fdf0e2"),
+    (0.80, "#fbd9b5"),
+    (0.50, "#f6b26b"),
+    (0.00, "#e8853a"),
+)
+WORST_INK = "#b00020"
+INK = "#1f1f1f"
+MONOSPACE = "DejaVu Sans Mono"
+MONOSPACE_ADVANCE_EM = 0.602  # the width of each of its characters
+
+
+def page_grid(pages: Sequence[PageImage], columns: int = 4) -> Figure:
+    """Thumbnails with name, page number and size in pixels."""
+    rows = max(1, -(-len(pages) // columns))
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(2.6 * columns, 3.6 * rows), squeeze=False, layout="constrained"
+    )
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for ax, page in zip(axes.flat, pages, strict=False):
+        _draw_page(ax, page)
+        ax.set_title(
+            f"{_name(page.page)}\n{page.width_px} × {page.height_px} px", fontsize=8, color=INK
+        )
+    return figure
+
+
+def page_and_tokens(page: PageImage, result: OcrResult) -> Figure:
+    """The page image beside its text, each token tinted by its probability in five steps.
+
+    Tokens below 0.5 are also bold, red and underlined. Lines are set in a monospaced font, so the
+    tint sits exactly on characters of ordinary width.
+    """
+    lines = list(lines_of_tokens(result)) or [[]]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 7), layout="constrained")
+    _draw_page(left, page)
+    left.set_title(_name(page.page), loc="left", fontsize=10)
+    right.set_title("darker = less sure, red = probability below 0.5", loc="left", fontsize=10)
+    longest = max(sum(len(token.text) for token in line) for line in lines)
+    columns, rows = max(40, longest + 1), max(24, len(lines) + 1)
+    right.set(xlim=(0, columns), ylim=(rows, 0))
+    right.set_axis_off()
+    font_size = min(5.3 * 72 / (columns * MONOSPACE_ADVANCE_EM), 6.4 * 72 / rows / 1.3)
+    # in data units, so that text and tint keep together whatever the layout makes of the axes
+    stretch = columns * MONOSPACE_ADVANCE_EM * font_size / (5.3 * 72)
+    right.set_xlim(0, columns / stretch)
+    for number, line in enumerate(lines):
+        _draw_line(right, number, line, font_size)
+    return figure
+
+
+def probability_histogram(results: Sequence[OcrResult]) -> Figure:
+    """How many tokens have which probability; logarithmic counts, for the few are the point."""
+    probabilities = [token.prob for result in results for token in result.tokens]
+    figure, ax = plt.subplots(figsize=(7, 2.8), layout="constrained")
+    ax.hist(probabilities, bins=np.linspace(0, 1, 41), color="#e8853a", edgecolor="white")
+    ax.set_yscale("log")
+    ax.set(xlabel="probability of the chosen token", ylabel="tokens", xlim=(0, 1))
+    ax.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def tint(token: TokenProb) -> str | None:
+    """The fill for a token's probability; None for the surest step."""
+    return next(fill for lowest, fill in STEPS if token.prob >= lowest)
+
+
+def _draw_line(ax: Axes, number: int, line: Sequence[TokenProb], font_size: float) -> None:
+    column = 0
+    for token in line:
+        text = token.text.rstrip("\n")
+        fill = tint(token)
+        width = max(len(text), 0.4)  # a token without text of its own still shows
+        if fill:
+            ax.add_patch(Rectangle((column, number + 0.08), width, 0.92, color=fill, lw=0))
+        is_worst = fill == STEPS[-1][1]
+        if is_worst:
+            ax.plot([column, column + width], [number + 0.96] * 2, color=WORST_INK, lw=1.2)
+        ax.text(
+            column,
+            number + 0.78,
+            # OCR text is no formula
+            text.replace("$", r"\$"),
+            family=MONOSPACE,
+            fontsize=font_size,
+            color=WORST_INK if is_worst else INK,
+            weight="bold" if is_worst else "normal",
+        )
+        column += len(text)
+
+
+def _draw_page(ax: Axes, page: PageImage) -> None:
+    ax.imshow(page.image, interpolation="antialiased")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.set_axis_on()
+    for spine in ax.spines.values():
+        spine.set_color("#cccccc")
+
+
+def _name(page: PageRef) -> str:
+    name = Path(page.document_path).name.replace("$", r"\$")
+    return f"{name}, page {page.page_number}"

@@ -1,0 +1,86 @@
+"""The one place that builds GLM-OCR's prompt and knows its stop tokens.
+
+Training and inference both come here, so that they use the same prompt, byte for byte.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+from PIL import Image
+from transformers import BatchFeature, ProcessorMixin
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+TEXT_RECOGNITION = "Text Recognition:"
+
+PromptStyle = Literal["default", "nothink"]
+
+# The assistant's turn ends with the token that opens the next turn, or with the end of the text.
+# The chat template itself never closes the last turn.
+TURN_END = "<|user|>"
+TEXT_END = "<|endoftext|>"
+
+# Some checkpoints may write an empty thought before the text; it is no part of the page.
+EMPTY_THOUGHT = "<think></think>"
+
+
+def render_prompt(
+    processor: ProcessorMixin, prompt: str = TEXT_RECOGNITION, style: PromptStyle = "default"
+) -> str:
+    """The generation prompt for one image, as text; the image stands before the prompt's text.
+
+    Args:
+        prompt: the task, such as `Text Recognition:` or `Table Recognition:`.
+        style: `default`, or `nothink`, which renders the template with `enable_thinking=False`.
+
+    Returns:
+        `[gMASK]<sop><|user|>\\n<|begin_of_image|><|image|><|end_of_image|>{prompt}<|assistant|>\\n`
+        in the default style.
+    """
+    if style not in get_args(PromptStyle):
+        raise ValueError(f"prompt style must be one of {get_args(PromptStyle)}, got {style!r}")
+    content = [{"type": "image"}, {"type": "text", "text": prompt}]
+    options = {"enable_thinking": False} if style == "nothink" else {}
+    return processor.apply_chat_template(
+        [{"role": "user", "content": content}],
+        tokenize=False,
+        add_generation_prompt=True,
+        **options,
+    )
+
+
+def encode_prompt(
+    processor: ProcessorMixin,
+    images: Sequence[Image.Image],
+    prompt: str = TEXT_RECOGNITION,
+    style: PromptStyle = "default",
+) -> BatchFeature:
+    """The model's inputs for a batch of page images, padded on the left.
+
+    Returns:
+        `input_ids`, `attention_mask`, `mm_token_type_ids`: (batch, num_tokens).
+        `pixel_values`: (total patches of all images, 1176). `image_grid_thw`: (batch, 3).
+    """
+    inputs = processor(
+        text=[render_prompt(processor, prompt, style)] * len(images),
+        images=list(images),
+        padding=True,
+        padding_side="left",
+        return_tensors="pt",
+    )
+    inputs.pop("token_type_ids", None)  # some tokenizers add them; the model takes none
+    return inputs
+
+
+def stop_token_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Ids of the tokens that end a page: end of text and end of turn, in the checkpoint's order.
+
+    Raises:
+        ValueError: the tokenizer lacks one of them, so it is not GLM-OCR's.
+    """
+    ids = [tokenizer.convert_tokens_to_ids(token) for token in (TEXT_END, TURN_END)]
+    if None in ids or tokenizer.unk_token_id in ids:
+        raise ValueError(
+            f"this tokenizer has no {TEXT_END} or {TURN_END} token: it is not GLM-OCR's. "
+            "Pass the id or folder of a GLM-OCR model."
+        )
+    return ids

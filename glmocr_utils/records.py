@@ -1,0 +1,262 @@
+"""The records that flow between steps, and their JSON form.
+
+`PageRef → PageImage → OcrResult[TokenProb] | FailedPage`. All are frozen and check themselves
+when built, so that a wrong value is found where it is made and not three steps later.
+
+`page_index` counts from 0. `page_number` counts from 1 and is for people and file names.
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+from PIL import Image
+
+FinishReason = Literal["stop", "length", "loop"]
+FailureStatus = Literal["unreadable", "encrypted", "too_large", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class PageRef:
+    """One page of one document.
+
+    Attributes:
+        document_path: path of the PDF or image file, as the user gave it.
+        document_sha256: hash of the file's bytes, 64 hex digits.
+        page_index: 0-based; a TIFF's frames count as pages.
+    """
+
+    document_path: str
+    document_sha256: str
+    page_index: int
+
+    def __post_init__(self) -> None:
+        if self.page_index < 0:
+            raise ValueError(f"page_index counts from 0, got {self.page_index}")
+        if len(self.document_sha256) != 64:
+            raise ValueError(f"document_sha256 must be 64 hex digits, got {self.document_sha256!r}")
+
+    @property
+    def page_number(self) -> int:
+        """1-based, for people and file names."""
+        return self.page_index + 1
+
+
+@dataclass(frozen=True, slots=True)
+class PageImage:
+    """A rendered page.
+
+    Attributes:
+        page: which page it shows.
+        image: RGB, `height_px` × `width_px`.
+        scale: pixels per PDF point (2.0 = 144 DPI). For an image file: its pixels per file pixel.
+    """
+
+    page: PageRef
+    image: Image.Image
+    scale: float
+
+    def __post_init__(self) -> None:
+        if self.image.mode != "RGB":
+            raise ValueError(f"a page image is RGB, got mode {self.image.mode!r}")
+        if not self.scale > 0:
+            raise ValueError(f"scale (pixels per point) must be positive, got {self.scale}")
+
+    @property
+    def width_px(self) -> int:
+        return self.image.width
+
+    @property
+    def height_px(self) -> int:
+        return self.image.height
+
+
+@dataclass(frozen=True, slots=True)
+class FailedPage:
+    """A page, or a whole document, that could not be read, and why.
+
+    Attributes:
+        document_path: path as the user gave it.
+        page_index: 0-based, or None when the document could not be opened, so that its pages
+            are not known.
+        status: `unreadable` (damaged or not a document), `encrypted`, `too_large`, `failed`.
+        reason: one sentence that names the file, says why and what to do.
+    """
+
+    document_path: str
+    page_index: int | None
+    status: FailureStatus
+    reason: str
+
+    def __post_init__(self) -> None:
+        _check_one_of("status", self.status, FailureStatus)
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another token that could have stood in a token's place.
+
+    Attributes:
+        token_id: in the model's vocabulary.
+        text: that token decoded alone (U+FFFD for a part of a character).
+        logprob: natural log of its probability, from the raw logits.
+    """
+
+    token_id: int
+    text: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class TokenProb:
+    """One generated token with the probability that the model gave it.
+
+    Attributes:
+        token_id: in the model's vocabulary.
+        text: what this token adds to the page's text. Of the tokens that spell one character in
+            bytes, the last carries the character and the others the empty string, so that joining
+            all texts gives the page's text.
+        logprob: natural log of the softmax, in float32, of the raw logits; ≤ 0.
+        alternatives: the most probable tokens at this place, best first; the chosen one is among
+            them when it is one of the best.
+    """
+
+    token_id: int
+    text: str
+    logprob: float
+    alternatives: tuple[Alternative, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.logprob <= 0:
+            raise ValueError(f"a log probability is ≤ 0, got {self.logprob} for {self.text!r}")
+
+    @property
+    def prob(self) -> float:
+        """Probability, 0 to 1."""
+        return math.exp(self.logprob)
+
+
+@dataclass(frozen=True, slots=True)
+class OcrResult:
+    """What the model read on one page.
+
+    Attributes:
+        page: which page was read.
+        text: what the model wrote; equals the tokens' texts joined.
+        tokens: one per generated token; special tokens are left out.
+        finish_reason: `stop` (the model ended the page), `length` (the token limit did) or `loop`
+            (it repeated itself and was stopped).
+        prompt: the prompt text that was sent with the image.
+        model_id: hub id or folder of the model.
+        revision: commit of the model on the hub, None for a folder.
+        adapter: folder or hub id of the adapter, None without one.
+        scale: pixels per point of the page image.
+        seconds: wall-clock time of the pass that read this page, divided by the pages in it.
+        num_image_tokens: length of the image in the prompt, in tokens.
+    """
+
+    page: PageRef
+    text: str
+    tokens: tuple[TokenProb, ...]
+    finish_reason: FinishReason
+    prompt: str
+    model_id: str
+    revision: str | None
+    adapter: str | None
+    scale: float
+    seconds: float
+    num_image_tokens: int = field(default=0)
+
+    def __post_init__(self) -> None:
+        _check_one_of("finish_reason", self.finish_reason, FinishReason)
+        if "".join(token.text for token in self.tokens) != self.text:
+            raise ValueError(
+                f"the tokens of page {self.page.page_number} of {self.page.document_path} "
+                "do not spell its text"
+            )
+
+
+def to_json(result: OcrResult) -> str:
+    """One line of JSON for `result`; log probabilities and times keep 6 decimals."""
+    record = {
+        "document_path": result.page.document_path,
+        "document_sha256": result.page.document_sha256,
+        "page_index": result.page.page_index,
+        "text": result.text,
+        "finish_reason": result.finish_reason,
+        "prompt": result.prompt,
+        "model_id": result.model_id,
+        "revision": result.revision,
+        "adapter": result.adapter,
+        "scale": result.scale,
+        "seconds": round(result.seconds, 6),
+        "num_image_tokens": result.num_image_tokens,
+        "tokens": [
+            {
+                "token_id": token.token_id,
+                "text": token.text,
+                "logprob": round(token.logprob, 6),
+                "alternatives": [
+                    [other.token_id, other.text, round(other.logprob, 6)]
+                    for other in token.alternatives
+                ],
+            }
+            for token in result.tokens
+        ],
+    }
+    return json.dumps(record, ensure_ascii=False)
+
+
+def from_json(line: str) -> OcrResult:
+    """Inverse of `to_json`.
+
+    Raises:
+        ValueError: when the line is not such a record.
+    """
+    try:
+        record = json.loads(line)
+        page = PageRef(
+            document_path=record.pop("document_path"),
+            document_sha256=record.pop("document_sha256"),
+            page_index=record.pop("page_index"),
+        )
+        tokens = tuple(
+            TokenProb(
+                token_id=token["token_id"],
+                text=token["text"],
+                logprob=token["logprob"],
+                alternatives=tuple(Alternative(*other) for other in token["alternatives"]),
+            )
+            for token in record.pop("tokens")
+        )
+        return OcrResult(page=page, tokens=tokens, **record)
+    except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"not an OCR result: {line[:80]!r} ({error})") from error
+
+
+def write_results(results: Iterable[OcrResult], path: Path) -> None:
+    """Write one line of JSON a page, all or nothing: the file appears when it is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.writelines(to_json(result) + "\n" for result in results)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_results(path: Path) -> Iterator[OcrResult]:
+    """Read the file that `write_results` wrote, page by page."""
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield from_json(line)
+
+
+def _check_one_of(name: str, value: str, allowed: object) -> None:
+    if value not in get_args(allowed):
+        raise ValueError(f"{name} must be one of {', '.join(get_args(allowed))}, got {value!r}")

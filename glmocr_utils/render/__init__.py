@@ -1,0 +1,26 @@
+"""PDF and image files → page images: streaming, in worker processes, with every page accounted for.
+
+for page in render_documents(find_documents("scans/"), RenderOptions(scale=2.0)):
+    ...  # PageImage, or FailedPage that says why
+"""
+
+from glmocr_utils.render.documents import count_pages, find_documents, render_document
+from glmocr_utils.render.errors import DocumentError
+from glmocr_utils.render.imagefolder import RenderSummary, safe_stem, write_imagefolder
+from glmocr_utils.render.options import RenderOptions, parse_pages
+from glmocr_utils.render.pool import render_documents
+from glmocr_utils.render.sampling import render_to_imagefolder
+
+__all__ = [
+    "DocumentError",
+    "RenderOptions",
+    "RenderSummary",
+    "count_pages",
+    "find_documents",
+    "parse_pages",
+    "render_document",
+    "render_documents",
+    "render_to_imagefolder",
+    "safe_stem",
+    "write_imagefolder",
+]

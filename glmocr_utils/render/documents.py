@@ -1,0 +1,206 @@
+"""Find documents, open them by what they contain, and render them in this process."""
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+from glmocr_utils.records import FailedPage, PageImage, PageRef
+from glmocr_utils.render.errors import DocumentError, failed_page, named
+from glmocr_utils.render.image_file import IMAGE_PLUGINS, ImageReader
+from glmocr_utils.render.options import RenderOptions, parse_pages
+from glmocr_utils.render.pdf_file import PdfReader
+from glmocr_utils.render.raster import Canvas, Raster, as_bytes, new_canvas
+
+DOCUMENT_SUFFIXES = frozenset({".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"})
+PDF_MARK = b"%PDF-"
+HEAD_BYTES = 1024  # a PDF may begin anywhere within these
+
+logger = logging.getLogger(__name__)
+
+
+class Document(Protocol):
+    """An open PDF or image file."""
+
+    num_pages: int
+
+    def render(self, page_index: int, options: RenderOptions, canvas: Canvas) -> Raster:
+        """Draw a page onto `canvas`. Raises DocumentError when it cannot be drawn."""
+
+    def close(self) -> None: ...
+
+
+def find_documents(input_path: str | Path) -> list[Path]:
+    """The documents that `input_path` stands for.
+
+    Args:
+        input_path: a PDF or image file; a folder, in which PDFs and images are found at any
+            depth and sorted, but for hidden ones and symbolic links to folders; or a list, a
+            `.txt` file (UTF-8) with one path a line, relative to the list's own folder.
+
+    Raises:
+        FileNotFoundError: nothing is there, or a folder or list without documents.
+        ValueError: a list that is not text.
+    """
+    path = Path(input_path)
+    if path.is_dir():
+        documents = _find_in_folder(path)
+        nothing = f"no PDF or image in {named(path)}; it has to hold {_suffixes()} files"
+    elif path.is_file() and path.suffix.lower() == ".txt":
+        documents = _read_list(path)
+        nothing = f"no path in {named(path)}; write one path of a PDF or image a line"
+    else:
+        documents = [path] if path.exists() else []
+        nothing = f"{named(path)} does not exist; give a PDF, an image, a folder or a .txt list"
+    if not documents:
+        raise FileNotFoundError(nothing)
+    return documents
+
+
+def open_document(path: Path, password: str | None = None) -> Document:
+    """Open a PDF or an image, whatever its name says.
+
+    Raises:
+        DocumentError: `unreadable`, `encrypted` or `too_large`.
+    """
+    head = _read_head(path)
+    for mark, plugin in IMAGE_PLUGINS.items():
+        if head.startswith(mark):
+            return ImageReader(path, plugin)
+    if PDF_MARK in head:
+        return PdfReader(path, password)
+    raise DocumentError(
+        "unreadable",
+        f"{named(path)} is neither a PDF nor a PNG, JPEG, TIFF or WebP image, whatever its name "
+        "says; convert it to one of these",
+    )
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of the file's bytes, 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def select_pages(path: Path, pages: str | None, num_pages: int) -> list[int]:
+    """`parse_pages` with an error that names the file.
+
+    Raises:
+        DocumentError: `failed`, when the document has fewer pages.
+    """
+    try:
+        return parse_pages(pages, num_pages)
+    except ValueError as error:
+        raise DocumentError("failed", f"{named(path)}: {error}") from error
+
+
+def count_pages(path: str | Path, password: str | None = None) -> int:
+    """Number of pages, in this process: a hostile PDF can end it.
+
+    Raises:
+        DocumentError: the document cannot be opened; the message says why and what to do.
+    """
+    with closing(open_document(Path(path), password)) as document:
+        return document.num_pages
+
+
+def render_document(
+    path: str | Path, options: RenderOptions | None = None
+) -> Iterator[PageImage | FailedPage]:
+    """Render one document page by page in this process.
+
+    A hostile PDF can end the process or keep it forever; `render_documents` is safe from that.
+    """
+    path, options = Path(path), options or RenderOptions()
+    try:
+        document = open_document(path, options.password)
+    except DocumentError as error:
+        yield failed_page(path, None, error)
+        return
+    with closing(document):
+        try:
+            sha256 = file_sha256(path)
+            page_indices = select_pages(path, options.pages, document.num_pages)
+        except (OSError, DocumentError) as error:
+            yield failed_page(path, None, error)
+            return
+        canvas = new_canvas(options.max_pixels)
+        for page_index in page_indices:
+            page = PageRef(str(path), sha256, page_index)
+            try:
+                raster = document.render(page_index, options, canvas)
+            except DocumentError as error:
+                yield failed_page(path, page_index, error)
+                continue
+            warn_if_reduced(page, raster, options)
+            yield PageImage(page, raster.to_image(as_bytes(canvas)), raster.scale)
+
+
+def warn_if_reduced(page: PageRef, raster: Raster, options: RenderOptions) -> None:
+    """Say in the log that a page is smaller than asked for."""
+    if raster.scale < raster.asked_scale:
+        logger.warning(
+            "%s was rendered at scale %.3g instead of %.3g to stay within max_pixels=%d",
+            named(Path(page.document_path), page.page_index).rstrip(","),
+            raster.scale,
+            raster.asked_scale,
+            options.max_pixels,
+        )
+
+
+def _find_in_folder(folder: Path) -> list[Path]:
+    documents = []
+    for parent, folders, names in os.walk(folder, onerror=_raise):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        documents += [
+            Path(parent, name)
+            for name in names
+            if Path(name).suffix.lower() in DOCUMENT_SUFFIXES and not name.startswith(".")
+        ]
+    return sorted(documents)
+
+
+def _raise(error: OSError) -> NoReturn:
+    """A subfolder that cannot be listed is an error, not pages that are silently missing."""
+    raise error
+
+
+def _read_list(list_path: Path) -> list[Path]:
+    try:
+        text = list_path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{named(list_path)} is not UTF-8 text ({error}); a list holds one path a line"
+        ) from error
+    lines = [line.strip() for line in text.split("\n")]
+    return list(dict.fromkeys(list_path.parent / line for line in lines if line))
+
+
+def _suffixes() -> str:
+    return ", ".join(sorted(DOCUMENT_SUFFIXES))
+
+
+def _read_head(path: Path) -> bytes:
+    if path.is_dir():
+        raise DocumentError(
+            "unreadable", f"{named(path)} is a folder; give the PDFs or images in it"
+        )
+    if not path.is_file():  # reading from a pipe or a device might never end
+        raise DocumentError(
+            "unreadable", f"{named(path)} does not exist or is not a file; check the path"
+        )
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError as error:
+        raise DocumentError(
+            "unreadable", f"{named(path)} cannot be read ({error.strerror}); check its permissions"
+        ) from error
+    if not head:
+        raise DocumentError(
+            "unreadable", f"{named(path)} is empty (0 bytes); copy or download it again"
+        )
+    return head

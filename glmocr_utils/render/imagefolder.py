@@ -1,0 +1,228 @@
+"""A Hugging Face imagefolder: PNG files, and `metadata.jsonl` with a line for each.
+
+Each line has `file_name`, `document` (path as given), `document_sha256`, `page_index` (0-based),
+`scale` (pixels per point, or per file pixel) and `sha256` (of the PNG file's bytes). `render.json`
+holds the settings that all pages were rendered with.
+
+A page is written in three steps: its PNG under a partial name, its line, the PNG's final name. A
+crash therefore leaves no PNG without a line, and a line without its PNG is dropped when the folder
+is opened again, as is a line that was half written.
+"""
+
+import hashlib
+import json
+import os
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from glmocr_utils.records import FailedPage, PageImage, PageRef
+from glmocr_utils.render.errors import named
+from glmocr_utils.render.options import RenderOptions
+from glmocr_utils.render.worker import encode_png
+
+METADATA = "metadata.jsonl"
+SETTINGS = "render.json"
+PARTIAL_SUFFIX = ".partial"
+ROW_FIELDS = {"file_name", "document", "document_sha256", "page_index", "scale", "sha256"}
+
+# File systems hold 255 bytes; a stem leaves room for a hash, the page number and the suffixes.
+MAX_STEM_BYTES = 150
+
+# `datasets` takes these words in a file name for the name of a split, and then leaves all other
+# files out. It looks for lower case only.
+SPLIT_WORD = re.compile(
+    r"(?<![^-._ 0-9])"
+    r"(train|training|validation|valid|dev|val|test|testing|eval|evaluation)"
+    r"(?![^-._ 0-9])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RenderSummary:
+    """What became of the pages.
+
+    Attributes:
+        written: pages that were added.
+        already_there: pages that the folder held before.
+        failed: pages and documents that could not be rendered, and why.
+        duplicates: documents left out because another has the same bytes.
+        shortfall: pages by which the folder stays below the number asked for.
+    """
+
+    written: int
+    already_there: int
+    failed: tuple[FailedPage, ...] = ()
+    duplicates: tuple[str, ...] = ()
+    shortfall: int = 0
+
+    @property
+    def total(self) -> int:
+        """Pages that the folder holds now."""
+        return self.written + self.already_there
+
+
+class ImageFolder:
+    """An imagefolder that grows. One process at a time may write to it.
+
+    Raises:
+        ValueError: the folder holds a `metadata.jsonl` of another kind.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._directory = directory
+        self._scales: dict[tuple[str, int], float] = {}  # by document_sha256 and page_index
+        self._stems: dict[str, str] = {}  # by document_sha256
+        self._taken: set[str] = set()
+        for row in self._read_and_repair():
+            stem = row["file_name"].rpartition("_p")[0]
+            self._scales[row["document_sha256"], row["page_index"]] = row["scale"]
+            self._stems[row["document_sha256"]] = stem
+            self._taken.add(_same_name(stem))
+
+    def __len__(self) -> int:
+        return len(self._scales)
+
+    def scale_of(self, page: PageRef) -> float | None:
+        """The scale of the page that is there, or None."""
+        return self._scales.get((page.document_sha256, page.page_index))
+
+    def claim(self, options: RenderOptions) -> None:
+        """Make this a folder of pages rendered with `options`.
+
+        Raises:
+            ValueError: it holds pages that were rendered otherwise.
+        """
+        settings = {"scale": options.scale, "max_pixels": options.max_pixels}
+        path = self._directory / SETTINGS
+        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        if len(self) and before != settings:
+            rendered = _spelled(before) if before else "in another way"
+            raise ValueError(
+                f"{named(self._directory)} holds pages rendered {rendered}, and these would be "
+                f"rendered {_spelled(settings)}; choose another output_dir, or delete this one to "
+                "render all pages anew"
+            )
+        if before != settings:
+            _replace(path, json.dumps(settings).encode())
+
+    def name_document(self, path: str, sha256: str) -> str:
+        """The start of a document's file names: its stem, with a hash where another has that."""
+        if sha256 not in self._stems:
+            stem = safe_stem(path)
+            names = [stem, f"{stem}_{sha256[:8]}", f"{stem}_{sha256}"]
+            name = next(name for name in names if _same_name(name) not in self._taken)
+            self._stems[sha256] = name
+            self._taken.add(_same_name(name))
+        return self._stems[sha256]
+
+    def add(self, page: PageRef, scale: float, png: bytes) -> None:
+        """Add a page: the PNG file appears whole or not at all."""
+        stem = self.name_document(page.document_path, page.document_sha256)
+        file_name = f"{stem}_p{page.page_number:04d}.png"
+        row = {
+            "file_name": file_name,
+            "document": page.document_path.encode("utf-8", "replace").decode(),
+            "document_sha256": page.document_sha256,
+            "page_index": page.page_index,
+            "scale": scale,
+            "sha256": hashlib.sha256(png).hexdigest(),
+        }
+        partial = self._directory / (file_name + PARTIAL_SUFFIX)
+        partial.write_bytes(png)
+        with (self._directory / METADATA).open("a", encoding="utf-8") as metadata:
+            metadata.write(json.dumps(row, ensure_ascii=False) + "\n")
+        os.replace(partial, self._directory / file_name)
+        self._scales[page.document_sha256, page.page_index] = scale
+
+    def _read_and_repair(self) -> list[dict]:
+        """The rows whose PNG is there. What a crash left half done is removed."""
+        for partial in self._directory.glob("*.png" + PARTIAL_SUFFIX):
+            partial.unlink()
+        path = self._directory / METADATA
+        if not path.exists():
+            return []
+        whole, _, half_written = path.read_bytes().rpartition(b"\n")
+        lines = whole.split(b"\n") if whole else []
+        rows = [self._parse(line) for line in lines]
+        kept = [(self._directory / row["file_name"]).is_file() for row in rows]
+        if half_written or not all(kept):
+            text = b"".join(line + b"\n" for line, keep in zip(lines, kept, strict=True) if keep)
+            _replace(path, text)
+        return [row for row, keep in zip(rows, kept, strict=True) if keep]
+
+    def _parse(self, line: bytes) -> dict:
+        try:
+            row = json.loads(line)
+            if not row.keys() >= ROW_FIELDS:
+                raise ValueError("fields are missing")
+        except (ValueError, AttributeError) as error:
+            raise ValueError(
+                f"{named(self._directory / METADATA)} has a line that is not of a rendered page "
+                f"({error}); choose another output_dir"
+            ) from error
+        return row
+
+
+def write_imagefolder(
+    pages: Iterable[PageImage | FailedPage], output_dir: str | Path
+) -> RenderSummary:
+    """Write pages into an imagefolder, as they come. Pages that it has already are kept.
+
+    To leave such pages out before they are rendered, use `render_to_imagefolder`; it does not add
+    to a folder that was begun here, because the settings of its pages are not known.
+
+    Raises:
+        ValueError: the folder has one of the pages at another scale.
+    """
+    folder = ImageFolder(Path(output_dir))
+    already_there, written = len(folder), 0
+    failed = []
+    for page in pages:
+        if isinstance(page, FailedPage):
+            failed.append(page)
+            continue
+        scale = folder.scale_of(page.page)
+        if scale is None:
+            folder.add(page.page, page.scale, encode_png(page.image))
+            written += 1
+        elif scale != page.scale:
+            raise ValueError(
+                f"{named(Path(output_dir))} has page {page.page.page_number} of "
+                f"{page.page.document_path!r} at scale {scale:g}, and now it comes at "
+                f"{page.scale:g}; choose another output_dir"
+            )
+    return RenderSummary(written, already_there, tuple(failed))
+
+
+def _spelled(settings: dict) -> str:
+    return ", ".join(f"{name}={value}" for name, value in settings.items())
+
+
+def safe_stem(path: str) -> str:
+    """The document's name without its suffix, as a file name that every system takes."""
+    stem = unicodedata.normalize("NFC", Path(path).stem)
+    stem = "".join("_" if _is_unsafe(character) else character for character in stem)
+    stem = stem.encode()[:MAX_STEM_BYTES].decode(errors="ignore")
+    stem = SPLIT_WORD.sub(lambda word: word[0].capitalize(), stem)
+    # A leading dot or two underscores would hide the file from `datasets`.
+    return stem.strip(" .").lstrip("_") or "document"
+
+
+def _is_unsafe(character: str) -> bool:
+    return unicodedata.category(character)[0] == "C" or character in '/\\:*?"<>|[]{}#%\u2028\u2029'
+
+
+def _same_name(stem: str) -> str:
+    """Equal for names that some file systems take for the same."""
+    return unicodedata.normalize("NFC", stem.casefold())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    partial = path.with_name(path.name + PARTIAL_SUFFIX)
+    partial.write_bytes(content)
+    os.replace(partial, path)

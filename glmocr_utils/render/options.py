@@ -1,0 +1,79 @@
+"""How to render, and which pages."""
+
+import re
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class RenderOptions:
+    """How documents become page images.
+
+    Attributes:
+        scale: pixels per PDF point; 2.0 is 144 DPI. Image files are pixels already and keep them.
+        pages: which pages of every document, counted from 1, such as `"1-3,7"` or `"5-"` (to the
+            end); None for all.
+        password: opens encrypted PDFs.
+        max_pixels: budget per page. A larger page is rendered at the largest scale that fits. A
+            worker reserves 3 bytes of address space for each.
+        timeout: seconds that a worker may spend on one page before it is stopped.
+    """
+
+    scale: float = 2.0
+    pages: str | None = None
+    password: str | None = field(default=None, repr=False)
+    max_pixels: int = 50_000_000
+    timeout: float = 120.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale < float("inf"):
+            raise ValueError(f"scale (pixels per point) must be positive, got {self.scale}")
+        if self.max_pixels < 1:
+            raise ValueError(f"max_pixels must be at least 1, got {self.max_pixels}")
+        if not 0 < self.timeout < float("inf"):
+            raise ValueError(f"timeout (seconds per page) must be positive, got {self.timeout}")
+        if self.pages is not None:
+            _parse_ranges(self.pages)
+
+
+def parse_pages(spec: str | None, num_pages: int) -> list[int]:
+    """Turn a page range such as `"1-3,7"` or `"5-"` into 0-based indices.
+
+    The order of `spec` is kept and a page named twice comes once. None means all pages.
+
+    Raises:
+        ValueError: when `spec` is not a page range or names a page beyond the end.
+    """
+    if spec is None:
+        return list(range(num_pages))
+    page_numbers: dict[int, None] = {}
+    for first, last in _parse_ranges(spec):
+        beyond = max(first, last or 0)
+        if beyond > num_pages:
+            raise ValueError(
+                f"page {beyond} was asked for ({spec!r}), but the document has only "
+                f"{num_pages} page{'s' if num_pages != 1 else ''}; ask for pages up to "
+                f"{num_pages}, or leave the end open as in '1-'"
+            )
+        page_numbers.update(dict.fromkeys(range(first, (last or num_pages) + 1)))
+    return [page_number - 1 for page_number in page_numbers]
+
+
+def _parse_ranges(spec: str) -> list[tuple[int, int | None]]:
+    """1-based (first, last) of each part; last is None for an open end."""
+    ranges = []
+    for part in spec.split(","):
+        match = re.fullmatch(r"\s*([0-9]{1,9})\s*(?:(-)\s*([0-9]{1,9})?\s*)?", part)
+        if match is None:
+            raise ValueError(
+                f"{part!r} in pages={spec!r} is not a page range; write page numbers from 1 "
+                "such as '1-3,7' or '5-'"
+            )
+        first = int(match[1])
+        last = first if match[2] is None else (int(match[3]) if match[3] else None)
+        if first < 1 or (last is not None and last < first):
+            raise ValueError(
+                f"{part!r} in pages={spec!r} is not a page range; pages count from 1 and a "
+                "range goes upwards, such as '1-3'"
+            )
+        ranges.append((first, last))
+    return ranges

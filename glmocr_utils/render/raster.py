@@ -1,0 +1,70 @@
+"""A drawn page before it is an image: its pixels in a canvas that several pages use in turn.
+
+A worker's canvas is memory that it shares with the parent, so that a page crosses between them
+without being copied through a pipe, which would cost about half as much as rendering it.
+"""
+
+import ctypes
+import math
+from dataclasses import dataclass
+
+from PIL import Image
+
+Canvas = ctypes.Array  # of c_ubyte, at least canvas_bytes(max_pixels) long
+
+
+@dataclass(frozen=True, slots=True)
+class Raster:
+    """The page that a canvas holds, as packed RGB rows from its first byte.
+
+    Attributes:
+        width_px, height_px: size of the page image.
+        scale: pixels per point (PDF) or per file pixel (image file) that was used.
+        asked_scale: the scale that was asked for; larger than `scale` when `max_pixels` forced it.
+    """
+
+    width_px: int
+    height_px: int
+    scale: float
+    asked_scale: float
+
+    @property
+    def num_bytes(self) -> int:
+        return canvas_bytes(self.width_px * self.height_px)
+
+    def to_image(self, canvas: memoryview) -> Image.Image:
+        """Copy the page out of `canvas` (bytes) into an RGB image of its own."""
+        size = (self.width_px, self.height_px)
+        with canvas[: self.num_bytes] as pixels:
+            return Image.frombytes("RGB", size, pixels)
+
+
+def canvas_bytes(num_pixels: int) -> int:
+    """Bytes of `num_pixels` RGB pixels."""
+    return 3 * num_pixels
+
+
+def new_canvas(max_pixels: int) -> Canvas:
+    """A canvas in this process. Memory is taken only where pages are drawn."""
+    return (ctypes.c_ubyte * canvas_bytes(max_pixels))()
+
+
+def as_bytes(canvas: Canvas) -> memoryview:
+    return memoryview(canvas).cast("B")
+
+
+def largest_scale(width: float, height: float, scale: float, max_pixels: int) -> float:
+    """The largest scale up to `scale` at which `width` × `height` fits into `max_pixels`.
+
+    Sides round up to whole pixels, as pdfium does it.
+    """
+
+    def fits(candidate: float) -> bool:
+        return math.ceil(width * candidate) * math.ceil(height * candidate) <= max_pixels
+
+    if fits(scale):
+        return scale
+    largest = math.sqrt(max_pixels / (width * height))  # fits, but for the rounding
+    while not fits(largest):
+        largest *= 0.999
+    return largest

@@ -1,0 +1,153 @@
+"""What a worker process does: open documents and draw their pages, one request at a time.
+
+Requests come pickled on standard input and replies go pickled to standard output, but for the
+pixels, which stay in the memory that worker and parent share.
+"""
+
+import ctypes
+import io
+import mmap
+import os
+import pickle
+import signal
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image
+
+from glmocr_utils.records import FailedPage, PageRef
+from glmocr_utils.render.documents import Document, file_sha256, open_document
+from glmocr_utils.render.errors import failed_page
+from glmocr_utils.render.options import RenderOptions
+from glmocr_utils.render.raster import Canvas, Raster, as_bytes, canvas_bytes
+
+# On rendered text, higher levels take up to twice the time and save nothing.
+PNG_COMPRESS_LEVEL = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    """Ask what a document is. Reply: `Inspected`."""
+
+    path: Path
+    options: RenderOptions
+
+    @property
+    def page_index(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A document that opens.
+
+    Attributes:
+        sha256: hash of its bytes, 64 hex digits, so that no other worker needs to hash it again.
+    """
+
+    path: Path
+    sha256: str
+    num_pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Render:
+    """Ask for a page. Reply: its `Raster`, with the pixels in the shared memory."""
+
+    page: PageRef
+    options: RenderOptions
+
+    @property
+    def path(self) -> Path:
+        return Path(self.page.document_path)
+
+    @property
+    def page_index(self) -> int:
+        return self.page.page_index
+
+
+@dataclass(frozen=True, slots=True)
+class RenderPng(Render):
+    """Ask for a page as a PNG file. Reply: `PngPage`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PngPage:
+    """A page as the bytes of a PNG file."""
+
+    page: PageRef
+    raster: Raster
+    png: bytes
+
+
+Request = Inspect | Render
+Reply = Inspected | Raster | PngPage | FailedPage
+
+
+class Renderer:
+    """Answers requests. Keeps the last document open, for its next page."""
+
+    def __init__(self, canvas: Canvas) -> None:
+        self._canvas = canvas
+        self._document: Document | None = None
+        self._opened: tuple[Path, str | None] | None = None
+
+    def answer(self, request: Request) -> Reply:
+        try:
+            document = self._open(request.path, request.options.password)
+            if isinstance(request, Inspect):
+                return Inspected(request.path, file_sha256(request.path), document.num_pages)
+            raster = document.render(request.page_index, request.options, self._canvas)
+            if isinstance(request, RenderPng):
+                image = raster.to_image(as_bytes(self._canvas))
+                return PngPage(request.page, raster, encode_png(image))
+            return raster
+        except Exception as error:  # whatever a document does, the next one is still read
+            return failed_page(request.path, request.page_index, error)
+
+    def _open(self, path: Path, password: str | None) -> Document:
+        if self._document is None or self._opened != (path, password):
+            if self._document is not None:
+                self._document.close()
+                self._document = None
+            self._document = open_document(path, password)
+            self._opened = (path, password)
+        return self._document
+
+
+def encode_png(image: Image.Image) -> bytes:
+    """The bytes of a PNG file of `image`."""
+    file = io.BytesIO()
+    image.save(file, "PNG", compress_level=PNG_COMPRESS_LEVEL)
+    return file.getvalue()
+
+
+def main(shared_fd: int, max_pixels: int) -> None:
+    """Serve requests until standard input ends, as it does when the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")  # when memory runs out, Linux is to end this process, not the parent
+
+    # pdfium may print to standard output: that goes to standard error, away from the replies.
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    num_bytes = canvas_bytes(max_pixels)
+    canvas = (ctypes.c_ubyte * num_bytes).from_buffer(mmap.mmap(shared_fd, num_bytes))
+    serve(Renderer(canvas), sys.stdin.buffer, replies)
+
+
+def serve(renderer: Renderer, requests: BinaryIO, replies: BinaryIO) -> None:
+    while True:
+        try:
+            request: Request = pickle.load(requests)
+        except EOFError:
+            return
+        signal.setitimer(signal.ITIMER_REAL, request.options.timeout)
+        reply = renderer.answer(request)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        pickle.dump(reply, replies)
+        replies.flush()

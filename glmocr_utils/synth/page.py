@@ -1,0 +1,227 @@
+"""Text blocks → a page image and the text that stands on it, line by line."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image, ImageDraw, ImageFont
+
+BlockKind = Literal["paragraph", "heading", "centred", "right", "row", "item"]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A piece of a page; blocks are set apart by a gap, which is a blank line in the text.
+
+    Attributes:
+        text: what stands there. In a `row`, a tab parts the left from the right column.
+        kind: `paragraph`, `heading` (bold), `centred`, `right` (flush right), `row` (label left,
+            value right) or `item` (hanging indent).
+        tight: True puts it right under the block before it, without the gap.
+    """
+
+    text: str
+    kind: BlockKind = "paragraph"
+    tight: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PageStyle:
+    """How a page is set. All lengths are in pixels.
+
+    Attributes:
+        font: path of the font file; bold_font: the one for headings.
+        font_px: the size of an em.
+        line_spacing: line height as a multiple of `font_px`.
+        width_px, height_px: the page; `height_px=None` ends the page under the last line.
+        margin_px: on all four sides.
+        justify: stretch the lines of paragraphs to the right margin.
+        indent_px: of a paragraph's first line.
+        ink, paper: grey levels, 0 to 255.
+    """
+
+    font: Path
+    bold_font: Path
+    font_px: int = 20
+    line_spacing: float = 1.3
+    width_px: int = 595
+    height_px: int | None = 842
+    margin_px: int = 48
+    justify: bool = False
+    indent_px: int = 0
+    ink: int = 0
+    paper: int = 255
+
+
+@dataclass(frozen=True, slots=True)
+class SynthPage:
+    """An RGB `image` and the `text` on it: printed lines as lines, gaps as blank lines."""
+
+    image: Image.Image
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedText:
+    """What is drawn in one go: a whole line, or a word of a justified one.
+
+    Attributes:
+        font: path of the font file.
+        left_px, baseline_px: where it starts, from the page's top left corner.
+    """
+
+    text: str
+    font: Path
+    left_px: float
+    baseline_px: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetPage:
+    """A page set but not drawn: the pieces of each line, and the same `text` as a `SynthPage`'s."""
+
+    lines: tuple[tuple[PlacedText, ...], ...]
+    height_px: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    words: tuple[str, ...]
+    block: Block
+    is_first: bool
+    is_last: bool
+    gap_above: bool
+
+
+def draw_page(blocks: list[Block], style: PageStyle) -> SynthPage:
+    """Set `blocks` into lines and draw as many as the page holds.
+
+    What does not fit on the page is neither drawn nor in the text.
+    """
+    page = set_page(blocks, style)
+    image = Image.new("L", (style.width_px, page.height_px), style.paper)
+    draw = ImageDraw.Draw(image)
+    for piece in (piece for line in page.lines for piece in line):
+        font = _load(piece.font, style.font_px)
+        place = (piece.left_px, piece.baseline_px)
+        draw.text(place, piece.text, font=font, fill=style.ink, anchor="ls")
+    return SynthPage(image.convert("RGB"), page.text)
+
+
+def set_page(blocks: list[Block], style: PageStyle) -> SetPage:
+    """Where `draw_page` draws what, for those who draw it elsewhere, as in a PDF."""
+    lines = _fit(list(_set_lines(blocks, style)), style)
+    line_px = style.font_px * style.line_spacing
+    heights = [line_px * (1.6 if line.gap_above else 1.0) for line in lines]
+    height_px = style.height_px or round(2 * style.margin_px + sum(heights) + 0.3 * style.font_px)
+    placed = []
+    bottom = float(style.margin_px)
+    for line, height in zip(lines, heights, strict=True):
+        bottom += height
+        placed.append(tuple(_place(line, bottom - 0.3 * line_px, style)))
+    return SetPage(tuple(placed), height_px, _text_of(lines))
+
+
+def _text_of(lines: list[_Line]) -> str:
+    return "".join(
+        ("\n\n" if line.gap_above else "\n" if number else "") + " ".join(line.words)
+        for number, line in enumerate(lines)
+    )
+
+
+def _fit(lines: list[_Line], style: PageStyle) -> list[_Line]:
+    if style.height_px is None:
+        return lines
+    room = style.height_px - 2 * style.margin_px
+    line_px = style.font_px * style.line_spacing
+    used = 0.0
+    for number, line in enumerate(lines):
+        used += line_px * (1.6 if line.gap_above else 1.0)
+        if used > room:
+            return lines[:number]
+    return lines
+
+
+def _set_lines(blocks: list[Block], style: PageStyle):
+    """Break each block's text into lines that fit between the margins, greedily."""
+    width = style.width_px - 2 * style.margin_px
+    for number, block in enumerate(blocks):
+        gap_above = number > 0 and not block.tight
+        font = _font_of(block, style)
+        if block.kind == "row":
+            left, _, right = block.text.partition("\t")
+            yield _Line((left, right), block, True, True, gap_above)
+            continue
+        offset = style.indent_px if block.kind == "paragraph" else 0
+        offset = 2 * style.font_px if block.kind == "item" else offset
+        space = _advance(font, " ")
+        lines: list[list[str]] = [[]]
+        used = float(offset)
+        for word in block.text.split():
+            needed = _width(font, word)
+            if lines[-1] and used + space + needed > width:
+                lines.append([])
+                used = float(offset if block.kind == "item" else 0)
+            used += needed + (space if lines[-1] else 0)
+            lines[-1].append(word)
+        for index, words in enumerate(filter(None, lines)):
+            yield _Line(
+                tuple(words), block, index == 0, index == len(lines) - 1, gap_above and index == 0
+            )
+
+
+def _place(line: _Line, baseline: float, style: PageStyle) -> list[PlacedText]:
+    font = _font_of(line.block, style)
+    left, right = style.margin_px, style.width_px - style.margin_px
+    kind = line.block.kind
+
+    def put(x: float, text: str) -> PlacedText:
+        return PlacedText(text, _font_path(line.block, style), x, baseline)
+
+    if kind == "row":
+        label, value = line.words
+        return [put(left, label), put(right - font.getlength(value), value)]
+    text = " ".join(line.words)
+    if kind in ("centred", "right"):
+        free = right - left - font.getlength(text)
+        return [put(left + (free / 2 if kind == "centred" else free), text)]
+    if kind == "item" and not line.is_first:
+        left += 2 * style.font_px
+    if kind == "paragraph" and line.is_first:
+        left += style.indent_px
+    stretch = style.justify and kind == "paragraph" and not line.is_last and len(line.words) > 1
+    if not stretch:
+        return [put(left, text)]
+    lengths = [font.getlength(word) for word in line.words]
+    space = (right - left - sum(lengths)) / (len(lengths) - 1)
+    if space > 2.5 * style.font_px:  # a river that wide is no line of print
+        return [put(left, text)]
+    starts = accumulate((length + space for length in lengths[:-1]), initial=float(left))
+    return [put(x, word) for x, word in zip(starts, line.words, strict=True)]
+
+
+def _font_of(block: Block, style: PageStyle) -> ImageFont.FreeTypeFont:
+    return _load(_font_path(block, style), style.font_px)
+
+
+def _font_path(block: Block, style: PageStyle) -> Path:
+    return style.bold_font if block.kind == "heading" else style.font
+
+
+@lru_cache(maxsize=512)
+def _load(path: Path, size: int) -> ImageFont.FreeTypeFont:
+    # The basic layout is faster and the same everywhere; Latin script needs no more.
+    return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
+
+
+@lru_cache(maxsize=200_000)
+def _advance(font: ImageFont.FreeTypeFont, character: str) -> float:
+    return font.getlength(character)
+
+
+def _width(font: ImageFont.FreeTypeFont, word: str) -> float:
+    """Sum of advances: without kerning it errs by a pixel, which breaking lines can bear."""
+    return sum(_advance(font, character) for character in word)

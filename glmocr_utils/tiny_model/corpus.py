@@ -1,0 +1,259 @@
+"""Text to train the bundled model on: made-up English and German prose, references, figures.
+
+Sentences are drawn at random from word lists, so that no text that tests or samples use can be
+among them, and the model learns to look at the letters rather than to guess the word.
+"""
+
+import random
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from glmocr_utils.synth import Block
+
+WORD_LISTS = {
+    "en": ("/usr/share/dict/american-english", "wamerican"),
+    "de": ("/usr/share/dict/ngerman", "wngerman"),
+}
+
+COMMON_WORDS = {
+    "en": """the of and to in a is that for it as was with be by on not he his but at are this
+        have from or had an they which one you were her all she there would their we him been has
+        when who will more no if out so said what up its about into than them can only other new
+        some could time these two may then do first any my now such like our over man me even most
+        made after also did many before must through where much should well under between
+        against upon""",
+    "de": """der die das und in zu den von mit sich des auf für ist im dem nicht ein eine als auch
+        es an werden aus er hat dass sie nach wird bei einer um am sind noch wie einem über einen so
+        zum war haben nur oder aber vor zur bis mehr durch man sein wurde sei hatte kann gegen vom
+        können schon wenn habe seine ihre dann unter wir soll ich eines jahr zwei diese dieser
+        wieder keine seiner worden will zwischen immer was sagte gibt alle seit muss doch jetzt""",
+}
+
+ENDINGS = (".", ".", ".", ".", ".", ".", "?", "!", ";", ":", "...")
+MONTHS = {
+    "en": "January February March April May June July August September October November December",
+    "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
+}
+STREETS = ("Hauptstraße", "Gartenweg", "Bahnhofstr.", "Mill Lane", "Market Street", "High Road")
+TOWNS = (
+    "Köln",
+    "Lübeck",
+    "Würzburg",
+    "Gießen",
+    "Norwich",
+    "Aberdeen",
+    "Leeds",
+    "Görlitz",
+    "Zürich",
+)
+COURTS = ("OLG", "LG", "AG", "BGH", "VG", "LSG", "BVerfG", "BAG", "OVG")
+LAWS = ("BGB", "ZPO", "StGB", "GG", "VwGO", "SGB X", "HGB", "InsO", "UrhG", "EStG")
+REGISTERS = ("U", "O", "StR", "ZR", "C", "BvR", "AZR")
+REPORTERS = ("F.2d", "U.S.", "S. Ct.", "F. Supp. 3d", "A.C.", "W.L.R.", "All E.R.")
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+# every character that the model must know, more or less as often as print has it
+ODD_CHARACTERS = (
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    "0123456789"
+    "äöüÄÖÜß"
+    "éèêáàâçñóôúíëïÉ"
+    ".,;:!?'\"()-"
+    "/%&+=*#@[]<>_$"
+    "§€°–—„“”‘’»«…·×"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of one language."""
+
+    language: str
+    common: tuple[str, ...]
+    content: tuple[str, ...]
+
+
+@cache
+def load_words(language: str) -> Words:
+    """Read a word list.
+
+    Raises:
+        FileNotFoundError: it is not installed; the message says how to get it.
+    """
+    path, package = WORD_LISTS[language]
+    if not Path(path).exists():
+        raise FileNotFoundError(f"no word list {path}; try: apt-get install {package}")
+    words = Path(path).read_text(encoding="utf-8").split()
+    known = set(LETTERS + ODD_CHARACTERS)
+    content = tuple(word for word in words if 2 < len(word) < 22 and set(word) <= known)
+    return Words(language, tuple(COMMON_WORDS[language].split()), content)
+
+
+def _number(rng: random.Random) -> str:
+    value = rng.choice((rng.randrange(100), rng.randrange(3000), rng.randrange(10**7)))
+    return rng.choice(
+        (
+            str(value),
+            str(value),
+            f"{value:,}",
+            f"{value:,}".replace(",", "."),
+            f"{value / 100:.2f}",
+            f"{value / 100:.2f}".replace(".", ","),
+            f"{rng.randrange(101)} %",
+            f"{rng.randrange(101)}%",
+            f"{rng.randrange(1, 30)}.",
+        )
+    )
+
+
+def _money(rng: random.Random) -> str:
+    amount = f"{rng.random() * 10 ** rng.randint(1, 5):,.2f}"
+    swapped = amount.translate(str.maketrans(",.", ".,"))
+    return rng.choice(
+        (f"€{amount}", f"{swapped} €", f"${amount}", f"EUR {swapped}", f"{swapped} EUR")
+    )
+
+
+def _date(rng: random.Random, language: str) -> str:
+    day, month, year = rng.randint(1, 31), rng.randint(1, 12), rng.randint(1890, 2030)
+    name = MONTHS[language].split()[month - 1]
+    return rng.choice(
+        (
+            f"{day}. {name} {year}" if language == "de" else f"{name} {day}, {year}",
+            f"{day:02}.{month:02}.{year}",
+            f"{year}-{month:02}-{day:02}",
+            f"{day}/{month}/{year}",
+            f"{day} {name} {year}",
+        )
+    )
+
+
+def _reference(rng: random.Random) -> str:
+    a, b, c = rng.randint(1, 950), rng.randint(1, 12), rng.randint(1, 999)
+    return rng.choice(
+        (
+            f"§ {a} Abs. {b} Nr. {rng.randint(1, 9)} {rng.choice(LAWS)}",
+            f"§§ {a}, {a + b} {rng.choice(LAWS)}",
+            f"Art. {b} Abs. {rng.randint(1, 5)} GG",
+            f"{rng.choice(COURTS)}, Urt. v. {_date(rng, 'de')} – {b} {rng.choice('UOSBR')} "
+            f"{c}/{rng.randint(10, 99)}",
+            f"Az.: {b} {rng.choice(REGISTERS)} {c}/{rng.randint(10, 29)}",
+            f"{c} {rng.choice(REPORTERS)} {a} ({rng.randint(1900, 2025)})",
+            f"No. {rng.randint(10, 24)}-cv-{rng.randint(100, 9999):05}",
+            f"Rn. {c}",
+            f"vgl. S. {a} f.",
+            f"[{rng.randint(1, 99)}]",
+            f"BGHZ {rng.randint(1, 230)}, {c}",
+        )
+    )
+
+
+def _word(rng: random.Random, words: Words) -> str:
+    draw = rng.random()
+    if draw < 0.42:
+        word = rng.choice(words.common)
+    elif draw < 0.93:
+        word = rng.choice(words.content)
+    elif draw < 0.97:
+        return _number(rng)
+    else:
+        return random_word(rng)
+    draw = rng.random()
+    if draw < 0.12:
+        return word[:1].upper() + word[1:]
+    return word.upper() if draw < 0.135 else word
+
+
+def random_word(rng: random.Random, max_length: int = 8) -> str:
+    """Characters without any sense: only looking helps."""
+    length = rng.randint(1, max_length)
+    pool = rng.random()
+    if pool < 0.35:
+        return "".join(rng.choices(LETTERS, k=length))
+    if pool < 0.5:
+        return "".join(rng.choices("0123456789", k=length))
+    return "".join(rng.choice(rng.choice((LETTERS, ODD_CHARACTERS))) for _ in range(length))
+
+
+def sentence(rng: random.Random, words: Words) -> str:
+    parts = [_word(rng, words) for _ in range(rng.randint(3, 18))]
+    parts[0] = parts[0][:1].upper() + parts[0][1:]
+    if rng.random() < 0.18:
+        extra = rng.choice(
+            (_reference(rng), _reference(rng), _date(rng, words.language), _money(rng))
+        )
+        parts.insert(rng.randint(1, len(parts)), extra)
+    for place in range(1, len(parts)):
+        draw = rng.random()
+        if draw < 0.07:
+            parts[place - 1] += ","
+        elif draw < 0.08:
+            parts[place - 1] += rng.choice((";", ":", " –", " —"))
+        elif draw < 0.10:
+            parts[place] = f"({parts[place]})"
+        elif draw < 0.12:
+            opening, closing = rng.choice(("„“", "“”", '""', "''", "»«", "‚‘", "‘’"))
+            parts[place] = opening.replace("‚", "„") + parts[place] + closing
+        elif draw < 0.135:
+            parts[place] += rng.choice(("-", "-", "/")) + rng.choice(words.content)
+        elif draw < 0.14:
+            parts[place] += "'s"
+    return " ".join(parts) + rng.choice(ENDINGS)
+
+
+def _paragraph(rng: random.Random, words: Words, sentences: int) -> Block:
+    text = " ".join(sentence(rng, words) for _ in range(sentences))
+    mark = rng.random()
+    if mark < 0.08:
+        number = rng.choice((f"{rng.randint(1, 40)}.", f"{rng.randint(1, 40)})", "–", "a)", "II."))
+        return Block(f"{number} {text}", "item")
+    return Block(text)
+
+
+def _title(rng: random.Random, words: Words) -> str:
+    return " ".join(_word(rng, words) for _ in range(rng.randint(1, 5)))
+
+
+def _furniture(rng: random.Random, words: Words) -> list[Block]:
+    """What stands on a page besides prose: addresses, titles, rows of figures, page numbers."""
+    kind = rng.randrange(6)
+    if kind == 0:
+        return [Block(_title(rng, words), "heading")]
+    if kind == 1:
+        return [Block(rng.choice((f"- {rng.randint(1, 99)} -", _title(rng, words))), "centred")]
+    if kind == 2:
+        return [Block(f"{rng.choice(TOWNS)}, {_date(rng, words.language)}", "right")]
+    if kind == 3:
+        name = f"{_title(rng, words).title()}"
+        street = f"{rng.choice(STREETS)} {rng.randint(1, 199)}"
+        town = f"{rng.randint(10000, 99999)} {rng.choice(TOWNS)}"
+        return [Block(name), Block(street, tight=True), Block(town, tight=True)]
+    if kind == 4:
+        return [
+            Block(f"{_title(rng, words)}\t{rng.choice((_money, _number))(rng)}", "row", tight=i > 0)
+            for i in range(rng.randint(1, 7))
+        ]
+    return [Block(_reference(rng)), Block(_title(rng, words), tight=rng.random() < 0.5)]
+
+
+def prose_blocks(rng: random.Random, characters: int) -> list[Block]:
+    """Blocks of a page in one language, with about `characters` characters in all."""
+    words = load_words(rng.choice(("en", "de")))
+    blocks: list[Block] = []
+    while sum(len(block.text) for block in blocks) < characters:
+        if rng.random() < 0.35:
+            blocks += _furniture(rng, words)
+        else:
+            blocks.append(_paragraph(rng, words, rng.randint(1, 5)))
+    return blocks
+
+
+def random_blocks(rng: random.Random, characters: int) -> list[Block]:
+    """One block of meaningless words, with about `characters` characters."""
+    if characters <= 8:
+        return [Block("".join(random_word(rng, characters) for _ in range(8))[:characters])]
+    text: list[str] = []
+    while sum(map(len, text)) < characters:
+        text.append(random_word(rng, 12))
+    return [Block(" ".join(text))]

@@ -1,0 +1,53 @@
+"""Token ids → the piece of text that each adds, so that the pieces join to the whole text.
+
+And the way back: a page's text → token ids that spell it.
+"""
+
+import re
+from collections.abc import Sequence
+
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+REPLACEMENT = "\ufffd"  # what a tokenizer writes for bytes that are no whole character
+PLAIN = {"add_special_tokens": False, "split_special_tokens": True}
+
+
+def token_texts(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> list[str]:
+    """The text that each token adds to the text before it.
+
+    A character that is spelled in several tokens (an umlaut in bytes, a rare Chinese sign) belongs
+    to the last of them; the others get the empty string. So `"".join(...)` is the decoded text.
+    """
+    texts: list[str] = []
+    pending: list[int] = []
+    for token_id in token_ids:
+        pending.append(int(token_id))
+        piece = decode_ids(tokenizer, pending)
+        if piece.endswith(REPLACEMENT):
+            texts.append("")
+        else:
+            texts.append(piece)
+            pending.clear()
+    if pending:  # the text ends within a character
+        texts[-1] = decode_ids(tokenizer, pending)
+    return texts
+
+
+def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Token ids that spell `text` in plain characters, even where it says `<|user|>`.
+
+    `split_special_tokens` does it only for tokens that are flagged special. `<think>` is not, nor
+    need `<|image|>` be, and an image token in a label has no image to stand for. So the text is cut
+    after the first character of each.
+    """
+    token = "|".join(map(re.escape, tokenizer.get_added_vocab()))
+    cuts = [match.start() + 1 for match in re.finditer(f"(?={token})", text)] if token else []
+    pieces = [text[i:j] for i, j in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    return [token_id for ids in tokenizer(pieces, **PLAIN)["input_ids"] for token_id in ids]
+
+
+def decode_ids(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str:
+    """Exactly what the tokens say: special tokens kept, no spaces tidied."""
+    return tokenizer.decode(
+        token_ids, skip_special_tokens=False, clean_up_tokenization_spaces=False
+    )

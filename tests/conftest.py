@@ -1,0 +1,45 @@
+"""Fixtures for all tests: the bundled small model of GLM-OCR's classes, and pages with text."""
+
+from pathlib import Path
+
+import pytest
+
+from glmocr_utils.model import LoadedModel, load_model
+from glmocr_utils.records import PageImage, PageRef
+from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
+
+BUNDLED_MODEL = Path(__file__).parents[1] / "data" / "models" / "glm-ocr-tiny"
+PAGE_TEXTS = (
+    "One line.",
+    "Grüße an alle, die lesen. Zwei Zeilen füllt das.",
+    "A page that is wider and higher than the others, so that a batch of them needs padding. " * 3,
+)
+PAGE_WIDTHS_PX = (168, 252, 420)
+
+
+@pytest.fixture(scope="session")
+def bundled_folder() -> Path:
+    return BUNDLED_MODEL
+
+
+@pytest.fixture(scope="session")
+def bundled_model() -> LoadedModel:
+    """Shared by all tests: copy it before changing anything in it."""
+    return load_model(str(BUNDLED_MODEL), device_map="cpu")
+
+
+@pytest.fixture(scope="session")
+def page_images() -> list[PageImage]:
+    """Three pages of different widths and heights, drawn in a font that comes with matplotlib."""
+    font = find_font("DejaVu Sans")
+    return [
+        PageImage(
+            page=PageRef("pages.pdf", "0" * 64, index),
+            image=draw_page(
+                [Block(text)],
+                PageStyle(font, font, width_px=width, height_px=None, margin_px=14),
+            ).image,
+            scale=2.0,
+        )
+        for index, (text, width) in enumerate(zip(PAGE_TEXTS, PAGE_WIDTHS_PX, strict=True))
+    ]

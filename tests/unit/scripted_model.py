@@ -1,0 +1,47 @@
+"""The bundled model with edited weights, so that a test knows what it will write."""
+
+import copy
+import dataclasses
+
+import torch
+from transformers import BatchFeature
+
+from glmocr_utils.model import LoadedModel
+
+
+def scripted(model: LoadedModel, following: dict[int, int]) -> LoadedModel:
+    """A copy of `model` that writes `following[token]` after `token`, whatever the page shows.
+
+    The layers add nothing to the residual stream, so the output layer sees the last token's
+    embedding alone. The first token follows the prompt's last, a line end.
+    """
+    network = copy.deepcopy(model.model)
+    decoder = network.model.language_model
+    embeddings = decoder.embed_tokens.weight
+    with torch.no_grad():
+        for layer in decoder.layers:
+            layer.post_self_attn_layernorm.weight.zero_()
+            layer.post_mlp_layernorm.weight.zero_()
+        decoder.norm.weight.fill_(1)
+        embeddings.normal_(generator=torch.Generator().manual_seed(0))
+        network.lm_head.weight.zero_()
+        for token, next_token in following.items():
+            network.lm_head.weight[next_token] += embeddings[token]
+    return dataclasses.replace(model, model=network)
+
+
+def chain(*token_ids: int) -> dict[int, int]:
+    """Each of `token_ids` is followed by the next."""
+    return dict(zip(token_ids, token_ids[1:], strict=False))
+
+
+def begun_with(inputs: BatchFeature, first_ids: list[int]) -> BatchFeature:
+    """`inputs` as if row i of the batch had already written `first_ids[i]`."""
+    added = torch.tensor(first_ids)[:, None]
+    parts = {
+        "input_ids": added,
+        "attention_mask": torch.ones_like(added),
+        "mm_token_type_ids": torch.zeros_like(added),
+    }
+    longer = {name: torch.cat([inputs[name], part], dim=1) for name, part in parts.items()}
+    return BatchFeature({**inputs, **longer})

@@ -1,0 +1,248 @@
+"""Greedy decoding in batches: the same as alone, with true probabilities, ended for a reason."""
+
+import numpy as np
+import pytest
+import torch
+from scripted_model import begun_with, chain, scripted
+
+from glmocr_utils.decoding import (
+    CHECK_EVERY_STEPS,
+    MAX_PERIOD_TOKENS,
+    MIN_LOOP_TOKENS,
+    MIN_REPEATS,
+    DecodedPage,
+    ProbabilityRecorder,
+    decode,
+    has_repeating_tail,
+)
+from glmocr_utils.model import LoadedModel
+from glmocr_utils.ocr import score_tokens
+from glmocr_utils.prompt import encode_prompt
+from glmocr_utils.records import PageImage
+
+NUM_TOKENS = 24
+TOP_K = 3
+
+
+def read(model: LoadedModel, pages: list[PageImage], max_tokens: int) -> list[DecodedPage]:
+    inputs = encode_prompt(model.processor, [page.image for page in pages])
+    return decode(model.model, inputs, max_tokens=max_tokens, top_k=TOP_K)
+
+
+def read_on(
+    model: LoadedModel, pages: list[PageImage], first_ids: list[int], max_tokens: int
+) -> list[DecodedPage]:
+    """Like `read`, when page i has already begun with `first_ids[i]`."""
+    inputs = encode_prompt(model.processor, [page.image for page in pages])
+    inputs = begun_with(inputs, first_ids)
+    return decode(model.model, inputs, max_tokens=max_tokens, top_k=TOP_K)
+
+
+@pytest.fixture(scope="module")
+def batch(bundled_model: LoadedModel, page_images: list[PageImage]) -> list[DecodedPage]:
+    return read(bundled_model, page_images, NUM_TOKENS)
+
+
+def test_a_padded_batch_reads_as_one_by_one(
+    bundled_model: LoadedModel, page_images: list[PageImage], batch: list[DecodedPage]
+) -> None:
+    for page, together in zip(page_images, batch, strict=True):
+        [alone] = read(bundled_model, [page], NUM_TOKENS)
+        assert together.token_ids.tolist() == alone.token_ids.tolist()
+        assert together.finish_reason == alone.finish_reason
+        np.testing.assert_allclose(together.logprobs, alone.logprobs, atol=1e-4)
+        np.testing.assert_allclose(together.top_logprobs, alone.top_logprobs, atol=1e-4)
+
+
+def test_recorded_probabilities_are_those_of_a_teacher_forced_pass(
+    bundled_model: LoadedModel, page_images: list[PageImage], batch: list[DecodedPage]
+) -> None:
+    for page, decoded in zip(page_images, batch, strict=True):
+        scored = score_tokens(bundled_model, page.image, decoded.token_ids, top_k=TOP_K)
+        logprobs = [token.logprob for token in scored]
+        np.testing.assert_allclose(decoded.logprobs, logprobs, atol=1e-3)
+        best = [[other.logprob for other in token.alternatives] for token in scored]
+        np.testing.assert_allclose(decoded.top_logprobs, best, atol=1e-3)
+
+
+def test_probabilities_are_a_softmax_over_the_whole_vocabulary(
+    bundled_model: LoadedModel, page_images: list[PageImage]
+) -> None:
+    vocabulary = bundled_model.model.config.text_config.vocab_size
+    inputs = encode_prompt(bundled_model.processor, [page_images[0].image])
+    [page] = decode(bundled_model.model, inputs, max_tokens=4, top_k=vocabulary)
+    np.testing.assert_allclose(np.exp(page.top_logprobs).sum(axis=1), 1, atol=1e-4)
+
+
+def test_the_best_alternative_is_the_chosen_token(batch: list[DecodedPage]) -> None:
+    for page in batch:
+        assert page.top_ids.shape == page.top_logprobs.shape == (len(page.token_ids), TOP_K)
+        assert page.top_ids[:, 0].tolist() == page.token_ids.tolist()
+        assert page.top_logprobs[:, 0].tolist() == page.logprobs.tolist()
+        assert (np.diff(page.top_logprobs, axis=1) <= 0).all()
+        assert (page.top_logprobs <= 0).all()
+
+
+@pytest.mark.parametrize("vocabulary", [100, 59_392])
+def test_what_is_kept_of_a_step_does_not_grow_with_the_vocabulary(vocabulary: int) -> None:
+    """The logits themselves would take 3.9 GB for 8 pages of 2,048 tokens."""
+    batch_size, steps, top_k = 2, 3, 5
+    recorder = ProbabilityRecorder(top_k)
+    for _ in range(steps):
+        recorder(torch.zeros(batch_size, 1), torch.randn(batch_size, vocabulary))
+    kept = [tensor for step in recorder._recorded for tensor in step]
+    numbers = batch_size * steps * (2 + 2 * top_k)
+    assert sum(tensor.numel() for tensor in kept) == numbers
+    # a view would keep all that it looks into; 8 bytes a number at most
+    assert sum(tensor.untyped_storage().nbytes() for tensor in kept) <= 8 * numbers
+
+
+def test_recording_changes_no_logits() -> None:
+    scores = torch.randn(2, 50)
+    before = scores.clone()
+    assert torch.equal(ProbabilityRecorder(3)(torch.zeros(2, 1), scores), before)
+    assert torch.equal(scores, before)
+
+
+def test_a_certain_token_has_a_log_probability_of_at_most_0() -> None:
+    recorder = ProbabilityRecorder(2)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(200):
+        recorder(torch.zeros(8, 1), 12 * torch.randn(8, 300, generator=generator))
+    raw = torch.cat([step[1] for step in recorder._recorded])
+    recorded = recorder.steps(200)
+    assert raw.max() > -1e-6  # else the case does not occur
+    assert recorded.chosen_logprobs.max() <= 0
+    assert recorded.top_logprobs.max() <= 0
+
+
+def test_logits_changed_behind_the_recorder_are_noticed(
+    bundled_model: LoadedModel, page_images: list[PageImage]
+) -> None:
+    start = ord("A")
+    model = scripted(bundled_model, chain(start, 7, 8) | {8: 7})
+    model.model.generation_config.repetition_penalty = 100.0
+    with pytest.raises(RuntimeError, match="changed the logits"):
+        read_on(model, page_images[:1], [start], 8)
+
+
+# Token ids below 256 are bytes; which ones does not matter here.
+
+
+@pytest.fixture(scope="module")
+def stopping_model(bundled_model: LoadedModel) -> LoadedModel:
+    """After 1: 2 3 <|user|>. After 11: 12 13 14 15 <|endoftext|>. After 100: 101 102 … 199."""
+    text_end, turn_end = bundled_model.stop_token_ids
+    return scripted(
+        bundled_model,
+        chain(1, 2, 3, turn_end) | chain(11, 12, 13, 14, 15, text_end) | chain(*range(100, 200)),
+    )
+
+
+def test_both_stop_tokens_end_a_page_and_rows_end_at_different_steps(
+    stopping_model: LoadedModel, page_images: list[PageImage]
+) -> None:
+    pages = read_on(stopping_model, page_images, [1, 11, 100], 10)
+    assert [page.finish_reason for page in pages] == ["stop", "stop", "length"]
+    # neither the stop tokens nor the padding after them
+    assert pages[0].token_ids.tolist() == [2, 3]
+    assert pages[1].token_ids.tolist() == [12, 13, 14, 15]
+    assert pages[2].token_ids.tolist() == list(range(101, 111))
+    for page in pages:
+        assert len(page.logprobs) == len(page.top_ids) == len(page.token_ids)
+        assert len(page.top_logprobs) == len(page.token_ids)
+
+
+def test_a_stop_in_the_last_step_is_a_stop(
+    stopping_model: LoadedModel, page_images: list[PageImage]
+) -> None:
+    reasons = {
+        limit: read_on(stopping_model, page_images[:1], [1], limit)[0].finish_reason
+        for limit in (1, 2, 3, 4)
+    }
+    assert reasons == {1: "length", 2: "length", 3: "stop", 4: "stop"}
+
+
+def test_a_page_may_be_empty(stopping_model: LoadedModel, page_images: list[PageImage]) -> None:
+    pages = read_on(stopping_model, page_images[:2], [3, 1], 5)
+    assert pages[0].token_ids.tolist() == []
+    assert pages[0].finish_reason == "stop"
+    assert pages[1].token_ids.tolist() == [2, 3]
+
+
+def test_a_loop_is_stopped_and_kept_while_another_page_goes_on(
+    bundled_model: LoadedModel, page_images: list[PageImage]
+) -> None:
+    turn_end = bundled_model.stop_token_ids[1]
+    num_others = MIN_LOOP_TOKENS + 2 * CHECK_EVERY_STEPS + 5
+    # 230 is followed by 231, that by 230 again
+    script = chain(230, 231, 230) | chain(*range(num_others + 1), turn_end)
+    model = scripted(bundled_model, script)
+    looping, other = read_on(model, page_images[:2], [230, 0], 2 * MIN_LOOP_TOKENS)
+    assert looping.finish_reason == "loop"
+    assert looping.token_ids.tolist() == [231, 230] * (MIN_LOOP_TOKENS // 2)
+    assert len(looping.logprobs) == MIN_LOOP_TOKENS
+    assert other.finish_reason == "stop"
+    assert other.token_ids.tolist() == list(range(1, num_others + 1))
+
+
+def test_a_loop_shorter_than_the_threshold_ends_at_the_limit(
+    bundled_model: LoadedModel, page_images: list[PageImage]
+) -> None:
+    model = scripted(bundled_model, {230: 230})
+    [page] = read_on(model, page_images[:1], [230], MIN_LOOP_TOKENS - 1)
+    assert page.finish_reason == "length"
+    assert len(page.token_ids) == MIN_LOOP_TOKENS - 1
+
+
+def test_a_page_that_ended_does_not_loop_in_its_padding(
+    bundled_model: LoadedModel, page_images: list[PageImage]
+) -> None:
+    """Padding repeats itself too, and must not count."""
+    turn_end = bundled_model.stop_token_ids[1]
+    model = scripted(bundled_model, chain(230, 231, turn_end) | chain(*range(220)))
+    ended, other = read_on(model, page_images[:2], [230, 0], MIN_LOOP_TOKENS + 40)
+    assert (ended.finish_reason, ended.token_ids.tolist()) == ("stop", [231])
+    assert (other.finish_reason, len(other.token_ids)) == ("length", MIN_LOOP_TOKENS + 40)
+
+
+def repeating(period: int, num_tokens: int, lead: int = 300) -> np.ndarray:
+    """`lead` tokens that never repeat, then `num_tokens` of a piece of `period` tokens."""
+    start = np.arange(10_000, 10_000 + lead)
+    return np.concatenate([start, np.arange(num_tokens) % period])
+
+
+def least_tokens(period: int) -> int:
+    return max(MIN_LOOP_TOKENS, MIN_REPEATS * period)
+
+
+@pytest.mark.parametrize("period", [1, 2, 3, 7, 40, 41, 100, MAX_PERIOD_TOKENS])
+def test_a_tail_repeats_from_the_threshold_on(period: int) -> None:
+    assert has_repeating_tail(repeating(period, least_tokens(period)))
+    assert has_repeating_tail(repeating(period, least_tokens(period), lead=0))
+    assert has_repeating_tail(repeating(period, least_tokens(period) + 1))
+    assert not has_repeating_tail(repeating(period, least_tokens(period) - 1))
+
+
+def test_a_longer_piece_than_the_longest_is_no_loop() -> None:
+    assert not has_repeating_tail(repeating(MAX_PERIOD_TOKENS + 1, 8 * MAX_PERIOD_TOKENS))
+
+
+def test_one_other_token_breaks_a_loop() -> None:
+    ids = repeating(5, MIN_LOOP_TOKENS)
+    for place in (-1, -50, -MIN_LOOP_TOKENS):
+        broken = ids.copy()
+        broken[place] = 99
+        assert not has_repeating_tail(broken)
+
+
+@pytest.mark.parametrize("num_tokens", [0, 1, MIN_REPEATS])
+def test_a_short_text_is_no_loop(num_tokens: int) -> None:
+    assert not has_repeating_tail(np.zeros(num_tokens, dtype=np.int64))
+
+
+def test_a_table_is_no_loop() -> None:
+    rows = [f"<tr><td>Item {n}</td><td>0.00</td><td>0.00</td><td>0.00</td></tr>\n" for n in range(40)]
+    assert not has_repeating_tail(np.frombuffer("".join(rows).encode(), dtype=np.uint8))
+    dotted = "Contents " + "." * (MIN_LOOP_TOKENS - 1)
+    assert not has_repeating_tail(np.frombuffer(dotted.encode(), dtype=np.uint8))

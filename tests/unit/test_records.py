@@ -1,0 +1,176 @@
+"""Records check themselves, survive JSON, and reach the disk complete or not at all."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from glmocr_utils.records import (
+    Alternative,
+    FailedPage,
+    OcrResult,
+    PageImage,
+    PageRef,
+    TokenProb,
+    from_json,
+    read_results,
+    to_json,
+    write_results,
+)
+
+PAGE = PageRef("a.pdf", "0" * 64, 0)
+TOKENS = (
+    TokenProb(5, "Gr", -0.25, (Alternative(5, "Gr", -0.25), Alternative(9, "\ufffd", -2.5))),
+    TokenProb(6, "", -0.125),
+    TokenProb(7, "ü€\U0001f600\u2028\n", -3.0),
+)
+
+
+def make_result(**changes: object) -> OcrResult:
+    values = {
+        "page": PAGE,
+        "text": "".join(token.text for token in TOKENS),
+        "tokens": TOKENS,
+        "finish_reason": "stop",
+        "prompt": "Text Recognition:",
+        "model_id": "some/model",
+        "revision": "abc",
+        "adapter": None,
+        "scale": 2.0,
+        "seconds": 1.5,
+        "num_image_tokens": 12,
+    }
+    return OcrResult(**{**values, **changes})
+
+
+def test_a_result_survives_json() -> None:
+    line = to_json(make_result())
+    assert "\n" not in line
+    assert from_json(line) == make_result()
+
+
+def test_json_keeps_umlauts_readable_and_rounds_to_six_decimals() -> None:
+    result = make_result(tokens=(TokenProb(1, "ü", -1 / 3),), text="ü", seconds=2 / 3)
+    line = to_json(result)
+    assert "ü" in line
+    record = json.loads(line)
+    assert record["tokens"][0]["logprob"] == -0.333333
+    assert record["seconds"] == 0.666667
+
+
+def test_a_certain_token_survives_rounding() -> None:
+    result = make_result(tokens=(TokenProb(1, "a", -1e-9),), text="a")
+    assert from_json(to_json(result)).tokens[0].prob == 1.0
+
+
+@pytest.mark.parametrize("line", ["", "{", "5", "[]", '"text"', "{}", '{"text": "a"}'])
+def test_what_is_no_result_is_refused_and_shown(line: str) -> None:
+    with pytest.raises(ValueError, match="not an OCR result"):
+        from_json(line)
+
+
+def test_an_unknown_field_is_refused() -> None:
+    record = {**json.loads(to_json(make_result())), "colour": "red"}
+    with pytest.raises(ValueError, match="colour"):
+        from_json(json.dumps(record))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        PAGE,
+        PageImage(PAGE, Image.new("RGB", (4, 3)), 2.0),
+        FailedPage("a.pdf", None, "encrypted", "why"),
+        TOKENS[0],
+        TOKENS[0].alternatives[0],
+        make_result(),
+    ],
+    ids=lambda record: type(record).__name__,
+)
+def test_records_are_frozen(record: object) -> None:
+    name = dataclasses.fields(record)[0].name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(record, name, None)
+
+
+def test_pages_count_from_0_in_code_and_from_1_for_people() -> None:
+    assert PageRef("a.pdf", "0" * 64, 3).page_number == 4
+    with pytest.raises(ValueError, match="counts from 0, got -1"):
+        PageRef("a.pdf", "0" * 64, -1)
+
+
+def test_a_short_hash_is_refused() -> None:
+    with pytest.raises(ValueError, match="64 hex digits"):
+        PageRef("a.pdf", "abc", 0)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "1", "CMYK"])
+def test_a_page_image_is_rgb(mode: str) -> None:
+    with pytest.raises(ValueError, match="RGB"):
+        PageImage(PAGE, Image.new(mode, (4, 3)), 2.0)
+
+
+@pytest.mark.parametrize("scale", [0, -1.0, float("nan")])
+def test_a_scale_is_positive(scale: float) -> None:
+    with pytest.raises(ValueError, match="scale"):
+        PageImage(PAGE, Image.new("RGB", (4, 3)), scale)
+
+
+def test_a_page_image_knows_its_size() -> None:
+    page = PageImage(PAGE, Image.new("RGB", (4, 3)), 2.0)
+    assert (page.width_px, page.height_px) == (4, 3)
+
+
+@pytest.mark.parametrize("logprob", [1e-6, 2.0, float("inf"), float("nan")])
+def test_a_log_probability_is_at_most_0(logprob: float) -> None:
+    with pytest.raises(ValueError, match="≤ 0"):
+        TokenProb(1, "a", logprob)
+
+
+def test_prob_is_the_exponential_of_logprob() -> None:
+    assert TokenProb(1, "a", 0.0).prob == 1.0
+    assert TokenProb(1, "a", -1.0).prob == pytest.approx(0.3678794)
+    assert TokenProb(1, "a", float("-inf")).prob == 0.0
+
+
+def test_tokens_must_spell_the_text() -> None:
+    with pytest.raises(ValueError, match=r"page 1 of a\.pdf"):
+        make_result(text="something else")
+
+
+def test_finish_reason_and_status_are_from_their_lists() -> None:
+    with pytest.raises(ValueError, match="stop, length, loop, got 'eos'"):
+        make_result(finish_reason="eos")
+    with pytest.raises(ValueError, match="encrypted.*got 'ok'"):
+        FailedPage("a.pdf", 0, "ok", "why")
+
+
+def test_written_results_are_read_back_in_order(tmp_path: Path) -> None:
+    results = [make_result(page=PageRef("a.pdf", "0" * 64, index)) for index in range(3)]
+    path = tmp_path / "new" / "folder" / "results.jsonl"
+    write_results(iter(results), path)
+    assert list(read_results(path)) == results
+    assert list(path.parent.iterdir()) == [path]
+
+
+def broken_results() -> list[OcrResult]:
+    yield make_result()
+    raise RuntimeError("the third page fell over")
+
+
+def test_an_interrupted_write_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="fell over"):
+        write_results(broken_results(), tmp_path / "results.jsonl")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_write_leaves_the_old_file_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    write_results([make_result()], path)
+    before = path.read_bytes()
+    with pytest.raises(RuntimeError, match="fell over"):
+        write_results(broken_results(), path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

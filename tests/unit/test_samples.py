@@ -1,0 +1,148 @@
+"""The sample documents hold what `truth.jsonl` says, and can be made again."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pypdfium2
+import pytest
+from PIL import Image
+
+from glmocr_utils.synth import families_found
+from glmocr_utils.tiny_model.corpus import LETTERS, ODD_CHARACTERS
+
+SAMPLES = Path(__file__).parents[2] / "data" / "samples"
+PAGE_COUNTS = {
+    "blank.pdf": 1,
+    "decision.pdf": 2,
+    "decision_scan.pdf": 2,
+    "german.pdf": 1,
+    "letter.pdf": 1,
+    "long.pdf": 24,
+    "receipt.png": 1,
+    "rotated.pdf": 1,
+}
+BORN_DIGITAL = ("decision.pdf", "german.pdf", "letter.pdf", "long.pdf", "rotated.pdf")
+IMAGE_ONLY = ("blank.pdf", "decision_scan.pdf")
+
+
+def read_truth(folder: Path = SAMPLES) -> dict[str, list[str]]:
+    truth: dict[str, list[str]] = {}
+    for line in (folder / "truth.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        pages = truth.setdefault(row["file_name"], [])
+        assert row["page_index"] == len(pages)
+        pages.append(row["text"])
+    return truth
+
+
+def text_layer(path: Path) -> list[str]:
+    with pypdfium2.PdfDocument(path) as document:
+        return [page.get_textpage().get_text_range() for page in document]
+
+
+def render(path: Path) -> list[Image.Image]:
+    """Greyscale page images, 2 pixels per point."""
+    if path.suffix == ".png":
+        return [Image.open(path).convert("L")]
+    with pypdfium2.PdfDocument(path) as document:
+        return [page.render(scale=2, grayscale=True).to_pil() for page in document]
+
+
+def test_truth_covers_every_page_of_every_document():
+    assert {name: len(texts) for name, texts in read_truth().items()} == PAGE_COUNTS
+    documents = [path for path in SAMPLES.iterdir() if path.suffix in (".pdf", ".png")]
+    assert {path.name: len(render(path)) for path in documents} == PAGE_COUNTS
+
+
+@pytest.mark.parametrize("name", BORN_DIGITAL)
+def test_text_layer_is_the_truth(name):
+    layer = [text.split() for text in text_layer(SAMPLES / name)]
+    assert layer == [text.split() for text in read_truth()[name]]
+
+
+@pytest.mark.parametrize("name", IMAGE_ONLY)
+def test_images_have_no_text_layer(name):
+    assert not any(text_layer(SAMPLES / name))
+
+
+@pytest.mark.parametrize("name", PAGE_COUNTS)
+def test_pages_are_upright_a6_sheets(name):
+    assert {image.size for image in render(SAMPLES / name)} == {(596, 840)}
+
+
+def test_the_scan_shows_the_same_pages():
+    assert read_truth()["decision_scan.pdf"] == read_truth()["decision.pdf"]
+
+
+def test_blank_page_is_grey_noise_without_text():
+    assert read_truth()["blank.pdf"] == [""]
+    [image] = render(SAMPLES / "blank.pdf")
+    grey = np.asarray(image, float)
+    assert 200 < grey.mean() < 250
+    assert 1 < grey.std() < 15
+    assert grey.min() > 150  # nothing as dark as ink
+
+
+def test_rotated_page_is_upright_only_if_the_viewer_turns_it():
+    with pypdfium2.PdfDocument(SAMPLES / "rotated.pdf") as document:
+        page = document[0]
+        assert page.get_rotation() == 90
+        text = page.get_textpage()
+        first, second = text.get_charbox(0), text.get_charbox(1)  # left, bottom, right, top
+    # on the unturned, lying sheet the text starts at the bottom left and runs upwards
+    assert max(first) < 60
+    assert second[1] > first[3]
+    assert abs(second[0] - first[0]) < 5
+
+
+def test_the_bundled_model_knows_every_character():
+    printed = {character for texts in read_truth().values() for character in "".join(texts)}
+    assert printed - set(LETTERS + ODD_CHARACTERS) <= {" ", "\n"}
+
+
+def test_truth_has_single_spaces_and_no_space_at_line_ends():
+    lines = [line for texts in read_truth().values() for text in texts for line in text.split("\n")]
+    assert lines == [" ".join(line.split()) for line in lines]
+
+
+def test_every_page_of_the_long_document_is_different():
+    pages = read_truth()["long.pdf"]
+    paragraphs = [block for page in pages for block in page.split("\n\n")[1:]]
+    assert len(set(paragraphs)) == len(paragraphs)
+
+
+def test_samples_are_small():
+    assert sum(path.stat().st_size for path in SAMPLES.rglob("*") if path.is_file()) < 1_000_000
+
+
+@pytest.fixture(scope="module")
+def rebuilt(tmp_path_factory) -> Path:
+    pytest.importorskip("fpdf", reason="fpdf2, which writes the sample PDFs, is not installed")
+    if not {"Liberation Sans", "Liberation Serif"} <= {family.name for family in families_found()}:
+        pytest.skip("the Liberation fonts (Debian: fonts-liberation) are not installed")
+    from glmocr_utils.synth.samples import build_samples
+
+    folder = tmp_path_factory.mktemp("samples")
+    build_samples(folder)
+    return folder
+
+
+def test_rebuilding_gives_the_same_bytes_each_time(rebuilt, tmp_path):
+    from glmocr_utils.synth.samples import build_samples
+
+    build_samples(tmp_path)
+    for name in (*PAGE_COUNTS, "truth.jsonl"):
+        assert (tmp_path / name).read_bytes() == (rebuilt / name).read_bytes(), name
+
+
+def test_rebuilding_gives_the_committed_truth(rebuilt):
+    assert read_truth(rebuilt) == read_truth()
+
+
+@pytest.mark.parametrize("name", PAGE_COUNTS)
+def test_rebuilding_gives_the_committed_pages(rebuilt, name):
+    # pages rather than bytes: another version of zlib or of a font packs the same page otherwise
+    for ours, theirs in zip(render(rebuilt / name), render(SAMPLES / name), strict=True):
+        difference = np.abs(np.asarray(ours, float) - np.asarray(theirs, float))
+        assert difference.mean() < 1  # grey levels of 255
