@@ -8,12 +8,12 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 
-from glmocr_utils.model import DEFAULT_MODEL, ModelLoadError, load_model
+from glmocr_utils.model import load_model
+from glmocr_utils.model_source import DEFAULT_MODEL, ModelLoadError
 from glmocr_utils.notebook_run import run_demo
-from glmocr_utils.reading import read_documents
+from glmocr_utils.reading import default_input, read_documents
 from glmocr_utils.records import FailedPage, OcrResult
 from glmocr_utils.render import RenderOptions, find_documents, render_to_imagefolder
 from glmocr_utils.terminal import numbered_text, probability_lines, timing_lines, token_lines
@@ -39,7 +39,7 @@ class Option:
 
 
 INPUT_PATH = "a PDF, an image, a folder of them, or a .txt list of paths"
-SCALE = Option("scale", 2.0, "pixels per PDF point (2.0 = 144 DPI)", float)
+SCALE = Option("scale", 2.0, "pixels per PDF point (2.0 is 144 DPI)", float)
 PAGES = Option("pages", None, 'page numbers from 1, such as "1-3,7"; default: all')
 PASSWORD = Option("password", None, "opens encrypted PDFs")
 
@@ -94,20 +94,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; documents that were read to their end are kept", file=sys.stderr)
         return 130
-
-
-def default_input(input_path: str | None) -> Path:
-    """`input_path`, or the first PDF under `data/`.
-
-    Raises:
-        FileNotFoundError: no path was given and there is no PDF under `data/`.
-    """
-    if input_path is not None:
-        return Path(input_path)
-    pdfs = [path for path in find_documents("data") if path.suffix.lower() == ".pdf"]
-    if not pdfs:
-        raise FileNotFoundError("no PDF under data/; put one there or name an input_path")
-    return pdfs[0]
 
 
 def _render(options: argparse.Namespace) -> int:

@@ -122,7 +122,8 @@ class ProbabilityRecorder(LogitsProcessor):
         self._recorded: list[tuple[torch.Tensor, ...]] = []
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        # scores: (batch, vocabulary), float32, before any other processor
+        # scores: (batch, vocabulary), float32; raw, as the model's generation config has no
+        # penalties, which Transformers would apply before this
         total = scores.logsumexp(dim=-1, keepdim=True)
         chosen = scores.argmax(dim=-1, keepdim=True)
         top = scores.topk(self.top_k, dim=-1)

@@ -1,16 +1,26 @@
 """Running notebooks without a browser: papermill with strict parameters, and what a run records."""
 
+import ast
 import json
 import os
 from pathlib import Path
 
+import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
+
+# Sockets of this user alone, where the default is TCP ports that all users of a machine reach.
+KERNEL_CONFIG = Config({"KernelManager": {"transport": "ipc"}})
 
 # What `make demo` runs, in this order, and on what.
 BUNDLED_MODEL = "data/models/glm-ocr-tiny"
 DEMO = {
-    "01_render": {"input_path": "data/samples", "output_dir": "outputs/demo/01_render"},
+    "01_render": {
+        "input_path": "data/samples",
+        "model_id": BUNDLED_MODEL,
+        "output_dir": "outputs/demo/01_render",
+    },
     "02_ocr_explore": {
         "input_path": "data/samples/decision_scan.pdf",
         "model_id": BUNDLED_MODEL,
@@ -42,10 +52,21 @@ def project_root(start: Path | None = None) -> Path:
     )
 
 
-def notebook_parameters(notebook: str | Path) -> dict[str, str]:
-    """The parameters of a notebook and their defaults, as they are written there."""
-    inferred = papermill.inspect_notebook(str(notebook))
-    return {name: parameter["default"] for name, parameter in inferred.items()}
+def notebook_parameters(notebook: str | Path) -> dict[str, object]:
+    """The parameters of a notebook and their defaults: the literals in its `parameters` cell.
+
+    papermill's own reading goes line by line and stumbles over an equals sign in a comment.
+
+    Raises:
+        ValueError: the notebook has no cell with the tag `parameters`.
+    """
+    for cell in nbformat.read(str(notebook), as_version=4).cells:
+        if "parameters" in cell.metadata.get("tags", ()):
+            return {
+                statement.targets[0].id: ast.literal_eval(statement.value)
+                for statement in ast.parse(cell.source).body
+            }
+    raise ValueError(f"{notebook} has no cell with the tag 'parameters', so it takes none")
 
 
 def run_notebook(
@@ -72,7 +93,9 @@ def run_notebook(
             f"it has {', '.join(known)}"
         )
     Path(output).parent.mkdir(parents=True, exist_ok=True)
-    papermill.execute_notebook(str(notebook), str(output), parameters, kernel_name="python3")
+    papermill.execute_notebook(
+        str(notebook), str(output), parameters, kernel_name="python3", config=KERNEL_CONFIG
+    )
     return Path(output)
 
 

@@ -43,6 +43,25 @@ def page_grid(pages: Sequence[PageImage], columns: int = 4) -> Figure:
     return figure
 
 
+def scale_comparison(pages: Sequence[PageImage], width_points: float = 110) -> Figure:
+    """The same corner of one page at several scales, as the model gets it: pixel by pixel.
+
+    Args:
+        pages: one page, rendered at several scales.
+        width_points: the width of the piece that is shown, in PDF points.
+    """
+    figure, axes = plt.subplots(
+        1, len(pages), figsize=(3.6 * len(pages), 2.6), squeeze=False, layout="constrained"
+    )
+    for ax, page in zip(axes[0], pages, strict=True):
+        width, height = width_points * page.scale, 0.6 * width_points * page.scale
+        left, top = 0.12 * page.width_px, 0.06 * page.height_px
+        ax.imshow(page.image.crop((left, top, left + width, top + height)), interpolation="nearest")
+        ax.set_axis_off()
+        ax.set_title(f"scale {page.scale:g} = {72 * page.scale:.0f} DPI", fontsize=10)
+    return figure
+
+
 def page_and_tokens(page: PageImage, result: OcrResult) -> Figure:
     """The page image beside its text, each token tinted by its probability in five steps.
 

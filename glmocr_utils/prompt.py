@@ -71,6 +71,19 @@ def encode_prompt(
     return inputs
 
 
+def num_image_tokens(processor: ProcessorMixin, width_px: int, height_px: int) -> int:
+    """How many tokens a page image of this size takes in the prompt.
+
+    One token is 28 × 28 pixels. A page beyond the checkpoint's budget (6,144 tokens) is scaled
+    down to it by the image processor, silently.
+    """
+    image_processor = processor.image_processor
+    patches = image_processor.get_number_of_image_patches(
+        height_px, width_px, {"size": image_processor.size}
+    )
+    return patches // image_processor.merge_size**2
+
+
 def stop_token_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Ids of the tokens that end a page: end of text and end of turn, in the checkpoint's order.
 

@@ -6,9 +6,23 @@ from pathlib import Path
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import read_pages
 from glmocr_utils.records import FailedPage, OcrResult, PageImage, write_results
-from glmocr_utils.render import RenderOptions, render_documents, safe_stem
+from glmocr_utils.render import RenderOptions, find_documents, render_documents, safe_stem
 
 PAGE_BREAK = "\f"  # between the pages of a text file, as pdftotext writes it
+
+
+def default_input(input_path: str | Path | None) -> Path:
+    """`input_path`, or the first PDF under `data/` when there is none.
+
+    Raises:
+        FileNotFoundError: no path was given and there is no PDF under `data/`.
+    """
+    if input_path is not None:
+        return Path(input_path)
+    pdfs = [path for path in find_documents("data") if path.suffix.lower() == ".pdf"]
+    if not pdfs:
+        raise FileNotFoundError("no PDF under data/; put one there or name an input_path")
+    return pdfs[0]
 
 
 def read_documents(

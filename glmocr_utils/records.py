@@ -110,6 +110,11 @@ class Alternative:
     text: str
     logprob: float
 
+    @property
+    def prob(self) -> float:
+        """Probability, 0 to 1."""
+        return math.exp(self.logprob)
+
 
 @dataclass(frozen=True, slots=True)
 class TokenProb:

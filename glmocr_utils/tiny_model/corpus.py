@@ -251,8 +251,8 @@ def prose_blocks(rng: random.Random, characters: int) -> list[Block]:
 
 def random_blocks(rng: random.Random, characters: int) -> list[Block]:
     """One block of meaningless words, with about `characters` characters."""
-    if characters <= 8:
-        return [Block("".join(random_word(rng, characters) for _ in range(8))[:characters])]
+    if characters <= 6:
+        return [Block("".join(random_word(rng, characters) for _ in range(6))[:characters])]
     text: list[str] = []
     while sum(map(len, text)) < characters:
         text.append(random_word(rng, 12))

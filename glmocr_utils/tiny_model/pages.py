@@ -93,7 +93,8 @@ def _page(
         characters = int(width * height / (font_px**2 * line_spacing * 0.5) * rng.uniform(0.3, 1.3))
     elif stage.max_characters is not None:
         characters = rng.randint(1, stage.max_characters)
-        width = _whole_cells(2 * margin + font_px * (1 + 0.9 * characters))
+        # as wide for one character as for many, or the width would tell how many there are
+        width = _whole_cells(2 * margin + font_px * (1 + 0.6 * stage.max_characters))
         height = _whole_cells(2 * margin + 1.5 * font_px)
     else:
         width = _whole_cells(rng.randint(220, 560))

@@ -29,18 +29,20 @@ from glmocr_utils.training_data import TrainingExample, collate, encode_example
 # A model this small learns a few families well rather than many a little.
 _Stage = partial(Stage, families=("Liberation Serif", "Liberation Sans", "DejaVu Sans"))
 
-# First the model must find that characters in the picture are characters in the text, which it
-# does quickest on one or two of them that always stand at the same place; then words, lines,
-# reading order, and last sheets of paper, some of them scanned.
+# First the model must find that characters in the picture are characters in the text, one after
+# the other. It finds that quickest on a few large ones, each wider than an image token, that start
+# at the same place; then they shrink, until three or four share a token, and words, lines, reading
+# order and last sheets of paper follow, some of them scanned.
 RECIPE = (
-    _Stage(250, 64, max_characters=2, font_px=(20, 20), variety=0.0),
-    _Stage(250, 56, max_characters=4, font_px=(20, 20), variety=0.1),
-    _Stage(300, 48, max_characters=6, font_px=(19, 22), variety=0.5),
-    _Stage(300, 36, max_characters=10, font_px=(18, 22)),
-    _Stage(700, 36, max_lines=3, font_px=(18, 22)),
-    _Stage(1000, 36, max_lines=6, font_px=(18, 22)),
+    _Stage(350, 48, max_characters=4, font_px=(40, 40), variety=0.0),
+    _Stage(300, 40, max_characters=6, font_px=(32, 40), variety=0.2),
+    _Stage(300, 32, max_characters=10, font_px=(26, 36), variety=0.5),
+    _Stage(400, 24, max_characters=16, font_px=(22, 30), variety=0.7),
+    _Stage(800, 12, max_lines=2, font_px=(20, 28)),
+    _Stage(1000, 14, max_lines=4, font_px=(19, 26)),
     _Stage(
-        1800, 36, max_lines=12, sheets=0.35, degraded=0.25, max_strength=0.5, blank=0.06
+        1200, 16, max_lines=10, sheets=0.35, degraded=0.25, max_strength=0.5, blank=0.06,
+        font_px=(19, 25),
     ),
 )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import itertools
 
 import torch
 from transformers import BatchFeature
@@ -32,7 +33,7 @@ def scripted(model: LoadedModel, following: dict[int, int]) -> LoadedModel:
 
 def chain(*token_ids: int) -> dict[int, int]:
     """Each of `token_ids` is followed by the next."""
-    return dict(zip(token_ids, token_ids[1:], strict=False))
+    return dict(itertools.pairwise(token_ids))
 
 
 def begun_with(inputs: BatchFeature, first_ids: list[int]) -> BatchFeature:

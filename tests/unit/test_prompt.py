@@ -11,12 +11,10 @@ from tokenizers import Tokenizer, models
 from transformers import Glm46VImageProcessor, PreTrainedTokenizerFast
 
 from glmocr_utils.model import LoadedModel
-from glmocr_utils.prompt import encode_prompt, render_prompt, stop_token_ids
+from glmocr_utils.prompt import encode_prompt, num_image_tokens, render_prompt, stop_token_ids
 from glmocr_utils.records import PageImage
 
-USER_TURN = (
-    "[gMASK]<sop><|user|>\n<|begin_of_image|><|image|><|end_of_image|>Text Recognition:"
-)
+USER_TURN = "[gMASK]<sop><|user|>\n<|begin_of_image|><|image|><|end_of_image|>Text Recognition:"
 
 
 def test_the_default_prompt_byte_for_byte(bundled_model: LoadedModel) -> None:
@@ -47,7 +45,7 @@ def test_the_task_stands_right_behind_the_image(bundled_model: LoadedModel) -> N
 
 
 def test_an_unknown_style_is_refused(bundled_model: LoadedModel) -> None:
-    with pytest.raises(ValueError, match="'default', 'nothink'.*got 'think'"):
+    with pytest.raises(ValueError, match=r"'default', 'nothink'.*got 'think'"):
         render_prompt(bundled_model.processor, style="think")
 
 
@@ -112,9 +110,9 @@ def test_prompt_tokens_spell_the_prompt(
 ) -> None:
     processor = bundled_model.processor
     inputs = encode_prompt(processor, [page_images[0].image], style="nothink")
-    num_image_tokens = int(inputs["mm_token_type_ids"].sum())
+    image_tokens = int(inputs["mm_token_type_ids"].sum())
     expected = render_prompt(processor, style="nothink").replace(
-        "<|image|>", "<|image|>" * num_image_tokens
+        "<|image|>", "<|image|>" * image_tokens
     )
     assert processor.tokenizer.decode(inputs["input_ids"][0]) == expected
 
@@ -146,6 +144,16 @@ def test_the_pixel_budget_is_the_checkpoints(
     # two temporal frames are counted, and one token shows 28 × 28 pixels
     budget = longest_edge // 2 // 28**2
     assert 0.95 * budget < int(large["mm_token_type_ids"].sum()) <= budget
+
+
+def test_image_tokens_are_foretold_from_the_size_of_the_page(
+    bundled_model: LoadedModel, page_images: list[PageImage]
+) -> None:
+    processor = bundled_model.processor
+    for image in [page.image for page in page_images] + [Image.new("RGB", (1500, 2000))]:
+        inputs = encode_prompt(processor, [image])
+        foretold = num_image_tokens(processor, image.width, image.height)
+        assert foretold == int(inputs["mm_token_type_ids"].sum())
 
 
 PUBLISHED_SIZE = {"shortest_edge": 12_544, "longest_edge": 9_633_792}

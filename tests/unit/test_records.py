@@ -143,7 +143,7 @@ def test_tokens_must_spell_the_text() -> None:
 def test_finish_reason_and_status_are_from_their_lists() -> None:
     with pytest.raises(ValueError, match="stop, length, loop, got 'eos'"):
         make_result(finish_reason="eos")
-    with pytest.raises(ValueError, match="encrypted.*got 'ok'"):
+    with pytest.raises(ValueError, match=r"encrypted.*got 'ok'"):
         FailedPage("a.pdf", 0, "ok", "why")
 
 

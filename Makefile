@@ -1,0 +1,33 @@
+# Each target sets up .venv first, on a machine that has Python 3.11 and make.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+.PHONY: demo test lab figures samples tiny-model
+.DEFAULT_GOAL := demo
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed, this is " + sys.version'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@
+
+demo: .venv/installed  ## run the notebooks on data/samples with the bundled model, offline
+	$(BIN)/python -m glmocr_utils demo
+
+test: .venv/installed  ## check everything
+	$(BIN)/python -m pytest
+
+lab: .venv/installed  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+figures: .venv/installed  ## draw the pictures in notebooks/figures again
+	$(BIN)/python -m glmocr_utils.figures
+
+samples: .venv/installed  ## make data/samples again (needs the fonts that its README names)
+	$(BIN)/python -m glmocr_utils.synth.samples
+
+# Fonts and word lists are only for training; Debian has them all.
+TRAINING_PACKAGES := fonts-liberation wamerican wngerman
+tiny-model: .venv/installed  ## train the bundled model again, from nothing
+	dpkg --status $(TRAINING_PACKAGES) > /dev/null 2>&1 || apt-get install --yes $(TRAINING_PACKAGES)
+	$(BIN)/python -m glmocr_utils.tiny_model.train

@@ -1,0 +1,135 @@
+"""The terminal commands: names and defaults, what they print, how they fail."""
+
+from pathlib import Path
+
+import pytest
+
+from glmocr_utils.cli import OCR_OPTIONS, RENDER_OPTIONS, main
+from glmocr_utils.notebook_run import notebook_parameters
+from glmocr_utils.records import read_results
+
+ROOT = Path(__file__).parents[2]
+LETTER = str(ROOT / "data/samples/letter.pdf")
+BOLD_RED = "\033[1;31m"
+
+
+@pytest.fixture
+def ocr(bundled_folder, tmp_path, capsys):
+    """Runs `ocr` with the bundled model; returns exit code, standard output, standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        standard = ("--model", str(bundled_folder), "--max-tokens", "24")
+        code = main(["ocr", *standard, "--output-dir", str(tmp_path / "out"), *arguments])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("options", "notebook", "only_in_notebook"),
+    [
+        (RENDER_OPTIONS, "01_render", {"input_path", "model_id", "adapter"}),
+        (OCR_OPTIONS, "02_ocr_explore", {"input_path"}),
+    ],
+)
+def test_options_are_the_notebooks_parameters(options, notebook, only_in_notebook):
+    parameters = notebook_parameters(ROOT / f"notebooks/{notebook}.ipynb")
+    in_terminal = {option.name: option.default for option in options}
+    in_notebook = {k: v for k, v in parameters.items() if k not in only_in_notebook}
+    assert in_terminal == in_notebook
+
+
+def test_ocr_prints_text_timing_tokens_and_probabilities(ocr, tmp_path):
+    code, printed, _ = ocr(LETTER, "--show-tokens", "--show-probs")
+    (result,) = read_results(tmp_path / "out" / "letter.jsonl")
+    assert code == 0
+    assert f"   1 │ {result.text.splitlines()[0]}" in printed
+    assert "s/page" in printed and "pages/s" in printed
+    assert f"total: {len(result.tokens)} tokens" in printed
+    assert "all pages: average probability" in printed
+    assert printed.count(BOLD_RED) == min(50, len(result.tokens))
+    assert (tmp_path / "out" / "letter.txt").read_text(encoding="utf-8") == result.text
+
+
+def test_ocr_is_quiet_about_tokens_and_probabilities_unless_asked(ocr):
+    _, printed, _ = ocr(LETTER)
+    assert "tokens," not in printed
+    assert BOLD_RED not in printed
+
+
+def test_no_color_marks_the_token_with_brackets(ocr, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    _, printed, _ = ocr(LETTER, "--show-probs")
+    assert BOLD_RED not in printed
+    assert "[" in printed.split("lowest probability:")[1]
+
+
+def test_batches_are_timed_together(ocr):
+    samples = str(ROOT / "data/samples/decision.pdf")
+    _, printed, _ = ocr(samples, "--batch-size", "8", "--show-tokens")
+    assert "batch 1, 2 pages:" in printed
+    assert "2 pages in batches of 8" in printed
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--no-flash-attn", "--batch-size", "2", "--max-tokens", "8", "--scale", "1.0"],
+        ["--no_flash_attn", "--batch_size", "2", "--max_tokens", "8", "--scale", "1.0"],
+        ["--attn", "sdpa", "--show_probs", "True", "--show_tokens", "False"],
+    ],
+)
+def test_flags_work_with_dashes_and_underscores(ocr, flags):
+    code, printed, _ = ocr(LETTER, *flags)
+    assert code == 0
+    assert "attention sdpa (as asked)" in printed
+
+
+def test_one_bad_document_does_not_stop_the_others(ocr, tmp_path):
+    empty = tmp_path / "empty.pdf"
+    empty.write_bytes(b"")
+    paths = tmp_path / "list.txt"
+    paths.write_text(f"{empty}\n{LETTER}\n", encoding="utf-8")
+    code, printed, errors = ocr(str(paths))
+    assert code == 1
+    assert "letter.pdf page 1" in printed
+    assert "empty.pdf" in errors and "0 bytes" in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["/no/such.pdf"], "does not exist"),
+        ([LETTER, "--model", "/no/such/model"], "There is no model folder"),
+        ([LETTER, "--batch-size", "0"], "batch_size must be at least 1"),
+        ([LETTER, "--scale", "-1"], "scale"),
+        ([LETTER, "--attn", "flash_attention_2", "--device-map", "cpu"], "cannot work here"),
+    ],
+)
+def test_what_cannot_work_ends_in_one_sentence(ocr, arguments, said):
+    code, _, errors = ocr(*arguments)
+    assert code == 2
+    assert said in errors and "Traceback" not in errors
+    assert len(errors.strip().splitlines()) == 1
+
+
+def test_a_page_beyond_the_end_names_the_file(ocr):
+    code, _, errors = ocr(LETTER, "--pages", "7")
+    assert code == 1
+    assert "letter.pdf" in errors and "only 1 page" in errors
+
+
+def test_unknown_option_is_an_error(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["ocr", LETTER, "--batchsize", "3"])
+    assert stopped.value.code == 2
+    assert "--batchsize" in capsys.readouterr().err
+
+
+def test_render_writes_an_imagefolder_and_a_rerun_adds_nothing(tmp_path, capsys):
+    arguments = ["render", LETTER, "--output-dir", str(tmp_path / "pages")]
+    assert main(arguments) == 0
+    assert "1 pages written, 0 were there" in capsys.readouterr().out
+    assert main(arguments) == 0
+    assert "0 pages written, 1 were there" in capsys.readouterr().out
+    assert (tmp_path / "pages" / "letter_p0001.png").is_file()

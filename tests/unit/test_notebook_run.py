@@ -1,0 +1,67 @@
+"""Running notebooks from a script: strict parameters, a place for results."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+from papermill.exceptions import PapermillExecutionError
+
+from glmocr_utils.notebook_run import (
+    notebook_parameters,
+    project_root,
+    record_results,
+    run_notebook,
+)
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    """A notebook whose only work is to write down its parameter."""
+    parameters = new_code_cell("pages = 3  # a comment with x = 1 in it\nname = None")
+    parameters.metadata["tags"] = ["parameters"]
+    work = new_code_cell("if pages < 0:\n    raise ValueError('no')\nprint(pages, name)")
+    path = tmp_path / "small.ipynb"
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    nbformat.write(new_notebook(cells=[parameters, work], metadata=kernel), path)
+    return path
+
+
+def test_parameters_are_the_literals_of_the_tagged_cell(notebook):
+    assert notebook_parameters(notebook) == {"pages": 3, "name": None}
+
+
+def test_a_run_takes_parameters_and_keeps_outputs(notebook, tmp_path):
+    output = run_notebook(notebook, tmp_path / "new/out.ipynb", {"pages": 5})
+    printed = [
+        out["text"] for cell in nbformat.read(output, 4).cells for out in cell.get("outputs", [])
+    ]
+    assert printed == ["5 None\n"]
+
+
+def test_an_unknown_parameter_is_an_error_before_anything_runs(notebook, tmp_path):
+    with pytest.raises(ValueError, match=r"no parameter page; it has pages, name"):
+        run_notebook(notebook, tmp_path / "out.ipynb", {"page": 5})
+    assert not (tmp_path / "out.ipynb").exists()
+
+
+def test_a_failing_cell_raises_and_leaves_the_notebook(notebook, tmp_path):
+    with pytest.raises(PapermillExecutionError, match="ValueError"):
+        run_notebook(notebook, tmp_path / "out.ipynb", {"pages": -1})
+    assert (tmp_path / "out.ipynb").is_file()
+
+
+def test_project_root_is_found_from_below_and_missed_outside(tmp_path):
+    root = Path(__file__).parents[2]
+    assert project_root(root / "notebooks/figures") == root
+    with pytest.raises(FileNotFoundError, match="not inside the project"):
+        project_root(tmp_path)
+
+
+def test_results_are_json_that_appears_whole(tmp_path):
+    path = record_results(tmp_path / "new", pages=2, text="größer")
+    assert json.loads(path.read_text(encoding="utf-8")) == {"pages": 2, "text": "größer"}
+    with pytest.raises(TypeError):
+        record_results(tmp_path / "new", pages=object())
+    assert json.loads(path.read_text(encoding="utf-8"))["pages"] == 2

@@ -1,0 +1,74 @@
+"""Figures: what stands on them, not how they look."""
+
+import matplotlib.pyplot as plt
+import pytest
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+from glmocr_utils.plots import (
+    STEPS,
+    page_and_tokens,
+    page_grid,
+    probability_histogram,
+    scale_comparison,
+    tint,
+)
+from glmocr_utils.records import OcrResult, PageImage, PageRef, TokenProb
+
+PAGE = PageImage(PageRef("cost $5 and $6.pdf", "0" * 64, 0), Image.new("RGB", (60, 80)), 2.0)
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def result(*tokens: tuple[str, float]) -> OcrResult:
+    records = tuple(TokenProb(1, text, logprob) for text, logprob in tokens)
+    text = "".join(token.text for token in records)
+    return OcrResult(PAGE.page, text, records, "stop", "p", "m", None, None, 2.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("logprob", "step"), [(0.0, 0), (-0.02, 1), (-0.1, 2), (-0.5, 3), (-0.7, 4), (-30.0, 4)]
+)
+def test_tint_has_five_steps(logprob, step):
+    assert tint(TokenProb(1, "a", logprob)) == STEPS[step][1]
+
+
+def test_only_unsure_tokens_are_tinted_and_the_worst_are_marked_twice():
+    figure = page_and_tokens(PAGE, result(("sure", -0.001), (" so-so", -0.1), ("bad\n", -3.0)))
+    text_axes = figure.axes[1]
+    tints = [patch for patch in text_axes.patches if isinstance(patch, Rectangle)]
+    assert len(tints) == 2
+    assert len(text_axes.lines) == 1  # the underline of the worst token
+    weights = {text.get_text(): text.get_weight() for text in text_axes.texts}
+    assert weights["bad"] == "bold" and weights["sure"] == "normal"
+
+
+def test_text_with_formula_signs_is_drawn_as_it_is(tmp_path):
+    figure = page_and_tokens(PAGE, result(("$x^2$ costs $5", -0.1)))
+    figure.savefig(tmp_path / "figure.png")
+    assert figure.axes[1].texts[0].get_text() == r"\$x^2\$ costs \$5"
+
+
+def test_a_page_without_text_can_be_drawn(tmp_path):
+    page_and_tokens(PAGE, result()).savefig(tmp_path / "figure.png")
+
+
+def test_grid_has_a_place_for_every_page_and_none_for_more():
+    figure = page_grid([PAGE] * 5, columns=4)
+    assert len(figure.axes) == 8
+    assert sum(bool(ax.images) for ax in figure.axes) == 5
+
+
+def test_histogram_counts_every_token():
+    figure = probability_histogram([result(("a", -0.1), ("b", -5.0))])
+    assert sum(bar.get_height() for bar in figure.axes[0].patches) == 2
+
+
+def test_scales_are_named_in_dots_per_inch():
+    twice = PageImage(PAGE.page, PAGE.image.resize((120, 160)), 4.0)
+    titles = [ax.get_title() for ax in scale_comparison([PAGE, twice]).axes]
+    assert titles == ["scale 2 = 144 DPI", "scale 4 = 288 DPI"]

@@ -1,0 +1,75 @@
+"""Documents to files: order, names, failures in between."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from glmocr_utils.reading import PAGE_BREAK, default_input, read_documents
+from glmocr_utils.records import FailedPage, OcrResult, read_results
+from glmocr_utils.render import RenderOptions
+
+SAMPLES = Path(__file__).parents[2] / "data/samples"
+FEW_TOKENS = {"max_tokens": 8}
+
+
+def test_pages_come_in_order_and_each_document_gets_its_files(bundled_model, tmp_path):
+    paths = [SAMPLES / "decision.pdf", SAMPLES / "letter.pdf"]
+    results = list(read_documents(bundled_model, paths, tmp_path, batch_size=2, **FEW_TOKENS))
+    places = [(Path(r.page.document_path).name, r.page.page_index) for r in results]
+    assert places == [("decision.pdf", 0), ("decision.pdf", 1), ("letter.pdf", 0)]
+    assert [r.text for r in read_results(tmp_path / "decision.jsonl")] == [
+        r.text for r in results[:2]
+    ]
+    text = (tmp_path / "decision.txt").read_text(encoding="utf-8")
+    assert text == PAGE_BREAK.join(r.text for r in results[:2])
+    assert (tmp_path / "letter.txt").is_file()
+
+
+def test_failures_are_yielded_among_the_results(bundled_model, tmp_path):
+    broken = tmp_path / "broken.pdf"
+    broken.write_bytes((SAMPLES / "letter.pdf").read_bytes()[:900])
+    paths = [broken, SAMPLES / "letter.pdf", tmp_path / "missing.pdf"]
+    pages = list(read_documents(bundled_model, paths, **FEW_TOKENS))
+    failed = {Path(p.document_path).name for p in pages if isinstance(p, FailedPage)}
+    assert failed == {"broken.pdf", "missing.pdf"}
+    assert sum(isinstance(p, OcrResult) for p in pages) == 1
+
+
+def test_two_documents_of_one_name_keep_their_files(bundled_model, tmp_path):
+    paths = []
+    for folder, sample in (("a", "letter.pdf"), ("b", "german.pdf")):
+        (tmp_path / folder).mkdir()
+        paths.append(shutil.copy(SAMPLES / sample, tmp_path / folder / "Same.pdf"))
+    list(read_documents(bundled_model, paths, tmp_path / "out", **FEW_TOKENS))
+    files = sorted((tmp_path / "out").glob("*.jsonl"))
+    assert len(files) == 2
+    assert {next(read_results(file)).page.document_path for file in files} == set(map(str, paths))
+
+
+def test_a_document_that_is_not_finished_leaves_no_file(bundled_model, tmp_path):
+    pages = read_documents(bundled_model, [SAMPLES / "decision.pdf"], tmp_path, **FEW_TOKENS)
+    next(pages)
+    pages.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pages_are_chosen_and_scaled(bundled_model):
+    options = RenderOptions(scale=1.0, pages="2")
+    (result,) = read_documents(
+        bundled_model, [SAMPLES / "decision.pdf"], options=options, **FEW_TOKENS
+    )
+    assert result.page.page_index == 1
+    assert result.scale == 1.0
+    assert result.num_image_tokens == 15 * 11  # 420 × 298 points, in cells of 28 pixels
+
+
+def test_default_input_is_the_first_pdf_under_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/b").mkdir(parents=True)
+    (tmp_path / "data/a.png").write_bytes(b"")
+    with pytest.raises(FileNotFoundError, match="no PDF under data/"):
+        default_input(None)
+    (tmp_path / "data/b/c.pdf").write_bytes(b"")
+    assert default_input(None) == Path("data/b/c.pdf")
+    assert default_input("x.pdf") == Path("x.pdf")
