@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-from glmocr_utils.model import load_model
-from glmocr_utils.model_source import DEFAULT_MODEL, ModelLoadError
+from glmocr_utils.model import DEFAULT_MODEL, ModelLoadError, load_model
 from glmocr_utils.notebook_run import run_demo
 from glmocr_utils.reading import default_input, read_documents
 from glmocr_utils.records import FailedPage, OcrResult

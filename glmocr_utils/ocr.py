@@ -12,7 +12,7 @@ from glmocr_utils.decoding import DecodedPage, decode
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.prompt import EMPTY_THOUGHT, TEXT_RECOGNITION, PromptStyle, encode_prompt
 from glmocr_utils.records import Alternative, OcrResult, PageImage, TokenProb
-from glmocr_utils.token_text import decode_ids, encode_text, token_texts
+from glmocr_utils.token_text import decode_ids, encode_text, special_token_ids, token_texts
 
 SCORE_POSITIONS_AT_ONCE = 256  # float32 logits of so many positions are in memory together
 
@@ -45,6 +45,7 @@ def read_pages(
     for name, value in (("max_tokens", max_tokens), ("batch_size", batch_size), ("top_k", top_k)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
+    special = special_token_ids(model.processor.tokenizer)
     remaining = iter(pages)
     while batch := list(islice(remaining, batch_size)):
         start = time.perf_counter()
@@ -53,7 +54,8 @@ def read_pages(
         decoded = decode(model.model, inputs.to(model.device), max_tokens=max_tokens, top_k=top_k)
         seconds = (time.perf_counter() - start) / len(batch)
         for page, output, num_image_tokens in zip(batch, decoded, image_tokens, strict=True):
-            tokens = without_thought(_tokens(model.processor.tokenizer, output))
+            tokens = _tokens(model.processor.tokenizer, output, leave_out=special)
+            tokens = without_thought(tokens)
             yield OcrResult(
                 page=page.page,
                 text="".join(token.text for token in tokens),
@@ -146,9 +148,14 @@ def _image_tokens(model: LoadedModel, image_grid_thw: torch.Tensor) -> list[int]
     return (image_grid_thw.prod(dim=-1) // merge**2).tolist()
 
 
-def _tokens(tokenizer: PreTrainedTokenizerBase, output: DecodedPage) -> tuple[TokenProb, ...]:
+def _tokens(
+    tokenizer: PreTrainedTokenizerBase,
+    output: DecodedPage,
+    leave_out: frozenset[int] = frozenset(),
+) -> tuple[TokenProb, ...]:
     spelled = {token_id: decode_ids(tokenizer, [token_id]) for token_id in set(output.top_ids.flat)}
-    texts = token_texts(tokenizer, output.token_ids)
+    kept = [i for i, token_id in enumerate(output.token_ids) if token_id not in leave_out]
+    texts = token_texts(tokenizer, output.token_ids[kept])
     return tuple(
         TokenProb(
             token_id=int(token_id),
@@ -160,11 +167,11 @@ def _tokens(tokenizer: PreTrainedTokenizerBase, output: DecodedPage) -> tuple[To
             ),
         )
         for token_id, text, logprob, others, other_logprobs in zip(
-            output.token_ids,
+            output.token_ids[kept],
             texts,
-            output.logprobs,
-            output.top_ids,
-            output.top_logprobs,
+            output.logprobs[kept],
+            output.top_ids[kept],
+            output.top_logprobs[kept],
             strict=True,
         )
     )

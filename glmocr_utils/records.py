@@ -152,7 +152,7 @@ class OcrResult:
     Attributes:
         page: which page was read.
         text: what the model wrote; equals the tokens' texts joined.
-        tokens: one per generated token; special tokens are left out.
+        tokens: one per generated token; special tokens (stop, padding, roles) are left out.
         finish_reason: `stop` (the model ended the page), `length` (the token limit did) or `loop`
             (it repeated itself and was stopped).
         prompt: the prompt text that was sent with the image.

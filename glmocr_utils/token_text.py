@@ -46,6 +46,12 @@ def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return [token_id for ids in tokenizer(pieces, **PLAIN)["input_ids"] for token_id in ids]
 
 
+def special_token_ids(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """Tokens that steer the model and spell nothing; `<think>` is not flagged as one."""
+    added = tokenizer.added_tokens_decoder.items()
+    return frozenset(token_id for token_id, token in added if token.special)
+
+
 def decode_ids(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str:
     """Exactly what the tokens say: special tokens kept, no spaces tidied."""
     return tokenizer.decode(

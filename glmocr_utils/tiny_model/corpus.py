@@ -53,6 +53,7 @@ REGISTERS = ("U", "O", "StR", "ZR", "C", "BvR", "AZR")
 REPORTERS = ("F.2d", "U.S.", "S. Ct.", "F. Supp. 3d", "A.C.", "W.L.R.", "All E.R.")
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
+ALPHANUMERIC = LETTERS + LETTERS.upper() + "0123456789"
 # every character that the model must know, more or less as often as print has it
 ODD_CHARACTERS = (
     "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -251,8 +252,6 @@ def prose_blocks(rng: random.Random, characters: int) -> list[Block]:
 
 def random_blocks(rng: random.Random, characters: int) -> list[Block]:
     """One block of meaningless words, with about `characters` characters."""
-    if characters <= 6:
-        return [Block("".join(random_word(rng, characters) for _ in range(6))[:characters])]
     text: list[str] = []
     while sum(map(len, text)) < characters:
         text.append(random_word(rng, 12))

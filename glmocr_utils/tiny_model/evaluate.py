@@ -1,4 +1,4 @@
-"""How well a model reads the samples: `python -m glmocr_utils.tiny_model.evaluate [model folder]`."""
+"""How well a model reads the samples: `python -m glmocr_utils.tiny_model.evaluate [folder]`."""
 
 import json
 import sys

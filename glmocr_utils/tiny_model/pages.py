@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from glmocr_utils.synth import (
     FontFamily,
@@ -16,7 +16,12 @@ from glmocr_utils.synth import (
     families_found,
     find_font,
 )
-from glmocr_utils.tiny_model.corpus import prose_blocks, random_blocks
+from glmocr_utils.tiny_model.corpus import (
+    LETTERS,
+    ODD_CHARACTERS,
+    prose_blocks,
+    random_blocks,
+)
 
 # A6, upright and lying: (width, height) in pixels at 2 pixels per point
 SHEETS = ((595, 842), (842, 595))
@@ -31,7 +36,10 @@ class Stage:
     Attributes:
         batches: how many batches it lasts.
         lines: printed lines in a batch, about; so a batch holds many snippets or few sheets.
-        max_characters: of a page with one short line of them; None for `max_lines`.
+        strip: fewest and most characters of a page that is one short line of random ones; None
+            for pages of lines.
+        alphabet: the characters of strips.
+        tracking_px: least and most space added between the letters of a strip.
         max_lines: of a snippet, which is a few lines with a narrow margin.
         sheets: share of batches that are whole sheets of paper.
         random_text: share of pages with meaningless characters.
@@ -45,7 +53,9 @@ class Stage:
 
     batches: int
     lines: int
-    max_characters: int | None = None
+    strip: tuple[int, int] | None = None
+    alphabet: str = LETTERS + ODD_CHARACTERS
+    tracking_px: tuple[float, float] = (0.0, 0.0)
     max_lines: int = 1
     sheets: float = 0.0
     random_text: float = 0.14
@@ -69,7 +79,7 @@ def draw_batch(stage: Stage, seed: tuple[int, ...]) -> list[SynthPage]:
         if stage.families is None or family.name in stage.families
     ]
     sheet = rng.choice(SHEETS) if rng.random() < stage.sheets else None
-    lines = rng.randint(1, stage.max_lines) if sheet is None else LINES_ON_A_SHEET
+    lines = LINES_ON_A_SHEET if sheet else rng.randint(1, stage.max_lines)
     pages = max(1, round(stage.lines / lines))
     return [_page(rng, stage, rng.choice(families), lines, sheet) for _ in range(pages)]
 
@@ -83,19 +93,16 @@ def _page(
 ) -> SynthPage:
     if sheet and rng.random() < stage.blank:
         return _blank_page(rng, stage, family, sheet)
+    if stage.strip:
+        return _strip(rng, stage, family)
     font_px = rng.randint(*stage.font_px)
     line_spacing = 1.3 + stage.variety * rng.uniform(-0.15, 0.3)
-    meaningless = stage.max_characters is not None or rng.random() < stage.random_text
+    meaningless = rng.random() < stage.random_text
     margin = 12 + round(stage.variety * rng.uniform(-8, 12))
     if sheet:
         width, height = (side + rng.randint(-30, 10) for side in sheet)
         margin = rng.randint(24, 72)
         characters = int(width * height / (font_px**2 * line_spacing * 0.5) * rng.uniform(0.3, 1.3))
-    elif stage.max_characters is not None:
-        characters = rng.randint(1, stage.max_characters)
-        # as wide for one character as for many, or the width would tell how many there are
-        width = _whole_cells(2 * margin + font_px * (1 + 0.6 * stage.max_characters))
-        height = _whole_cells(2 * margin + 1.5 * font_px)
     else:
         width = _whole_cells(rng.randint(220, 560))
         height = _whole_cells(2 * margin + (lines + 0.7) * font_px * line_spacing)
@@ -123,6 +130,33 @@ def _page(
     if rng.random() < stage.degraded:
         return SynthPage(_scanned(rng, page.image, rng.uniform(0, stage.max_strength)), page.text)
     return page
+
+
+def _strip(rng: random.Random, stage: Stage, family: FontFamily) -> SynthPage:
+    """One short line of random characters, spaced out."""
+    fewest, most = stage.strip
+    text = "".join(
+        rng.choice(LETTERS if rng.random() < 0.5 else stage.alphabet)
+        for _ in range(rng.randint(fewest, most))
+    )
+    if most > 2 * fewest:  # some words, once lengths vary
+        places = range(3, len(text) - 2, 6)
+        text = "".join(" " if i in places and rng.random() < 0.7 else c for i, c in enumerate(text))
+    font_px = rng.randint(*stage.font_px)
+    font = ImageFont.truetype(
+        find_font(family.name, _font_style(rng, family, stage.variety)), font_px
+    )
+    margin = 8 + round(stage.variety * rng.uniform(-4, 14))
+    tracking = rng.uniform(*stage.tracking_px)
+    # as wide for one character as for many, or the width would tell how many there are
+    width = _whole_cells(2 * margin + most * (0.62 * stage.font_px[1] + stage.tracking_px[1]))
+    image = Image.new("L", (width, 2 * CELL_PX), 255)
+    draw = ImageDraw.Draw(image)
+    x, baseline = float(margin), 36 + round(stage.variety * rng.uniform(-12, 10))
+    for character in text:
+        draw.text((x, baseline), character, font=font, fill=0, anchor="ls")
+        x += font.getlength(character) + tracking
+    return SynthPage(image.convert("RGB"), text)
 
 
 def _whole_cells(length_px: float) -> int:

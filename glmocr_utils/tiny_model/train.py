@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -23,25 +24,36 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 from glmocr_utils.tiny_model.architecture import build_model, build_processor
+from glmocr_utils.tiny_model.corpus import ALPHANUMERIC, LETTERS
 from glmocr_utils.tiny_model.pages import Stage, draw_batch
 from glmocr_utils.training_data import TrainingExample, collate, encode_example
 
 # A model this small learns a few families well rather than many a little.
 _Stage = partial(Stage, families=("Liberation Serif", "Liberation Sans", "DejaVu Sans"))
 
-# First the model must find that characters in the picture are characters in the text, one after
-# the other. It finds that quickest on a few large ones, each wider than an image token, that start
-# at the same place; then they shrink, until three or four share a token, and words, lines, reading
-# order and last sheets of paper follow, some of them scanned.
+# Reading is to follow the letters with the eye. The model learns that within minutes where each
+# letter has an image token of its own, and hardly ever where several share one from the start. So
+# the letters begin 28 pixels apart and close up; only then come other sizes and signs, lines,
+# reading order, and last sheets of paper, some of them scanned.
 RECIPE = (
-    _Stage(350, 48, max_characters=4, font_px=(40, 40), variety=0.0),
-    _Stage(300, 40, max_characters=6, font_px=(32, 40), variety=0.2),
-    _Stage(300, 32, max_characters=10, font_px=(26, 36), variety=0.5),
-    _Stage(400, 24, max_characters=16, font_px=(22, 30), variety=0.7),
-    _Stage(800, 12, max_lines=2, font_px=(20, 28)),
-    _Stage(1000, 14, max_lines=4, font_px=(19, 26)),
+    Stage(
+        160, 32, strip=(8, 8), alphabet=LETTERS, font_px=(24, 24), tracking_px=(13.6, 13.6),
+        variety=0.0, families=("DejaVu Sans Mono",),
+    ),
     _Stage(
-        1200, 16, max_lines=10, sheets=0.35, degraded=0.25, max_strength=0.5, blank=0.06,
+        160, 32, strip=(8, 8), alphabet=ALPHANUMERIC, font_px=(24, 24), tracking_px=(9, 14),
+        variety=0.0,
+    ),
+    _Stage(
+        220, 32, strip=(6, 12), alphabet=ALPHANUMERIC, font_px=(22, 26), tracking_px=(3, 10),
+        variety=0.3,
+    ),
+    _Stage(300, 28, strip=(4, 16), font_px=(20, 26), tracking_px=(0, 5), variety=0.6),
+    _Stage(300, 20, strip=(2, 24), font_px=(19, 26), tracking_px=(0, 1)),
+    _Stage(600, 11, max_lines=2, random_text=0.4, font_px=(19, 26)),
+    _Stage(600, 13, max_lines=5, random_text=0.25, font_px=(19, 26)),
+    _Stage(
+        900, 16, max_lines=10, sheets=0.4, degraded=0.2, max_strength=0.5, blank=0.05,
         font_px=(19, 25),
     ),
 )  # fmt: skip
@@ -50,7 +62,7 @@ RECIPE = (
 class CurriculumBatches(Dataset):
     """Item n is the list of the encoded pages of batch n, drawn when it is asked for."""
 
-    def __init__(self, stages: tuple[Stage, ...], processor: ProcessorMixin, seed: int) -> None:
+    def __init__(self, stages: Sequence[Stage], processor: ProcessorMixin, seed: int) -> None:
         self.stage_of_batch = [stage for stage in stages for _ in range(stage.batches)]
         self.processor = processor
         self.seed = seed
@@ -70,11 +82,27 @@ class CurriculumTrainer(Trainer):
         return SequentialSampler(train_dataset or self.train_dataset)
 
 
-def train(output_dir: Path, seed: int, learning_rate: float, workers: int) -> Path:
-    """Train and save model and processor to `output_dir`, in bfloat16. Returns that folder."""
+def train(
+    output_dir: Path,
+    recipe: Sequence[Stage] = RECIPE,
+    *,
+    seed: int = 7,
+    learning_rate: float = 8e-4,
+    workers: int = 0,
+    save_steps: int = 500,
+) -> Path:
+    """Train from nothing, or from the last checkpoint in `output_dir`, and save in bfloat16.
+
+    Args:
+        workers: processes that draw pages ahead.
+        save_steps: batches between two checkpoints.
+
+    Returns:
+        `output_dir`, which then holds model, processor and `training_curve.json`.
+    """
     processor = build_processor()
     checkpoints = output_dir / "checkpoints"
-    batches = CurriculumBatches(RECIPE, processor, seed)
+    batches = CurriculumBatches(recipe, processor, seed)
     arguments = TrainingArguments(
         output_dir=str(checkpoints),
         max_steps=len(batches),
@@ -90,7 +118,7 @@ def train(output_dir: Path, seed: int, learning_rate: float, workers: int) -> Pa
         dataloader_prefetch_factor=2 if workers else None,
         dataloader_persistent_workers=workers > 0,
         remove_unused_columns=False,
-        save_steps=500,
+        save_steps=save_steps,
         save_total_limit=1,
         logging_steps=50,
         report_to="none",
@@ -128,7 +156,12 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=8e-4)
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     options = parser.parse_args()
-    folder = train(options.output_dir, options.seed, options.learning_rate, options.workers)
+    folder = train(
+        options.output_dir,
+        seed=options.seed,
+        learning_rate=options.learning_rate,
+        workers=options.workers,
+    )
     print(f"The model is in {folder}.")
 
 

@@ -21,8 +21,6 @@ FLOORS = {
     "render": 1,
     "synth": 1,
     "prompt": 1,
-    "model_source": 2,
-    "attention": 2,
     "model": 2,
     "decoding": 2,
     "token_text": 2,

@@ -14,10 +14,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, GlmOcrConfig, GlmOcrForConditionalGeneration
 from transformers.utils import is_flash_attn_2_available, is_kernels_available
 
-from glmocr_utils.attention import choose_attention
 from glmocr_utils.decoding import decode
-from glmocr_utils.model import LoadedModel, load_model
-from glmocr_utils.model_source import ModelLoadError
+from glmocr_utils.model import LoadedModel, ModelLoadError, choose_attention, load_model
 from glmocr_utils.ocr import read_pages
 from glmocr_utils.prompt import encode_prompt
 from glmocr_utils.records import PageImage
@@ -379,8 +377,7 @@ def test_a_model_with_a_foreign_tokenizer_is_refused(copied_model: Path) -> None
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LOAD_FROM_CACHE = """
-from glmocr_utils.model import load_model
-from glmocr_utils.model_source import ModelLoadError
+from glmocr_utils.model import ModelLoadError, load_model
 loaded = load_model("some-org/some-model", device_map="cpu")
 print(loaded.model_id, loaded.revision, loaded.adapter, loaded.stop_token_ids)
 try:

@@ -274,3 +274,14 @@ def test_probabilities_of_one_place_sum_to_1(
     for token in tokens:
         total = math.fsum(math.exp(other.logprob) for other in token.alternatives)
         assert total == pytest.approx(1, abs=1e-4)
+
+
+def test_a_special_token_within_the_text_is_left_out(bundled_model, page_images):
+    tokenizer = bundled_model.processor.tokenizer
+    a, role, b, stop = (
+        tokenizer.convert_tokens_to_ids(token) for token in ("a", "<|assistant|>", "b", "<|user|>")
+    )
+    model = scripted(bundled_model, chain(LINE_END, a, role, b, stop))
+    (result,) = read_pages(model, page_images[:1])
+    assert result.text == "ab"
+    assert [token.token_id for token in result.tokens] == [a, b]

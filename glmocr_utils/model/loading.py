@@ -1,4 +1,4 @@
-"""Model id or folder → model and processor, ready to read: dtype, device, attention, adapter."""
+"""Load a model: dtype by hardware, device, attention, adapter, quantisation."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,8 +14,8 @@ from transformers import (
     ProcessorMixin,
 )
 
-from glmocr_utils.attention import AttentionChoice, choose_attention
-from glmocr_utils.model_source import (
+from glmocr_utils.model.attention import AttentionChoice, choose_attention
+from glmocr_utils.model.source import (
     DEFAULT_MODEL,
     ModelLoadError,
     cached_commit,
@@ -144,7 +144,13 @@ def load_processor(model_id: str = DEFAULT_MODEL, adapter: str | None = None) ->
         ModelLoadError: the model is not there.
     """
     model_id, _ = resolve_adapter(str(model_id), adapter)
-    return AutoProcessor.from_pretrained(model_id, **find_model(model_id, "config.json", None))
+    source = find_model(model_id, "config.json", None)
+    try:
+        return AutoProcessor.from_pretrained(model_id, **source)
+    except (OSError, ValueError) as error:
+        raise ModelLoadError(
+            f"The processor of {model_id} cannot be loaded: {first_line(error)}"
+        ) from error
 
 
 def _hardware_dtype(on_gpu: bool) -> torch.dtype:

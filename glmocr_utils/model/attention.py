@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from transformers.utils import is_flash_attn_2_available, is_kernels_available
 
-from glmocr_utils.model_source import ModelLoadError
+from glmocr_utils.model.source import ModelLoadError
 
 HUB_KERNEL = "kernels-community/flash-attn2"
 FLASH_ATTENTION_CAPABILITY = (8, 0)  # Ampere; older GPUs have no flash-attn 2

@@ -1,0 +1,15 @@
+"""Model id or folder → model and processor, ready to read."""
+
+from glmocr_utils.model.attention import AttentionChoice, choose_attention
+from glmocr_utils.model.loading import LoadedModel, load_model, load_processor
+from glmocr_utils.model.source import DEFAULT_MODEL, ModelLoadError
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "AttentionChoice",
+    "LoadedModel",
+    "ModelLoadError",
+    "choose_attention",
+    "load_model",
+    "load_processor",
+]

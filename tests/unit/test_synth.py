@@ -1,0 +1,93 @@
+"""Drawn pages: the text is what stands on the image, and a scan is still that page."""
+
+import numpy as np
+import pytest
+from fontTools.ttLib import TTFont
+
+from glmocr_utils.synth import (
+    Block,
+    PageStyle,
+    Scan,
+    degrade,
+    draw_page,
+    families_found,
+    find_font,
+)
+from glmocr_utils.tiny_model.corpus import LETTERS, ODD_CHARACTERS
+
+FONT = find_font("DejaVu Sans")
+STYLE = PageStyle(FONT, find_font("DejaVu Sans", "bold"), width_px=300, height_px=200, margin_px=20)
+
+
+def ink(image) -> np.ndarray:
+    """Where a page is dark, (height, width)."""
+    return np.asarray(image.convert("L")) < 128
+
+
+def test_lines_break_at_the_margin_and_gaps_are_blank_lines():
+    page = draw_page([Block("one two three four five six seven"), Block("eight")], STYLE)
+    *lines, gap, last = page.text.split("\n")
+    assert " ".join(lines) == "one two three four five six seven" and len(lines) > 1
+    assert (gap, last) == ("", "eight")
+    rows, columns = np.nonzero(ink(page.image))
+    assert columns.min() >= 18 and columns.max() <= 282 and rows.min() >= 18
+
+
+def test_what_does_not_fit_is_neither_drawn_nor_in_the_text():
+    page = draw_page([Block(f"line {n}", tight=n > 0) for n in range(50)], STYLE)
+    lines = page.text.split("\n")
+    assert lines == [f"line {n}" for n in range(len(lines))]
+    assert 4 < len(lines) < 10
+    assert np.nonzero(ink(page.image))[0].max() < 200 - 10
+
+
+def test_a_row_has_its_value_at_the_right_margin():
+    page = draw_page([Block("Total\t12.50", "row")], STYLE)
+    assert page.text == "Total 12.50"
+    columns = np.nonzero(ink(page.image))[1]
+    assert 276 <= columns.max() <= 282
+    assert not ink(page.image)[:, 120:200].any()
+
+
+def test_a_page_without_a_height_ends_under_its_last_line():
+    style = PageStyle(FONT, FONT, width_px=300, height_px=None, margin_px=20)
+    short, long = (draw_page([Block("word " * n)], style).image.height for n in (3, 60))
+    assert short < 100 < long
+
+
+def test_a_clean_scan_changes_nothing():
+    page = draw_page([Block("unchanged")], STYLE).image
+    scanned = degrade(page, Scan(), np.random.default_rng(0))
+    assert np.array_equal(np.asarray(scanned), np.asarray(page))
+
+
+@pytest.mark.parametrize("strength", [0.1, 0.5, 1.0])
+def test_a_scan_keeps_size_and_mode_and_is_the_same_for_the_same_seed(strength):
+    page = draw_page([Block("the same page")], STYLE).image
+    first, second = (
+        np.asarray(degrade(page, Scan.draw(rng, strength), rng))
+        for rng in (np.random.default_rng(5), np.random.default_rng(5))
+    )
+    assert first.shape == (200, 300, 3)
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, np.asarray(page))
+
+
+def test_show_through_is_mirrored_print_that_is_paler_than_the_page():
+    page = draw_page([Block("LLLLLL")], STYLE).image
+    grey = np.asarray(degrade(page, Scan(show_through=0.3), np.random.default_rng(0)).convert("L"))
+    elsewhere = grey[:, 200:]  # the letters stand at the left; their mirror image at the right
+    assert 128 < elsewhere.min() < 250
+
+
+def test_an_unknown_family_is_named_with_those_there_are():
+    with pytest.raises(ValueError, match=r"no font 'Comic'.*DejaVu Sans"):
+        find_font("Comic")
+
+
+@pytest.mark.parametrize("family", families_found(trained=True), ids=lambda family: family.name)
+def test_every_trained_font_has_every_character_of_the_corpus(family):
+    for style in family.files:
+        known = TTFont(find_font(family.name, style)).getBestCmap()
+        missing = [c for c in LETTERS + ODD_CHARACTERS if ord(c) not in known]
+        assert not missing, f"{family.name} {style}: text with these would be drawn as boxes"

@@ -1,0 +1,106 @@
+"""The bundled model: what it is, how it is trained, and that it reads."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    Glm46VProcessor,
+    GlmOcrForConditionalGeneration,
+)
+
+from glmocr_utils.metrics import corpus_cer, normalize
+from glmocr_utils.reading import read_documents
+from glmocr_utils.tiny_model import train as training
+from glmocr_utils.tiny_model.corpus import WORD_LISTS, prose_blocks
+from glmocr_utils.tiny_model.evaluate import MAX_TOKENS, load_truth
+from glmocr_utils.tiny_model.pages import Stage
+
+SAMPLES = Path(__file__).parents[2] / "data/samples"
+MEGABYTE = 1_000_000
+TWO_STAGES = (
+    Stage(3, 2, strip=(1, 2), families=("DejaVu Sans",)),
+    Stage(3, 2, strip=(2, 4), families=("DejaVu Sans",)),
+)
+
+
+def test_it_has_the_real_classes_and_stays_small(bundled_folder):
+    model = AutoModelForImageTextToText.from_pretrained(bundled_folder)
+    assert type(model) is GlmOcrForConditionalGeneration
+    assert type(AutoProcessor.from_pretrained(bundled_folder)) is Glm46VProcessor
+    size = sum(path.stat().st_size for path in bundled_folder.iterdir())
+    assert size <= 16 * MEGABYTE
+
+
+def test_training_that_is_interrupted_goes_on_to_the_same_weights(tmp_path, monkeypatch):
+    whole = training.train(tmp_path / "whole", TWO_STAGES, save_steps=2)
+
+    def interrupted(stage: Stage, seed: tuple[int, ...]):
+        if seed[-1] == 4:
+            raise KeyboardInterrupt
+        return draw_batch(stage, seed)
+
+    draw_batch = training.draw_batch
+    monkeypatch.setattr(training, "draw_batch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(tmp_path / "resumed", TWO_STAGES, save_steps=2)
+    monkeypatch.setattr(training, "draw_batch", draw_batch)
+    resumed = training.train(tmp_path / "resumed", TWO_STAGES, save_steps=2)
+
+    models = [AutoModelForImageTextToText.from_pretrained(folder) for folder in (whole, resumed)]
+    for (name, one), other in zip(
+        models[0].named_parameters(), models[1].parameters(), strict=True
+    ):
+        assert torch.equal(one, other), name
+
+
+def test_training_moves_every_parameter(tmp_path):
+    processor = training.build_processor()
+    before = training.build_model(processor, seed=7).to(torch.bfloat16)
+    folder = training.train(tmp_path, TWO_STAGES)
+    after = dict(AutoModelForImageTextToText.from_pretrained(folder).named_parameters())
+    for name, parameter in before.named_parameters():
+        assert not torch.equal(parameter, after[name].to(torch.bfloat16)), name
+
+
+@pytest.mark.skipif(
+    not all(Path(path).exists() for path, _ in WORD_LISTS.values()),
+    reason="the word lists that training pages are made of are not installed (see WORD_LISTS)",
+)
+def test_sample_texts_are_not_among_training_texts():
+    import random
+
+    def phrases(text: str) -> set[tuple[str, ...]]:
+        words = text.split()
+        return {tuple(words[i : i + 5]) for i in range(len(words) - 4)}
+
+    samples = set().union(*map(phrases, load_truth(SAMPLES).values()))
+    rng = random.Random(1)
+    for _ in range(300):
+        text = " ".join(block.text for block in prose_blocks(rng, 800))
+        assert not samples & phrases(text)
+
+
+def read_samples(model, *names: str) -> list[tuple[str, str]]:
+    truth = load_truth(SAMPLES)
+    files = [SAMPLES / name for name in names]
+    return [
+        (
+            normalize(truth[Path(page.page.document_path).name, page.page.page_index]),
+            normalize(page.text),
+        )
+        for page in read_documents(model, files, batch_size=8, max_tokens=MAX_TOKENS)
+    ]
+
+
+def test_it_reads_the_clean_samples(bundled_model):
+    pairs = read_samples(bundled_model, "letter.pdf", "decision.pdf", "german.pdf")
+    assert corpus_cer(pairs) < 0.20
+
+
+def test_its_training_curve_is_kept_and_falls(bundled_folder):
+    curve = json.loads((bundled_folder / "training_curve.json").read_text(encoding="utf-8"))
+    assert curve[-1]["loss"] < 0.5 * curve[0]["loss"]
