@@ -37,9 +37,9 @@ FLOORS = {
     "finetune": 5,
     "export": 5,
     "mass_infer": 5,
-    "tiny_model": 6,
     "notebook_run": 6,
     "figures": 7,
+    "tiny_model": 7,
     "cli": 7,
     "__main__": 8,
 }
