@@ -28,6 +28,6 @@ samples: .venv/installed  ## make data/samples again (needs the fonts that its R
 
 # Fonts and word lists are only for training; Debian has them all.
 TRAINING_PACKAGES := fonts-liberation wamerican wngerman
-tiny-model: .venv/installed  ## train the bundled model again, from nothing
+tiny-model: .venv/installed  ## train a bundled model from nothing, into outputs/tiny-model
 	dpkg --status $(TRAINING_PACKAGES) > /dev/null 2>&1 || apt-get install --yes $(TRAINING_PACKAGES)
 	$(BIN)/python -m glmocr_utils.tiny_model.train

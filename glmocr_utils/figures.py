@@ -9,15 +9,12 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
-from glmocr_utils.model import load_model
-from glmocr_utils.notebook_run import BUNDLED_MODEL, project_root
-from glmocr_utils.ocr import read_pages
-from glmocr_utils.plots import page_and_tokens, page_grid
+from glmocr_utils.notebook_run import project_root
+from glmocr_utils.plots import page_grid
 from glmocr_utils.render import RenderOptions, render_document
 
 FOLDER = Path("notebooks/figures")
 GRID = ("letter.pdf", "decision.pdf", "decision_scan.pdf", "german.pdf", "rotated.pdf")
-SCAN = "data/samples/decision_scan.pdf"
 COLORS = 64  # a palette keeps a picture with a page scan in it small
 
 
@@ -26,9 +23,6 @@ def main() -> None:
     first_page = RenderOptions(pages="1")
     pages = [next(render_document(root / "data/samples" / name, first_page)) for name in GRID]
     _save(page_grid(pages, columns=len(GRID)), root / FOLDER / "01_pages.png")
-    scan = next(render_document(root / SCAN, first_page))
-    (result,) = read_pages(load_model(root / BUNDLED_MODEL), [scan])
-    _save(page_and_tokens(scan, result), root / FOLDER / "02_tokens.png")
 
 
 def _save(figure: Figure, path: Path) -> None:

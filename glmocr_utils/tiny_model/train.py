@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,46 +23,65 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 from glmocr_utils.tiny_model.architecture import build_model, build_processor
-from glmocr_utils.tiny_model.corpus import ALPHANUMERIC, LETTERS
+from glmocr_utils.tiny_model.corpus import ALPHANUMERIC, LETTERS, ODD_CHARACTERS
 from glmocr_utils.tiny_model.pages import Stage, draw_batch
 from glmocr_utils.training_data import TrainingExample, collate, encode_example
 
 # A model this small learns a few families well rather than many a little.
-_Stage = partial(Stage, families=("Liberation Serif", "Liberation Sans", "DejaVu Sans"))
+FAMILIES = ("Liberation Serif", "Liberation Sans", "DejaVu Sans")
+EVERYTHING = LETTERS + ODD_CHARACTERS
+
+
+def _strip(
+    batches: int, pages: int, length: tuple[int, int], alphabet: str, **options: object
+) -> Stage:
+    """A stage of single lines of random characters, at first all in the same place."""
+    options = {"families": FAMILIES, "variety": 0.0} | options
+    return Stage(batches, pages, strip=length, alphabet=alphabet, **options)
+
+
+def _lines(batches: int, lines: int, **options: object) -> Stage:
+    """A stage of print: snippets of lines, later sheets."""
+    return Stage(batches, lines, families=FAMILIES, font_px=(19, 26), **options)
+
+
+# letters 28 pixels apart: each has an image token of its own
+_ONE_A_TOKEN = {
+    "font_px": (24, 24),
+    "tracking_px": (13.6, 13.6),
+    "families": ("DejaVu Sans Mono",),
+}
 
 # Reading is to follow the letters with the eye. The model learns that within minutes where each
 # letter has an image token of its own, and hardly ever where several share one from the start. So
 # the letters begin 28 pixels apart and close up; only then come other sizes and signs, lines,
 # reading order, and last sheets of paper, some of them scanned.
 RECIPE = (
-    Stage(
-        160, 32, strip=(8, 8), alphabet=LETTERS, font_px=(24, 24), tracking_px=(13.6, 13.6),
-        variety=0.0, families=("DejaVu Sans Mono",),
-    ),
-    _Stage(
-        160, 32, strip=(8, 8), alphabet=ALPHANUMERIC, font_px=(24, 24), tracking_px=(9, 14),
-        variety=0.0,
-    ),
-    _Stage(
-        220, 32, strip=(6, 12), alphabet=ALPHANUMERIC, font_px=(22, 26), tracking_px=(3, 10),
-        variety=0.3,
-    ),
-    _Stage(300, 28, strip=(4, 16), font_px=(20, 26), tracking_px=(0, 5), variety=0.6),
-    _Stage(300, 20, strip=(2, 24), font_px=(19, 26), tracking_px=(0, 1)),
-    _Stage(600, 11, max_lines=2, random_text=0.4, font_px=(19, 26)),
-    _Stage(600, 13, max_lines=5, random_text=0.25, font_px=(19, 26)),
-    _Stage(
-        900, 16, max_lines=10, sheets=0.4, degraded=0.2, max_strength=0.5, blank=0.05,
-        font_px=(19, 25),
+    _strip(200, 32, (8, 8), LETTERS, **_ONE_A_TOKEN),
+    _strip(160, 32, (8, 8), ALPHANUMERIC, **_ONE_A_TOKEN),
+    _strip(450, 32, (8, 8), ALPHANUMERIC, font_px=(24, 24), tracking_px=(12, 14)),
+    _strip(650, 32, (6, 9), ALPHANUMERIC, font_px=(24, 24), tracking_px=(8, 13), variety=0.15),
+    _strip(500, 28, (4, 12), ALPHANUMERIC, font_px=(23, 25), tracking_px=(4, 9), variety=0.4),
+    _strip(600, 28, (3, 16), EVERYTHING, font_px=(21, 26), tracking_px=(1, 6), variety=0.7),
+    _strip(600, 24, (2, 24), EVERYTHING, font_px=(19, 26), tracking_px=(0, 2), variety=1.0),
+    _lines(500, 11, max_lines=1, random_text=0.5),
+    _lines(700, 12, max_lines=3, random_text=0.3),
+    _lines(900, 14, max_lines=6, random_text=0.2),
+    _lines(
+        2500, 16, max_lines=10, sheets=0.45, degraded=0.2, max_strength=0.5, blank=0.05
     ),
 )  # fmt: skip
+REPEAT_EVERY = 5  # a batch in so many is of the stage before, so that nothing is unlearned
 
 
 class CurriculumBatches(Dataset):
     """Item n is the list of the encoded pages of batch n, drawn when it is asked for."""
 
     def __init__(self, stages: Sequence[Stage], processor: ProcessorMixin, seed: int) -> None:
-        self.stage_of_batch = [stage for stage in stages for _ in range(stage.batches)]
+        self.stage_of_batch: list[Stage] = []
+        for before, stage in zip([stages[0], *stages], stages, strict=False):
+            for number in range(stage.batches):
+                self.stage_of_batch.append(stage if (number + 1) % REPEAT_EVERY else before)
         self.processor = processor
         self.seed = seed
 
@@ -108,7 +126,8 @@ def train(
         max_steps=len(batches),
         per_device_train_batch_size=1,  # an item of the data set is a whole batch
         learning_rate=learning_rate,
-        lr_scheduler_type="cosine",
+        lr_scheduler_type="warmup_stable_decay",
+        lr_scheduler_kwargs={"num_decay_steps": len(batches) // 3},
         warmup_steps=60,
         adam_beta1=0.9,
         adam_beta2=0.98,
