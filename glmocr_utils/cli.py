@@ -12,6 +12,7 @@ from time import perf_counter
 
 from glmocr_utils.model import DEFAULT_MODEL, ModelLoadError, load_model
 from glmocr_utils.notebook_run import run_demo
+from glmocr_utils.ocr import check_at_least_one
 from glmocr_utils.reading import default_input, read_documents
 from glmocr_utils.records import FailedPage, OcrResult
 from glmocr_utils.render import RenderOptions, find_documents, render_to_imagefolder
@@ -118,6 +119,8 @@ def _count(done: int, total: int) -> None:
 
 
 def _ocr(options: argparse.Namespace) -> int:
+    check_at_least_one(max_tokens=options.max_tokens, batch_size=options.batch_size)
+    render_options = RenderOptions(options.scale, options.pages, options.password)
     paths = find_documents(default_input(options.input_path))
     start = perf_counter()
     model = load_model(
@@ -130,7 +133,7 @@ def _ocr(options: argparse.Namespace) -> int:
         model,
         paths,
         options.output_dir,
-        options=RenderOptions(options.scale, options.pages, options.password),
+        options=render_options,
         prompt=options.prompt,
         max_tokens=options.max_tokens,
         batch_size=options.batch_size,

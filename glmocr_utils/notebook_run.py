@@ -94,7 +94,12 @@ def run_notebook(
         )
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     papermill.execute_notebook(
-        str(notebook), str(output), parameters, kernel_name="python3", config=KERNEL_CONFIG
+        str(notebook),
+        str(output),
+        parameters,
+        language="python",
+        kernel_name="python3",
+        config=KERNEL_CONFIG,
     )
     return Path(output)
 

@@ -42,9 +42,7 @@ def read_pages(
     Raises:
         ValueError: an option is out of its range.
     """
-    for name, value in (("max_tokens", max_tokens), ("batch_size", batch_size), ("top_k", top_k)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
+    check_at_least_one(max_tokens=max_tokens, batch_size=batch_size, top_k=top_k)
     special = special_token_ids(model.processor.tokenizer)
     remaining = iter(pages)
     while batch := list(islice(remaining, batch_size)):
@@ -69,6 +67,17 @@ def read_pages(
                 seconds=seconds,
                 num_image_tokens=num_image_tokens,
             )
+
+
+def check_at_least_one(**options: int) -> None:
+    """Refuse options below 1, before a model is loaded for them.
+
+    Raises:
+        ValueError: one of them is; the message names it.
+    """
+    for name, value in options.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
 
 
 def score_text(

@@ -31,6 +31,17 @@ def scripted(model: LoadedModel, following: dict[int, int]) -> LoadedModel:
     return dataclasses.replace(model, model=network)
 
 
+def endless(model: LoadedModel) -> LoadedModel:
+    """A copy of `model` that never ends a page, so that there is something to compare.
+
+    The stop tokens score exactly as much as the vocabulary's first, which wins a tie.
+    """
+    network = copy.deepcopy(model.model)
+    with torch.no_grad():
+        network.lm_head.weight[model.stop_token_ids] = network.lm_head.weight[0].clone()
+    return dataclasses.replace(model, model=network)
+
+
 def chain(*token_ids: int) -> dict[int, int]:
     """Each of `token_ids` is followed by the next."""
     return dict(itertools.pairwise(token_ids))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from scripted_model import begun_with, chain, scripted
+from scripted_model import begun_with, chain, endless, scripted
 
 from glmocr_utils.decoding import (
     CHECK_EVERY_STEPS,
@@ -39,15 +39,20 @@ def read_on(
 
 
 @pytest.fixture(scope="module")
-def batch(bundled_model: LoadedModel, page_images: list[PageImage]) -> list[DecodedPage]:
-    return read(bundled_model, page_images, NUM_TOKENS)
+def endless_model(bundled_model: LoadedModel) -> LoadedModel:
+    return endless(bundled_model)
+
+
+@pytest.fixture(scope="module")
+def batch(endless_model: LoadedModel, page_images: list[PageImage]) -> list[DecodedPage]:
+    return read(endless_model, page_images, NUM_TOKENS)
 
 
 def test_a_padded_batch_reads_as_one_by_one(
-    bundled_model: LoadedModel, page_images: list[PageImage], batch: list[DecodedPage]
+    endless_model: LoadedModel, page_images: list[PageImage], batch: list[DecodedPage]
 ) -> None:
     for page, together in zip(page_images, batch, strict=True):
-        [alone] = read(bundled_model, [page], NUM_TOKENS)
+        [alone] = read(endless_model, [page], NUM_TOKENS)
         assert together.token_ids.tolist() == alone.token_ids.tolist()
         assert together.finish_reason == alone.finish_reason
         np.testing.assert_allclose(together.logprobs, alone.logprobs, atol=1e-4)
@@ -55,10 +60,10 @@ def test_a_padded_batch_reads_as_one_by_one(
 
 
 def test_recorded_probabilities_are_those_of_a_teacher_forced_pass(
-    bundled_model: LoadedModel, page_images: list[PageImage], batch: list[DecodedPage]
+    endless_model: LoadedModel, page_images: list[PageImage], batch: list[DecodedPage]
 ) -> None:
     for page, decoded in zip(page_images, batch, strict=True):
-        scored = score_tokens(bundled_model, page.image, decoded.token_ids, top_k=TOP_K)
+        scored = score_tokens(endless_model, page.image, decoded.token_ids, top_k=TOP_K)
         logprobs = [token.logprob for token in scored]
         np.testing.assert_allclose(decoded.logprobs, logprobs, atol=1e-3)
         best = [[other.logprob for other in token.alternatives] for token in scored]
@@ -66,11 +71,11 @@ def test_recorded_probabilities_are_those_of_a_teacher_forced_pass(
 
 
 def test_probabilities_are_a_softmax_over_the_whole_vocabulary(
-    bundled_model: LoadedModel, page_images: list[PageImage]
+    endless_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
-    vocabulary = bundled_model.model.config.text_config.vocab_size
-    inputs = encode_prompt(bundled_model.processor, [page_images[0].image])
-    [page] = decode(bundled_model.model, inputs, max_tokens=4, top_k=vocabulary)
+    vocabulary = endless_model.model.config.text_config.vocab_size
+    inputs = encode_prompt(endless_model.processor, [page_images[0].image])
+    [page] = decode(endless_model.model, inputs, max_tokens=4, top_k=vocabulary)
     np.testing.assert_allclose(np.exp(page.top_logprobs).sum(axis=1), 1, atol=1e-4)
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 import pytest
-from scripted_model import chain, scripted
+from scripted_model import chain, endless, scripted
 
 from glmocr_utils.decoding import MIN_LOOP_TOKENS
 from glmocr_utils.model import LoadedModel
@@ -159,8 +159,10 @@ def test_a_page_cut_at_the_limit_says_so(
 def test_style_and_prompt_reach_the_model(
     bundled_model: LoadedModel, page_images: list[PageImage], changed: dict[str, str]
 ) -> None:
+    model = endless(bundled_model)
+
     def first_logprobs(**options: str) -> list[float]:
-        [result] = read_pages(bundled_model, page_images[:1], max_tokens=1, **options)
+        [result] = read_pages(model, page_images[:1], max_tokens=1, **options)
         assert result.prompt == options.get("prompt", "Text Recognition:")
         return [other.logprob for other in result.tokens[0].alternatives]
 
