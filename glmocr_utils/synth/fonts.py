@@ -26,7 +26,8 @@ class FontFamily:
         name: as people call it.
         debian_package: installs it; None for what matplotlib brings.
         files: file name for each of `regular`, `bold`, `italic`, `bold_italic` that exists.
-        trained: whether the bundled model has seen it; the others measure how it generalises.
+        trained: whether the bundled model may be trained on it; the others are kept apart, to
+            measure how it generalises.
     """
 
     name: str
@@ -110,7 +111,7 @@ def families_found(trained: bool | None = None) -> list[FontFamily]:
     """The families of which every file is on this machine.
 
     Args:
-        trained: only those that the bundled model was trained on (True) or was not (False).
+        trained: only those that the bundled model may be trained on (True) or may not (False).
     """
     return [
         family
