@@ -1,6 +1,6 @@
 """Pages whose text is known, drawn for tests, for the samples and to train the bundled model."""
 
-from glmocr_utils.synth.degrade import Scan, degrade
+from glmocr_utils.synth.degrade import Scan, degrade, skew_boxes
 from glmocr_utils.synth.fonts import FAMILIES, FontFamily, families_found, find_font
 from glmocr_utils.synth.page import (
     Block,
@@ -26,4 +26,5 @@ __all__ = [
     "families_found",
     "find_font",
     "set_page",
+    "skew_boxes",
 ]

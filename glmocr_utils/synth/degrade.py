@@ -81,6 +81,25 @@ def degrade(image: Image.Image, scan: Scan, rng: np.random.Generator) -> Image.I
     return page.convert("RGB")
 
 
+def skew_boxes(boxes: np.ndarray, size: tuple[int, int], degrees: float) -> np.ndarray:
+    """Where characters stand once `Scan.skew_degrees` has turned the page.
+
+    Args:
+        boxes: (num_characters, 4): left, top, right, bottom in pixels.
+        size: (width, height) of the page in pixels.
+
+    Returns:
+        Boxes of the same sizes around the turned centres.
+    """
+    angle = np.deg2rad(degrees)
+    middle = np.array(size, np.float32) / 2
+    x, y = ((boxes[:, :2] + boxes[:, 2:]) / 2 - middle).T
+    cos, sin = np.cos(angle), np.sin(angle)
+    centres = np.stack([x * cos + y * sin, y * cos - x * sin], axis=1) + middle
+    half = (boxes[:, 2:] - boxes[:, :2]) / 2
+    return np.concatenate([centres - half, centres + half], axis=1).astype(np.float32)
+
+
 def _darker(front: Image.Image, back: Image.Image) -> np.ndarray:
     """The darker of two pages at each pixel: paper lets ink through, ink hides it."""
     return np.minimum(np.asarray(front), np.asarray(back))

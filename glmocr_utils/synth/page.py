@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 BlockKind = Literal["paragraph", "heading", "centred", "right", "row", "item"]
@@ -57,10 +58,19 @@ class PageStyle:
 
 @dataclass(frozen=True, slots=True)
 class SynthPage:
-    """An RGB `image` and the `text` on it: printed lines as lines, gaps as blank lines."""
+    """A drawn page.
+
+    Attributes:
+        image: RGB.
+        text: printed lines as lines, gaps as blank lines.
+        boxes: (num_characters, 4), float32: left, top, right, bottom in pixels for each character
+            of `text`, from the height of a capital to a little under the baseline. A line end lies
+            behind the last character of the line above it.
+    """
 
     image: Image.Image
     text: str
+    boxes: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +90,12 @@ class PlacedText:
 
 @dataclass(frozen=True, slots=True)
 class SetPage:
-    """A page set but not drawn: the pieces of each line, and the same `text` as a `SynthPage`'s."""
+    """A page set but not drawn: the pieces of each line; `text` and `boxes` as a `SynthPage`'s."""
 
     lines: tuple[tuple[PlacedText, ...], ...]
     height_px: int
     text: str
+    boxes: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +119,7 @@ def draw_page(blocks: list[Block], style: PageStyle) -> SynthPage:
         font = _load(piece.font, style.font_px)
         place = (piece.left_px, piece.baseline_px)
         draw.text(place, piece.text, font=font, fill=style.ink, anchor="ls")
-    return SynthPage(image.convert("RGB"), page.text)
+    return SynthPage(image.convert("RGB"), page.text, page.boxes)
 
 
 def set_page(blocks: list[Block], style: PageStyle) -> SetPage:
@@ -122,7 +133,34 @@ def set_page(blocks: list[Block], style: PageStyle) -> SetPage:
     for line, height in zip(lines, heights, strict=True):
         bottom += height
         placed.append(tuple(_place(line, bottom - 0.3 * line_px, style)))
-    return SetPage(tuple(placed), height_px, _text_of(lines))
+    text = _text_of(lines)
+    return SetPage(tuple(placed), height_px, text, _character_boxes(placed, text, style.font_px))
+
+
+def box_of_character(left: float, right: float, baseline: float, font_px: float) -> tuple:
+    """(left, top, right, bottom) in pixels; at least a pixel wide."""
+    return (left, baseline - 0.72 * font_px, max(right, left + 1), baseline + 0.1 * font_px)
+
+
+def _character_boxes(lines: list[tuple[PlacedText, ...]], text: str, font_px: int) -> np.ndarray:
+    boxes: list[tuple] = []
+    for line in lines:
+        while len(boxes) < len(text) and text[len(boxes)] == "\n":
+            _, top, right, bottom = boxes[-1]
+            boxes.append((right, top, right + 1, bottom))
+        for number, piece in enumerate(line):
+            font = _load(piece.font, font_px)
+            if number:  # the space before it
+                end = boxes[-1][2]
+                right = min(piece.left_px, end + 0.4 * font_px)
+                boxes.append(box_of_character(end, right, piece.baseline_px, font_px))
+            edges = [
+                piece.left_px + font.getlength(piece.text[:i]) for i in range(len(piece.text) + 1)
+            ]
+            boxes += [
+                box_of_character(*pair, piece.baseline_px, font_px) for pair in pairwise(edges)
+            ]
+    return np.array(boxes, np.float32).reshape(-1, 4)
 
 
 def _text_of(lines: list[_Line]) -> str:

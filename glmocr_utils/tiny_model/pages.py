@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from glmocr_utils.synth import (
     FontFamily,
@@ -15,13 +15,9 @@ from glmocr_utils.synth import (
     draw_page,
     families_found,
     find_font,
+    skew_boxes,
 )
-from glmocr_utils.tiny_model.corpus import (
-    LETTERS,
-    ODD_CHARACTERS,
-    prose_blocks,
-    random_blocks,
-)
+from glmocr_utils.tiny_model.corpus import prose_blocks, random_blocks
 
 # A6, upright and lying: (width, height) in pixels at 2 pixels per point
 SHEETS = ((595, 842), (842, 595))
@@ -36,10 +32,7 @@ class Stage:
     Attributes:
         batches: how many batches it lasts.
         lines: printed lines in a batch, about; so a batch holds many snippets or few sheets.
-        strip: fewest and most characters of a page that is one short line of random ones; None
-            for pages of lines.
-        alphabet: the characters of strips.
-        tracking_px: least and most space added between the letters of a strip.
+        only_see: train the vision tower alone, to tell which characters stand where.
         max_lines: of a snippet, which is a few lines with a narrow margin.
         sheets: share of batches that are whole sheets of paper.
         random_text: share of pages with meaningless characters.
@@ -47,15 +40,11 @@ class Stage:
         blank: share of sheets with nothing on them.
         families: names of the font families; None for all that may be trained on.
         font_px: smallest and largest em.
-        variety: of place, weight, slant and colour of the letters; 0 puts every first letter at
-            the same place, in black, which is what the very first steps need.
     """
 
     batches: int
     lines: int
-    strip: tuple[int, int] | None = None
-    alphabet: str = LETTERS + ODD_CHARACTERS
-    tracking_px: tuple[float, float] = (0.0, 0.0)
+    only_see: bool = False
     max_lines: int = 1
     sheets: float = 0.0
     random_text: float = 0.14
@@ -63,8 +52,7 @@ class Stage:
     max_strength: float = 0.0
     blank: float = 0.0
     families: tuple[str, ...] | None = None
-    font_px: tuple[int, int] = (17, 24)
-    variety: float = 1.0
+    font_px: tuple[int, int] = (17, 26)
 
 
 def draw_batch(stage: Stage, seed: tuple[int, ...]) -> list[SynthPage]:
@@ -93,17 +81,15 @@ def _page(
 ) -> SynthPage:
     if sheet and rng.random() < stage.blank:
         return _blank_page(rng, stage, family, sheet)
-    if stage.strip:
-        return _strip(rng, stage, family)
     font_px = rng.randint(*stage.font_px)
-    line_spacing = 1.3 + stage.variety * rng.uniform(-0.15, 0.3)
+    line_spacing = rng.uniform(1.15, 1.6)
     meaningless = rng.random() < stage.random_text
-    margin = 12 + round(stage.variety * rng.uniform(-8, 12))
     if sheet:
         width, height = (side + rng.randint(-30, 10) for side in sheet)
         margin = rng.randint(24, 72)
         characters = int(width * height / (font_px**2 * line_spacing * 0.5) * rng.uniform(0.3, 1.3))
     else:
+        margin = rng.randint(4, 24)
         width = _whole_cells(rng.randint(220, 560))
         height = _whole_cells(2 * margin + (lines + 0.7) * font_px * line_spacing)
         characters = int(lines * width / (0.4 * font_px)) + 10
@@ -111,7 +97,7 @@ def _page(
     # renderer draws them
     zoom = rng.choice((1, 2))
     style = PageStyle(
-        font=find_font(family.name, _font_style(rng, family, stage.variety)),
+        font=find_font(family.name, _font_style(rng, family)),
         bold_font=find_font(family.name, _available("bold", family)),
         font_px=zoom * font_px,
         line_spacing=line_spacing,
@@ -120,43 +106,16 @@ def _page(
         margin_px=zoom * margin,
         justify=rng.random() < 0.4,
         indent_px=zoom * rng.choice((0, 0, 0, font_px)) if lines > 1 else 0,
-        ink=rng.randint(0, 90) if rng.random() < 0.3 * stage.variety else 0,
-        paper=rng.randint(215, 255) if rng.random() < 0.3 * stage.variety else 255,
+        ink=rng.randint(0, 90) if rng.random() < 0.3 else 0,
+        paper=rng.randint(215, 255) if rng.random() < 0.3 else 255,
     )
     blocks = (random_blocks if meaningless else prose_blocks)(rng, characters)
     page = draw_page(blocks, style)
     if zoom > 1:
-        page = SynthPage(page.image.reduce(zoom), page.text)
+        page = SynthPage(page.image.reduce(zoom), page.text, page.boxes / zoom)
     if rng.random() < stage.degraded:
-        return SynthPage(_scanned(rng, page.image, rng.uniform(0, stage.max_strength)), page.text)
+        return _scanned(rng, page, rng.uniform(0, stage.max_strength))
     return page
-
-
-def _strip(rng: random.Random, stage: Stage, family: FontFamily) -> SynthPage:
-    """One short line of random characters, spaced out."""
-    fewest, most = stage.strip
-    text = "".join(
-        rng.choice(LETTERS if rng.random() < 0.5 else stage.alphabet)
-        for _ in range(rng.randint(fewest, most))
-    )
-    if most > 2 * fewest:  # some words, once lengths vary
-        places = range(3, len(text) - 2, 6)
-        text = "".join(" " if i in places and rng.random() < 0.7 else c for i, c in enumerate(text))
-    font_px = rng.randint(*stage.font_px)
-    font = ImageFont.truetype(
-        find_font(family.name, _font_style(rng, family, stage.variety)), font_px
-    )
-    margin = 8 + round(stage.variety * rng.uniform(-4, 14))
-    tracking = rng.uniform(*stage.tracking_px)
-    # as wide for one character as for many, or the width would tell how many there are
-    width = _whole_cells(2 * margin + most * (0.62 * stage.font_px[1] + stage.tracking_px[1]))
-    image = Image.new("L", (width, 2 * CELL_PX), 255)
-    draw = ImageDraw.Draw(image)
-    x, baseline = float(margin), 36 + round(stage.variety * rng.uniform(-12, 10))
-    for character in text:
-        draw.text((x, baseline), character, font=font, fill=0, anchor="ls")
-        x += font.getlength(character) + tracking
-    return SynthPage(image.convert("RGB"), text)
 
 
 def _whole_cells(length_px: float) -> int:
@@ -164,8 +123,8 @@ def _whole_cells(length_px: float) -> int:
     return CELL_PX * -(-int(length_px) // CELL_PX)
 
 
-def _font_style(rng: random.Random, family: FontFamily, variety: float) -> str:
-    if rng.random() >= 0.3 * variety:
+def _font_style(rng: random.Random, family: FontFamily) -> str:
+    if rng.random() >= 0.3:
         return "regular"
     style = rng.choices(("bold", "italic", "bold_italic"), (5, 4, 1))[0]
     return _available(style, family)
@@ -175,9 +134,11 @@ def _available(style: str, family: FontFamily) -> str:
     return style if style in family.files else "regular"
 
 
-def _scanned(rng: random.Random, image: Image.Image, strength: float) -> Image.Image:
+def _scanned(rng: random.Random, page: SynthPage, strength: float) -> SynthPage:
     generator = np.random.default_rng(rng.getrandbits(64))
-    return degrade(image, Scan.draw(generator, strength), generator)
+    scan = Scan.draw(generator, strength)
+    boxes = skew_boxes(page.boxes, page.image.size, scan.skew_degrees)
+    return SynthPage(degrade(page.image, scan, generator), page.text, boxes)
 
 
 def _blank_page(
@@ -192,6 +153,7 @@ def _blank_page(
         other_side = draw_page(prose_blocks(rng, rng.randint(40, 900)), style).image
         mirrored = other_side.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         paper = Image.blend(paper, mirrored, rng.uniform(0.03, 0.25))
+    page = SynthPage(paper, "", np.empty((0, 4), np.float32))
     if rng.random() < 0.7:
-        paper = _scanned(rng, paper, rng.uniform(0, max(stage.max_strength, 0.1)))
-    return SynthPage(paper, "")
+        return _scanned(rng, page, rng.uniform(0, max(stage.max_strength, 0.1)))
+    return page

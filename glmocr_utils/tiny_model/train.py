@@ -8,10 +8,12 @@ import argparse
 import json
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from torch import nn
 from torch.utils.data import Dataset, SequentialSampler
 from transformers import (
     AutoModelForImageTextToText,
@@ -23,81 +25,135 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 from glmocr_utils.tiny_model.architecture import build_model, build_processor
-from glmocr_utils.tiny_model.corpus import ALPHANUMERIC, LETTERS, ODD_CHARACTERS
+from glmocr_utils.tiny_model.guidance import Teachers, guidance
 from glmocr_utils.tiny_model.pages import Stage, draw_batch
-from glmocr_utils.training_data import TrainingExample, collate, encode_example
+from glmocr_utils.training_data import collate, encode_example
 
 # A model this small learns a few families well rather than many a little.
 FAMILIES = ("Liberation Serif", "Liberation Sans", "DejaVu Sans")
-EVERYTHING = LETTERS + ODD_CHARACTERS
 
 
-def _strip(
-    batches: int, pages: int, length: tuple[int, int], alphabet: str, **options: object
-) -> Stage:
-    """A stage of single lines of random characters, at first all in the same place."""
-    options = {"families": FAMILIES, "variety": 0.0} | options
-    return Stage(batches, pages, strip=length, alphabet=alphabet, **options)
+def _stage(batches: int, lines: int, **options: object) -> Stage:
+    return Stage(batches, lines, families=FAMILIES, font_px=(18, 26), **options)
 
 
-def _lines(batches: int, lines: int, **options: object) -> Stage:
-    """A stage of print: snippets of lines, later sheets."""
-    return Stage(batches, lines, families=FAMILIES, font_px=(19, 26), **options)
-
-
-# letters 28 pixels apart: each has an image token of its own
-_ONE_A_TOKEN = {
-    "font_px": (24, 24),
-    "tracking_px": (13.6, 13.6),
-    "families": ("DejaVu Sans Mono",),
-}
-
-# Reading is to follow the letters with the eye. The model learns that within minutes where each
-# letter has an image token of its own, and hardly ever where several share one from the start. So
-# the letters begin 28 pixels apart and close up; only then come other sizes and signs, lines,
-# reading order, and last sheets of paper, some of them scanned.
+# First letters, then reading order, then sheets of paper, some of them scanned.
 RECIPE = (
-    _strip(200, 32, (8, 8), LETTERS, **_ONE_A_TOKEN),
-    _strip(160, 32, (8, 8), ALPHANUMERIC, **_ONE_A_TOKEN),
-    _strip(550, 32, (8, 8), ALPHANUMERIC, font_px=(24, 24), tracking_px=(12, 14)),
-    _strip(600, 32, (6, 9), ALPHANUMERIC, font_px=(24, 24), tracking_px=(8, 13), variety=0.15),
-    _strip(1100, 28, (4, 12), ALPHANUMERIC, font_px=(23, 25), tracking_px=(4, 9), variety=0.4),
-    _strip(1200, 28, (3, 16), EVERYTHING, font_px=(21, 26), tracking_px=(1, 6), variety=0.7),
-    _strip(800, 24, (2, 24), EVERYTHING, font_px=(19, 26), tracking_px=(0, 2), variety=1.0),
-    _lines(500, 11, max_lines=1, random_text=0.5),
-    _lines(700, 12, max_lines=3, random_text=0.3),
-    _lines(900, 14, max_lines=6, random_text=0.2),
-    _lines(
-        2500, 16, max_lines=10, sheets=0.45, degraded=0.2, max_strength=0.5, blank=0.05
+    _stage(1300, 36, only_see=True, max_lines=6, random_text=0.4),
+    _stage(700, 36, only_see=True, max_lines=8, degraded=0.3, max_strength=0.5),
+    _stage(600, 14, max_lines=2, random_text=0.3),
+    _stage(600, 16, max_lines=4, random_text=0.2),
+    _stage(900, 18, max_lines=8, random_text=0.2),
+    _stage(
+        2400, 18, max_lines=10, sheets=0.5, degraded=0.25, max_strength=0.6, blank=0.06
     ),
 )  # fmt: skip
 REPEAT_EVERY = 5  # a batch in so many is of the stage before, so that nothing is unlearned
 
 
 class CurriculumBatches(Dataset):
-    """Item n is the list of the encoded pages of batch n, drawn when it is asked for."""
+    """Item n is batch n, drawn when it is asked for: the model's inputs and the guidance."""
 
     def __init__(self, stages: Sequence[Stage], processor: ProcessorMixin, seed: int) -> None:
         self.stage_of_batch: list[Stage] = []
         for before, stage in zip([stages[0], *stages], stages, strict=False):
             for number in range(stage.batches):
-                self.stage_of_batch.append(stage if (number + 1) % REPEAT_EVERY else before)
+                repeat = not before.only_see and (number + 1) % REPEAT_EVERY == 0
+                self.stage_of_batch.append(before if repeat else stage)
         self.processor = processor
         self.seed = seed
 
     def __len__(self) -> int:
         return len(self.stage_of_batch)
 
-    def __getitem__(self, number: int) -> list[TrainingExample]:
-        pages = draw_batch(self.stage_of_batch[number], (self.seed, number))
-        return [encode_example(self.processor, page.image, page.text) for page in pages]
+    def __getitem__(self, number: int) -> dict[str, object]:
+        tokenizer = self.processor.tokenizer
+        stage = self.stage_of_batch[number]
+        pages = draw_batch(stage, (self.seed, number))
+        examples = [encode_example(self.processor, page.image, page.text) for page in pages]
+        batch = collate(examples, tokenizer.pad_token_id)
+        image_token_id = tokenizer.convert_tokens_to_ids("<|image|>")
+        taught = guidance(pages, examples, batch, image_token_id)
+        return {"batch": batch, "only_see": stage.only_see, **taught}
+
+
+class MuonAndAdamW(torch.optim.Optimizer):
+    """Muon for the matrices within the layers, AdamW for all else, as one optimizer.
+
+    Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon) halves the steps that this model
+    needs for its first letters.
+    """
+
+    def __init__(self, model: nn.Module, teachers: Teachers, learning_rate: float) -> None:
+        self.teachers = teachers
+        matrices, others = [], list(teachers.parameters())
+        for name, parameter in model.named_parameters():
+            inner = parameter.ndim == 2 and "embed" not in name and "lm_head" not in name
+            (matrices if inner else others).append(parameter)
+        self.parts = (
+            torch.optim.Muon(
+                matrices,
+                lr=3 * learning_rate,
+                weight_decay=0.01,
+                adjust_lr_fn="match_rms_adamw",
+            ),
+            torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01),
+        )
+        # the very same groups, so that a scheduler that sets their rates here sets them there
+        super().__init__([group for part in self.parts for group in part.param_groups], {})
+
+    def step(self, closure: None = None) -> None:
+        for part in self.parts:
+            part.step(closure)
+        self.teachers.zero_grad()  # the trainer clears the model's gradients alone
+
+    def state_dict(self) -> dict[str, object]:
+        # the teachers are no part of the model that a checkpoint saves, so they travel here
+        parts = [part.state_dict() for part in self.parts]
+        return {"parts": parts, "teachers": self.teachers.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, object]) -> None:
+        self.teachers.load_state_dict(state_dict["teachers"])
+        for part, state in zip(self.parts, state_dict["parts"], strict=True):
+            part.load_state_dict(state)
+        self.param_groups = [group for part in self.parts for group in part.param_groups]
 
 
 class CurriculumTrainer(Trainer):
     """Takes the batches in their order; resuming skips those seen before without drawing them."""
 
+    def __init__(self, model: nn.Module, *, learning_rate: float, **options: object) -> None:
+        self.teachers = Teachers(model)
+        self._losses: dict[str, list[torch.Tensor]] = defaultdict(list)
+        optimizer = MuonAndAdamW(model, self.teachers, learning_rate)
+        super().__init__(model, optimizers=(optimizer, None), **options)
+        self.teachers.to(self.args.device)
+
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> SequentialSampler:
         return SequentialSampler(train_dataset or self.train_dataset)
+
+    def compute_loss(
+        self, model: nn.Module, inputs: dict[str, object], **_options: object
+    ) -> torch.Tensor:
+        batch = inputs["batch"]
+        if inputs["only_see"]:
+            model.model.visual(batch["pixel_values"], grid_thw=batch["image_grid_thw"])
+            losses = {"see": self.teachers.see_loss(inputs["characters"])}
+        else:
+            losses = {
+                "read": model(**batch).loss,
+                "see": self.teachers.see_loss(inputs["characters"]),
+                "look": self.teachers.look_loss(batch, inputs["focus"]),
+            }
+        for name, loss in losses.items():
+            self._losses[name].append(loss.detach())
+        return sum(losses.values())
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        for name, losses in self._losses.items():
+            logs[f"loss_{name}"] = torch.stack(losses).mean().item()
+        self._losses.clear()
+        super().log(logs, start_time)
 
 
 def train(
@@ -105,7 +161,7 @@ def train(
     recipe: Sequence[Stage] = RECIPE,
     *,
     seed: int = 7,
-    learning_rate: float = 8e-4,
+    learning_rate: float = 1e-3,
     workers: int = 0,
     save_steps: int = 500,
 ) -> Path:
@@ -125,13 +181,9 @@ def train(
         output_dir=str(checkpoints),
         max_steps=len(batches),
         per_device_train_batch_size=1,  # an item of the data set is a whole batch
-        learning_rate=learning_rate,
         lr_scheduler_type="warmup_stable_decay",
         lr_scheduler_kwargs={"num_decay_steps": len(batches) // 3},
         warmup_steps=60,
-        adam_beta1=0.9,
-        adam_beta2=0.98,
-        weight_decay=0.01,
         max_grad_norm=1.0,
         dataloader_num_workers=workers,
         dataloader_prefetch_factor=2 if workers else None,
@@ -147,7 +199,8 @@ def train(
         model=build_model(processor, seed),
         args=arguments,
         train_dataset=batches,
-        data_collator=lambda items: collate(items[0], processor.tokenizer.pad_token_id),
+        data_collator=lambda items: items[0],
+        learning_rate=learning_rate,
     )
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     trainer.train(resume_from_checkpoint=last)
@@ -172,7 +225,7 @@ def main() -> None:
         "--recipe", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu"
     )
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--learning-rate", type=float, default=8e-4)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     options = parser.parse_args()
     folder = train(

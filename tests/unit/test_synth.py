@@ -1,5 +1,7 @@
 """Drawn pages: the text is what stands on the image, and a scan is still that page."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fontTools.ttLib import TTFont
@@ -12,6 +14,7 @@ from glmocr_utils.synth import (
     draw_page,
     families_found,
     find_font,
+    skew_boxes,
 )
 from glmocr_utils.tiny_model.corpus import LETTERS, ODD_CHARACTERS
 
@@ -91,3 +94,27 @@ def test_every_trained_font_has_every_character_of_the_corpus(family):
         known = TTFont(find_font(family.name, style)).getBestCmap()
         missing = [c for c in LETTERS + ODD_CHARACTERS if ord(c) not in known]
         assert not missing, f"{family.name} {style}: text with these would be drawn as boxes"
+
+
+def test_each_character_has_a_box_with_its_ink_inside():
+    blocks = [Block("WW MM WW MM WW MM WW"), Block("Left\tRight", "row")]
+    page = draw_page(blocks, PageStyle(FONT, FONT, width_px=240, margin_px=20, justify=True))
+    assert page.boxes.shape == (len(page.text), 4)
+    dark = ink(page.image)
+    for character, (left, top, right, bottom) in zip(page.text, page.boxes, strict=True):
+        inside = dark[round(top) : round(bottom), round(left) : round(right)]
+        assert inside.any() == (not character.isspace()), character
+    covered = np.zeros_like(dark)
+    for left, top, right, bottom in page.boxes:
+        covered[int(top) - 1 : int(bottom) + 6, int(left) - 2 : int(right) + 2] = True
+    assert not (dark & ~covered).any()
+
+
+def test_boxes_turn_with_a_skewed_page():
+    page = draw_page([Block("o" * 20)], replace(STYLE, width_px=400))
+    scanned = degrade(page.image, Scan(skew_degrees=3.0), np.random.default_rng(0))
+    turned = skew_boxes(page.boxes, page.image.size, 3.0)
+    assert turned[-1, 1] < turned[0, 1] - 10  # counter-clockwise: the line's end goes up
+    for left, top, right, bottom in turned:
+        letter = ink(scanned)[round(top) : round(bottom), round(left) : round(right)]
+        assert letter[:, letter.shape[1] // 2].any()
