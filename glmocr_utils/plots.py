@@ -9,18 +9,28 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from glmocr_utils.confidence import lines_of_tokens
+from glmocr_utils.confidence import (
+    WORST_STEP,
+    Calibration,
+    MarkedPage,
+    errors_caught,
+    lines_of_tokens,
+    reliability,
+    risk_coverage,
+    step_of,
+)
 from glmocr_utils.records import OcrResult, PageImage, PageRef, TokenProb
 
-# One hue at rising strength; the last step is also bold and underlined, so that colour is never
-# the only sign. (lowest probability of the step, fill)
-STEPS = (
-    (0.99, None),
-    (0.95, "#fdf0e2"),
-    (0.80, "#fbd9b5"),
-    (0.50, "#f6b26b"),
-    (0.00, "#e8853a"),
-)
+# One hue at rising strength, for the five steps of probability; the last step is also bold and
+# underlined, so that colour is never the only sign.
+TINTS = (None, "#fdf0e2", "#fbd9b5", "#f6b26b", "#e8853a")
+# the scores of `suspicions`
+SCORE_COLORS = {
+    "probability": "#e8853a",
+    "margin": "#2f6690",
+    "entropy": "#5b8c5a",
+    "word": "#8e5572",
+}
 WORST_INK = "#b00020"
 INK = "#1f1f1f"
 MONOSPACE = "DejaVu Sans Mono"
@@ -97,9 +107,65 @@ def probability_histogram(results: Sequence[OcrResult]) -> Figure:
     return figure
 
 
+def review_curves(pages: Sequence[MarkedPage], calibration: Calibration | None = None) -> Figure:
+    """Four views of how well doubt finds errors, on pages whose true text is known.
+
+    Errors caught against tokens looked at (which is what a reviewer feels); precision over recall;
+    stated probability against the share of right tokens; and the share of wrong tokens among those
+    trusted. Tokens that should be there and are not cannot be found by looking at tokens: their
+    number is in the title.
+
+    Raises:
+        ValueError: all tokens are right, or all wrong.
+    """
+    figure, axes = plt.subplots(2, 2, figsize=(10, 7.4), layout="constrained")
+    for name, color in SCORE_COLORS.items():
+        caught = errors_caught(pages, name)
+        coverage, risk, area = risk_coverage(pages, name)
+        label = f"{name}, AUROC {caught.auroc:.3f}"
+        axes[0, 0].plot(caught.reviewed, caught.caught, color=color, label=label)
+        wrong = caught.caught[1:]
+        precision = wrong / caught.reviewed[1:] * _share_wrong(pages)
+        label = f"{name}, average precision {caught.average_precision:.3f}"
+        axes[0, 1].plot(wrong, precision, color=color, label=label)
+        axes[1, 1].plot(coverage, risk, color=color, label=f"{name}, area {area:.4f}")
+    _draw_reliability(axes[1, 0], pages, calibration)
+    axes[0, 0].set(xlabel="share of tokens looked at", ylabel="share of errors found")
+    axes[0, 1].set(xlabel="share of errors found", ylabel="share of errors among tokens looked at")
+    axes[1, 1].set(xlabel="share of tokens trusted", ylabel="share of errors among them")
+    for ax in axes.flat:
+        ax.legend(fontsize=8, frameon=False)
+        ax.set(xlim=(0, 1), ylim=(0, None))
+        ax.spines[["top", "right"]].set_visible(False)
+    num_tokens = sum(len(page.is_wrong) for page in pages)
+    figure.suptitle(
+        f"{sum(page.num_wrong for page in pages)} of {num_tokens} tokens wrong; "
+        f"{sum(page.omissions for page in pages)} characters left out, which no token shows",
+        fontsize=10,
+    )
+    return figure
+
+
+def _draw_reliability(
+    ax: Axes, pages: Sequence[MarkedPage], calibration: Calibration | None
+) -> None:
+    probs = np.array([token.prob for page in pages for token in page.result.tokens])
+    is_wrong = [wrong for page in pages for wrong in page.is_wrong]
+    ax.plot([0, 1], [0, 1], color="#c8c8c8", lw=1)
+    ax.plot(*reliability(probs, is_wrong), "o-", color="#e8853a", label="as stated by the model")
+    if calibration:
+        curve = reliability(calibration(probs), is_wrong)
+        ax.plot(*curve, "s-", color="#2f6690", label="calibrated")
+    ax.set(xlabel="stated probability", ylabel="share of right tokens")
+
+
+def _share_wrong(pages: Sequence[MarkedPage]) -> float:
+    return sum(page.num_wrong for page in pages) / sum(len(page.is_wrong) for page in pages)
+
+
 def tint(token: TokenProb) -> str | None:
     """The fill for a token's probability; None for the surest step."""
-    return next(fill for lowest, fill in STEPS if token.prob >= lowest)
+    return TINTS[step_of(token.prob)]
 
 
 def _draw_line(ax: Axes, number: int, line: Sequence[TokenProb], font_size: float) -> None:
@@ -110,7 +176,7 @@ def _draw_line(ax: Axes, number: int, line: Sequence[TokenProb], font_size: floa
         width = max(len(text), 0.4)  # a token without text of its own still shows
         if fill:
             ax.add_patch(Rectangle((column, number + 0.08), width, 0.92, color=fill, lw=0))
-        is_worst = fill == STEPS[-1][1]
+        is_worst = fill == TINTS[WORST_STEP]
         if is_worst:
             ax.plot([column, column + width], [number + 0.96] * 2, color=WORST_INK, lw=1.2)
         ax.text(

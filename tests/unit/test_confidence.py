@@ -1,100 +1,204 @@
-"""The worst tokens over many pages, each in its surroundings."""
+"""What a probability is worth: right and wrong tokens, words, curves, calibration."""
 
-import math
-
+import numpy as np
 import pytest
+from make_results import page_of
 
-from glmocr_utils.confidence import lines_of_tokens, summarize, worst_tokens
-from glmocr_utils.records import OcrResult, PageRef, TokenProb
-
-
-def make_page(index: int, *tokens: tuple[str, float]) -> OcrResult:
-    """A page of (text, probability) tokens."""
-    records = tuple(
-        TokenProb(number, text, math.log(prob)) for number, (text, prob) in enumerate(tokens)
-    )
-    return OcrResult(
-        page=PageRef("a.pdf", "0" * 64, index),
-        text="".join(text for text, _ in tokens),
-        tokens=records,
-        finish_reason="stop",
-        prompt="Text Recognition:",
-        model_id="some/model",
-        revision=None,
-        adapter=None,
-        scale=2.0,
-        seconds=1.0,
-    )
+from glmocr_utils.confidence import (
+    MarkedPage,
+    alternative_words,
+    errors_caught,
+    expected_errors,
+    fit_calibration,
+    load_calibration,
+    mark_tokens,
+    rank_pages,
+    reliability,
+    risk_coverage,
+    save_calibration,
+    step_of,
+    suspicions,
+    words_of_tokens,
+)
 
 
-PAGES = [
-    make_page(0, ("a", 0.9), ("b", 0.2), ("\n", 1.0), ("c", 0.5), ("d", 0.95)),
-    make_page(1),
-    make_page(2, ("x", 0.1), ("y\n\n", 0.6), ("z", 0.3)),
-]
+def letters(text: str, prob: float = 0.9):
+    return page_of(*((character, prob) for character in text))
 
 
-def test_worst_tokens_come_worst_first_from_all_pages() -> None:
-    worst = worst_tokens(PAGES, worst_n=4)
-    assert [(w.page.page_index, w.index, w.token.text) for w in worst] == [
-        (2, 0, "x"),
-        (0, 1, "b"),
-        (2, 2, "z"),
-        (0, 3, "c"),
-    ]
+@pytest.mark.parametrize(
+    ("prob", "step"),
+    [(1.0, 0), (0.99, 0), (0.98, 1), (0.95, 1), (0.8, 2), (0.79, 3), (0.5, 3), (0.49, 4), (0, 4)],
+)
+def test_probabilities_fall_into_five_steps(prob, step):
+    assert step_of(prob) == step
 
 
-def test_context_stays_on_the_page() -> None:
-    worst = worst_tokens(PAGES, worst_n=3, context_tokens=10)
-    assert [(w.before, w.after) for w in worst] == [("", "y\n\nz"), ("a", "\ncd"), ("xy\n\n", "")]
+class TestWords:
+    def words(self, *texts: str) -> list[str]:
+        result = page_of(*((text, 0.9) for text in texts))
+        return [
+            "".join(result.tokens[index].text for index in word) for word in words_of_tokens(result)
+        ]
+
+    def test_white_space_parts_words(self):
+        assert self.words("a", "b", " ", "c", "\n", "\n", "d") == ["ab", "c", "d"]
+
+    def test_tokens_may_begin_or_end_with_white_space(self):
+        assert self.words("The", " qu", "ick", " fox. ", "It") == ["The", " quick", " fox. ", "It"]
+
+    def test_a_token_with_a_gap_inside_belongs_to_the_word_it_begins(self):
+        assert self.words("a", "b c", "d") == ["a", "b cd"]
+
+    def test_bytes_of_a_character_go_with_it(self):
+        assert self.words("", "ü", "b", " ", "", "ä") == ["üb", "ä"]
+
+    def test_no_token_is_lost_or_counted_twice(self):
+        result = page_of(*((t, 0.9) for t in (" ", "a", " ", "\n", "b ", "c d", " ", "e", "")))
+        seen = [index for word in words_of_tokens(result) for index in word]
+        assert seen == sorted(set(seen))
+        assert {i for i, t in enumerate(result.tokens) if t.text.strip()} <= set(seen)
+
+    def test_an_alternative_makes_another_word(self):
+        result = page_of(("the ", 1.0), ("c", 0.9), ("a", 0.4, {"o": 0.3, "": 0.1}), ("t on", 0.9))
+        assert [word for _, word in alternative_words(result, 2)] == ["cot", "ct"]
 
 
-def test_context_is_as_long_as_asked() -> None:
-    [_, b, *_] = worst_tokens(PAGES, worst_n=2, context_tokens=1)
-    assert (b.before, b.token.text, b.after) == ("a", "b", "\n")
-    [_, b, *_] = worst_tokens(PAGES, worst_n=2, context_tokens=2)  # only one stands before it
-    assert (b.before, b.token.text, b.after) == ("a", "b", "\nc")
-    [x, *_] = worst_tokens(PAGES, worst_n=1, context_tokens=0)
-    assert (x.before, x.after) == ("", "")
+class TestRightAndWrong:
+    def test_a_page_read_well_has_no_wrong_token(self):
+        page = mark_tokens(letters("one two"), "one two")
+        assert (page.num_wrong, page.omissions) == (0, 0)
+
+    def test_a_replaced_and_an_invented_character_are_wrong(self):
+        page = mark_tokens(letters("onx twoo"), "one two")
+        assert [page.result.tokens[i].text for i, w in enumerate(page.is_wrong) if w] == ["x", "o"]
+        assert page.omissions == 0
+
+    def test_what_is_left_out_is_counted_apart(self):
+        page = mark_tokens(letters("one"), "one two")
+        assert (page.num_wrong, page.omissions) == (0, 4)
+
+    def test_white_space_that_normalizing_drops_is_right(self):
+        page = mark_tokens(letters("one  two \n three\n"), "one two\nthree")
+        assert (page.num_wrong, page.omissions) == (0, 0)
+
+    def test_all_bytes_of_a_wrong_character_are_wrong(self):
+        page = mark_tokens(page_of(("t", 0.9), ("", 0.9), ("ü", 0.4), ("r", 0.9)), "tör")
+        assert page.is_wrong == (False, True, True, False)
+
+    def test_a_token_of_several_characters_is_wrong_with_one_of_them(self):
+        page = mark_tokens(page_of(("hel", 0.9), ("lo", 0.9)), "hallo")
+        assert page.is_wrong == (True, False)
+
+    def test_an_empty_page(self):
+        assert mark_tokens(letters(""), "").is_wrong == ()
+        assert mark_tokens(letters(""), "gone").omissions == 4
 
 
-def test_lines_count_from_1_on_each_page() -> None:
-    lines = {w.token.text: w.line_number for w in worst_tokens(PAGES)}
-    # a line end belongs to the line that it ends; "y" is followed by a blank line
-    assert lines == {"a": 1, "b": 1, "\n": 1, "c": 2, "d": 2, "x": 1, "y\n\n": 1, "z": 3}
+class TestCurves:
+    def test_looking_at_the_worst_first_finds_the_errors_first(self):
+        page = mark_tokens(page_of(("a", 0.9), ("x", 0.1), ("c", 0.8), ("y", 0.2)), "abcd")
+        caught = errors_caught([page])
+        assert caught.auroc == 1 and caught.average_precision == pytest.approx(1)
+        assert caught.caught_at(0.5) == 1 and caught.caught_at(0.25) == 0.5
+        assert caught.reviewed[0] == caught.caught[0] == 0 and caught.caught[-1] == 1
+
+    def test_doubt_that_is_the_wrong_way_round_is_worse_than_chance(self):
+        page = mark_tokens(page_of(("a", 0.1), ("x", 0.9), ("c", 0.2), ("y", 0.8)), "abcd")
+        assert errors_caught([page]).auroc == 0
+
+    def test_nothing_can_be_told_apart_without_an_error(self):
+        with pytest.raises(ValueError, match="all 3 tokens are right"):
+            errors_caught([mark_tokens(letters("abc"), "abc")])
+
+    def test_risk_falls_when_less_is_trusted(self):
+        page = mark_tokens(page_of(("a", 0.9), ("x", 0.1), ("c", 0.8), ("y", 0.2)), "abcd")
+        coverage, risk, area = risk_coverage([page])
+        assert list(coverage) == [0.25, 0.5, 0.75, 1.0]
+        assert list(risk) == [0, 0, pytest.approx(1 / 3), 0.5]
+        assert 0 < area < 0.5
+
+    def test_margin_and_entropy_see_the_alternatives(self):
+        scores = suspicions(page_of(("a", 0.5, {"o": 0.49}), ("b", 0.5, {"d": 0.1, "p": 0.1})))
+        assert scores["margin"][0] == pytest.approx(0.99)
+        assert scores["margin"][1] == pytest.approx(0.6)
+        assert scores["entropy"][1] > scores["entropy"][0]
+
+    def test_a_word_is_as_doubtful_as_its_worst_token(self):
+        scores = suspicions(page_of(("a", 0.9), ("b", 0.3), (" ", 0.8), ("c", 0.7)))
+        assert scores["word"] == pytest.approx([0.7, 0.7, 0.2, 0.3])
+
+    def test_reliability_has_bins_of_equal_size(self):
+        probs = np.linspace(0.01, 0.99, 100)
+        stated, right = reliability(probs, [False] * 50 + [True] * 50, bins=4)
+        assert len(stated) == 4 and list(right) == [1, 1, 0, 0]
 
 
-def test_asking_for_more_than_there_are_gives_all() -> None:
-    assert len(worst_tokens(PAGES, worst_n=1000)) == 8
-    assert worst_tokens(PAGES, worst_n=0) == []
+def marked_pages(num_pages: int, overconfident: float = 0.5):
+    """Pages of 100 tokens whose share of right ones is `overconfident` of what they state."""
+    rng = np.random.default_rng(4)
+    pages = []
+    for index in range(num_pages):
+        probs = rng.uniform(0.05, 0.999, 100)
+        right = rng.random(100) < overconfident * probs
+        result = page_of(*(("a", prob) for prob in probs), index=index)
+        pages.append(MarkedPage(result, tuple(map(bool, ~right)), omissions=0))
+    return pages
 
 
-def test_no_pages_and_empty_pages_have_no_worst_tokens() -> None:
-    assert worst_tokens([]) == []
-    assert worst_tokens([make_page(0)]) == []
+class TestCalibration:
+    @pytest.mark.parametrize(("num_pages", "method"), [(1, "platt"), (40, "isotonic")])
+    def test_it_tells_the_share_of_right_tokens(self, num_pages, method):
+        calibration = fit_calibration(marked_pages(num_pages))
+        assert calibration.method == method
+        tolerance = 0.2 if method == "platt" else 0.08
+        assert calibration([0.3, 0.6, 0.9]) == pytest.approx([0.15, 0.3, 0.45], abs=tolerance)
+        curve = calibration(np.linspace(0, 1, 50))
+        assert (np.diff(curve) >= 0).all() and curve.min() > 0 and curve.max() < 1
+
+    def test_expected_errors_come_near_the_true_ones(self):
+        calibration = fit_calibration(marked_pages(40))
+        pages = marked_pages(20)
+        expected = [expected_errors(page.result, calibration) for page in pages]
+        assert all(e.is_calibrated for e in expected)
+        true = sum(page.num_wrong for page in pages)
+        assert sum(e.mean for e in expected) == pytest.approx(true, rel=0.05)
+        uncalibrated = sum(expected_errors(page.result).mean for page in pages)
+        assert uncalibrated < 0.8 * true
+
+    def test_an_estimate_says_whether_it_is_calibrated(self):
+        page = letters("abcd", 0.5)
+        assert str(expected_errors(page)) == "uncalibrated sum of doubt: 2 ± 1"
+        calibration = fit_calibration(marked_pages(40))
+        assert str(expected_errors(page, calibration)).startswith("estimated errors: 3 ± 1")
+
+    def test_it_is_saved_and_loaded(self, tmp_path):
+        calibration = fit_calibration(marked_pages(2))
+        path = save_calibration(calibration, tmp_path)
+        assert load_calibration(path) == load_calibration(tmp_path) == calibration
+
+    def test_a_file_that_is_none_says_so(self, tmp_path):
+        (tmp_path / "calibration.json").write_text('{"method": "isotonic"}')
+        with pytest.raises(ValueError, match="is no calibration"):
+            load_calibration(tmp_path)
+
+    def test_it_holds_for_its_own_model_only(self):
+        calibration = fit_calibration(marked_pages(2))
+        other = page_of(("a", 0.5), adapter="outputs/run/adapter")
+        with pytest.raises(ValueError, match="fitted on some/model, and the page was read by"):
+            expected_errors(other, calibration)
+
+    def test_pages_of_two_models_have_no_common_calibration(self):
+        pages = [*marked_pages(1), mark_tokens(page_of(("a", 0.5), model_id="other"), "b")]
+        with pytest.raises(ValueError, match="belongs to one model"):
+            fit_calibration(pages)
+
+    def test_too_few_errors_are_said(self):
+        with pytest.raises(ValueError, match="0 of 3 tokens are wrong"):
+            fit_calibration([mark_tokens(letters("abc"), "abc")])
 
 
-def test_tokens_alike_come_in_reading_order() -> None:
-    pages = [make_page(index, ("a", 0.5), ("b", 0.5)) for index in range(2)]
-    worst = worst_tokens(pages)
-    assert [(w.page.page_index, w.index) for w in worst] == [(0, 0), (0, 1), (1, 0), (1, 1)]
-
-
-def test_a_summary_averages_probabilities_not_logarithms() -> None:
-    summary = summarize(make_page(0, ("a", 0.5), ("b", 0.1)).tokens)
-    assert summary.num_tokens == 2
-    assert summary.average == pytest.approx(0.3)
-    assert summary.minimum == pytest.approx(0.1)
-
-
-def test_a_summary_of_nothing_has_no_numbers() -> None:
-    summary = summarize(iter(()))
-    assert (summary.num_tokens, summary.average, summary.minimum) == (0, None, None)
-
-
-def test_tokens_are_parted_into_lines() -> None:
-    assert [[token.text for token in line] for line in lines_of_tokens(PAGES[0])] == [
-        ["a", "b", "\n"],
-        ["c", "d"],
-    ]
-    assert list(lines_of_tokens(PAGES[1])) == []
+def test_pages_are_ranked_by_expected_errors_and_warnings_come_first():
+    sure, unsure = letters("abc", 0.99), letters("abc", 0.5)
+    looped = page_of(("a", 0.99), finish_reason="loop")
+    assert [result for result, _ in rank_pages([sure, unsure, looped])] == [looped, unsure, sure]

@@ -5,11 +5,13 @@ import pytest
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from glmocr_utils.confidence import mark_tokens
 from glmocr_utils.plots import (
-    STEPS,
+    TINTS,
     page_and_tokens,
     page_grid,
     probability_histogram,
+    review_curves,
     scale_comparison,
     tint,
 )
@@ -34,7 +36,7 @@ def result(*tokens: tuple[str, float]) -> OcrResult:
     ("logprob", "step"), [(0.0, 0), (-0.02, 1), (-0.1, 2), (-0.5, 3), (-0.7, 4), (-30.0, 4)]
 )
 def test_tint_has_five_steps(logprob, step):
-    assert tint(TokenProb(1, "a", logprob)) == STEPS[step][1]
+    assert tint(TokenProb(1, "a", logprob)) == TINTS[step]
 
 
 def test_only_unsure_tokens_are_tinted_and_the_worst_are_marked_twice():
@@ -72,3 +74,14 @@ def test_scales_are_named_in_dots_per_inch():
     twice = PageImage(PAGE.page, PAGE.image.resize((120, 160)), 4.0)
     titles = [ax.get_title() for ax in scale_comparison([PAGE, twice]).axes]
     assert titles == ["scale 2 = 144 DPI", "scale 4 = 288 DPI"]
+
+
+def test_review_curves_compare_the_scores_and_tell_what_they_cannot_find():
+    read = result(("a", -0.01), ("x", -2.0), ("c", -0.2), ("d", -0.05))
+    figure = review_curves([mark_tokens(read, "abcdef")])
+    caught, precision, stated, trusted = figure.axes
+    assert len(caught.lines) == len(precision.lines) == len(trusted.lines) == 4
+    assert caught.lines[0].get_xydata()[1].tolist() == [0.25, 1.0]  # one look finds the one error
+    assert precision.lines[0].get_xydata()[0].tolist() == [1.0, 1.0]
+    assert "1 of 4 tokens wrong; 2 characters left out" in figure.get_suptitle()
+    assert [line.get_label() for line in stated.lines[1:]] == ["as stated by the model"]

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 
 from glmocr_utils.records import OcrResult, PageRef, TokenProb
 
+# Lower bounds of the steps in which probabilities are shown; below the last is the worst step.
+STEP_BOUNDS = (0.99, 0.95, 0.80, 0.50)
+WORST_STEP = len(STEP_BOUNDS)
+
 
 @dataclass(frozen=True, slots=True)
 class ProbabilitySummary:
@@ -35,6 +39,11 @@ class WorstToken:
     token: TokenProb
     before: str
     after: str
+
+
+def step_of(prob: float) -> int:
+    """0 (0.99 and more) to 4 (less than 0.50)."""
+    return sum(prob < bound for bound in STEP_BOUNDS)
 
 
 def summarize(tokens: Iterable[TokenProb]) -> ProbabilitySummary:

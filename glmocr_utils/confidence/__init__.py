@@ -1,0 +1,61 @@
+"""How sure the model was, what that is worth, and where a person should look first.
+
+A probability here is the model's own, of the token it chose; it is no share of right tokens until a
+`Calibration` has made it one.
+"""
+
+from glmocr_utils.confidence.calibration import (
+    Calibration,
+    ExpectedErrors,
+    expected_errors,
+    fit_calibration,
+    load_calibration,
+    rank_pages,
+    save_calibration,
+)
+from glmocr_utils.confidence.correctness import MarkedPage, mark_tokens
+from glmocr_utils.confidence.curves import (
+    CaughtErrors,
+    errors_caught,
+    reliability,
+    risk_coverage,
+    suspicions,
+)
+from glmocr_utils.confidence.unsure import (
+    STEP_BOUNDS,
+    WORST_STEP,
+    ProbabilitySummary,
+    WorstToken,
+    lines_of_tokens,
+    step_of,
+    summarize,
+    worst_tokens,
+)
+from glmocr_utils.confidence.words import alternative_words, words_of_tokens
+
+__all__ = [
+    "STEP_BOUNDS",
+    "WORST_STEP",
+    "Calibration",
+    "CaughtErrors",
+    "ExpectedErrors",
+    "MarkedPage",
+    "ProbabilitySummary",
+    "WorstToken",
+    "alternative_words",
+    "errors_caught",
+    "expected_errors",
+    "fit_calibration",
+    "lines_of_tokens",
+    "load_calibration",
+    "mark_tokens",
+    "rank_pages",
+    "reliability",
+    "risk_coverage",
+    "save_calibration",
+    "step_of",
+    "summarize",
+    "suspicions",
+    "words_of_tokens",
+    "worst_tokens",
+]

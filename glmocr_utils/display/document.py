@@ -1,0 +1,60 @@
+"""One HTML file a document, which stands alone."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from glmocr_utils.confidence import Calibration, summarize
+from glmocr_utils.display.escape import escape
+from glmocr_utils.display.fragment import style
+from glmocr_utils.display.page import page_html
+from glmocr_utils.display.tables import ranking_html, worst_tokens_html
+from glmocr_utils.records import OcrResult, PageImage, PageRef
+
+# Should anything hostile ever slip through: a browser runs no script here and fetches nothing.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def document_html(
+    results: Sequence[OcrResult],
+    images: Mapping[PageRef, PageImage] | None = None,
+    *,
+    worst_n: int = 50,
+    context_tokens: int = 10,
+    calibration: Calibration | None = None,
+) -> str:
+    """A whole document: its pages ranked, its least sure tokens, and each page.
+
+    Args:
+        results: the document's pages, in order; at least one.
+        images: page images by page; pages without one show their text alone.
+    """
+    name = escape(Path(results[0].page.document_path).name)
+    summary = summarize(token for result in results for token in result.tokens)
+    numbers = f"{len(results)} pages, {summary.num_tokens} tokens"
+    if summary.num_tokens:
+        numbers += f", average probability {summary.average:.4f}, minimum {summary.minimum:.4f}"
+    pages = "".join(
+        page_html(result, (images or {}).get(result.page), calibration) for result in results
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<title>{name}</title>{style()}</head><body><main class="glmocr">'
+        f"<h1>{name}</h1><p>{numbers}. Read by {escape(results[0].model_id)}. Darker is less sure; "
+        "red, bold and underlined is a probability below 0.5.</p>"
+        f"<h2>Where to look first</h2>{ranking_html(results, calibration)}"
+        f"<h2>The least sure tokens</h2>{worst_tokens_html(results, worst_n, context_tokens)}"
+        f"<h2>Pages</h2>{pages}</main></body></html>"
+    )
+
+
+def write_document(path: str | Path, results: Sequence[OcrResult], **options: object) -> Path:
+    """Write `document_html(results, **options)` to `path`, all or nothing; returns the path."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(document_html(results, **options), encoding="utf-8")
+    os.replace(partial, path)
+    return path

@@ -1,0 +1,29 @@
+"""OCR text is whatever stood on a page, or whatever someone wants a model to write: made harmless.
+
+Markup is escaped. Characters that do something instead of showing something (control characters,
+and those that turn the direction of writing, with which a text can look like another) are shown as
+their code.
+"""
+
+import html
+import unicodedata
+
+SIGNS = {" ": "␣", "\n": "⏎", "\t": "⇥"}
+
+
+def escape(text: str) -> str:
+    """`text` for HTML, in elements and in quoted attributes; line ends and tabs stay."""
+    return html.escape("".join(map(_harmless, text)), quote=True)
+
+
+def visible(text: str) -> str:
+    """`text` on one line with visible spaces, tabs and line ends; not escaped yet."""
+    return "".join(SIGNS.get(character) or _harmless(character) for character in text)
+
+
+def _harmless(character: str) -> str:
+    if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs"):
+        return character
+    if character in "\u00ad\u200c\u200d":  # soft hyphen and joiners belong to ordinary text
+        return character
+    return f"⟨U+{ord(character):04X}⟩"

@@ -1,0 +1,17 @@
+"""A piece of HTML together with the style that it needs."""
+
+from functools import cache
+from pathlib import Path
+
+from IPython.display import HTML
+
+
+@cache
+def style() -> str:
+    """The style sheet, as an element."""
+    return f"<style>{(Path(__file__).parent / 'style.css').read_text(encoding='utf-8')}</style>"
+
+
+def show(*fragments: str) -> HTML:
+    """HTML made by this package, for the last line of a notebook cell."""
+    return HTML(f'{style()}<div class="glmocr">{"".join(fragments)}</div>')

@@ -1,0 +1,128 @@
+"""One page: its image beside its text, every token tinted by its probability."""
+
+import base64
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from glmocr_utils.confidence import (
+    WORST_STEP,
+    Calibration,
+    alternative_words,
+    expected_errors,
+    step_of,
+    summarize,
+)
+from glmocr_utils.display.escape import escape, visible
+from glmocr_utils.records import OcrResult, PageImage, PageRef
+
+MAX_WIDTH_PX = 1200
+JPEG_QUALITY = 80
+WARNINGS = {
+    "length": "The token limit ended this page: its text is cut off.",
+    "loop": "The model repeated itself and was stopped: the end is not what the page says.",
+}
+
+
+def page_html(
+    result: OcrResult, page: PageImage | None = None, calibration: Calibration | None = None
+) -> str:
+    """A page's heading, its image where there is one, and its text.
+
+    Args:
+        page: the image; it is shown at most 1,200 px wide, as a JPEG within the HTML.
+        calibration: for the errors to expect; without one they are called uncalibrated.
+    """
+    summary = summarize(result.tokens)
+    facts = [f"{summary.num_tokens} tokens"]
+    if summary.num_tokens:
+        facts += [
+            f"average probability {summary.average:.3f}",
+            f"minimum {summary.minimum:.3f}",
+            str(expected_errors(result, calibration)),
+        ]
+    warning = WARNINGS.get(result.finish_reason)
+    return "".join(
+        [
+            f'<section class="page" id="{anchor(result.page)}">',
+            f"<h3>{escape(page_name(result.page))}</h3>",
+            f"<p>{escape(' · '.join(facts))}</p>",
+            f'<p class="warning"><b>{warning}</b></p>' if warning else "",
+            '<div class="sides">',
+            _image(page) if page else "",
+            text_html(result),
+            "</div></section>",
+        ]
+    )
+
+
+def text_html(result: OcrResult) -> str:
+    """The page's text, each token in one of five tints; the worst also bold, red and underlined.
+
+    Pointing at a token, or moving to it by Tab, tells its probability, its alternatives and the
+    word that each of them would make. Line numbers are left to the style sheet, so that copied
+    text has none.
+    """
+    if not result.text:
+        return "<p><i>no text</i></p>"
+    return f'<pre class="text">{"".join(_tokens(result))}</pre>'
+
+
+def page_name(page: PageRef) -> str:
+    return f"{Path(page.document_path).name}, page {page.page_number}"
+
+
+def anchor(page: PageRef) -> str:
+    """The id of the page's element, for links within a file."""
+    return f"page-{page.document_sha256[:12]}-{page.page_number}"
+
+
+def _tokens(result: OcrResult) -> Iterator[str]:
+    least_sure: int | None = None  # of the tokens that spell one character together
+    for index, token in enumerate(result.tokens):
+        if least_sure is None or token.logprob < result.tokens[least_sure].logprob:
+            least_sure = index
+        if token.text:
+            yield _token(result, least_sure, token.text)
+            least_sure = None
+
+
+def _token(result: OcrResult, index: int, text: str) -> str:
+    step = step_of(result.tokens[index].prob)
+    note = escape(_note(result, index))
+    if step == 0:
+        return f'<span data-note="{note}">{escape(text)}</span>'
+    # a line end has no width: its sign takes the tint, and is drawn by the style sheet
+    inner = escape(text)
+    if step == WORST_STEP:
+        inner = f"<b><u>{inner}</u></b>"
+    ending = " end" if text.endswith("\n") else ""
+    return (
+        f'<span class="p{step}{ending}" tabindex="0" data-note="{note}" aria-label="{note}">'
+        f"{inner}</span>"
+    )
+
+
+def _note(result: OcrResult, index: int) -> str:
+    token = result.tokens[index]
+    head = f"{visible(token.text) or 'part of a character'}  {token.prob:.4f}"
+    others = [
+        f"{other.prob:.4f}  {visible(other.text)}  → {visible(word)}"
+        for other, word in alternative_words(result, index)
+        if other.token_id != token.token_id
+    ]
+    return "\n".join([head, *others])
+
+
+def _image(page: PageImage) -> str:
+    image = page.image
+    if image.width > MAX_WIDTH_PX:
+        height = round(image.height * MAX_WIDTH_PX / image.width)
+        image = image.resize((MAX_WIDTH_PX, height), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=JPEG_QUALITY)
+    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    name = escape(page_name(page.page))
+    return f'<img alt="{name}" src="data:image/jpeg;base64,{data}">'

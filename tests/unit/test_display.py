@@ -1,0 +1,163 @@
+"""Pages as HTML: what is said about tokens, and that OCR text stays text."""
+
+import base64
+import io
+import re
+from html.parser import HTMLParser
+
+import pytest
+from make_results import page_of
+from PIL import Image
+
+from glmocr_utils.display import (
+    document_html,
+    escape,
+    page_html,
+    ranking_html,
+    show,
+    text_html,
+    visible,
+    worst_tokens_html,
+    write_document,
+)
+from glmocr_utils.records import PageImage
+
+HOSTILE = (
+    "<script>window.hit=1</script>",
+    '<img src=x onerror="window.hit=1">',
+    "\"><svg onload='window.hit=1'>",
+    "</pre></textarea></style><script>window.hit=1</script>",
+    "' onfocus='window.hit=1' autofocus='",
+    "javascript:window.hit=1",
+    "\u202eesrever\u202c",
+    "\x1b[2J\x00",
+)
+OUR_TAGS = {
+    *("html", "head", "meta", "title", "style", "body", "main", "div", "section", "h1", "h2", "h3"),
+    *("p", "b", "u", "i", "pre", "span", "img", "table", "thead", "tbody", "tr", "th", "td"),
+    *("code", "a"),
+}
+
+
+class Tree(HTMLParser):
+    """Tags, attributes, and the text outside the style sheet."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self._in_style = False
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self._in_style = tag == "style"
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        self._in_style = False
+
+    def handle_data(self, data):
+        if not self._in_style:
+            self.text += data
+
+    def spans(self) -> list[dict[str, str]]:
+        return [attributes for tag, attributes in self.tags if tag == "span"]
+
+
+def test_five_steps_of_tint_and_the_worst_is_bold_and_underlined():
+    html = text_html(page_of(("a", 1.0), ("b", 0.97), ("c", 0.9), ("d", 0.6), ("e", 0.2)))
+    assert [span.get("class") for span in Tree(html).spans()] == [None, "p1", "p2", "p3", "p4"]
+    assert re.findall(r"<b><u>(.*?)</u></b>", html) == ["e"]
+
+
+def test_the_text_is_whole():
+    tokens = (("Gr", 0.9), ("", 0.4), ("ü", 0.99), (" <", 0.3), ("\n", 0.2), ("\n\n", 0.7))
+    result = page_of(*tokens)
+    assert Tree(text_html(result)).text == result.text
+
+
+def test_a_note_tells_probability_alternatives_and_their_words():
+    html = text_html(page_of(("c", 1.0), ("a", 0.45, {"o": 0.4, " ": 0.1}), ("t", 1.0)))
+    note = Tree(html).spans()[1]
+    assert note["data-note"] == "a  0.4500\n0.4000  o  → cot\n0.1000  ␣  → c␣t"
+    assert note["aria-label"] == note["data-note"] and note["tabindex"] == "0"
+
+
+def test_sure_tokens_do_not_stop_the_tab_key():
+    assert "tabindex" not in Tree(text_html(page_of(("a", 0.995)))).spans()[0]
+
+
+def test_a_character_of_several_tokens_is_as_unsure_as_the_least_sure_of_them():
+    [span] = Tree(text_html(page_of(("", 0.3), ("ü", 0.999)))).spans()
+    assert span["class"] == "p4" and span["data-note"].startswith("part of a character")
+
+
+def test_a_page_says_what_to_expect_of_it():
+    text = Tree(page_html(page_of(("a", 0.5), ("b", 0.5)))).text
+    assert "a.pdf, page 1" in text and "2 tokens" in text
+    assert "uncalibrated sum of doubt: 1 ± 1" in text
+
+
+@pytest.mark.parametrize(("reason", "word"), [("length", "cut off"), ("loop", "repeated itself")])
+def test_a_page_that_did_not_end_by_itself_warns(reason, word):
+    assert word in page_html(page_of(("a", 0.9), finish_reason=reason))
+    assert "warning" not in page_html(page_of(("a", 0.9)))
+
+
+def test_an_empty_page_says_so():
+    assert "no text" in page_html(page_of())
+
+
+def test_the_image_is_a_jpeg_of_at_most_1200_pixels():
+    result = page_of(("a", 0.9))
+    page = PageImage(result.page, Image.new("RGB", (3000, 1500), "white"), 4.0)
+    data = re.search(r"data:image/jpeg;base64,([^\"]+)", page_html(result, page))[1]
+    assert Image.open(io.BytesIO(base64.b64decode(data))).size == (1200, 600)
+
+
+def test_worst_tokens_stand_in_their_context_with_the_words_they_could_be():
+    html = worst_tokens_html(
+        [page_of(("the ", 1.0), ("c", 0.9), ("a", 0.3, {"o": 0.2}), ("t", 0.9))], worst_n=1
+    )
+    assert '<code>the c<b class="worst"><u>a</u></b>t</code>' in html
+    assert "0.3000" in html and "cot (0.20)" in html
+
+
+def test_pages_are_ranked_and_link_to_themselves():
+    pages = [page_of(("a", 0.99), index=0), page_of(("a", 0.3), index=1)]
+    tree = Tree(document_html(pages))
+    links = [attributes["href"] for tag, attributes in tree.tags if tag == "a"]
+    assert [link.rpartition("-")[2] for link in links] == ["2", "1"]
+    assert {link[1:] for link in links} <= {attributes.get("id") for _, attributes in tree.tags}
+    assert "loop" in ranking_html([page_of(finish_reason="loop")])
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_stays_text_everywhere(text):
+    path = f"{text.replace('/', '')}.pdf"
+    result = page_of((text, 0.2, {text: 0.1}), ("x", 0.9, {text: 0.1}), prompt=text, model_id=text)
+    object.__setattr__(result.page, "document_path", path)
+    html = document_html([result])
+    tree = Tree(html)
+    assert {tag for tag, _ in tree.tags} <= OUR_TAGS
+    assert not [name for _, attributes in tree.tags for name in attributes if name[:2] == "on"]
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\x00\x1b]", html)
+    assert escape(text) in html
+
+
+def test_what_cannot_be_seen_is_shown():
+    assert visible("a b\n\t\u202e") == "a␣b⏎⇥⟨U+202E⟩"
+    assert escape("a\u00adb") == "a\u00adb"  # a soft hyphen is ordinary text
+
+
+def test_a_file_stands_alone(tmp_path):
+    path = write_document(tmp_path / "new" / "a.html", [page_of(("a", 0.3))])
+    html = path.read_text(encoding="utf-8")
+    assert html.startswith("<!doctype html>") and "Content-Security-Policy" in html
+    assert not re.search(r"https?:|<script|<link|@import|url\(", html)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_fragment_brings_its_style():
+    html = show(text_html(page_of(("a", 0.3)))).data
+    assert html.count("<style>") == 1 and ".glmocr .p4" in html
