@@ -9,20 +9,32 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
-from glmocr_utils.notebook_run import project_root
-from glmocr_utils.plots import page_grid
+from glmocr_utils.confidence import fit_calibration, load_references, mark_pages
+from glmocr_utils.model import load_model
+from glmocr_utils.notebook_run import BUNDLED_MODEL, project_root
+from glmocr_utils.plots import page_and_tokens, page_grid, review_curves
+from glmocr_utils.reading import PageImages, read_documents
 from glmocr_utils.render import RenderOptions, render_document
 
 FOLDER = Path("notebooks/figures")
 GRID = ("letter.pdf", "decision.pdf", "decision_scan.pdf", "german.pdf", "rotated.pdf")
-COLORS = 64  # a palette keeps a picture with a page scan in it small
+SCANS = ("decision_scan.pdf",)
+COLORS = 200  # a palette keeps a picture with a page scan in it small
 
 
 def main() -> None:
     root = project_root()
+    samples = root / "data/samples"
     first_page = RenderOptions(pages="1")
-    pages = [next(render_document(root / "data/samples" / name, first_page)) for name in GRID]
+    pages = [next(render_document(samples / name, first_page)) for name in GRID]
     _save(page_grid(pages, columns=len(GRID)), root / FOLDER / "01_pages.png")
+    scans = [samples / name for name in SCANS]
+    read = list(read_documents(load_model(root / BUNDLED_MODEL), scans, batch_size=2))
+    tokens = page_and_tokens(PageImages(read)[read[0].page], read[0])
+    _save(tokens, root / FOLDER / "02_tokens.png")
+    marked = mark_pages(read, load_references(samples / "truth.jsonl"))
+    curves = review_curves(marked, fit_calibration(marked))
+    _save(curves, root / FOLDER / "03_review_curves.png")
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -30,6 +30,12 @@ DEMO = {
         "show_probs": True,
         "output_dir": "outputs/demo/02_ocr_explore",
     },
+    "03_probs_viz": {
+        "results": "outputs/demo/02_ocr_explore",
+        "model_id": BUNDLED_MODEL,
+        "references": "data/samples/truth.jsonl",
+        "output_dir": "outputs/demo/03_probs_viz",
+    },
 }
 
 

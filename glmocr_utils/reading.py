@@ -1,12 +1,25 @@
 """Documents → text files: rendering ahead in processes, reading in batches, one file a document."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import read_pages
-from glmocr_utils.records import FailedPage, OcrResult, PageImage, write_results
-from glmocr_utils.render import RenderOptions, find_documents, render_documents, safe_stem
+from glmocr_utils.records import (
+    FailedPage,
+    OcrResult,
+    PageImage,
+    PageRef,
+    read_results,
+    write_results,
+)
+from glmocr_utils.render import (
+    RenderOptions,
+    find_documents,
+    render_document,
+    render_documents,
+    safe_stem,
+)
 
 PAGE_BREAK = "\f"  # between the pages of a text file, as pdftotext writes it
 
@@ -56,6 +69,60 @@ def read_documents(
     yield from failed
     if files:
         files.close()
+
+
+def load_results(path: str | Path) -> list[OcrResult]:
+    """What was read before: one `.jsonl` file, or all of a folder.
+
+    Raises:
+        FileNotFoundError: there is no such file, or none in the folder.
+    """
+    path = Path(path)
+    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    if not files or not files[0].exists():
+        raise FileNotFoundError(f"no results at {path}; notebook 02 writes them as .jsonl files")
+    return [result for file in files for result in read_results(file)]
+
+
+class PageImages(Mapping[PageRef, PageImage]):
+    """The images of pages that were read, rendered again when they are asked for.
+
+    One image is kept. Pages asked for in order are rendered in one go; a page whose document is
+    gone has no image (`get` gives None).
+
+    Args:
+        results: the pages; each is rendered at the scale at which it was read.
+        password: opens encrypted PDFs.
+    """
+
+    def __init__(self, results: Sequence[OcrResult], password: str | None = None) -> None:
+        self._scales = {result.page: result.scale for result in results}
+        self._password = password
+        self._coming: Iterator[PageImage | FailedPage] = iter(())
+        self._last: PageImage | None = None
+
+    def __getitem__(self, page: PageRef) -> PageImage:
+        scale = self._scales[page]
+        if self._last is None or self._last.page != page:
+            follows = self._last and (page.document_path, page.page_index - 1) == (
+                self._last.page.document_path,
+                self._last.page.page_index,
+            )
+            if not follows or self._last.scale != scale:
+                options = RenderOptions(scale, f"{page.page_number}-", self._password)
+                self._coming = render_document(page.document_path, options)
+            self._last = None
+            image = next(self._coming, None)
+            if not isinstance(image, PageImage) or image.page != page:
+                raise KeyError(page)
+            self._last = image
+        return self._last
+
+    def __iter__(self) -> Iterator[PageRef]:
+        return iter(self._scales)
+
+    def __len__(self) -> int:
+        return len(self._scales)
 
 
 def _rendered(

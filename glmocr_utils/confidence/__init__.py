@@ -13,7 +13,7 @@ from glmocr_utils.confidence.calibration import (
     rank_pages,
     save_calibration,
 )
-from glmocr_utils.confidence.correctness import MarkedPage, mark_tokens
+from glmocr_utils.confidence.correctness import MarkedPage, load_references, mark_pages, mark_tokens
 from glmocr_utils.confidence.curves import (
     CaughtErrors,
     errors_caught,
@@ -48,6 +48,8 @@ __all__ = [
     "fit_calibration",
     "lines_of_tokens",
     "load_calibration",
+    "load_references",
+    "mark_pages",
     "mark_tokens",
     "rank_pages",
     "reliability",

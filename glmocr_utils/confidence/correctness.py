@@ -1,7 +1,9 @@
 """Which tokens are right, where the true text of a page is known."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rapidfuzz.distance import Levenshtein
 
@@ -54,6 +56,37 @@ def mark_tokens(result: OcrResult, reference: str) -> MarkedPage:
             wrong_characters.add(kept[position])
     marks = tuple(any(position in wrong_characters for position in span) for span in _spans(result))
     return MarkedPage(result, marks, omissions)
+
+
+def load_references(path: str | Path) -> dict[tuple[str, int], str]:
+    """True texts by (file name, page_index), from lines of JSON with `file_name`, `page_index`
+    (from 0) and `text`.
+
+    Raises:
+        ValueError: a line lacks one of them; the message names it.
+    """
+    references = {}
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            references[row["file_name"], row["page_index"]] = row["text"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path}, line {number} has no file_name, page_index and text ({error!r})"
+            ) from error
+    return references
+
+
+def mark_pages(
+    results: Sequence[OcrResult], references: Mapping[tuple[str, int], str]
+) -> list[MarkedPage]:
+    """`mark_tokens` for each page whose true text is known; the others are left out."""
+    named = [(result, _name(result)) for result in results]
+    return [mark_tokens(result, references[name]) for result, name in named if name in references]
+
+
+def _name(result: OcrResult) -> tuple[str, int]:
+    return Path(result.page.document_path).name, result.page.page_index
 
 
 def _kept_by_normalizing(text: str) -> list[int]:

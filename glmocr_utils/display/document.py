@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from glmocr_utils.confidence import Calibration, summarize
@@ -10,6 +11,7 @@ from glmocr_utils.display.fragment import style
 from glmocr_utils.display.page import page_html
 from glmocr_utils.display.tables import ranking_html, worst_tokens_html
 from glmocr_utils.records import OcrResult, PageImage, PageRef
+from glmocr_utils.render import safe_stem
 
 # Should anything hostile ever slip through: a browser runs no script here and fetches nothing.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -50,11 +52,29 @@ def document_html(
     )
 
 
-def write_document(path: str | Path, results: Sequence[OcrResult], **options: object) -> Path:
-    """Write `document_html(results, **options)` to `path`, all or nothing; returns the path."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(document_html(results, **options), encoding="utf-8")
-    os.replace(partial, path)
-    return path
+def write_documents(
+    results: Sequence[OcrResult], folder: str | Path, **options: object
+) -> list[Path]:
+    """Write one file a document into `folder`, each complete or not at all.
+
+    A file is named after its document; of two documents with one name the second gets a part of
+    its hash as well.
+
+    Args:
+        results: pages; those of a document follow each other.
+        options: those of `document_html`.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    files: list[Path] = []
+    for document, pages in groupby(results, key=lambda result: result.page.document_path):
+        of_document = list(pages)
+        name = safe_stem(document)
+        if any(file.stem.casefold() == name.casefold() for file in files):
+            name = f"{name}_{of_document[0].page.document_sha256[:8]}"
+        path = folder / f"{name}.html"
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(document_html(of_document, **options), encoding="utf-8")
+        os.replace(partial, path)
+        files.append(path)
+    return files

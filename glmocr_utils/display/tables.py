@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import pandas as pd
+
 from glmocr_utils.confidence import (
     Calibration,
     alternative_words,
@@ -43,6 +45,26 @@ def worst_tokens_html(
             )
         )
     return _table(("", "probability", "page", "line", "in its context", "else"), rows)
+
+
+def worst_tokens_table(
+    results: Sequence[OcrResult], worst_n: int = 50, context_tokens: int = 10
+) -> pd.DataFrame:
+    """The same tokens for other programs: document, page and line from 1, probability, texts."""
+    return pd.DataFrame(
+        [
+            {
+                "document": worst.page.document_path,
+                "page": worst.page.page_number,
+                "line": worst.line_number,
+                "probability": worst.token.prob,
+                "token": worst.token.text,
+                "before": worst.before,
+                "after": worst.after,
+            }
+            for worst in worst_tokens(results, worst_n, context_tokens)
+        ]
+    )
 
 
 def ranking_html(results: Sequence[OcrResult], calibration: Calibration | None = None) -> str:

@@ -80,7 +80,7 @@ def _page(
     sheet: tuple[int, int] | None,
 ) -> SynthPage:
     if sheet and rng.random() < stage.blank:
-        return _blank_page(rng, stage, family, sheet)
+        return draw_blank_page(rng, stage, family, sheet)
     font_px = rng.randint(*stage.font_px)
     line_spacing = rng.uniform(1.15, 1.6)
     meaningless = rng.random() < stage.random_text
@@ -141,7 +141,7 @@ def _scanned(rng: random.Random, page: SynthPage, strength: float) -> SynthPage:
     return SynthPage(degrade(page.image, scan, generator), page.text, boxes)
 
 
-def _blank_page(
+def draw_blank_page(
     rng: random.Random, stage: Stage, family: FontFamily, sheet: tuple[int, int]
 ) -> SynthPage:
     """Paper without text: white, grey, scanned, or with the other side's print shining through."""

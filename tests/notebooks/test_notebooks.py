@@ -78,3 +78,31 @@ def test_ocr_explore_goes_on_when_no_document_can_be_read(run, tmp_path):
     results, _ = run("02_ocr_explore", input_path=str(empty), show_probs=True)
     assert results["pages"] == 0
     assert results["failed"] == [[str(empty), "unreadable"]]
+
+
+def test_probs_viz(run, tmp_path):
+    run("02_ocr_explore", input_path=str(SAMPLES / "decision_scan.pdf"), max_tokens=60)
+    parameters = {
+        "results": str(tmp_path / "02_ocr_explore"),
+        "references": str(SAMPLES / "truth.jsonl"),
+        "worst_n": 7,
+    }
+    results, notebook = run("03_probs_viz", **parameters)
+    folder = tmp_path / "03_probs_viz"
+    read = list(read_results(tmp_path / "02_ocr_explore/decision_scan.jsonl"))
+    assert results["pages"] == len(read) == 2
+    assert results["tokens"] == sum(len(page.tokens) for page in read)
+    assert results["review"]["reviewed"] == 0 < results["review"]["places"]
+    assert [Path(file).name for file in results["files"]] == ["decision_scan.html"]
+    html = (folder / "decision_scan.html").read_text(encoding="utf-8")
+    assert html.count("data:image/jpeg") == 2
+    cut = sum(page.finish_reason == "length" for page in read)
+    assert html.count("The token limit ended") == cut
+    assert len((folder / "worst_tokens.csv").read_text(encoding="utf-8").splitlines()) >= 8
+    assert not (folder / "review.jsonl").exists()  # nobody decided anything
+    assert notebook.stat().st_size < 1_000_000
+
+
+def test_probs_viz_reads_documents_itself(run):
+    results, _ = run("03_probs_viz", input_path=str(SAMPLES / "receipt.png"), review=False)
+    assert results["pages"] == 1 and results["calibration"] is None

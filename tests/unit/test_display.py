@@ -18,9 +18,10 @@ from glmocr_utils.display import (
     text_html,
     visible,
     worst_tokens_html,
-    write_document,
+    worst_tokens_table,
+    write_documents,
 )
-from glmocr_utils.records import PageImage
+from glmocr_utils.records import PageImage, PageRef
 
 HOSTILE = (
     "<script>window.hit=1</script>",
@@ -151,11 +152,25 @@ def test_what_cannot_be_seen_is_shown():
 
 
 def test_a_file_stands_alone(tmp_path):
-    path = write_document(tmp_path / "new" / "a.html", [page_of(("a", 0.3))])
+    [path] = write_documents([page_of(("a", 0.3)), page_of(("b", 0.3), index=1)], tmp_path / "new")
     html = path.read_text(encoding="utf-8")
     assert html.startswith("<!doctype html>") and "Content-Security-Policy" in html
     assert not re.search(r"https?:|<script|<link|@import|url\(", html)
-    assert list(path.parent.iterdir()) == [path]
+    assert [file.name for file in path.parent.iterdir()] == ["a.html"]
+
+
+def test_two_documents_of_one_name_have_two_files(tmp_path):
+    pages = [
+        page_of(("a", 0.3), page=PageRef(path, digest * 64, 0))
+        for path, digest in (("x/a.pdf", "1"), ("y/A.pdf", "2"))
+    ]
+    files = write_documents(pages, tmp_path)
+    assert [file.name for file in files] == ["a.html", "A_22222222.html"]
+
+
+def test_the_worst_tokens_as_a_table():
+    table = worst_tokens_table([page_of(("a", 0.9), ("b\n", 0.2), ("c", 0.5))], worst_n=2)
+    assert list(table.token) == ["b\n", "c"] and list(table.line) == [1, 2]
 
 
 def test_a_fragment_brings_its_style():

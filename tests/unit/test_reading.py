@@ -1,13 +1,21 @@
 """Documents to files: order, names, failures in between."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from make_results import page_of
 
-from glmocr_utils.reading import PAGE_BREAK, default_input, read_documents
-from glmocr_utils.records import FailedPage, OcrResult, read_results
-from glmocr_utils.render import RenderOptions
+from glmocr_utils.reading import (
+    PAGE_BREAK,
+    PageImages,
+    default_input,
+    load_results,
+    read_documents,
+)
+from glmocr_utils.records import FailedPage, OcrResult, read_results, write_results
+from glmocr_utils.render import RenderOptions, render_documents
 
 SAMPLES = Path(__file__).parents[2] / "data/samples"
 FEW_TOKENS = {"max_tokens": 8}
@@ -73,3 +81,28 @@ def test_default_input_is_the_first_pdf_under_data(tmp_path, monkeypatch):
     (tmp_path / "data/b/c.pdf").write_bytes(b"")
     assert default_input(None) == Path("data/b/c.pdf")
     assert default_input("x.pdf") == Path("x.pdf")
+
+
+def test_page_images_are_those_that_were_read():
+    names = ("decision.pdf", "letter.pdf")
+    options = RenderOptions(scale=1.0)
+    results = [
+        replace(page_of(index=page.page.page_index), page=page.page, scale=1.0)
+        for page in render_documents([SAMPLES / name for name in names], options)
+    ]
+    images = PageImages(results)
+    assert [images[result.page].page for result in results] == list(images)
+    first = results[0].page
+    assert images[first].page == first  # going back renders again
+    assert images[first].scale == 1.0 and images[first] is images[first]
+    gone = replace(first, document_path="gone.pdf")
+    assert PageImages([replace(results[0], page=gone)]).get(gone) is None
+
+
+def test_results_are_loaded_from_a_file_or_a_folder(tmp_path):
+    for number in (0, 1):
+        write_results([page_of(("a", 0.5), index=number)], tmp_path / f"{number}.jsonl")
+    assert [page.page.page_index for page in load_results(tmp_path)] == [0, 1]
+    assert len(load_results(tmp_path / "1.jsonl")) == 1
+    with pytest.raises(FileNotFoundError, match="notebook 02 writes them"):
+        load_results(tmp_path / "none.jsonl")

@@ -11,11 +11,12 @@ from transformers import (
     GlmOcrForConditionalGeneration,
 )
 
+from glmocr_utils.confidence import load_references
 from glmocr_utils.metrics import corpus_cer, normalize
 from glmocr_utils.reading import read_documents
 from glmocr_utils.tiny_model import train as training
 from glmocr_utils.tiny_model.corpus import WORD_LISTS, prose_blocks
-from glmocr_utils.tiny_model.evaluate import MAX_TOKENS, load_truth
+from glmocr_utils.tiny_model.evaluate import MAX_TOKENS
 from glmocr_utils.tiny_model.pages import Stage
 
 SAMPLES = Path(__file__).parents[2] / "data/samples"
@@ -78,7 +79,7 @@ def test_sample_texts_are_not_among_training_texts():
         words = text.split()
         return {tuple(words[i : i + 5]) for i in range(len(words) - 4)}
 
-    samples = set().union(*map(phrases, load_truth(SAMPLES).values()))
+    samples = set().union(*map(phrases, load_references(SAMPLES / "truth.jsonl").values()))
     rng = random.Random(1)
     for _ in range(300):
         text = " ".join(block.text for block in prose_blocks(rng, 800))
@@ -86,7 +87,7 @@ def test_sample_texts_are_not_among_training_texts():
 
 
 def read_samples(model, *names: str) -> list[tuple[str, str]]:
-    truth = load_truth(SAMPLES)
+    truth = load_references(SAMPLES / "truth.jsonl")
     files = [SAMPLES / name for name in names]
     return [
         (

@@ -1,0 +1,102 @@
+"""What a reviewer decided: one line of JSON a decision, on disk before the next key is pressed."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+Action = Literal["accept", "correct", "unsure", "finish", "undo"]
+Coverage = Literal["flags_checked", "fully_read"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One thing that a person decided about one page.
+
+    Attributes:
+        action: `accept` (the place is right as it is), `correct` (the line now reads `after`),
+            `unsure` (the person cannot tell either), `finish` (the page is done) or `undo` (the
+            decisions of the same `step` of this page no longer count).
+        step: number of the person's action; one action can decide several places.
+        document_path, document_sha256, page_index: of the page; `page_index` from 0.
+        image_sha256: of the page image's RGB pixels, None where there was no image.
+        model_id, revision, adapter, prompt: what read the page.
+        text_sha256: of the text that was read; decisions hold for that text alone.
+        place_id, kind, prob: of the place, if the decision is about one.
+        line_index: 0-based; before, after: the line. Of a whole page when it is finished.
+        coverage: of a finished page: `flags_checked` (only the places) or `fully_read`.
+        reviewer: who decided; time: ISO 8601 with time zone; seconds: spent on it.
+    """
+
+    action: Action
+    step: int
+    document_path: str
+    document_sha256: str
+    page_index: int
+    image_sha256: str | None
+    model_id: str
+    revision: str | None
+    adapter: str | None
+    prompt: str
+    text_sha256: str
+    reviewer: str
+    time: str
+    seconds: float
+    place_id: str | None = None
+    kind: str | None = None
+    prob: float | None = None
+    line_index: int | None = None
+    before: str | None = None
+    after: str | None = None
+    coverage: Coverage | None = None
+
+    def __post_init__(self) -> None:
+        if self.action not in get_args(Action):
+            raise ValueError(f"action must be one of {get_args(Action)}, got {self.action!r}")
+        if (self.action == "finish") != (self.coverage in get_args(Coverage)):
+            raise ValueError(
+                f"a finished page, and no other decision, says flags_checked or fully_read; "
+                f"{self.action!r} says {self.coverage!r}"
+            )
+
+
+def append_decisions(path: Path, decisions: Iterable[Decision]) -> None:
+    """Append and wait until it is on disk: a crash later loses nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        if file.tell() and not _ends_a_line(path):
+            file.write(b"\n")  # a crash cut the line before; it is skipped when read
+        for decision in decisions:
+            record = {key: value for key, value in asdict(decision).items() if value is not None}
+            file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_decisions(path: Path) -> Iterator[Decision]:
+    """The decisions of a file, undone ones and their `undo` included; a torn line is left out.
+
+    Raises:
+        ValueError: a whole line is no decision; the message names file and line.
+    """
+    if not path.exists():
+        return
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue  # empty, or torn by a crash
+        try:
+            fields = {"revision": None, "adapter": None, "image_sha256": None}
+            yield Decision(**fields | record)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}, line {number} is no review decision ({error})") from error
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"

@@ -1,0 +1,111 @@
+"""A page under review: its lines as they are now, and the same correction elsewhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rapidfuzz.distance import Levenshtein
+
+from glmocr_utils.records import OcrResult
+from glmocr_utils.review.decisions import Action, Coverage
+from glmocr_utils.review.places import Place
+
+
+@dataclass
+class PageReview:
+    """One page under review.
+
+    Attributes:
+        result: what was read.
+        places: what is to be checked, in reading order.
+        lines: the text as it is now.
+        decided: action by `place_id`.
+        coverage: how thoroughly the page was finished, None while it is not.
+    """
+
+    result: OcrResult
+    places: list[Place]
+    lines: list[str] = field(init=False)
+    decided: dict[str, Action] = field(init=False)
+    coverage: Coverage | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.lines = self.result.text.split("\n")
+        self.decided = {}
+        self.coverage = None
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    @property
+    def open_places(self) -> list[Place]:
+        return [place for place in self.places if place.place_id not in self.decided]
+
+    def span_of(self, place: Place) -> tuple[int, int]:
+        """Where a place now stands in its line, which may have been edited since."""
+        original = self.result.text.split("\n")[place.line_index]
+        return _carry_over(original, self.lines[place.line_index], place.start, place.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The same correction, possible at other places too; it is never made by itself."""
+
+    before: str
+    after: str
+    places: tuple[tuple[int, Place], ...]  # (number of the page under review, place)
+
+
+def find_same(pages: Sequence[PageReview], before: str, after: str, place: Place) -> Offer | None:
+    """Open places that say the word that was replaced between two states of a line.
+
+    None when more than one word changed, or no other open place says it.
+    """
+    words = _replaced_word(before, after)
+    if words is None:
+        return None
+    others = tuple(
+        (number, other)
+        for number, page in enumerate(pages)
+        for other in page.open_places
+        if other is not place
+        and words[0] in other.text.split()
+        and words[0] in page.lines[other.line_index].split(" ")
+    )
+    return Offer(*words, others) if others else None
+
+
+def _replaced_word(before: str, after: str) -> tuple[str, str] | None:
+    """The one word that differs between two lines, before and after; None if more do."""
+    old, new = before.split(), after.split()
+    if len(old) != len(new):
+        return None
+    differing = [pair for pair in zip(old, new, strict=True) if pair[0] != pair[1]]
+    return differing[0] if len(differing) == 1 else None
+
+
+def replace_word(line: str, before: str, after: str) -> str:
+    """`line` with the whole word `before` replaced wherever it stands; its spaces stay."""
+    return " ".join(after if word == before else word for word in line.split(" "))
+
+
+def _carry_over(original: str, current: str, start: int, end: int) -> tuple[int, int]:
+    """Where characters `start` to `end` of a line are after it was edited."""
+    new_start, new_end = start, end
+    if original != current:
+        new_start = new_end = None
+        for block in Levenshtein.opcodes(original, current):
+            if new_start is None and start <= block.src_end:
+                ahead = min(start - block.src_start, block.dest_end - block.dest_start)
+                new_start = block.dest_start + ahead
+            if end <= block.src_end:
+                whole = end == block.src_end
+                ahead = min(end - block.src_start, block.dest_end - block.dest_start)
+                new_end = block.dest_end if whole else block.dest_start + ahead
+                break
+        new_start = len(current) if new_start is None else new_start
+        new_end = len(current) if new_end is None else new_end
+    return new_start, max(new_start, new_end)

@@ -1,0 +1,263 @@
+"""The review on a screen: a widget that shows what the session says and sends back keys.
+
+All state is the session's. Nothing of it is kept in the widget's traits, so a saved notebook holds
+neither texts nor images; the browser asks for what it shows.
+"""
+
+import io
+import os
+from pathlib import Path
+
+import anywidget
+from PIL import Image
+
+from glmocr_utils.confidence import lines_of_tokens, step_of
+from glmocr_utils.records import OcrResult
+from glmocr_utils.review.page_review import Offer
+from glmocr_utils.review.places import Place
+from glmocr_utils.review.session import ReviewSession
+
+HERE = Path(__file__).parent
+MAX_IMAGE_WIDTH_PX = 2000  # enough to read small print when zoomed in
+JPEG_QUALITY = 85
+WARNINGS = {
+    "length": "The token limit cut this page off. What follows on the page is missing here.",
+    "loop": "The model repeated itself here and was stopped. Compare the end with the page.",
+}
+
+
+def show_review(session: ReviewSession, review: bool | str = "auto") -> "ReviewWidget | None":
+    """The widget, where somebody can use it; otherwise nothing, and nobody is waited for.
+
+    Args:
+        review: True or False, or `auto`: where a Jupyter server or VS Code started this kernel.
+            papermill and nbconvert start kernels of their own.
+
+    Raises:
+        ValueError: `review` is something else.
+    """
+    if review not in (True, False, "auto"):
+        raise ValueError(f'review is True, False or "auto", got {review!r}')
+    if review == "auto":
+        review = any(name in os.environ for name in ("JPY_SESSION_NAME", "VSCODE_PID"))
+    return ReviewWidget(session) if review else None
+
+
+class ReviewWidget(anywidget.AnyWidget):
+    """`session` for JupyterLab, Notebook and VS Code; keys and buttons do the same.
+
+    Messages from the browser are `{"do": name, ...}`; answers are `{"show": "page" | "state" |
+    "image" | "refused", ...}`.
+    """
+
+    _esm = HERE / "widget.js"
+    _css = HERE / "widget.css"
+
+    def __init__(self, session: ReviewSession) -> None:
+        super().__init__()
+        self.session = session
+        self._order = "reading"
+        self._offer: Offer | None = None
+        self._number = next((n for n, page in enumerate(session.pages) if page.coverage is None), 0)
+        self._place: Place | None = session.next_open(self._number)
+        self._doings = {
+            "open": self._open,
+            "image": self._send_image,
+            "page": self._go_to_page,
+            "place": self._go_to_place,
+            "skip": self._skip,
+            "order": self._set_order,
+            "accept": self._accept,
+            "unsure": self._unsure,
+            "choose": self._choose,
+            "line": self._correct_line,
+            "rest": self._accept_rest,
+            "undo": self._undo,
+            "apply": self._apply_offer,
+            "finish": self._finish,
+        }
+        self.on_msg(self._receive)
+
+    def _receive(self, _widget: object, message: dict, _buffers: list) -> None:
+        message = dict(message)
+        doing = self._doings.get(message.pop("do", None))
+        if doing is None:
+            return
+        try:
+            doing(**message)
+        except (OSError, ValueError) as error:  # a full disk must not look like a saved decision
+            self.send({"show": "refused", "reason": f"Not saved: {error}"})
+
+    # what the browser asks for
+
+    def _open(self) -> None:
+        self._send_page()
+
+    def _send_image(self, number: int) -> None:
+        page = self.session.image(number)
+        if page is None:
+            return
+        image = page.image
+        if image.width > MAX_IMAGE_WIDTH_PX:
+            height = round(image.height * MAX_IMAGE_WIDTH_PX / image.width)
+            image = image.resize((MAX_IMAGE_WIDTH_PX, height), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=JPEG_QUALITY)
+        self.send({"show": "image", "number": number}, buffers=[buffer.getvalue()])
+
+    def _go_to_page(self, number: int) -> None:
+        self._number = min(max(number, 0), len(self.session.pages) - 1)
+        self._place = self.session.next_open(self._number, order=self._order)
+        self._offer = None
+        self._send_page()
+
+    def _go_to_place(self, place_id: str) -> None:
+        places = self.session.pages[self._number].places
+        self._place = next((p for p in places if p.place_id == place_id), self._place)
+        self._send_state()
+
+    def _skip(self, back: bool = False) -> None:
+        """The next place, decided or not, without deciding this one."""
+        places = self.session.queue(self._number, self._order)
+        if places:
+            at = places.index(self._place) if self._place in places else (0 if back else -1)
+            self._place = places[(at + (-1 if back else 1)) % len(places)]
+        self._send_state()
+
+    def _set_order(self, order: str) -> None:
+        self._order = "worst" if order == "worst" else "reading"
+        self._place = self.session.next_open(self._number, order=self._order)
+        self._send_page()
+
+    # what the person decides
+
+    def _accept(self) -> None:
+        if self._place:
+            self.session.accept(self._number, self._place)
+            self._next()
+
+    def _unsure(self) -> None:
+        if self._place:
+            self.session.unsure(self._number, self._place)
+            self._next()
+
+    def _choose(self, index: int) -> None:
+        if self._place and 0 <= index < len(self._place.choices):
+            choice, _ = self._place.choices[index]
+            self._offer = self.session.choose(self._number, self._place, choice)
+            self._next(keep_offer=True)
+
+    def _correct_line(self, text: str) -> None:
+        if self._place:
+            self._offer = self.session.correct_line(self._number, self._place, text)
+            self._next(keep_offer=True)
+
+    def _accept_rest(self) -> None:
+        self.session.accept_rest(self._number)
+        self._next()
+
+    def _undo(self) -> None:
+        if self.session.undo(self._number):
+            self._place = self.session.next_open(self._number, order=self._order)
+        self._offer = None
+        self._send_state()
+
+    def _apply_offer(self) -> None:
+        if self._offer:
+            self.session.apply_offer(self._offer)
+            if self._place and self._place.place_id in self._decided:
+                self._next()
+                return
+        self._offer = None
+        self._send_state()
+
+    def _finish(self, coverage: str) -> None:
+        self.session.finish(self._number, coverage)
+        following = [
+            n
+            for n in (*range(self._number + 1, len(self.session.pages)), *range(self._number))
+            if self.session.pages[n].coverage is None
+        ]
+        if following:
+            self._go_to_page(following[0])
+        else:
+            self._send_state()
+
+    # what the browser is told
+
+    @property
+    def _decided(self) -> dict[str, str]:
+        return self.session.pages[self._number].decided
+
+    def _next(self, keep_offer: bool = False) -> None:
+        self._offer = self._offer if keep_offer else None
+        self._place = self.session.next_open(self._number, self._place, self._order)
+        self._send_state()
+
+    def _send_page(self) -> None:
+        page = self.session.pages[self._number]
+        result = page.result
+        self.send(
+            {
+                "show": "page",
+                "number": self._number,
+                "num_pages": len(self.session.pages),
+                "name": Path(result.page.document_path).name,
+                "page_number": result.page.page_number,
+                "has_image": self.session.image(self._number) is not None,
+                "original": result.text.split("\n"),
+                "steps": _steps_by_line(result),
+                "places": [
+                    {
+                        "id": place.place_id,
+                        "line": place.line_index,
+                        "prob": place.prob,
+                        "text": place.text,
+                        "choices": place.choices,
+                        "warning": WARNINGS.get(place.kind),
+                    }
+                    for place in self.session.queue(self._number, self._order)
+                ],
+            }
+        )
+        self._send_state()
+
+    def _send_state(self) -> None:
+        session, page = self.session, self.session.pages[self._number]
+        offer = self._offer
+        self.send(
+            {
+                "show": "state",
+                "number": self._number,
+                "place": self._place.place_id if self._place else None,
+                "lines": page.lines,
+                "spans": {place.place_id: page.span_of(place) for place in page.places},
+                "decided": page.decided,
+                "coverage": page.coverage,
+                "seconds_left": session.seconds_left(self._number),
+                "order": self._order,
+                "offer": offer
+                and {"before": offer.before, "after": offer.after, "count": len(offer.places)},
+                "summary": session.summary(),
+                "saved": session.saved_at and session.saved_at.strftime("%H:%M"),
+            }
+        )
+
+
+def _steps_by_line(result: OcrResult) -> list[list[tuple[int, int]]]:
+    """For each line, (number of characters, step of probability), neighbours of a step as one."""
+    lines: list[list[tuple[int, int]]] = [[]]
+    for tokens in lines_of_tokens(result):
+        for token in tokens:
+            step = step_of(token.prob)
+            for number, piece in enumerate(token.text.split("\n")):
+                if number:
+                    lines.append([])
+                if not piece:
+                    continue
+                runs = lines[-1]
+                if runs and runs[-1][1] == step:
+                    runs[-1] = (runs[-1][0] + len(piece), step)
+                else:
+                    runs.append((len(piece), step))
+    return lines

@@ -1,0 +1,219 @@
+"""Reviewing without a screen: places, decisions, undo, going on after a stop."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+from make_results import page_of
+from PIL import Image
+
+from glmocr_utils.records import PageImage
+from glmocr_utils.review import ReviewSession, find_places, read_decisions
+
+
+def words(text: str, unsure: dict[str, float], choices: dict[str, dict[str, float]] | None = None):
+    """A page of one token a word or gap; words in `unsure` have that probability."""
+    tokens = []
+    for number, line in enumerate(text.split("\n")):
+        tokens += [("\n", 0.999)] if number else []
+        for place, word in enumerate(line.split(" ")):
+            tokens += [(" ", 0.999)] if place else []
+            tokens.append((word, unsure.get(word, 0.999), (choices or {}).get(word, {})))
+    return page_of(*tokens)
+
+
+PAGE = words(
+    "The quick brovvn fox\njumps over thc lazy dog\nthc end",
+    {"brovvn": 0.3, "thc": 0.4},
+    {"brovvn": {"brown": 0.2, "brawn": 0.1}, "thc": {"the": 0.39}},
+)
+
+
+@pytest.fixture
+def session(tmp_path):
+    return ReviewSession([PAGE], tmp_path / "review.jsonl", reviewer="ada", num_audits=0)
+
+
+def reopened(session):
+    return ReviewSession(
+        [page.result for page in session.pages], session.log_path, reviewer="ada", num_audits=0
+    )
+
+
+class TestPlaces:
+    def test_doubtful_words_in_reading_order(self):
+        places = find_places(PAGE, num_audits=0)
+        assert [(place.line_index, place.start, place.text) for place in places] == [
+            (0, 10, "brovvn"),
+            (1, 11, "thc"),
+            (2, 0, "thc"),
+        ]
+        assert places[0].choices == (("brown", pytest.approx(0.2)), ("brawn", pytest.approx(0.1)))
+
+    def test_tokens_of_a_word_are_one_place_with_the_lowest_probability(self):
+        result = page_of(("a", 0.99), (" ", 0.99), ("b", 0.6), ("c", 0.3, {"e": 0.2}), ("d", 0.9))
+        [place] = find_places(result, num_audits=0)
+        assert (place.text, place.start, place.end) == ("bcd", 2, 5)
+        assert place.prob == pytest.approx(0.3) and place.choices == (("bed", pytest.approx(0.2)),)
+
+    def test_doubtful_words_side_by_side_are_one_place_and_lines_part_them(self):
+        result = words("one two\nthree", {"one": 0.2, "two": 0.3, "three": 0.4})
+        assert [place.text for place in find_places(result, num_audits=0)] == ["one two", "three"]
+
+    def test_the_least_sure_places_are_kept(self):
+        result = words("a b c d e", {"a": 0.5, "c": 0.1, "e": 0.3})
+        places = find_places(result, max_places=2, num_audits=0)
+        assert [place.text for place in places] == ["c", "e"]
+
+    def test_audits_are_sure_words_and_always_the_same(self):
+        places = find_places(PAGE, num_audits=3)
+        audits = [place for place in places if place.kind == "audit"]
+        assert len(audits) == 3 and not {a.text for a in audits} & {"brovvn", "thc", " "}
+        assert find_places(PAGE, num_audits=3) == places
+
+    @pytest.mark.parametrize("reason", ["loop", "length"])
+    def test_an_end_that_did_not_come_by_itself_is_a_place(self, reason):
+        *_, last = find_places(replace(PAGE, finish_reason=reason), num_audits=0)
+        assert (last.kind, last.line_index, last.start) == (reason, 2, 7)
+
+    def test_every_place_has_its_own_name_and_stands_where_it_says(self):
+        result = page_of(
+            ("", 0.2), ("ü", 0.9), (" x", 0.3), ("\n", 0.1), ("\n", 0.2), (" y ", 0.4), ("z", 0.99)
+        )
+        places = find_places(replace(result, finish_reason="loop"))
+        assert len({place.place_id for place in places}) == len(places)
+        lines = result.text.split("\n")
+        for place in places:
+            assert lines[place.line_index][place.start : place.end] == place.text.strip("\n")
+
+    def test_an_empty_page_has_nothing_to_check(self):
+        assert find_places(page_of()) == []
+
+
+class TestDecisions:
+    def test_accepting_goes_from_place_to_place(self, session):
+        place = session.next_open(0)
+        session.accept(0, place)
+        after = session.next_open(0, place)
+        assert (place.text, after.text, after.line_index) == ("brovvn", "thc", 1)
+        assert session.summary()["reviewed"] == 1 and session.pages[0].text == PAGE.text
+
+    def test_a_choice_replaces_the_word(self, session):
+        session.choose(0, session.next_open(0), "brown")
+        assert session.pages[0].lines[0] == "The quick brown fox"
+
+    def test_two_places_of_a_line_keep_their_spots_when_one_grows(self, tmp_path):
+        page = words("aa bb cc", {"aa": 0.1, "cc": 0.2})
+        session = ReviewSession([page], tmp_path / "log", num_audits=0)
+        first, second = session.pages[0].places
+        session.choose(0, first, "a long beginning")
+        session.choose(0, second, "ß")
+        assert session.pages[0].text == "a long beginning bb ß"
+
+    def test_the_worst_place_can_come_first(self, session):
+        assert next(p.text for p in session.queue(0, "worst")) == "brovvn"
+        assert [p.prob for p in session.queue(0, "worst")] == sorted(
+            p.prob for p in session.pages[0].places
+        )
+
+    def test_undo_takes_back_a_step(self, session):
+        place = session.next_open(0)
+        session.choose(0, place, "brown")
+        session.accept_rest(0)
+        assert not session.pages[0].open_places
+        assert session.undo(0)
+        assert len(session.pages[0].open_places) == 2
+        assert session.pages[0].lines[0] == "The quick brown fox"
+        assert session.undo(0) and session.pages[0].text == PAGE.text
+        assert not session.undo(0)
+
+    def test_the_same_correction_is_offered_and_made_only_when_asked(self, session):
+        place = session.pages[0].places[1]
+        offer = session.choose(0, place, "the")
+        assert (offer.before, offer.after, len(offer.places)) == ("thc", "the", 1)
+        assert session.pages[0].lines[2] == "thc end"
+        assert session.apply_offer(offer) == 1
+        assert session.pages[0].lines[2] == "the end"
+        session.undo(0)
+        assert session.pages[0].lines[1:] == ["jumps over the lazy dog", "thc end"]
+
+    def test_a_correction_of_more_than_a_word_is_not_offered(self, session):
+        assert session.correct_line(0, session.pages[0].places[1], "leaps over the cat") is None
+
+    def test_a_line_left_as_it_is_counts_as_accepted(self, session):
+        place = session.next_open(0)
+        session.correct_line(0, place, "The quick brovvn fox")
+        assert session.summary()["corrected"] == 0 and session.summary()["reviewed"] == 1
+
+    def test_a_line_stays_one_line(self, session):
+        with pytest.raises(ValueError, match="no line end"):
+            session.correct_line(0, session.next_open(0), "a\nb")
+
+    def test_checked_and_read_are_kept_apart(self, session):
+        session.accept_rest(0)
+        session.finish(0, "flags_checked")
+        assert session.summary()["pages_flags_checked"] == 1
+        session.finish(0, "fully_read")
+        summary = session.summary()
+        assert (summary["pages_flags_checked"], summary["pages_fully_read"]) == (0, 1)
+
+    def test_going_on_with_a_finished_page_reopens_it(self, session):
+        session.finish(0, "fully_read")
+        session.accept(0, session.next_open(0))
+        assert session.pages[0].coverage is None
+
+
+class TestLog:
+    def test_a_line_says_who_what_and_where(self, tmp_path):
+        image = PageImage(PAGE.page, Image.new("RGB", (10, 10)), 2.0)
+        session = ReviewSession(
+            [PAGE], tmp_path / "log", images={PAGE.page: image}, reviewer="ada", num_audits=0
+        )
+        session.choose(0, session.next_open(0), "braün")
+        record = json.loads((tmp_path / "log").read_text(encoding="utf-8"))
+        assert record["action"] == "correct" and record["reviewer"] == "ada"
+        assert (record["before"], record["after"]) == (
+            "The quick brovvn fox",
+            "The quick braün fox",
+        )
+        assert record["document_path"] == "a.pdf" and record["page_index"] == 0
+        assert record["model_id"] == "some/model" and len(record["image_sha256"]) == 64
+        assert math.isclose(record["prob"], 0.3) and record["seconds"] >= 0
+        assert "T" in record["time"] and record["time"][-6] in "+-"
+
+    def test_it_goes_on_where_it_was(self, session):
+        session.choose(0, session.next_open(0), "brown")
+        session.unsure(0, session.next_open(0))
+        session.undo(0)
+        again = reopened(session)
+        assert again.pages[0].text == session.pages[0].text
+        assert again.summary() == session.summary()
+        assert again.undo(0) and again.pages[0].text == PAGE.text
+
+    def test_a_line_torn_by_a_crash_is_left_out_and_does_not_spoil_the_next(self, session):
+        session.accept(0, session.next_open(0))
+        with session.log_path.open("ab") as file:
+            file.write(b'{"action": "acc')
+        again = reopened(session)
+        assert again.summary()["reviewed"] == 1
+        again.accept(0, again.next_open(0))
+        assert reopened(session).summary()["reviewed"] == 2
+
+    def test_decisions_about_another_reading_do_not_count(self, session):
+        session.accept_rest(0)
+        for other in (
+            replace(PAGE, adapter="other"),
+            words("Another text thc", {"thc": 0.1}),
+            replace(PAGE, page=replace(PAGE.page, page_index=1)),
+        ):
+            assert ReviewSession([other], session.log_path).summary()["reviewed"] == 0
+
+    def test_a_file_of_something_else_is_named(self, tmp_path):
+        (tmp_path / "log").write_text('{"a": 1}\n')
+        with pytest.raises(ValueError, match="log, line 1 is no review decision"):
+            list(read_decisions(tmp_path / "log"))
+
+    def test_nothing_to_review_is_said(self, tmp_path):
+        with pytest.raises(ValueError, match="no page to review"):
+            ReviewSession([], tmp_path / "log")

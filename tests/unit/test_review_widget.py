@@ -1,0 +1,164 @@
+"""The review widget's side in the kernel: what the browser is told, and what its keys do."""
+
+import io
+
+import pytest
+from make_results import page_of
+from PIL import Image
+
+from glmocr_utils.records import PageImage
+from glmocr_utils.review import ReviewSession, ReviewWidget
+
+
+def page(index: int, *tokens):
+    return page_of(*tokens, index=index)
+
+
+FIRST = page(
+    0,
+    ("Grüße, ", 0.999),
+    ("x", 0.4, {"y": 0.3, "z": 0.2}),
+    ("\n", 0.999),
+    ("w", 0.97),
+    ("v", 0.3, {"u": 0.2}),
+)
+SECOND = page(1, ("sure", 0.999))
+
+
+class Browser:
+    """Receives what a widget sends, and sends what a browser would."""
+
+    def __init__(self, results, folder, **options):
+        self.messages: list[dict] = []
+        self.buffers: list = []
+        images = {FIRST.page: PageImage(FIRST.page, Image.new("RGB", (2600, 1300)), 4.0)}
+        session = ReviewSession(results, folder / "log", images=images, num_audits=0, **options)
+        self.widget = ReviewWidget(session)
+        self.widget.send = self._received
+        self.do("open")
+
+    def _received(self, message, buffers=None):
+        self.messages.append(message)
+        self.buffers = buffers or []
+
+    def do(self, name, **fields):
+        self.widget._receive(self.widget, {"do": name, **fields}, [])
+
+    def last(self, kind):
+        return next(m for m in reversed(self.messages) if m["show"] == kind)
+
+    @property
+    def state(self):
+        return self.last("state")
+
+
+@pytest.fixture
+def browser(tmp_path):
+    return Browser([FIRST, SECOND], tmp_path)
+
+
+def test_it_opens_on_the_first_place_of_the_first_unfinished_page(browser):
+    shown, state = browser.last("page"), browser.state
+    assert (shown["number"], shown["num_pages"], shown["has_image"]) == (0, 2, True)
+    assert [place["text"] for place in shown["places"]] == ["x", "wv"]
+    assert state["place"] == shown["places"][0]["id"] and state["seconds_left"] == 20
+    assert state["saved"] is None
+    again = browser.widget.session
+    again.finish(0, "flags_checked")
+    assert ReviewWidget(again)._number == 1
+
+
+def test_tints_are_told_line_by_line(browser):
+    assert browser.last("page")["steps"] == [[(7, 0), (1, 4)], [(1, 1), (1, 4)]]
+    assert browser.last("page")["original"] == ["Grüße, x", "wv"]
+
+
+def test_enter_goes_to_the_next_place_and_is_on_disk(browser):
+    first = browser.state["place"]
+    browser.do("accept")
+    assert browser.state["decided"] == {first: "accept"} and browser.state["place"] != first
+    assert browser.state["saved"] and browser.widget.session.log_path.read_bytes().count(b"\n") == 1
+
+
+def test_a_choice_a_line_and_undo(browser):
+    browser.do("choose", index=1)
+    assert browser.state["lines"] == ["Grüße, z", "wv"]
+    browser.do("line", text="ändern")
+    assert browser.state["lines"] == ["Grüße, z", "ändern"] and browser.state["place"] is None
+    browser.do("undo")
+    assert browser.state["lines"] == ["Grüße, z", "wv"] and browser.state["place"]
+
+
+def test_a_choice_that_is_not_there_changes_nothing(browser):
+    before = browser.state
+    browser.do("choose", index=7)
+    assert browser.state is before
+
+
+def test_skipping_goes_round_without_deciding(browser):
+    first = browser.state["place"]
+    browser.do("skip")
+    second = browser.state["place"]
+    browser.do("skip")
+    assert browser.state["place"] == first != second
+    browser.do("skip", back=True)
+    assert browser.state["place"] == second and browser.state["decided"] == {}
+
+
+def test_finishing_goes_to_the_next_open_page_and_stays_after_the_last(browser):
+    browser.do("rest")
+    assert browser.state["place"] is None
+    browser.do("finish", coverage="fully_read")
+    assert browser.last("page")["number"] == 1
+    browser.do("finish", coverage="flags_checked")
+    assert browser.state["summary"]["pages_fully_read"] == 1
+    assert browser.state["number"] == 1 and browser.state["coverage"] == "flags_checked"
+
+
+def test_pages_are_turned_within_the_document(browser):
+    for number, expected in ((1, 1), (2, 1), (-3, 0)):
+        browser.do("page", number=number)
+        assert browser.last("page")["number"] == expected
+
+
+def test_the_worst_first(browser):
+    browser.do("order", order="worst")
+    assert [place["text"] for place in browser.last("page")["places"]] == ["wv", "x"]
+
+
+def test_an_offer_is_made_and_taken(tmp_path):
+    tokens = (("thc", 0.3, {"the": 0.2}), (" a", 0.999), ("\n", 0.999), ("thc", 0.4))
+    browser = Browser([page(0, *tokens)], tmp_path)
+    browser.do("choose", index=0)
+    assert browser.state["offer"] == {"before": "thc", "after": "the", "count": 1}
+    browser.do("apply")
+    assert browser.state["lines"] == ["the a", "the"]
+    assert browser.state["offer"] is None and browser.state["place"] is None
+
+
+def test_images_come_when_asked_for_as_jpegs_of_bounded_width(browser):
+    assert not [m for m in browser.messages if m["show"] == "image"]
+    browser.do("image", number=0)
+    assert Image.open(io.BytesIO(browser.buffers[0])).size == (2000, 1000)
+
+
+def test_what_cannot_be_saved_is_said(browser, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("glmocr_utils.review.session.append_decisions", full)
+    before = browser.state
+    browser.do("accept")
+    assert browser.state is before and browser.last("refused")["reason"].startswith("Not saved")
+
+
+def test_a_saved_notebook_holds_no_text_and_no_image(browser):
+    state = browser.widget.get_state()
+    kept = {key: value for key, value in state.items() if not key.startswith("_")}
+    assert set(kept) <= {"layout", "tabbable", "tooltip"}
+
+
+def test_unknown_messages_are_ignored(browser):
+    count = len(browser.messages)
+    browser.do("send_image; drop")
+    assert len(browser.messages) == count
