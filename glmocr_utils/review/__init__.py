@@ -1,20 +1,16 @@
 """Checking what the model was unsure of: places to look at, decisions, and their log."""
 
-from glmocr_utils.review.decisions import Decision, append_decisions, read_decisions
 from glmocr_utils.review.page_review import Offer, PageReview
 from glmocr_utils.review.places import Place, find_places
 from glmocr_utils.review.session import ReviewSession
 from glmocr_utils.review.widget import ReviewWidget, show_review
 
 __all__ = [
-    "Decision",
     "Offer",
     "PageReview",
     "Place",
     "ReviewSession",
     "ReviewWidget",
-    "append_decisions",
     "find_places",
-    "read_decisions",
     "show_review",
 ]

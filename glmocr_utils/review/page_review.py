@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 
 from rapidfuzz.distance import Levenshtein
 
-from glmocr_utils.records import OcrResult
-from glmocr_utils.review.decisions import Action, Coverage
+from glmocr_utils.records import Action, Coverage, OcrResult
 from glmocr_utils.review.places import Place
 
 

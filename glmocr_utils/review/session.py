@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Literal
 
 from glmocr_utils.confidence import Calibration
-from glmocr_utils.records import OcrResult, PageImage, PageRef
-from glmocr_utils.review.decisions import (
+from glmocr_utils.records import (
     Action,
     Coverage,
     Decision,
+    OcrResult,
+    PageImage,
+    PageRef,
     append_decisions,
     read_decisions,
 )

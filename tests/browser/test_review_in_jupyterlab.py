@@ -20,9 +20,8 @@ from make_results import page_of
 
 from glmocr_utils.confidence import load_references
 from glmocr_utils.display import write_documents
-from glmocr_utils.records import write_results
+from glmocr_utils.records import read_decisions, write_results
 from glmocr_utils.render import render_document
-from glmocr_utils.review import read_decisions
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 

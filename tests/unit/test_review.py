@@ -8,8 +8,8 @@ import pytest
 from make_results import page_of
 from PIL import Image
 
-from glmocr_utils.records import PageImage
-from glmocr_utils.review import ReviewSession, find_places, read_decisions
+from glmocr_utils.records import PageImage, read_decisions
+from glmocr_utils.review import ReviewSession, find_places
 
 
 def words(text: str, unsure: dict[str, float], choices: dict[str, dict[str, float]] | None = None):

@@ -1,10 +1,4 @@
-"""The records that flow between steps, and their JSON form.
-
-`PageRef → PageImage → OcrResult[TokenProb] | FailedPage`. All are frozen and check themselves
-when built, so that a wrong value is found where it is made and not three steps later.
-
-`page_index` counts from 0. `page_number` counts from 1 and is for people and file names.
-"""
+"""What the model read on a page, token by token, and its JSON form."""
 
 import json
 import math
@@ -12,88 +6,12 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
-from PIL import Image
+from glmocr_utils.records.checks import check_one_of
+from glmocr_utils.records.pages import PageRef
 
 FinishReason = Literal["stop", "length", "loop"]
-FailureStatus = Literal["unreadable", "encrypted", "too_large", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class PageRef:
-    """One page of one document.
-
-    Attributes:
-        document_path: path of the PDF or image file, as the user gave it.
-        document_sha256: hash of the file's bytes, 64 hex digits.
-        page_index: 0-based; a TIFF's frames count as pages.
-    """
-
-    document_path: str
-    document_sha256: str
-    page_index: int
-
-    def __post_init__(self) -> None:
-        if self.page_index < 0:
-            raise ValueError(f"page_index counts from 0, got {self.page_index}")
-        if len(self.document_sha256) != 64:
-            raise ValueError(f"document_sha256 must be 64 hex digits, got {self.document_sha256!r}")
-
-    @property
-    def page_number(self) -> int:
-        """1-based, for people and file names."""
-        return self.page_index + 1
-
-
-@dataclass(frozen=True, slots=True)
-class PageImage:
-    """A rendered page.
-
-    Attributes:
-        page: which page it shows.
-        image: RGB, `height_px` × `width_px`.
-        scale: pixels per PDF point (2.0 = 144 DPI). For an image file: its pixels per file pixel.
-    """
-
-    page: PageRef
-    image: Image.Image
-    scale: float
-
-    def __post_init__(self) -> None:
-        if self.image.mode != "RGB":
-            raise ValueError(f"a page image is RGB, got mode {self.image.mode!r}")
-        if not self.scale > 0:
-            raise ValueError(f"scale (pixels per point) must be positive, got {self.scale}")
-
-    @property
-    def width_px(self) -> int:
-        return self.image.width
-
-    @property
-    def height_px(self) -> int:
-        return self.image.height
-
-
-@dataclass(frozen=True, slots=True)
-class FailedPage:
-    """A page, or a whole document, that could not be read, and why.
-
-    Attributes:
-        document_path: path as the user gave it.
-        page_index: 0-based, or None when the document could not be opened, so that its pages
-            are not known.
-        status: `unreadable` (damaged or not a document), `encrypted`, `too_large`, `failed`.
-        reason: one sentence that names the file, says why and what to do.
-    """
-
-    document_path: str
-    page_index: int | None
-    status: FailureStatus
-    reason: str
-
-    def __post_init__(self) -> None:
-        _check_one_of("status", self.status, FailureStatus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +95,7 @@ class OcrResult:
     num_image_tokens: int = field(default=0)
 
     def __post_init__(self) -> None:
-        _check_one_of("finish_reason", self.finish_reason, FinishReason)
+        check_one_of("finish_reason", self.finish_reason, FinishReason)
         if "".join(token.text for token in self.tokens) != self.text:
             raise ValueError(
                 f"the tokens of page {self.page.page_number} of {self.page.document_path} "
@@ -260,8 +178,3 @@ def read_results(path: Path) -> Iterator[OcrResult]:
     with path.open(encoding="utf-8") as file:
         for line in file:
             yield from_json(line)
-
-
-def _check_one_of(name: str, value: str, allowed: object) -> None:
-    if value not in get_args(allowed):
-        raise ValueError(f"{name} must be one of {', '.join(get_args(allowed))}, got {value!r}")

@@ -1,0 +1,115 @@
+"""The label set for other programs: imagefolder, text files, a saved dataset.
+
+ShareGPT JSON is written by `sharegpt`.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import datasets
+
+from glmocr_utils.labels.image_copies import copy_images
+from glmocr_utils.labels.splits import Split
+from glmocr_utils.records import Label
+
+METADATA = "metadata.jsonl"
+
+
+def export_imagefolder(
+    labels: Iterable[Label], directory: str | Path, split: Split | None = None
+) -> None:
+    """Write images and a `metadata.jsonl` that `load_dataset("imagefolder", data_dir=…)` reads.
+
+    Each line has `file_name`, `text`, `status`, `split` (`train`, `test`, or null) and where the
+    label comes from. A folder that was exported before is brought up to date.
+
+    Raises:
+        ValueError: the folder holds other files.
+    """
+    labels, directory = list(labels), Path(directory)
+    outdated = _exported_before(directory)
+    names = copy_images(labels, directory)
+    lines = [
+        json.dumps({"file_name": name, **_row(label, split)}, ensure_ascii=False) + "\n"
+        for label, name in zip(labels, names, strict=True)
+    ]
+    partial = directory / (METADATA + ".partial")
+    partial.write_text("".join(lines), encoding="utf-8")
+    os.replace(partial, directory / METADATA)
+    for name in outdated - set(names):  # `datasets` takes every image that lies there
+        (directory / name).unlink(missing_ok=True)
+
+
+def export_sidecars(labels: Iterable[Label], directory: str | Path) -> None:
+    """Write images and, beside each, its text: `page.png` and `page.txt`.
+
+    Raises:
+        ValueError: a page has texts for two tasks, and only one can stand beside its image.
+    """
+    labels, directory = list(labels), Path(directory)
+    pages = {(label.page.document_sha256, label.page.page_index) for label in labels}
+    if len(pages) < len(labels):
+        raise ValueError("a page has two labels; choose those of one task before exporting")
+    for label, name in zip(labels, copy_images(labels, directory), strict=True):
+        path = (directory / name).with_suffix(".txt")
+        path.write_text(label.text + "\n", encoding="utf-8")
+
+
+def to_dataset(labels: Sequence[Label], split: Split | None = None) -> datasets.DatasetDict:
+    """The labels as a dataset with the columns of the imagefolder; `save_to_disk` keeps it.
+
+    Returns:
+        The splits `train` and `test`; without `split` all is `train`.
+    """
+    rows = [{"image": label.image_file, **_row(label, split)} for label in labels]
+    features = datasets.Features(
+        {
+            name: datasets.Image()
+            if name == "image"
+            else datasets.Value("int64" if name == "page_index" else "string")
+            for name in (rows[0] if rows else {})
+        }
+    )
+    names = ("train",) if split is None else ("train", "test")
+    return datasets.DatasetDict(
+        {
+            name: datasets.Dataset.from_list(
+                [row for row in rows if split is None or row["split"] == name], features=features
+            )
+            for name in names
+        }
+    )
+
+
+def _row(label: Label, split: Split | None) -> dict[str, str | int | None]:
+    return {
+        "text": label.text,
+        "status": label.status,
+        "split": None if split is None else split.of(label),
+        "source": label.source,
+        "reviewer": label.reviewer,
+        "model_id": label.model_id,
+        "prompt": label.prompt,
+        "task": label.task,
+        "time": label.time,
+        "document": label.page.document_path,
+        "document_sha256": label.page.document_sha256,
+        "page_index": label.page.page_index,
+        "sha256": label.image_sha256,
+    }
+
+
+def _exported_before(directory: Path) -> set[str]:
+    """The file names of an earlier export into this folder."""
+    if not directory.is_dir() or not any(directory.iterdir()):
+        return set()
+    try:
+        with (directory / METADATA).open(encoding="utf-8") as metadata:
+            rows = [json.loads(line) for line in metadata]
+        return {row["file_name"] for row in rows if row["status"]}
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(
+            f"{str(directory)!r} holds files that are no exported labels; choose an empty folder"
+        ) from error

@@ -1,0 +1,131 @@
+"""Labels from a Hugging Face dataset with an image and a text column."""
+
+import hashlib
+import io
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import datasets
+from PIL import Image
+
+from glmocr_utils.labels.pages import LeftOut, PageFile, make_label
+from glmocr_utils.labels.store import LabelRun, LabelStore
+from glmocr_utils.records import Label, LabelStatus, PageRef
+
+TEXT_COLUMNS = ("label", "text", "ground_truth")
+SUFFIX_OF_FORMAT = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "TIFF": ".tif"}
+
+logger = logging.getLogger(__name__)
+
+
+def label_from_dataset(
+    store: LabelStore,
+    dataset: datasets.Dataset | str | Path,
+    *,
+    split: str = "train",
+    name: str | None = None,
+    status: LabelStatus = "gold",
+    progress: bool = True,
+) -> LabelRun:
+    """Take over the rows of a dataset; their images are written to `images/` in the store.
+
+    Of rows with the same image the first counts; one with another text is named in the log.
+
+    Args:
+        dataset: a dataset; a hub id; or a folder, as `save_to_disk` or an imagefolder has it. It
+            has a column of images, and one of texts named label, text or ground_truth.
+        split: which split of a hub id or folder.
+        name: of the source, which will be `hub:{name}`; None takes the id or folder.
+
+    Raises:
+        ValueError: the dataset lacks such columns, or a row has no image.
+    """
+    if not isinstance(dataset, datasets.Dataset):
+        name = name or str(dataset)
+        dataset = _load(str(dataset), split)
+    source = f"hub:{name or 'dataset'}"
+    image_column, text_column = _columns(dataset)
+    images = dataset.select_columns([image_column])
+    images = images.cast_column(image_column, datasets.Image(decode=False))
+    texts = dataset.select_columns([text_column])
+    folder = store.directory / "images"
+    folder.mkdir(exist_ok=True)
+    row_of: dict[str, int] = {}  # by image_sha256
+
+    def pages() -> Iterator[PageFile]:
+        for number, row in enumerate(images):
+            content = _content(row[image_column], number)
+            sha256 = hashlib.sha256(content).hexdigest()
+            first = row_of.setdefault(sha256, number)
+            if texts[first] != texts[number]:
+                logger.warning("row %d has the image of row %d and another text", number, first)
+            image_file = _write(content, folder / sha256)
+            yield PageFile(PageRef(source, sha256, 0), image_file, sha256)
+
+    def label_pages(missing: Iterator[PageFile]) -> Iterator[Label | LeftOut]:
+        for page in missing:
+            number = row_of[page.image_sha256]
+            text = texts[number][text_column]
+            if text is None or not page.image_file.suffix:
+                reason = f"row {number} " + (
+                    "has no text" if text is None else "has an image that cannot be read"
+                )
+                yield LeftOut(page.page, str(page.image_file), source, reason)
+            else:
+                yield make_label(page, text, status, source)
+
+    return store.record(source, pages(), label_pages, progress=progress)
+
+
+def _load(path: str, split: str) -> datasets.Dataset:
+    saved = [Path(path, name) for name in ("dataset_info.json", "dataset_dict.json")]
+    if any(file.is_file() for file in saved):
+        dataset = datasets.load_from_disk(path)
+        return dataset[split] if isinstance(dataset, datasets.DatasetDict) else dataset
+    return datasets.load_dataset(path, split=split)
+
+
+def _columns(dataset: datasets.Dataset) -> tuple[str, str]:
+    images = [name for name, kind in dataset.features.items() if isinstance(kind, datasets.Image)]
+    texts = [
+        name
+        for name in TEXT_COLUMNS
+        if getattr(dataset.features.get(name), "dtype", None) in ("string", "large_string")
+    ]
+    if not images or not texts:
+        raise ValueError(
+            f"the dataset has the columns {', '.join(dataset.column_names)}; it needs one of "
+            f"images, and one of texts named {', '.join(TEXT_COLUMNS)}. Rename the column with "
+            "dataset.rename_column"
+        )
+    return ("image" if "image" in images else images[0]), texts[0]
+
+
+def _content(image: dict | None, number: int) -> bytes:
+    """The bytes of the image file."""
+    if image and image["bytes"]:
+        return image["bytes"]
+    if image and image["path"]:
+        return Path(image["path"]).read_bytes()
+    raise ValueError(f"row {number} of the dataset has no image; filter such rows out before")
+
+
+def _write(content: bytes, stem: Path) -> Path:
+    """Write an image file whole or not at all, with the suffix of its format.
+
+    Returns:
+        Its path; without a suffix, and nothing written, when it is no image.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=list(SUFFIX_OF_FORMAT)) as image:
+            image.verify()
+            path = stem.with_suffix(SUFFIX_OF_FORMAT[image.format])
+    except (OSError, SyntaxError, Image.DecompressionBombError):  # PNG errors are SyntaxErrors
+        return stem
+    if not path.exists():
+        partial = path.with_name(path.name + ".partial")
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    return path

@@ -1,0 +1,52 @@
+"""The records that flow between steps, and their JSON forms.
+
+`PageRef → PageImage → OcrResult[TokenProb] | FailedPage → Decision → Label`. All are frozen and
+check themselves when built, so that a wrong value is found where it is made and not three steps
+later.
+
+`page_index` counts from 0. `page_number` counts from 1 and is for people and file names.
+"""
+
+from glmocr_utils.records.decision import (
+    Action,
+    Coverage,
+    Decision,
+    append_decisions,
+    read_decisions,
+)
+from glmocr_utils.records.label import Label, LabelStatus, label_from_json, label_to_json
+from glmocr_utils.records.ocr_result import (
+    Alternative,
+    FinishReason,
+    OcrResult,
+    TokenProb,
+    from_json,
+    read_results,
+    to_json,
+    write_results,
+)
+from glmocr_utils.records.pages import FailedPage, FailureStatus, PageImage, PageRef
+
+__all__ = [
+    "Action",
+    "Alternative",
+    "Coverage",
+    "Decision",
+    "FailedPage",
+    "FailureStatus",
+    "FinishReason",
+    "Label",
+    "LabelStatus",
+    "OcrResult",
+    "PageImage",
+    "PageRef",
+    "TokenProb",
+    "append_decisions",
+    "from_json",
+    "label_from_json",
+    "label_to_json",
+    "read_decisions",
+    "read_results",
+    "to_json",
+    "write_results",
+]

@@ -1,0 +1,86 @@
+"""Pages: which one, its image, and why one could not be read."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from PIL import Image
+
+from glmocr_utils.records.checks import check_one_of
+
+FailureStatus = Literal["unreadable", "encrypted", "too_large", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class PageRef:
+    """One page of one document.
+
+    Attributes:
+        document_path: path of the PDF or image file, as the user gave it.
+        document_sha256: hash of the file's bytes, 64 hex digits.
+        page_index: 0-based; a TIFF's frames count as pages.
+    """
+
+    document_path: str
+    document_sha256: str
+    page_index: int
+
+    def __post_init__(self) -> None:
+        if self.page_index < 0:
+            raise ValueError(f"page_index counts from 0, got {self.page_index}")
+        if len(self.document_sha256) != 64:
+            raise ValueError(f"document_sha256 must be 64 hex digits, got {self.document_sha256!r}")
+
+    @property
+    def page_number(self) -> int:
+        """1-based, for people and file names."""
+        return self.page_index + 1
+
+
+@dataclass(frozen=True, slots=True)
+class PageImage:
+    """A rendered page.
+
+    Attributes:
+        page: which page it shows.
+        image: RGB, `height_px` × `width_px`.
+        scale: pixels per PDF point (2.0 = 144 DPI). For an image file: its pixels per file pixel.
+    """
+
+    page: PageRef
+    image: Image.Image
+    scale: float
+
+    def __post_init__(self) -> None:
+        if self.image.mode != "RGB":
+            raise ValueError(f"a page image is RGB, got mode {self.image.mode!r}")
+        if not self.scale > 0:
+            raise ValueError(f"scale (pixels per point) must be positive, got {self.scale}")
+
+    @property
+    def width_px(self) -> int:
+        return self.image.width
+
+    @property
+    def height_px(self) -> int:
+        return self.image.height
+
+
+@dataclass(frozen=True, slots=True)
+class FailedPage:
+    """A page, or a whole document, that could not be read, and why.
+
+    Attributes:
+        document_path: path as the user gave it.
+        page_index: 0-based, or None when the document could not be opened, so that its pages
+            are not known.
+        status: `unreadable` (damaged or not a document), `encrypted`, `too_large`, `failed`.
+        reason: one sentence that names the file, says why and what to do.
+    """
+
+    document_path: str
+    page_index: int | None
+    status: FailureStatus
+    reason: str
+
+    def __post_init__(self) -> None:
+        check_one_of("status", self.status, FailureStatus)

@@ -1,0 +1,150 @@
+"""What other programs get: imagefolder, text files, saved datasets."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import datasets
+import pytest
+from label_inputs import image_pages
+
+from glmocr_utils.labels import LabelStore
+from glmocr_utils.labels.exports import export_imagefolder, export_sidecars, to_dataset
+from glmocr_utils.labels.hub import label_from_dataset
+from glmocr_utils.labels.pages import find_pages, make_label
+from glmocr_utils.labels.sidecar import label_from_sidecars
+from glmocr_utils.labels.splits import split_by_document
+from glmocr_utils.records import Label
+
+TEXTS = ("Grüße\n\n„drei“ Zeilen", "", '{"a": "b"}', "four")
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> list[Label]:
+    pages = image_pages(tmp_path / "pages", len(TEXTS))
+    return [
+        make_label(page, text, "gold", "review", reviewer="me")
+        for page, text in zip(pages, TEXTS, strict=True)
+    ]
+
+
+def load(folder: Path, tmp_path: Path) -> datasets.DatasetDict:
+    return datasets.load_dataset(
+        "imagefolder", data_dir=str(folder), cache_dir=str(tmp_path / "cache")
+    )
+
+
+def test_the_imagefolder_loads(tmp_path: Path, labels: list[Label]) -> None:
+    split = split_by_document(labels, 1)
+    export_imagefolder(labels, tmp_path / "out", split)
+    loaded = load(tmp_path / "out", tmp_path)
+    assert list(loaded) == ["train"]
+    rows = sorted(loaded["train"], key=lambda row: row["image"].getpixel((0, 0)))
+    for number, (row, label) in enumerate(zip(rows, labels, strict=True)):
+        assert row["image"].getpixel((0, 0)) == (number, 0, 0)
+        assert row["text"] == label.text
+        assert (row["status"], row["source"], row["reviewer"]) == ("gold", "review", "me")
+        assert row["split"] == split.of(label)
+        assert row["document_sha256"] == label.page.document_sha256
+        # `datasets` takes it for a point in time, in UTC
+        assert row["time"].replace(tzinfo=UTC) == datetime.fromisoformat(label.time)
+        assert row["model_id"] is None
+
+
+def test_it_comes_back_as_labels(tmp_path: Path, labels: list[Label]) -> None:
+    export_imagefolder(labels, tmp_path / "out")
+    store = LabelStore(tmp_path / "labels")
+    label_from_dataset(store, tmp_path / "out", progress=False)
+    assert {label.image_sha256: label.text for label in store.labels()} == {
+        label.image_sha256: label.text for label in labels
+    }
+
+
+def test_its_pages_are_known_by_their_documents(tmp_path: Path, labels: list[Label]) -> None:
+    export_imagefolder(labels, tmp_path / "out")
+    pages = find_pages(tmp_path / "out")
+    assert [page.page for page in pages] == [label.page for label in labels]
+    assert [page.image_sha256 for page in pages] == [label.image_sha256 for label in labels]
+
+
+def test_images_of_one_name_and_labels_of_one_image_keep_their_rows(
+    tmp_path: Path, labels: list[Label]
+) -> None:
+    others = image_pages(tmp_path / "others", 2)
+    twice = [*labels, *(make_label(page, "other", "gold", "x") for page in others)]
+    export_imagefolder(twice, tmp_path / "out")
+    loaded = load(tmp_path / "out", tmp_path)["train"]
+    assert sorted(loaded["text"]) == sorted(label.text for label in twice)
+
+
+def test_names_that_datasets_takes_for_splits(tmp_path: Path) -> None:
+    pages = image_pages(tmp_path / "pages", 2)
+    for page, name in zip(pages, ("test.png", "a_train.png"), strict=True):
+        page.image_file.rename(tmp_path / "pages" / name)
+    pages = find_pages(tmp_path / "pages")
+    export_imagefolder([make_label(page, "a", "gold", "x") for page in pages], tmp_path / "out")
+    assert len(load(tmp_path / "out", tmp_path)["train"]) == 2
+
+
+def test_an_export_is_brought_up_to_date(tmp_path: Path, labels: list[Label]) -> None:
+    out = tmp_path / "out"
+    export_imagefolder(labels, out)
+    (out / "README.md").write_text("a note")
+    export_imagefolder(labels[:2], out)
+    assert sorted(path.name for path in out.iterdir()) == [
+        "README.md",
+        "metadata.jsonl",
+        "page000.png",
+        "page001.png",
+    ]
+
+
+def test_a_folder_of_other_files_is_left_alone(tmp_path: Path, labels: list[Label]) -> None:
+    folder = Path(labels[0].image_file).parent
+    before = sorted(folder.iterdir())
+    with pytest.raises(ValueError, match="choose an empty folder"):
+        export_imagefolder(labels, folder)
+    (folder / "metadata.jsonl").write_text(json.dumps({"file_name": before[0].name}) + "\n")
+    with pytest.raises(ValueError, match="choose an empty folder"):
+        export_imagefolder(labels, folder)
+    assert sorted(folder.glob("*.png")) == before
+
+
+def test_a_lost_image_is_named_before_anything_is_written(
+    tmp_path: Path, labels: list[Label]
+) -> None:
+    Path(labels[3].image_file).unlink()
+    with pytest.raises(FileNotFoundError, match=r"page003.*put the page image back"):
+        export_imagefolder(labels, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_text_files_come_back_as_labels(tmp_path: Path, labels: list[Label]) -> None:
+    export_sidecars(labels, tmp_path / "out")
+    assert (tmp_path / "out" / "page003.txt").read_text() == "four\n"
+    store = LabelStore(tmp_path / "labels")
+    label_from_sidecars(store, find_pages(tmp_path / "out"), progress=False)
+    assert [label.text for label in store.labels()] == list(TEXTS)
+
+
+def test_text_files_hold_one_task(tmp_path: Path, labels: list[Label]) -> None:
+    with pytest.raises(ValueError, match="two labels"):
+        export_sidecars([labels[0], labels[0]], tmp_path / "out")
+
+
+def test_a_saved_dataset_stands_alone(tmp_path: Path, labels: list[Label]) -> None:
+    split = split_by_document(labels, 1)
+    to_dataset(labels, split).save_to_disk(tmp_path / "saved")
+    for label in labels:
+        Path(label.image_file).unlink()
+    loaded = datasets.load_from_disk(str(tmp_path / "saved"))
+    assert (len(loaded["train"]), len(loaded["test"])) == (3, 1)
+    rows = [row for side in loaded.values() for row in side]
+    rows.sort(key=lambda row: row["image"].getpixel((0, 0)))
+    assert [row["text"] for row in rows] == list(TEXTS)
+
+
+def test_without_a_split_all_is_for_training(labels: list[Label]) -> None:
+    dataset = to_dataset(labels)
+    assert list(dataset) == ["train"]
+    assert dataset["train"]["split"] == [None] * 4

@@ -1,0 +1,269 @@
+"""The label set: what counts, what is kept, what a crash costs."""
+
+import json
+from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
+
+import pytest
+from label_inputs import a_label, a_page, image_pages
+
+from glmocr_utils.labels import LabelStore, LeftOut, find_duplicates, find_pages, key_of
+from glmocr_utils.labels.pages import make_label
+from glmocr_utils.labels.text_rules import clean_text
+from glmocr_utils.records import Label, label_from_json, label_to_json
+
+KEY = key_of(a_page())
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LabelStore:
+    return LabelStore(tmp_path / "labels")
+
+
+def current_text(store: LabelStore) -> str | None:
+    label = store.current(KEY)
+    return label and label.text
+
+
+# The record
+
+
+def test_a_label_survives_json() -> None:
+    label = a_label("ü\u2028\n€", reviewer="me", model_id="m", prompt="read\nit")
+    line = label_to_json(label)
+    assert "\n" not in line
+    assert label_from_json(line) == label
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"status": "golden"}, "status must be one of gold, silver, draft, rejected"),
+        ({"image_sha256": "abc"}, "64 hex digits"),
+        ({"source": ""}, "needs its source"),
+        ({"task": ""}, "needs its task"),
+        ({"text": "a\r\nb"}, "text rules"),
+        ({"time": "2026-01-01T00:00:00"}, "time zone"),
+        ({"time": "yesterday"}, "yesterday"),
+    ],
+)
+def test_a_wrong_label_is_refused(changes: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(a_label(), **changes)
+
+
+def test_a_label_is_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        a_label().text = "other"
+
+
+@pytest.mark.parametrize("line", ["", "5", "{}", '{"document_path": "a"}', '{"colour": "red"}'])
+def test_what_is_no_label_is_refused(line: str) -> None:
+    with pytest.raises(ValueError, match="not a label"):
+        label_from_json(line)
+
+
+# Text rules
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("u\u0308", "ü"),
+        ("a \r\nb\t\rc\u00a0\n", "a\nb\nc"),
+        ("\n\n  indented\n\nend\n\n", "  indented\n\nend"),
+        ("a  b", "a  b"),
+        ("", ""),
+        (" \n ", ""),
+    ],
+)
+def test_text_rules(raw: str, clean: str) -> None:
+    assert clean_text(raw) == clean
+    assert clean_text(clean) == clean
+
+
+def test_the_raw_text_is_kept() -> None:
+    label = a_label("u\u0308 \r\n")
+    assert (label.text, label.raw_text) == ("ü", "u\u0308 \r\n")
+
+
+def test_half_a_surrogate_pair_reaches_the_disk(store: LabelStore) -> None:
+    store.add(a_label("a\ud800b"))
+    assert LabelStore(store.directory).current(KEY).text == "a?b"
+
+
+# What counts
+
+
+def test_gold_goes_before_silver_before_draft_in_whatever_order(store: LabelStore) -> None:
+    assert store.current(KEY) is None
+    for status, text, expected in [
+        ("draft", "first draft", "first draft"),
+        ("silver", "silver", "silver"),
+        ("draft", "second draft", "silver"),
+        ("gold", "gold", "gold"),
+        ("silver", "late silver", "gold"),
+    ]:
+        store.add(a_label(text, status))
+        assert current_text(store) == expected
+    assert [label.text for label in store.history(KEY)][:2] == ["first draft", "silver"]
+    assert LabelStore(store.directory).current(KEY) == store.current(KEY)
+
+
+def test_among_equals_a_person_goes_before_the_later(store: LabelStore) -> None:
+    store.add(a_label("old", "gold"))
+    store.add(a_label("new", "gold"))
+    assert current_text(store) == "new"
+    store.add(a_label("checked", "gold", reviewer="me"))
+    store.add(a_label("newest", "gold", "text_layer"))
+    assert current_text(store) == "checked"
+    store.add(a_label("checked again", "gold", reviewer="you"))
+    assert current_text(store) == "checked again"
+
+
+def test_a_rejection_takes_away_its_text_only(store: LabelStore) -> None:
+    good, bad = a_label("good", "draft"), a_label("bad", "gold")
+    for label in (good, bad):
+        store.add(label)
+    store.reject(bad, reviewer="me")
+    assert current_text(store) == "good"
+    assert len(store.history(KEY)) == 3
+    store.reject(good, reviewer="me")
+    assert store.current(KEY) is None
+    assert store.current_labels() == []
+    store.add(a_label("bad", "gold", reviewer="me"))  # a change of mind comes after the rejection
+    assert current_text(store) == "bad"
+
+
+def test_tasks_of_one_page_are_apart(store: LabelStore) -> None:
+    table = replace(a_page(), task="Table Recognition:")
+    store.add(a_label("text"))
+    store.add(a_label("<table>", page=table))
+    assert current_text(store) == "text"
+    assert store.current(key_of(table)).text == "<table>"
+
+
+def test_current_labels_are_chosen_by_status(store: LabelStore) -> None:
+    store.add(a_label("gold"))
+    store.add(a_label("draft", "draft", page=a_page("b")))
+    assert [label.text for label in store.current_labels(["gold", "silver"])] == ["gold"]
+
+
+# Recording and crashes
+
+
+def read_aloud(pages):
+    """A source that gives each page its file name, but leaves out page 2."""
+    for page in pages:
+        if page.image_file.name == "page002.png":
+            yield LeftOut(page.page, str(page.image_file), "names", "it is page 2")
+        else:
+            yield make_label(page, page.image_file.name, "draft", "names")
+
+
+def test_a_rerun_labels_only_what_is_missing(store: LabelStore, tmp_path: Path) -> None:
+    pages = image_pages(tmp_path / "pages", 5)
+    run = store.record("names", pages[:3], read_aloud, progress=False)
+    assert (run.labelled, run.already_there, len(run.left_out)) == (2, 0, 1)
+    again = LabelStore(store.directory)
+    run = again.record("names", pages, read_aloud, progress=False)
+    assert (run.labelled, run.already_there) == (2, 2)
+    assert [left_out.reason for left_out in again.left_out()] == ["it is page 2"]
+    lines = (store.directory / "left_out.jsonl").read_text().splitlines()
+    assert len(lines) == 1  # the same reason is not written twice
+
+
+def test_a_page_labelled_later_is_no_longer_left_out(store: LabelStore, tmp_path: Path) -> None:
+    pages = image_pages(tmp_path / "pages", 3)
+    store.record("names", pages, read_aloud, progress=False)
+    store.add(make_label(pages[2], "two", "draft", "other"))
+    assert len(store.left_out()) == 1
+    store.add(make_label(pages[2], "two", "draft", "names"))
+    assert LabelStore(store.directory).left_out() == []
+
+
+def test_sources_and_prompts_do_not_hide_each_other(store: LabelStore) -> None:
+    store.add(a_label("one", "silver", "llm:m", prompt="read"))
+    assert store.has(a_page(), "llm:m", "read")
+    assert not store.has(a_page(), "llm:m", "read well")
+    assert not store.has(a_page(), "llm:other", "read")
+
+
+def test_an_error_keeps_what_was_labelled_before(store: LabelStore, tmp_path: Path) -> None:
+    def failing(pages):
+        yield make_label(next(pages), "first", "draft", "names")
+        raise RuntimeError("fell over")
+
+    with pytest.raises(RuntimeError, match="fell over"):
+        store.record("names", image_pages(tmp_path / "pages", 2), failing, progress=False)
+    assert len(LabelStore(store.directory).labels()) == 1
+
+
+def test_a_torn_last_line_is_cut_off_wherever_it_was_torn(store: LabelStore) -> None:
+    labels = [a_label("eins"), a_label("zwei ü€", page=a_page("b"))]
+    for label in labels:
+        store.add(label)
+    path = store.directory / "labels.jsonl"
+    content = path.read_bytes()
+    first_line = content.index(b"\n") + 1
+    for torn in range(first_line, len(content)):
+        path.write_bytes(content[:torn])
+        repaired = LabelStore(store.directory)
+        assert repaired.labels() == labels[:1]
+        assert path.read_bytes() == content[:first_line]
+    repaired.add(labels[1])
+    assert path.read_bytes() == content
+
+
+def test_damage_elsewhere_is_an_error_that_names_the_line(store: LabelStore) -> None:
+    store.add(a_label())
+    path = store.directory / "labels.jsonl"
+    path.write_bytes(b"{broken}\n" + path.read_bytes())
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"labels\.jsonl', line 1, is damaged.*repair or delete"):
+        LabelStore(store.directory)
+    assert path.read_bytes() == before
+
+
+# Pages
+
+
+def test_pages_of_a_rendered_folder_know_their_documents(tmp_path: Path) -> None:
+    (tmp_path / "a_p0001.png").write_bytes(b"png")
+    row = {"document": "a.pdf", "document_sha256": "d" * 64, "page_index": 0, "sha256": "e" * 64}
+    rows = [{**row, "file_name": name} for name in ("a_p0001.png", "gone.png")]
+    text = "".join(json.dumps(row) + "\n" for row in rows) + '{"half'
+    (tmp_path / "metadata.jsonl").write_text(text)
+    (page,) = find_pages(tmp_path)
+    assert page.page.document_path == "a.pdf"
+    assert page.image_sha256 == "e" * 64
+
+
+def test_a_metadata_file_of_another_kind_leaves_the_images(tmp_path: Path) -> None:
+    image_pages(tmp_path, 2)
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "page000.png", "text": "a"}\n')
+    assert len(find_pages(tmp_path)) == 2
+    (tmp_path / "metadata.jsonl").write_text("file_name\tpage000.png\n")
+    with pytest.raises(ValueError, match="run notebook 01 again"):
+        find_pages(tmp_path)
+
+
+def test_images_alone_are_their_own_documents(tmp_path: Path) -> None:
+    first, second = image_pages(tmp_path / "pages", 2)
+    assert first.page.document_sha256 == first.image_sha256 != second.image_sha256
+    assert find_pages(first.image_file) == [first]
+
+
+@pytest.mark.parametrize("path", ["empty", "missing", "notes.txt"])
+def test_no_pages_is_an_error(tmp_path: Path, path: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(FileNotFoundError, match="no page images"):
+        find_pages(tmp_path / path)
+
+
+def test_duplicates_are_found_by_image() -> None:
+    pages = [a_page("a", 0, "1"), a_page("a", 1, "2"), a_page("b", 0, "1"), a_page("a", 0, "1")]
+    assert find_duplicates(pages) == [[pages[0], pages[2]]]
+    labels: list[Label] = [a_label(page=page) for page in pages[:3]]
+    assert find_duplicates(labels) == [[labels[0], labels[2]]]

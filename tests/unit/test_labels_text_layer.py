@@ -1,0 +1,222 @@
+"""A PDF's own text: what it says, in which order, and which pages it cannot label."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from fpdf import FPDF
+from label_inputs import SAMPLES, down, rendered, text_page
+from render_inputs import Page, grey_page, pdf_bytes, write_pdf
+
+from glmocr_utils.labels import LabelRun, LabelStore
+from glmocr_utils.labels.pdf_text import TextLine
+from glmocr_utils.labels.reading_order import in_reading_order
+from glmocr_utils.labels.text_layer import label_from_text_layer
+from glmocr_utils.synth import find_font
+
+TRUTH = [json.loads(line) for line in (SAMPLES / "truth.jsonl").open(encoding="utf-8")]
+BORN_DIGITAL = ["decision.pdf", "german.pdf", "letter.pdf", "rotated.pdf"]
+
+
+def run_on(folder: Path, *documents: Path, **options: object) -> tuple[LabelStore, LabelRun]:
+    store = LabelStore(folder / "labels")
+    pages = rendered(folder / "pages", *documents)
+    return store, label_from_text_layer(store, pages, progress=False, **options)
+
+
+def text_of(folder: Path, *pages: Page) -> str:
+    """The label of a one-page PDF."""
+    store, run = run_on(folder, write_pdf(folder / "a.pdf", *pages))
+    assert run.left_out == ()
+    return store.labels()[0].text
+
+
+def reason_for(folder: Path, page: Page, **options: object) -> str:
+    _, run = run_on(folder, write_pdf(folder / "a.pdf", page), **options)
+    assert run.labelled == 0
+    return run.left_out[0].reason
+
+
+def test_the_samples_are_read_without_an_error(tmp_path: Path) -> None:
+    store, run = run_on(tmp_path, *(SAMPLES / name for name in BORN_DIGITAL))
+    assert run.left_out == ()
+    read = {
+        (Path(label.page.document_path).name, label.page.page_index): label.text
+        for label in store.labels()
+    }
+    truth = {(row["file_name"], row["page_index"]): row["text"] for row in TRUTH}
+    assert read == {place: text for place, text in truth.items() if place[0] in BORN_DIGITAL}
+    assert {label.status for label in store.labels()} == {"gold"}
+
+
+def test_scans_images_and_blank_pages_are_left_out(tmp_path: Path) -> None:
+    names = ["decision_scan.pdf", "blank.pdf", "receipt.png"]
+    _, run = run_on(tmp_path, *(SAMPLES / name for name in names))
+    assert run.labelled == 0
+    reasons = [left_out.reason for left_out in run.left_out]
+    assert ["no text layer" in reason for reason in reasons] == [True] * 4
+    assert "is an image" in reasons[-1]
+
+
+def test_a_hyphen_at_a_line_end_stays_and_so_does_the_line_end(tmp_path: Path) -> None:
+    page = text_page(*down("The friars built a for-", "tress, a well-known", "one."))
+    assert text_of(tmp_path, page) == "The friars built a for-\ntress, a well-known\none."
+
+
+def test_ligatures_and_characters_beyond_16_bits(tmp_path: Path) -> None:
+    pdf = FPDF(unit="pt", format=(300, 200))
+    pdf.add_font("DejaVu", fname=find_font("DejaVu Sans"))
+    pdf.set_font("DejaVu", size=10)
+    pdf.add_page()
+    pdf.text(20, 40, "The o\ufb03ce \ufb01les \u201edif\ufb01cult\u201c A\u0308hren \U0001d538")
+    pdf.output(tmp_path / "a.pdf")
+    store, _ = run_on(tmp_path, tmp_path / "a.pdf")
+    assert store.labels()[0].text == "The office files „difficult“ Ähren \U0001d538"
+
+
+def test_a_drawn_soft_hyphen_is_a_hyphen(tmp_path: Path) -> None:
+    page = text_page(*down("a soft\xadly set word"))
+    assert text_of(tmp_path, page) == "a soft-ly set word"
+
+
+def test_text_outside_the_crop_box_is_not_on_the_page(tmp_path: Path) -> None:
+    page = text_page(*down("seen", "cut off", step=100), entries=b"/CropBox[0 100 300 200]")
+    assert text_of(tmp_path, page) == "seen"
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_a_turned_page_reads_the_same(tmp_path: Path, turn: int) -> None:
+    lines = down("First line of all", "second line here", "third", step=14)
+    page = text_page(*lines, entries=b"/Rotate %d" % turn)
+    assert text_of(tmp_path, page) == "First line of all\nsecond line here\nthird"
+
+
+def test_text_drawn_sideways_reads_the_same(tmp_path: Path) -> None:
+    page = text_page(*down("First line", "second line", "third line"))
+    sideways = Page(b"q 0 1 -1 0 200 0 cm " + page.content + b" Q", (200, 300), page.entries)
+    assert text_of(tmp_path, sideways) == "First line\nsecond line\nthird line"
+
+
+def test_a_stamp_in_the_margin_comes_last(tmp_path: Path) -> None:
+    page = text_page(*down("First line of the text", "and the second of it"))
+    stamp = b"BT /F 8 Tf 0 1 -1 0 15 20 Tm (stamped) Tj ET "
+    stamped = Page(stamp + page.content, page.size, page.entries)
+    assert text_of(tmp_path, stamped).split("\n")[-1] == "stamped"
+
+
+LEFT = [f"left column line {word}" for word in ("one", "two", "three", "four")]
+RIGHT = [f"right column line {word}" for word in ("one", "two", "three", "four")]
+HEADING = (20, 190, "A heading over both of the columns of this page, wide")
+FOOTER = (20, 90, "And a footer that is just as wide as they are together")
+
+
+@pytest.mark.parametrize("order", ["columns", "backwards", "heading last"])
+def test_columns_are_read_one_after_the_other(tmp_path: Path, order: str) -> None:
+    left, right = down(*LEFT, top=165), down(*RIGHT, left=160, top=165)
+    lines = {
+        "columns": [HEADING, *left, *right, FOOTER],
+        "backwards": [FOOTER, *reversed(right), *reversed(left), HEADING],
+        "heading last": [*left, *right, FOOTER, HEADING],
+    }[order]
+    text = text_of(tmp_path, text_page(*lines))
+    assert text.split() == " ".join([HEADING[2], *LEFT, *RIGHT, FOOTER[2]]).split()
+
+
+def test_a_table_that_is_drawn_backwards_is_read_row_by_row(tmp_path: Path) -> None:
+    labels, sums = ["Open boat, small", "Fishing vessel", "Barge"], ["64.00", "210.50", "145.25"]
+    cells = [*down(*labels), *down(*sums, left=200)]
+    text = text_of(tmp_path, text_page(*reversed(cells)))
+    assert text == "Open boat, small 64.00\nFishing vessel 210.50\nBarge 145.25"
+
+
+def test_gaps_are_blank_lines_also_in_double_spaced_text() -> None:
+    def page(step: float, gap: float) -> str:
+        tops = [0, step, 2 * step, 2 * step + gap, 3 * step + gap]
+        return in_reading_order([TextLine(str(top), 0, top, 50, top + 10) for top in tops])
+
+    assert page(step=12, gap=22).count("\n\n") == 1
+    assert page(step=24, gap=44).count("\n\n") == 1
+    assert page(step=24, gap=24).count("\n\n") == 0
+
+
+def test_an_empty_page_has_no_lines() -> None:
+    assert in_reading_order([]) == ""
+
+
+def test_an_invisible_layer_is_left_out(tmp_path: Path) -> None:
+    page = text_page(*down("What an OCR program read"), before=b"3 Tr ")
+    assert "drawn invisibly" in reason_for(tmp_path, page)
+
+
+def test_a_page_under_an_image_is_left_out(tmp_path: Path) -> None:
+    page = text_page(*down("What an OCR program read, in ink"))
+    image = b"q 300 0 0 200 0 0 cm BI /W 1 /H 1 /CS /G /BPC 8 ID \x80 EI Q "
+    scan = Page(page.content + image, page.size, page.entries)
+    assert "images cover 100% of the page" in reason_for(tmp_path, scan)
+
+
+def test_a_font_that_does_not_say_what_its_letters_are(tmp_path: Path) -> None:
+    differences = b"/Encoding<</Type/Encoding/Differences[65/g1/g2/g3]>>"
+    page = text_page(*down("ABCABC"))
+    entries = page.entries.replace(b"/Encoding/WinAnsiEncoding", differences)
+    entries = entries.replace(b"Helvetica", b"Unknown")
+    assert "Unicode" in reason_for(tmp_path, Page(page.content, page.size, entries))
+
+
+def test_form_fields_are_text_too(tmp_path: Path) -> None:
+    page = text_page(*down("Name:"))
+    appearance = (
+        b"<</Type/XObject/Subtype/Form/BBox[0 0 100 20]%s/Length 42>>stream\n"
+        b"BT /F 10 Tf 1 0 0 1 2 5 Tm (Jane Doe) Tj ET\nendstream" % page.entries
+    )
+    note = b"<</Type/Annot/Subtype/FreeText/F 4/Rect[60 176 160 196]/AP<</N 3 0 R>>>>"
+    annotated = Page(page.content, page.size, page.entries + b"/Annots[4 0 R]")
+    (tmp_path / "a.pdf").write_bytes(pdf_bytes(annotated, extra=(appearance, note)))
+    store, run = run_on(tmp_path, tmp_path / "a.pdf")
+    assert run.left_out == ()
+    assert store.labels()[0].text == "Name: Jane Doe"
+
+
+def test_a_layer_at_odds_with_the_models_reading_is_left_out(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "a.pdf", text_page(*down("What stands there", "on two lines")))
+    (page,) = rendered(tmp_path / "pages", path)
+    place = (page.page.document_sha256, 0)
+
+    def run(reading: str, name: str) -> LabelRun:
+        store = LabelStore(tmp_path / name)
+        return label_from_text_layer(store, [page], readings={place: reading}, progress=False)
+
+    assert run("What stands there on twO lines", "near").labelled == 1
+    left_out = run("Something else altogether", "far").left_out
+    assert "at odds with the model's reading: CER" in left_out[0].reason
+
+
+def test_a_document_that_changed_or_is_gone_is_left_out(tmp_path: Path) -> None:
+    for name in ("changed", "gone", "fine"):
+        write_pdf(tmp_path / f"{name}.pdf", text_page(*down(name)))
+    documents = sorted(tmp_path.glob("*.pdf"))
+    pages = rendered(tmp_path / "pages", *documents)
+    write_pdf(tmp_path / "changed.pdf", text_page(*down("other text")))
+    (tmp_path / "gone.pdf").unlink()
+    run = label_from_text_layer(LabelStore(tmp_path / "labels"), pages, progress=False)
+    assert run.labelled == 1
+    reasons = {Path(out.page.document_path).stem: out.reason for out in run.left_out}
+    assert "has changed since it was rendered" in reasons["changed"]
+    assert "cannot be read" in reasons["gone"]
+
+
+def test_pages_without_text_do_not_stop_the_others(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "a.pdf", grey_page(200), text_page(*down("second page")))
+    store, run = run_on(tmp_path, path)
+    assert (run.labelled, len(run.left_out)) == (1, 1)
+    assert store.labels()[0].page.page_index == 1
+
+
+def test_a_rerun_adds_nothing_and_new_pages_are_added(tmp_path: Path) -> None:
+    shutil.copy(SAMPLES / "letter.pdf", tmp_path)
+    store, _ = run_on(tmp_path, tmp_path / "letter.pdf")
+    before = (store.directory / "labels.jsonl").read_bytes()
+    store, run = run_on(tmp_path, tmp_path / "letter.pdf", SAMPLES / "german.pdf")
+    assert (run.labelled, run.already_there) == (1, 1)
+    assert (store.directory / "labels.jsonl").read_bytes().startswith(before)
