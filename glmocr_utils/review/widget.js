@@ -59,7 +59,9 @@ function render({ model, el }) {
   // until the answer to the one before is drawn.
   const tell = (message) => {
     model.send(message);
-    if (message.do !== "image") view.waiting = performance.now();
+    if (message.do === "image") return;
+    view.waiting = performance.now();
+    root.setAttribute("aria-busy", "true");
   };
   const isWaiting = () => view.waiting !== null && performance.now() - view.waiting < 3000;
   const place = () => view.page.places.find((p) => p.id === view.state.place) ?? null;
@@ -368,6 +370,7 @@ function render({ model, el }) {
       drawText();
       drawFoot();
       scrollImage();
+      root.setAttribute("aria-busy", "false");
       actOnWaitingKeys();
     } else if (message.show === "image") {
       const bytes = buffers[0].buffer ?? buffers[0];
@@ -376,6 +379,7 @@ function render({ model, el }) {
     } else if (message.show === "refused") {
       view.waiting = null;
       view.keys = [];
+      root.setAttribute("aria-busy", "false");
       parts.offer.hidden = false;
       parts.offer.replaceChildren(element("strong", { className: "warning" }, message.reason));
     }

@@ -149,6 +149,7 @@ class Review:
             count = len(self.decisions)
             self.page.keyboard.press(key)
             self.wait_for(lambda count=count: len(self.decisions) > count)
+            self.page.wait_for_selector(".glmocr-review[aria-busy=false]")
 
     @staticmethod
     def wait_for(condition):
