@@ -87,8 +87,8 @@ def load_results(path: str | Path) -> list[OcrResult]:
 class PageImages(Mapping[PageRef, PageImage]):
     """The images of pages that were read, rendered again when they are asked for.
 
-    One image is kept. Pages asked for in order are rendered in one go; a page whose document is
-    gone has no image (`get` gives None).
+    One image is kept. Pages asked for in order are rendered in one go, which ends with the last
+    page of their document; a page whose document is gone has no image (`get` gives None).
 
     Args:
         results: the pages; each is rendered at the scale at which it was read.
@@ -97,6 +97,10 @@ class PageImages(Mapping[PageRef, PageImage]):
 
     def __init__(self, results: Sequence[OcrResult], password: str | None = None) -> None:
         self._scales = {result.page: result.scale for result in results}
+        self._last_index: dict[str, int] = {}
+        for page in self._scales:
+            so_far = self._last_index.get(page.document_path, 0)
+            self._last_index[page.document_path] = max(so_far, page.page_index)
         self._password = password
         self._coming: Iterator[PageImage | FailedPage] = iter(())
         self._last: PageImage | None = None
@@ -116,6 +120,8 @@ class PageImages(Mapping[PageRef, PageImage]):
             if not isinstance(image, PageImage) or image.page != page:
                 raise KeyError(page)
             self._last = image
+            if page.page_index == self._last_index[page.document_path]:
+                self._coming.close()
         return self._last
 
     def __iter__(self) -> Iterator[PageRef]:

@@ -1,11 +1,8 @@
 """One page: its image beside its text, every token tinted by its probability."""
 
 import base64
-import io
 from collections.abc import Iterator
 from pathlib import Path
-
-from PIL import Image
 
 from glmocr_utils.confidence import (
     WORST_STEP,
@@ -19,7 +16,6 @@ from glmocr_utils.display.escape import escape, visible
 from glmocr_utils.records import OcrResult, PageImage, PageRef
 
 MAX_WIDTH_PX = 1200
-JPEG_QUALITY = 80
 WARNINGS = {
     "length": "The token limit ended this page: its text is cut off.",
     "loop": "The model repeated itself and was stopped: the end is not what the page says.",
@@ -117,12 +113,6 @@ def _note(result: OcrResult, index: int) -> str:
 
 
 def _image(page: PageImage) -> str:
-    image = page.image
-    if image.width > MAX_WIDTH_PX:
-        height = round(image.height * MAX_WIDTH_PX / image.width)
-        image = image.resize((MAX_WIDTH_PX, height), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=JPEG_QUALITY)
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    data = base64.b64encode(page.jpeg(MAX_WIDTH_PX)).decode("ascii")
     name = escape(page_name(page.page))
     return f'<img alt="{name}" src="data:image/jpeg;base64,{data}">'

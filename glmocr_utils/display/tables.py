@@ -30,9 +30,9 @@ def worst_tokens_html(
         ]
         token = escape(visible(worst.token.text)) or "·"
         context = (
-            f"{escape(visible_line(worst.before))}"
+            f"{escape(_on_one_line(worst.before))}"
             f'<b class="worst"><u>{token}</u></b>'
-            f"{escape(visible_line(worst.after))}"
+            f"{escape(_on_one_line(worst.after))}"
         )
         rows.append(
             (
@@ -89,7 +89,7 @@ def ranking_html(results: Sequence[OcrResult], calibration: Calibration | None =
     return _table(heads, rows)
 
 
-def visible_line(text: str) -> str:
+def _on_one_line(text: str) -> str:
     """On one line; spaces as they are, since a context is read and not decoded."""
     return text.replace("\n", "⏎").replace("\t", "⇥")
 

@@ -1,5 +1,6 @@
 """Pages: which one, its image, and why one could not be read."""
 
+import io
 from dataclasses import dataclass
 from typing import Literal
 
@@ -55,6 +56,16 @@ class PageImage:
             raise ValueError(f"a page image is RGB, got mode {self.image.mode!r}")
         if not self.scale > 0:
             raise ValueError(f"scale (pixels per point) must be positive, got {self.scale}")
+
+    def jpeg(self, max_width_px: int, quality: int = 80) -> bytes:
+        """The image for a browser, reduced to `max_width_px` where it is wider."""
+        image = self.image
+        if image.width > max_width_px:
+            height = round(image.height * max_width_px / image.width)
+            image = image.resize((max_width_px, height), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=quality)
+        return buffer.getvalue()
 
     @property
     def width_px(self) -> int:

@@ -59,9 +59,13 @@ def find_places(
             as reading the page again, and is done worse.
         num_audits: sure words among them, drawn at random but always the same for a page. What a
             reviewer finds wrong there tells how much the doubtful places miss.
+
+    Raises:
+        ValueError: the calibration belongs to another model.
     """
     probs = np.array([token.prob for token in result.tokens])
     if calibration:
+        calibration.check_fits(result)
         probs = calibration(probs)
     starts = np.cumsum([0, *(len(token.text) for token in result.tokens)])
     units = list(_units(result))

@@ -172,7 +172,7 @@ class ReviewSession:
                 after = replace_word(lines[place.line_index], offer.before, offer.after)
                 if after != lines[place.line_index]:
                     decision = self._about("correct", number, place, after)
-                    step.append(_with_before(decision, lines[place.line_index]))
+                    step.append(replace(decision, before=lines[place.line_index]))
                     lines[place.line_index] = after
             if step:
                 self._decide(number, step)
@@ -294,7 +294,3 @@ def _key(read: OcrResult | Decision) -> tuple[object, ...]:
 
 def _text_sha256(result: OcrResult) -> str:
     return hashlib.sha256(result.text.encode()).hexdigest()
-
-
-def _with_before(decision: Decision, before: str) -> Decision:
-    return replace(decision, before=before)

@@ -4,12 +4,10 @@ All state is the session's. Nothing of it is kept in the widget's traits, so a s
 neither texts nor images; the browser asks for what it shows.
 """
 
-import io
 import os
 from pathlib import Path
 
 import anywidget
-from PIL import Image
 
 from glmocr_utils.confidence import lines_of_tokens, step_of
 from glmocr_utils.records import OcrResult
@@ -19,7 +17,6 @@ from glmocr_utils.review.session import ReviewSession
 
 HERE = Path(__file__).parent
 MAX_IMAGE_WIDTH_PX = 2000  # enough to read small print when zoomed in
-JPEG_QUALITY = 85
 WARNINGS = {
     "length": "The token limit cut this page off. What follows on the page is missing here.",
     "loop": "The model repeated itself here and was stopped. Compare the end with the page.",
@@ -97,13 +94,8 @@ class ReviewWidget(anywidget.AnyWidget):
         page = self.session.image(number)
         if page is None:
             return
-        image = page.image
-        if image.width > MAX_IMAGE_WIDTH_PX:
-            height = round(image.height * MAX_IMAGE_WIDTH_PX / image.width)
-            image = image.resize((MAX_IMAGE_WIDTH_PX, height), Image.Resampling.LANCZOS)
-        buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=JPEG_QUALITY)
-        self.send({"show": "image", "number": number}, buffers=[buffer.getvalue()])
+        data = page.jpeg(MAX_IMAGE_WIDTH_PX, quality=85)
+        self.send({"show": "image", "number": number}, buffers=[data])
 
     def _go_to_page(self, number: int) -> None:
         self._number = min(max(number, 0), len(self.session.pages) - 1)

@@ -111,7 +111,7 @@ def build_processor() -> Glm46VProcessor:
 
 
 def build_model(processor: Glm46VProcessor, seed: int = 0) -> GlmOcrForConditionalGeneration:
-    """Random weights, about 6.5 million, in float32.
+    """Random weights, about 3.6 million, in float32.
 
     At the class's default `initializer_range` of 0.02 a model this small never starts to learn.
     """

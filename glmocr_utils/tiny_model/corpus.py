@@ -53,7 +53,6 @@ REGISTERS = ("U", "O", "StR", "ZR", "C", "BvR", "AZR")
 REPORTERS = ("F.2d", "U.S.", "S. Ct.", "F. Supp. 3d", "A.C.", "W.L.R.", "All E.R.")
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-ALPHANUMERIC = LETTERS + LETTERS.upper() + "0123456789"
 # every character that the model must know, more or less as often as print has it
 ODD_CHARACTERS = (
     "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -221,9 +221,6 @@ def _check_it_loads(folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output-dir", type=Path, default=Path("outputs/tiny-model"))
-    parser.add_argument(
-        "--recipe", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu"
-    )
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))

@@ -1,36 +1,14 @@
 """The worst tokens over many pages, each in its surroundings."""
 
-import math
-
 import pytest
+from make_results import page_of
 
 from glmocr_utils.confidence import lines_of_tokens, summarize, worst_tokens
-from glmocr_utils.records import OcrResult, PageRef, TokenProb
-
-
-def make_page(index: int, *tokens: tuple[str, float]) -> OcrResult:
-    """A page of (text, probability) tokens."""
-    records = tuple(
-        TokenProb(number, text, math.log(prob)) for number, (text, prob) in enumerate(tokens)
-    )
-    return OcrResult(
-        page=PageRef("a.pdf", "0" * 64, index),
-        text="".join(text for text, _ in tokens),
-        tokens=records,
-        finish_reason="stop",
-        prompt="Text Recognition:",
-        model_id="some/model",
-        revision=None,
-        adapter=None,
-        scale=2.0,
-        seconds=1.0,
-    )
-
 
 PAGES = [
-    make_page(0, ("a", 0.9), ("b", 0.2), ("\n", 1.0), ("c", 0.5), ("d", 0.95)),
-    make_page(1),
-    make_page(2, ("x", 0.1), ("y\n\n", 0.6), ("z", 0.3)),
+    page_of(("a", 0.9), ("b", 0.2), ("\n", 1.0), ("c", 0.5), ("d", 0.95), index=0),
+    page_of(index=1),
+    page_of(("x", 0.1), ("y\n\n", 0.6), ("z", 0.3), index=2),
 ]
 
 
@@ -71,17 +49,17 @@ def test_asking_for_more_than_there_are_gives_all() -> None:
 
 def test_no_pages_and_empty_pages_have_no_worst_tokens() -> None:
     assert worst_tokens([]) == []
-    assert worst_tokens([make_page(0)]) == []
+    assert worst_tokens([page_of(index=0)]) == []
 
 
 def test_tokens_alike_come_in_reading_order() -> None:
-    pages = [make_page(index, ("a", 0.5), ("b", 0.5)) for index in range(2)]
+    pages = [page_of(("a", 0.5), ("b", 0.5), index=index) for index in range(2)]
     worst = worst_tokens(pages)
     assert [(w.page.page_index, w.index) for w in worst] == [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
 def test_a_summary_averages_probabilities_not_logarithms() -> None:
-    summary = summarize(make_page(0, ("a", 0.5), ("b", 0.1)).tokens)
+    summary = summarize(page_of(("a", 0.5), ("b", 0.1), index=0).tokens)
     assert summary.num_tokens == 2
     assert summary.average == pytest.approx(0.3)
     assert summary.minimum == pytest.approx(0.1)
