@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from glmocr_utils.cli import OCR_OPTIONS, RENDER_OPTIONS, main
+from glmocr_utils.cli import COMMANDS, main
 from glmocr_utils.notebook_run import notebook_parameters
 from glmocr_utils.records import read_results
 
@@ -25,16 +25,17 @@ def ocr(bundled_folder, tmp_path, capsys):
     return run
 
 
-@pytest.mark.parametrize(
-    ("options", "notebook", "only_in_notebook"),
-    [
-        (RENDER_OPTIONS, "01_render", {"input_path", "model_id", "adapter"}),
-        (OCR_OPTIONS, "02_ocr_explore", {"input_path"}),
-    ],
-)
-def test_options_are_the_notebooks_parameters(options, notebook, only_in_notebook):
+NOTEBOOKS = {
+    "render": ("01_render", {"input_path", "model_id", "adapter"}),
+    "ocr": ("02_ocr_explore", {"input_path"}),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_options_are_the_notebooks_parameters(command):
+    notebook, only_in_notebook = NOTEBOOKS[command.name]
     parameters = notebook_parameters(ROOT / f"notebooks/{notebook}.ipynb")
-    in_terminal = {option.name: option.default for option in options}
+    in_terminal = {option.name: option.default for option in command.options}
     in_notebook = {k: v for k, v in parameters.items() if k not in only_in_notebook}
     assert in_terminal == in_notebook
 

@@ -1,0 +1,78 @@
+"""`python -m glmocr_utils ocr`: documents → text with token probabilities."""
+
+import argparse
+import os
+from time import perf_counter
+
+from glmocr_utils.cli.command import Command, Option, Shorthand, report_failures
+from glmocr_utils.cli.render import PAGES, PASSWORD, SCALE
+from glmocr_utils.model import DEFAULT_MODEL, load_model
+from glmocr_utils.ocr import check_at_least_one
+from glmocr_utils.reading import default_input, read_documents
+from glmocr_utils.records import FailedPage, OcrResult
+from glmocr_utils.render import RenderOptions, find_documents
+from glmocr_utils.terminal import numbered_text, probability_lines, timing_lines, token_lines
+
+OPTIONS = (
+    Option("model_id", DEFAULT_MODEL, "hub id or folder", aliases=("--model",)),
+    Option("adapter", None, "hub id or folder of a LoRA adapter"),
+    Option("prompt", "Text Recognition:", "what the model is asked to do"),
+    SCALE,
+    PAGES,
+    PASSWORD,
+    Option("max_tokens", 2048, "new tokens per page, at most", int),
+    Option("batch_size", 1, "pages in one pass", int),
+    Option("show_tokens", False, "print the number of generated tokens"),
+    Option("show_probs", False, "print token probabilities and the 50 lowest"),
+    Option("attn", "auto", "auto, sdpa, flash_attention_2, kernels-community/flash-attn2, …"),
+    Option("device_map", "auto", "auto, cpu, cuda:0, …"),
+    Option("output_dir", "outputs/02_ocr_explore", "gets a .jsonl and a .txt file per document"),
+)
+
+
+def _ocr(options: argparse.Namespace) -> int:
+    check_at_least_one(max_tokens=options.max_tokens, batch_size=options.batch_size)
+    render_options = RenderOptions(options.scale, options.pages, options.password)
+    paths = find_documents(default_input(options.input_path))
+    start = perf_counter()
+    model = load_model(
+        options.model_id, options.adapter, attn=options.attn, device_map=options.device_map
+    )
+    print(f"{model.describe()}, loaded in {perf_counter() - start:.1f} s")
+    results: list[OcrResult] = []
+    failed: list[FailedPage] = []
+    for page in read_documents(
+        model,
+        paths,
+        options.output_dir,
+        options=render_options,
+        prompt=options.prompt,
+        max_tokens=options.max_tokens,
+        batch_size=options.batch_size,
+    ):
+        if isinstance(page, FailedPage):
+            failed.append(page)
+            continue
+        results.append(page)
+        _print("", *numbered_text(page))
+    _print("", *timing_lines(results, options.batch_size))
+    if options.show_tokens:
+        _print("", *token_lines(results, options.batch_size))
+    if options.show_probs:
+        color = "NO_COLOR" not in os.environ
+        _print("", *probability_lines(results, options.batch_size, color=color))
+    print(f"\nfiles are in {options.output_dir}")
+    return report_failures(failed)
+
+
+def _print(*lines: str) -> None:
+    print("\n".join(lines), flush=True)
+
+
+COMMAND = Command(
+    "ocr",
+    "documents → text with token probabilities",
+    OPTIONS,
+    _ocr,
+    shorthands=(Shorthand("no_flash_attn", sets="attn", to="sdpa"),),
+)

@@ -1,0 +1,44 @@
+"""`python -m glmocr_utils render`: documents → PNG files and metadata.jsonl."""
+
+import argparse
+
+from glmocr_utils.cli.command import Command, Option, report_failures
+from glmocr_utils.render import RenderOptions, find_documents, render_to_imagefolder
+
+SCALE = Option("scale", 2.0, "pixels per PDF point (2.0 is 144 DPI)", float)
+PAGES = Option("pages", None, 'page numbers from 1, such as "1-3,7"; default: all')
+PASSWORD = Option("password", None, "opens encrypted PDFs")
+
+OPTIONS = (
+    SCALE,
+    PAGES,
+    Option("num_pages", None, "pages in output_dir in all; a random sample reaches it", int),
+    Option("seed", 42, "of that sample", int),
+    PASSWORD,
+    Option("output_dir", "outputs/01_render", "gets the PNG files and metadata.jsonl"),
+)
+
+
+def _render(options: argparse.Namespace) -> int:
+    summary = render_to_imagefolder(
+        find_documents(options.input_path or "data"),
+        options.output_dir,
+        RenderOptions(options.scale, options.pages, options.password),
+        num_pages=options.num_pages,
+        seed=options.seed,
+        progress=_count,
+    )
+    print(
+        f"\n{summary.written} pages written, {summary.already_there} were there, "
+        f"{summary.total} in {options.output_dir}"
+    )
+    if summary.shortfall:
+        print(f"{summary.shortfall} fewer than asked for: there are no more pages")
+    return report_failures(summary.failed)
+
+
+def _count(done: int, total: int) -> None:
+    print(f"\rrendered {done} of {total}", end="", flush=True)
+
+
+COMMAND = Command("render", "documents → PNG files and metadata.jsonl", OPTIONS, _render)
