@@ -20,8 +20,10 @@ test: .venv/installed  ## check everything
 lab: .venv/installed  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-figures: .venv/installed  ## draw the pictures in notebooks/figures again
+figures: .venv/installed  ## draw the pictures in notebooks/figures again (one needs chromium)
 	$(BIN)/python -m glmocr_utils.figures
+	GLMOCR_SCREENSHOTS=outputs/screenshots $(BIN)/python -m pytest tests/browser -k picture
+	cp outputs/screenshots/03_review.png notebooks/figures/
 
 samples: .venv/installed  ## make data/samples again (needs the fonts that its README names)
 	$(BIN)/python -m glmocr_utils.synth.samples

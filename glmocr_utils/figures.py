@@ -3,22 +3,34 @@
 They show what the notebooks show, for readers of the repository who have not run them.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
 from glmocr_utils.confidence import fit_calibration, load_references, mark_pages
-from glmocr_utils.model import load_model
+from glmocr_utils.label_plots import label_overview
+from glmocr_utils.labelling import SourceOptions, label_from, label_report
+from glmocr_utils.labels import LabelStore
+from glmocr_utils.model import load_model, load_processor
 from glmocr_utils.notebook_run import BUNDLED_MODEL, project_root
 from glmocr_utils.plots import page_and_tokens, page_grid, review_curves
 from glmocr_utils.reading import PageImages, read_documents
-from glmocr_utils.render import RenderOptions, render_document
+from glmocr_utils.records import OcrResult
+from glmocr_utils.render import (
+    RenderOptions,
+    find_documents,
+    render_document,
+    render_to_imagefolder,
+)
 
 FOLDER = Path("notebooks/figures")
 GRID = ("letter.pdf", "decision.pdf", "decision_scan.pdf", "german.pdf", "rotated.pdf")
 SCANS = ("decision_scan.pdf",)
+MAX_LENGTH = 2048  # tokens; the default of notebook 04
 COLORS = 200  # a palette keeps a picture with a page scan in it small
 
 
@@ -35,6 +47,18 @@ def main() -> None:
     marked = mark_pages(read, load_references(samples / "truth.jsonl"))
     curves = review_curves(marked, fit_calibration(marked))
     _save(curves, root / FOLDER / "03_review_curves.png")
+    _save(_label_set(root, read), root / FOLDER / "04_labels.png")
+
+
+def _label_set(root: Path, read: Sequence[OcrResult]) -> Figure:
+    """What notebook 04 makes of the samples: text layers, readings, and the sample review."""
+    samples = root / "data/samples"
+    options = SourceOptions(results=read, review_log=samples / "review.jsonl")
+    with TemporaryDirectory() as folder:
+        pages, store = Path(folder) / "pages", LabelStore(Path(folder) / "labels")
+        render_to_imagefolder(find_documents(samples), pages, RenderOptions())
+        label_from(store, "text_layer,model,review", pages, options)
+        return label_overview(label_report(store, load_processor(root / BUNDLED_MODEL), MAX_LENGTH))
 
 
 def _save(figure: Figure, path: Path) -> None:

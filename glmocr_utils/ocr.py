@@ -1,6 +1,8 @@
 """Page images → text with token probabilities."""
 
+import math
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
@@ -22,7 +24,7 @@ def read_pages(
     pages: Iterable[PageImage],
     *,
     prompt: str = TEXT_RECOGNITION,
-    style: PromptStyle = "default",
+    style: PromptStyle | None = None,
     max_tokens: int = 2048,
     batch_size: int = 1,
     top_k: int = 5,
@@ -34,7 +36,7 @@ def read_pages(
 
     Args:
         prompt: what the model is asked, such as `Text Recognition:` or `Table Recognition:`.
-        style: `default` or `nothink`; a fine-tuned model needs the one it was trained with.
+        style: `default` or `nothink`; None takes the one that the model was trained with.
         max_tokens: new tokens a page, at most.
         batch_size: pages in a pass.
         top_k: alternatives recorded for each token.
@@ -44,7 +46,8 @@ def read_pages(
     """
     check_at_least_one(max_tokens=max_tokens, batch_size=batch_size, top_k=top_k)
     special = special_token_ids(model.processor.tokenizer)
-    remaining = iter(pages)
+    style = style or model.prompt_style
+    remaining = _checked_scale(model, pages)
     while batch := list(islice(remaining, batch_size)):
         start = time.perf_counter()
         inputs = encode_prompt(model.processor, [page.image for page in batch], prompt, style)
@@ -86,7 +89,7 @@ def score_text(
     text: str,
     *,
     prompt: str = TEXT_RECOGNITION,
-    style: PromptStyle = "default",
+    style: PromptStyle | None = None,
     top_k: int = 5,
 ) -> tuple[TokenProb, ...]:
     """The probability that the model gives to each token of any text, in one teacher-forced pass.
@@ -108,22 +111,14 @@ def score_tokens(
     token_ids: Sequence[int],
     *,
     prompt: str = TEXT_RECOGNITION,
-    style: PromptStyle = "default",
+    style: PromptStyle | None = None,
     top_k: int = 5,
 ) -> tuple[TokenProb, ...]:
     """Like `score_text`, for given tokens: one text can be spelled in several ways."""
     if not len(token_ids):
         return ()
-    inputs = encode_prompt(model.processor, [image], prompt, style).to(model.device)
+    logits = token_logits(model, image, token_ids, prompt=prompt, style=style)
     target = torch.tensor([list(token_ids)], device=model.device)
-    for name, added in (
-        ("input_ids", target),
-        ("attention_mask", torch.ones_like(target)),
-        ("mm_token_type_ids", torch.zeros_like(target)),
-    ):
-        inputs[name] = torch.cat([inputs[name], added.to(inputs[name].dtype)], dim=1)
-    # the logits that predict the first token stand before it; those after the last are not needed
-    logits = model.model(**inputs, logits_to_keep=len(token_ids) + 1).logits[0, :-1]
     scored = []
     for start in range(0, len(token_ids), SCORE_POSITIONS_AT_ONCE):
         stop = start + SCORE_POSITIONS_AT_ONCE
@@ -138,6 +133,33 @@ def score_tokens(
     return _tokens(model.processor.tokenizer, output)
 
 
+@torch.inference_mode()
+def token_logits(
+    model: LoadedModel,
+    image: Image.Image,
+    token_ids: Sequence[int],
+    *,
+    prompt: str = TEXT_RECOGNITION,
+    style: PromptStyle | None = None,
+) -> torch.Tensor:
+    """The model's raw logits where each of the given tokens stands, in one teacher-forced pass.
+
+    Returns:
+        (num_tokens, vocabulary), in the model's dtype, on its device.
+    """
+    style = style or model.prompt_style
+    inputs = encode_prompt(model.processor, [image], prompt, style).to(model.device)
+    target = torch.tensor([list(token_ids)], device=model.device)
+    for name, added in (
+        ("input_ids", target),
+        ("attention_mask", torch.ones_like(target)),
+        ("mm_token_type_ids", torch.zeros_like(target)),
+    ):
+        inputs[name] = torch.cat([inputs[name], added.to(inputs[name].dtype)], dim=1)
+    # the logits that predict the first token stand before it; those after the last are not needed
+    return model.model(**inputs, logits_to_keep=len(token_ids) + 1).logits[0, :-1]
+
+
 def without_thought(tokens: tuple[TokenProb, ...]) -> tuple[TokenProb, ...]:
     """Drop an empty `<think></think>` and the line end after it where they lead the output."""
     text = ""
@@ -149,6 +171,23 @@ def without_thought(tokens: tuple[TokenProb, ...]) -> tuple[TokenProb, ...]:
         if not EMPTY_THOUGHT.startswith(text):
             break
     return tokens
+
+
+def _checked_scale(model: LoadedModel, pages: Iterable[PageImage]) -> Iterator[PageImage]:
+    """The pages; the first at another scale than the model was trained at is warned about."""
+    trained = None if model.trained_for is None else model.trained_for.scale
+    for page in pages:
+        # an image file has no points, so nothing is known of its scale
+        is_pdf = page.page.document_path.lower().endswith(".pdf")
+        if is_pdf and trained is not None and not math.isclose(page.scale, trained, rel_tol=0.1):
+            warnings.warn(
+                f"{page.page.document_path} page {page.page.page_number} has scale {page.scale:g}, "
+                f"and the model was trained at {trained:g}: it may read worse. Render at "
+                f"scale={trained:g}",
+                stacklevel=3,
+            )
+            trained = None
+        yield page
 
 
 def _image_tokens(model: LoadedModel, image_grid_thw: torch.Tensor) -> list[int]:

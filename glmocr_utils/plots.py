@@ -15,6 +15,7 @@ from glmocr_utils.confidence import (
     MarkedPage,
     errors_caught,
     lines_of_tokens,
+    precision_recall,
     reliability,
     risk_coverage,
     step_of,
@@ -124,10 +125,9 @@ def review_curves(pages: Sequence[MarkedPage], calibration: Calibration | None =
         coverage, risk, area = risk_coverage(pages, name)
         label = f"{name}, AUROC {caught.auroc:.3f}"
         axes[0, 0].plot(caught.reviewed, caught.caught, color=color, label=label)
-        wrong = caught.caught[1:]
-        precision = wrong / caught.reviewed[1:] * _share_wrong(pages)
+        precision, recall = precision_recall(pages, name)
         label = f"{name}, average precision {caught.average_precision:.3f}"
-        axes[0, 1].plot(wrong, precision, color=color, label=label)
+        axes[0, 1].plot(recall, precision, color=color, label=label)
         axes[1, 1].plot(coverage, risk, color=color, label=f"{name}, area {area:.4f}")
     _draw_reliability(axes[1, 0], pages, calibration)
     axes[0, 0].set(xlabel="share of tokens looked at", ylabel="share of errors found")
@@ -157,10 +157,6 @@ def _draw_reliability(
         curve = reliability(calibration(probs), is_wrong)
         ax.plot(*curve, "s-", color="#2f6690", label="calibrated")
     ax.set(xlabel="stated probability", ylabel="share of right tokens")
-
-
-def _share_wrong(pages: Sequence[MarkedPage]) -> float:
-    return sum(page.num_wrong for page in pages) / sum(len(page.is_wrong) for page in pages)
 
 
 def tint(token: TokenProb) -> str | None:

@@ -84,6 +84,27 @@ def num_image_tokens(processor: ProcessorMixin, width_px: int, height_px: int) -
     return patches // image_processor.merge_size**2
 
 
+def max_page_pixels(processor: ProcessorMixin) -> int:
+    """The pixel budget of a page: a larger image is scaled down to it, silently."""
+    image_processor = processor.image_processor
+    return image_processor.size["longest_edge"] // image_processor.temporal_patch_size
+
+
+def limit_page_pixels(processor: ProcessorMixin, max_pixels: int) -> None:
+    """Set the pixel budget of a page; it is saved with the processor.
+
+    The checkpoint's own number counts the two temporal frames that an image is made of, so it is
+    twice as high.
+    """
+    image_processor = processor.image_processor
+    longest_edge = max_pixels * image_processor.temporal_patch_size
+    smallest = image_processor.size["shortest_edge"]
+    if longest_edge < smallest:
+        least = smallest // image_processor.temporal_patch_size
+        raise ValueError(f"max_pixels must be at least {least:,}, got {max_pixels:,}")
+    image_processor.size = {"shortest_edge": smallest, "longest_edge": longest_edge}
+
+
 def stop_token_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Ids of the tokens that end a page: end of text and end of turn, in the checkpoint's order.
 

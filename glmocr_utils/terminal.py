@@ -4,14 +4,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from glmocr_utils.confidence import WorstToken, summarize, worst_tokens
-from glmocr_utils.records import OcrResult, TokenProb
+from glmocr_utils.records import FINISH_WARNINGS, OcrResult, TokenProb
 
 BOLD_RED = "\033[1;31m"
 RESET = "\033[0m"
-FINISH_NOTES = {
-    "length": "stopped at the token limit: the text is cut off; raise max_tokens",
-    "loop": "stopped because it repeated itself: the end of the text is not on the page",
-}
 
 
 def numbered_text(result: OcrResult) -> Iterator[str]:
@@ -21,8 +17,8 @@ def numbered_text(result: OcrResult) -> Iterator[str]:
         yield "   (no text)"
     for number, line in enumerate(result.text.split("\n") if result.text else (), start=1):
         yield f"{number:4d} │ {printable(line)}"
-    if result.finish_reason in FINISH_NOTES:
-        yield f"   ! {FINISH_NOTES[result.finish_reason]}"
+    if result.finish_reason in FINISH_WARNINGS:
+        yield f"   ! {FINISH_WARNINGS[result.finish_reason]}"
 
 
 def timing_lines(results: Sequence[OcrResult], batch_size: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The terminal's door: `python -m glmocr_utils render|ocr|demo`.
+"""The terminal's door: `python -m glmocr_utils render|ocr|label|finetune|export|demo`.
 
 Each command is a module of its own; it takes the names and defaults of its notebook's parameters,
 with dashes or underscores.
@@ -8,11 +8,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from glmocr_utils.cli import ocr, render
+from glmocr_utils.cli import export, finetune, label, ocr, render
 from glmocr_utils.model import ModelLoadError
 from glmocr_utils.notebook_run import run_demo
 
-COMMANDS = (render.COMMAND, ocr.COMMAND)
+COMMANDS = (render.COMMAND, ocr.COMMAND, label.COMMAND, export.COMMAND)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,10 +21,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(dest="command", required=True)
     for command in COMMANDS:
         command.add_to(subparsers)
+    finetune.add_to(subparsers)
     demo = subparsers.add_parser("demo", help="run the notebooks on data/samples, offline")
     demo.set_defaults(run=lambda _: run_demo())
-    options = parser.parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
+        if arguments[:1] == [finetune.NAME]:  # hundreds of options, parsed by Transformers
+            return finetune.run(arguments[1:])
+        options = parser.parse_args(arguments)
         return options.run(options)
     except (FileNotFoundError, ValueError, ModelLoadError) as error:
         print(f"error: {error}", file=sys.stderr)

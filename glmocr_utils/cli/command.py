@@ -73,7 +73,8 @@ class Command:
         about: one line, shown by `--help`.
         options: its options.
         run: takes the parsed options and returns the exit code.
-        input_help: what its positional `input_path` may be.
+        input_help: what its positional argument may be.
+        input_name: of that argument.
         shorthands: switches beside the options.
     """
 
@@ -82,12 +83,13 @@ class Command:
     options: Sequence[Option]
     run: Callable[[argparse.Namespace], int]
     input_help: str = INPUT_PATH
+    input_name: str = "input_path"
     shorthands: Sequence[Shorthand] = ()
 
     def add_to(self, subparsers: argparse._SubParsersAction) -> None:
         parser = subparsers.add_parser(self.name, help=self.about, description=self.about)
         parser.set_defaults(run=self.run)
-        parser.add_argument("input_path", nargs="?", default=None, help=self.input_help)
+        parser.add_argument(self.input_name, nargs="?", default=None, help=self.input_help)
         for option in (*self.options, *self.shorthands):
             option.add_to(parser)
 

@@ -7,16 +7,19 @@ A probability here is the model's own, of the token it chose; it is no share of 
 from glmocr_utils.confidence.calibration import (
     Calibration,
     ExpectedErrors,
+    can_calibrate,
     expected_errors,
     fit_calibration,
     load_calibration,
     rank_pages,
     save_calibration,
+    unseen_errors,
 )
 from glmocr_utils.confidence.correctness import MarkedPage, load_references, mark_pages, mark_tokens
 from glmocr_utils.confidence.curves import (
     CaughtErrors,
     errors_caught,
+    precision_recall,
     reliability,
     risk_coverage,
     suspicions,
@@ -43,6 +46,7 @@ __all__ = [
     "ProbabilitySummary",
     "WorstToken",
     "alternative_words",
+    "can_calibrate",
     "errors_caught",
     "expected_errors",
     "fit_calibration",
@@ -51,6 +55,7 @@ __all__ = [
     "load_references",
     "mark_pages",
     "mark_tokens",
+    "precision_recall",
     "rank_pages",
     "reliability",
     "risk_coverage",
@@ -58,6 +63,7 @@ __all__ = [
     "step_of",
     "summarize",
     "suspicions",
+    "unseen_errors",
     "words_of_tokens",
     "worst_tokens",
 ]

@@ -77,8 +77,16 @@ class ExpectedErrors:
     is_calibrated: bool
 
     def __str__(self) -> str:
-        kind = "estimated errors" if self.is_calibrated else "uncalibrated sum of doubt"
+        kind = (
+            "estimated errors on this page" if self.is_calibrated else "uncalibrated sum of doubt"
+        )
         return f"{kind}: {self.mean:.0f} ± {math.ceil(self.deviation)}"
+
+
+def can_calibrate(pages: Sequence[MarkedPage]) -> bool:
+    """Whether enough tokens of these pages are wrong, and not all, to fit a calibration on them."""
+    num_wrong = sum(page.num_wrong for page in pages)
+    return MIN_WRONG <= num_wrong < sum(len(page.is_wrong) for page in pages)
 
 
 def fit_calibration(pages: Sequence[MarkedPage]) -> Calibration:
@@ -96,7 +104,7 @@ def fit_calibration(pages: Sequence[MarkedPage]) -> Calibration:
     probs = np.array([token.prob for page in pages for token in page.result.tokens])
     is_right = np.array([not wrong for page in pages for wrong in page.is_wrong])
     num_wrong = int((~is_right).sum())
-    if num_wrong < MIN_WRONG or num_wrong == len(is_right):
+    if not can_calibrate(pages):
         raise ValueError(
             f"{num_wrong} of {len(is_right)} tokens are wrong, which is too few of one kind to "
             f"fit a calibration on; add checked pages until {MIN_WRONG} are"
@@ -174,6 +182,20 @@ def expected_errors(result: OcrResult, calibration: Calibration | None = None) -
         deviation=float(np.sqrt((probs * (1 - probs)).sum())),
         is_calibrated=calibration is not None,
     )
+
+
+def unseen_errors(pages: Sequence[MarkedPage]) -> list[ExpectedErrors]:
+    """Wrong tokens to expect on each page, by a calibration that was fitted without it.
+
+    Every other page is one half; each half is estimated from the other. Where too few tokens of a
+    half are wrong, the estimates from it stay uncalibrated.
+
+    Raises:
+        ValueError: the pages are of different models.
+    """
+    others = pages[1::2], pages[::2]
+    fitted = [fit_calibration(half) if can_calibrate(half) else None for half in others]
+    return [expected_errors(page.result, fitted[n % 2]) for n, page in enumerate(pages)]
 
 
 def rank_pages(

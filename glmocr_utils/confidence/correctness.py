@@ -59,21 +59,34 @@ def mark_tokens(result: OcrResult, reference: str) -> MarkedPage:
 
 
 def load_references(path: str | Path) -> dict[tuple[str, int], str]:
-    """True texts by (file name, page_index), from lines of JSON with `file_name`, `page_index`
-    (from 0) and `text`.
+    """True texts by (file name of the document, page_index).
+
+    Args:
+        path: lines of JSON with `file_name`, `page_index` (from 0) and `text`; or the
+            `metadata.jsonl` of exported labels, or its folder. Of labels only gold texts count.
 
     Raises:
-        ValueError: a line lacks one of them; the message names it.
+        ValueError: a line lacks one of them, or a page has two texts; the message names it.
     """
-    references = {}
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            row = json.loads(line)
-            references[row["file_name"], row["page_index"]] = row["text"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path}, line {number} has no file_name, page_index and text ({error!r})"
-            ) from error
+    path = Path(path)
+    path = path / "metadata.jsonl" if path.is_dir() else path
+    references: dict[tuple[str, int], str] = {}
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                row = json.loads(line)
+                document = Path(row.get("document", row["file_name"]))
+                key, text = (document.name, row["page_index"]), row["text"]
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{path}, line {number} has no file_name, page_index and text ({error!r})"
+                ) from error
+            is_gold = row.get("status", "gold") == "gold"
+            if is_gold and references.setdefault(key, text) != text:
+                raise ValueError(
+                    f"{path}, line {number} has a second text for {key[0]}, page_index {key[1]}; "
+                    "leave the one that is true of the page"
+                )
     return references
 
 

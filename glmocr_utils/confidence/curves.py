@@ -10,7 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import auc, average_precision_score, roc_auc_score
+from sklearn.metrics import (
+    auc,
+    average_precision_score,
+    precision_recall_curve,
+    roc_auc_score,
+)
 
 from glmocr_utils.confidence.correctness import MarkedPage
 from glmocr_utils.confidence.words import words_of_tokens
@@ -87,6 +92,20 @@ def errors_caught(pages: Sequence[MarkedPage], score: str = "probability") -> Ca
         auroc=float(roc_auc_score(is_wrong, suspicion)),
         average_precision=float(average_precision_score(is_wrong, suspicion)),
     )
+
+
+def precision_recall(
+    pages: Sequence[MarkedPage], score: str = "probability"
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many of the tokens looked at are wrong, and how many of the wrong ones they are.
+
+    Returns:
+        precision, recall: (num_thresholds + 1,) shares each, from looking at all tokens to looking
+        at none.
+    """
+    suspicion, is_wrong = _gather(pages, score)
+    precision, recall, _ = precision_recall_curve(is_wrong, suspicion)
+    return precision, recall
 
 
 def risk_coverage(

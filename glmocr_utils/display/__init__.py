@@ -7,15 +7,38 @@ what matters (bold tokens, tables) is left where a code host strips the style.
 from glmocr_utils.display.document import document_html, write_documents
 from glmocr_utils.display.escape import escape, visible
 from glmocr_utils.display.fragment import show
-from glmocr_utils.display.page import page_html, text_html
-from glmocr_utils.display.tables import ranking_html, worst_tokens_html, worst_tokens_table
+from glmocr_utils.display.labels import (
+    disagreements_html,
+    label_html,
+    labelled_page_html,
+    suspects_html,
+    text_difference_html,
+)
+from glmocr_utils.display.page import page_html, page_name, text_html
+from glmocr_utils.display.tables import (
+    errors_found_table,
+    expected_errors_table,
+    html_table,
+    ranking_html,
+    worst_tokens_html,
+    worst_tokens_table,
+)
 
 __all__ = [
+    "disagreements_html",
     "document_html",
+    "errors_found_table",
     "escape",
+    "expected_errors_table",
+    "html_table",
+    "label_html",
+    "labelled_page_html",
     "page_html",
+    "page_name",
     "ranking_html",
     "show",
+    "suspects_html",
+    "text_difference_html",
     "text_html",
     "visible",
     "worst_tokens_html",

@@ -13,5 +13,8 @@ def style() -> str:
 
 
 def show(*fragments: str) -> HTML:
-    """HTML made by this package, for the last line of a notebook cell."""
-    return HTML(f'{style()}<div class="glmocr">{"".join(fragments)}</div>')
+    """HTML made by this package, for the last line of a notebook cell.
+
+    JupyterLab would set what stands between two dollar signs as a formula; here it stays as read.
+    """
+    return HTML(f'{style()}<div class="glmocr mathjax_ignore">{"".join(fragments)}</div>')

@@ -13,13 +13,9 @@ from glmocr_utils.confidence import (
     summarize,
 )
 from glmocr_utils.display.escape import escape, visible
-from glmocr_utils.records import OcrResult, PageImage, PageRef
+from glmocr_utils.records import FINISH_WARNINGS, OcrResult, PageImage, PageRef
 
 MAX_WIDTH_PX = 1200
-WARNINGS = {
-    "length": "The token limit ended this page: its text is cut off.",
-    "loop": "The model repeated itself and was stopped: the end is not what the page says.",
-}
 
 
 def page_html(
@@ -39,7 +35,7 @@ def page_html(
             f"minimum {summary.minimum:.3f}",
             str(expected_errors(result, calibration)),
         ]
-    warning = WARNINGS.get(result.finish_reason)
+    warning = FINISH_WARNINGS.get(result.finish_reason)
     return "".join(
         [
             f'<section class="page" id="{anchor(result.page)}">',
@@ -47,7 +43,7 @@ def page_html(
             f"<p>{escape(' · '.join(facts))}</p>",
             f'<p class="warning"><b>{warning}</b></p>' if warning else "",
             '<div class="sides">',
-            _image(page) if page else "",
+            image_html(page) if page else "",
             text_html(result),
             "</div></section>",
         ]
@@ -112,7 +108,8 @@ def _note(result: OcrResult, index: int) -> str:
     return "\n".join([head, *others])
 
 
-def _image(page: PageImage) -> str:
+def image_html(page: PageImage) -> str:
+    """The image as an element that holds it, at most `MAX_WIDTH_PX` wide."""
     data = base64.b64encode(page.jpeg(MAX_WIDTH_PX)).decode("ascii")
     name = escape(page_name(page.page))
     return f'<img alt="{name}" src="data:image/jpeg;base64,{data}">'

@@ -6,9 +6,14 @@ import pandas as pd
 
 from glmocr_utils.confidence import (
     Calibration,
+    MarkedPage,
     alternative_words,
+    errors_caught,
+    expected_errors,
     rank_pages,
     summarize,
+    suspicions,
+    unseen_errors,
     worst_tokens,
 )
 from glmocr_utils.display.escape import escape, visible
@@ -44,7 +49,7 @@ def worst_tokens_html(
                 escape(", ".join(words)),
             )
         )
-    return _table(("", "probability", "page", "line", "in its context", "else"), rows)
+    return html_table(("", "probability", "page", "line", "in its context", "else"), rows)
 
 
 def worst_tokens_table(
@@ -86,7 +91,54 @@ def ranking_html(results: Sequence[OcrResult], calibration: Calibration | None =
         )
     kind = "estimated errors" if calibration else "uncalibrated sum of doubt"
     heads = ("page", "ended by", "tokens", "average probability", "minimum", kind)
-    return _table(heads, rows)
+    return html_table(heads, rows)
+
+
+def errors_found_table(
+    pages: Sequence[MarkedPage], shares: Sequence[float] = (0.05, 0.10, 0.20)
+) -> pd.DataFrame:
+    """The share of all errors, 0 to 1, that the most suspicious tokens hold.
+
+    Args:
+        shares: how many of the tokens are looked at, 0 to 1; one column each.
+
+    Returns:
+        One row a score of `suspicions`.
+
+    Raises:
+        ValueError: all tokens are right, or all wrong.
+    """
+    found = {score: errors_caught(pages, score) for score in suspicions(pages[0].result)}
+    return pd.DataFrame(
+        {
+            f"first {100 * share:g} %": {name: f.caught_at(share) for name, f in found.items()}
+            for share in shares
+        }
+    )
+
+
+def expected_errors_table(pages: Sequence[MarkedPage]) -> pd.DataFrame:
+    """Wrong tokens to expect on each page beside the true number; see `unseen_errors`.
+
+    Columns: document, page (from 1), `stated` (sum of the model's own doubt), `expected` and
+    `deviation`, `calibrated` (False where they are only the stated ones), `wrong`, and `left_out`,
+    characters that no token stands for.
+    """
+    return pd.DataFrame(
+        [
+            {
+                "document": page.result.page.document_path,
+                "page": page.result.page.page_number,
+                "stated": round(expected_errors(page.result).mean, 1),
+                "expected": round(estimate.mean, 1),
+                "deviation": round(estimate.deviation, 1),
+                "calibrated": estimate.is_calibrated,
+                "wrong": page.num_wrong,
+                "left_out": page.omissions,
+            }
+            for page, estimate in zip(pages, unseen_errors(pages), strict=True)
+        ]
+    )
 
 
 def _on_one_line(text: str) -> str:
@@ -94,7 +146,8 @@ def _on_one_line(text: str) -> str:
     return text.replace("\n", "⏎").replace("\t", "⇥")
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of cells that are HTML already."""
     head = "".join(f"<th>{cell}</th>" for cell in heads)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -1,6 +1,5 @@
-"""Pages on which two sources disagree: both texts stay, and are shown side by side."""
+"""Pages on which two sources disagree: both texts stay; `display` shows them side by side."""
 
-import html
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -8,7 +7,7 @@ from typing import Literal
 
 from rapidfuzz.distance import Levenshtein
 
-from glmocr_utils.labels.store import LabelStore, key_of
+from glmocr_utils.labels.store import PRECEDENCE, LabelStore, key_of
 from glmocr_utils.metrics import cer, normalize
 from glmocr_utils.records import Label
 
@@ -34,7 +33,7 @@ class Disagreement:
     """Two labels of one page whose texts differ.
 
     Attributes:
-        first, second: the labels; `first` is the older one.
+        first, second: the labels; `first` is the more trusted one, or else the older one.
         cer: edits per character of `first`'s text, white space and NFC made alike.
     """
 
@@ -69,43 +68,9 @@ def source_pairs(store: LabelStore) -> Iterator[tuple[Label, Label]]:
 def find_disagreements(store: LabelStore, min_cer: float = 0.0) -> list[Disagreement]:
     """The pairs whose texts differ by more than `min_cer`, the furthest apart first."""
     found = []
-    for first, second in source_pairs(store):
+    for pair in source_pairs(store):
+        first, second = sorted(pair, key=lambda label: -PRECEDENCE[label.status])
         rate = cer(normalize(first.text), normalize(second.text))
         if rate > min_cer:
             found.append(Disagreement(first, second, rate))
     return sorted(found, key=lambda disagreement: -disagreement.cer)
-
-
-def disagreements_html(disagreements: list[Disagreement]) -> str:
-    """An HTML table: page, then either text with what the other has not marked."""
-    rows = "".join(_row(disagreement) for disagreement in disagreements)
-    return (
-        '<table class="disagreements"><thead><tr><th>page</th><th>CER</th><th>first</th>'
-        f"<th>second</th></tr></thead><tbody>{rows}</tbody></table>"
-    )
-
-
-def _row(disagreement: Disagreement) -> str:
-    page = disagreement.first.page
-    segments = disagreement.segments()
-    place = f"{page.document_path}, page {page.page_number}"
-    first = _cell(disagreement.first, [(part.kind, part.first) for part in segments], "del")
-    second = _cell(disagreement.second, [(part.kind, part.second) for part in segments], "ins")
-    return (
-        f"<tr><td>{html.escape(place)}</td><td>{disagreement.cer:.1%}</td>"
-        f"<td>{first}</td><td>{second}</td></tr>"
-    )
-
-
-def _cell(label: Label, parts: list[tuple[DiffKind, str]], mark: str) -> str:
-    marked = "".join(
-        html.escape(text) if kind == "equal" or not text else f"<{mark}>{_shown(text)}</{mark}>"
-        for kind, text in parts
-    )
-    origin = html.escape(f"{label.source} ({label.status})")
-    return f'<b>{origin}</b><div style="white-space: pre-wrap">{marked}</div>'
-
-
-def _shown(text: str) -> str:
-    """Escaped, with a sign for line ends, which are not seen else."""
-    return html.escape(text).replace("\n", "⏎\n")

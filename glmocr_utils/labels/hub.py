@@ -46,7 +46,7 @@ def label_from_dataset(
         name = name or str(dataset)
         dataset = _load(str(dataset), split)
     source = f"hub:{name or 'dataset'}"
-    image_column, text_column = _columns(dataset)
+    image_column, text_column = find_columns(dataset)
     images = dataset.select_columns([image_column])
     images = images.cast_column(image_column, datasets.Image(decode=False))
     texts = dataset.select_columns([text_column])
@@ -87,7 +87,12 @@ def _load(path: str, split: str) -> datasets.Dataset:
     return datasets.load_dataset(path, split=split)
 
 
-def _columns(dataset: datasets.Dataset) -> tuple[str, str]:
+def find_columns(dataset: datasets.Dataset) -> tuple[str, str]:
+    """The names of a data set's image column and text column.
+
+    Raises:
+        ValueError: it has no such columns.
+    """
     images = [name for name, kind in dataset.features.items() if isinstance(kind, datasets.Image)]
     texts = [
         name

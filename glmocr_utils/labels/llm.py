@@ -3,8 +3,8 @@
 import base64
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from pathlib import Path
 
@@ -25,6 +25,7 @@ nothing, translate nothing, describe no pictures, leave nothing out. Answer with
 MEDIA_TYPES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 FENCE = "```"
 MAX_REASON_CHARACTERS = 300
+MAX_UNREACHED = 3  # pages in a row that nobody answered for, after all retries
 
 # No other page will fare better: the key, its rights, or the model's name is wrong.
 HOPELESS = (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError)
@@ -60,8 +61,8 @@ def label_with_llm(
 
     Raises:
         ValueError: OpenAI's own endpoint is asked for and OPENAI_API_KEY is not set.
-        RuntimeError: the endpoint refuses the key or does not know the model. What was labelled
-            until then is kept.
+        RuntimeError: the endpoint refuses the key or does not know the model, or nobody answered
+            for three pages in a row. What was labelled until then is kept.
     """
     key = os.environ.get(KEY_VARIABLE)
     if key is None and base_url is None:
@@ -74,35 +75,70 @@ def label_with_llm(
         api_key=key or "none", base_url=base_url, timeout=timeout, max_retries=max_retries
     )
 
-    def label_page(page: PageFile) -> Label | LeftOut:
-        try:
-            answer = _ask(client, page, model, prompt, request or {})
-        except (openai.OpenAIError, ValueError, OSError) as error:
-            reason = f"{type(error).__name__}: {error}"
-            if key:  # an endpoint may repeat what it was sent
-                reason = reason.replace(key, f"${KEY_VARIABLE}")
-            reason = reason[:MAX_REASON_CHARACTERS]
-            if isinstance(error, HOPELESS):
-                raise RuntimeError(
-                    f"{base_url or 'the endpoint'} will label no page ({reason}); check "
-                    f"{KEY_VARIABLE}, llm_model and llm_base_url"
-                ) from None
-            return LeftOut(page.page, str(page.image_file), source, reason)
+    def reason_of(error: Exception) -> str:
+        reason = f"{type(error).__name__}: {error}"
+        if key:  # an endpoint may repeat what it was sent
+            reason = reason.replace(key, f"${KEY_VARIABLE}")
+        return reason[:MAX_REASON_CHARACTERS]
+
+    def label_page(page: PageFile) -> Label:
+        answer = _ask(client, page, model, prompt, request or {})
         text = _without_fence(answer)
         return make_label(page, answer, "silver", source, text=text, model_id=model, prompt=prompt)
 
+    def is_there(page: PageFile) -> bool:
+        return store.has(page, source, prompt)
+
     def label_pages(missing: Iterator[PageFile]) -> Iterator[Label | LeftOut]:
-        with ThreadPoolExecutor(concurrency) as threads:
-            # No more pages are taken than threads are free: what is done is stored at once.
-            waiting = {threads.submit(label_page, page) for page in islice(missing, concurrency)}
-            while waiting:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                waiting |= {threads.submit(label_page, page) for page in islice(missing, len(done))}
-                for future in done:
-                    yield future.result()
+        unreached = 0
+        for page, future in _at_a_time(label_page, missing, concurrency):
+            try:
+                outcome = future.result()
+                unreached = 0
+            except HOPELESS as error:
+                raise RuntimeError(
+                    f"{base_url or 'the endpoint'} will label no page ({reason_of(error)}); check "
+                    f"{KEY_VARIABLE}, llm_model and llm_base_url"
+                ) from None
+            except (openai.OpenAIError, ValueError, OSError) as error:
+                outcome = LeftOut(page.page, str(page.image_file), source, reason_of(error))
+                unreached = unreached + 1 if _is_unreached(error) else 0
+            if unreached == MAX_UNREACHED:
+                left = sum(not is_there(page) for page in pages)
+                raise RuntimeError(
+                    f"nobody answers at {base_url or 'the endpoint'} ({outcome.reason}); "
+                    f"{len(pages) - left} pages are labelled and kept, {left} are left: start the "
+                    "server, or check llm_base_url, and run this again"
+                )
+            yield outcome
 
     with client:
-        return store.record(source, pages, label_pages, prompt=prompt, progress=progress)
+        return store.record(source, pages, label_pages, is_there, progress=progress)
+
+
+def _at_a_time(
+    label_page: Callable[[PageFile], Label], pages: Iterator[PageFile], concurrency: int
+) -> Iterator[tuple[PageFile, Future[Label]]]:
+    """Label pages in threads; each comes as soon as it is done, whatever came of it.
+
+    No more pages are taken than threads are free, so that what is done is stored at once.
+    """
+    with ThreadPoolExecutor(concurrency) as threads:
+        page_of = {threads.submit(label_page, page): page for page in islice(pages, concurrency)}
+        while page_of:
+            done = wait(page_of, return_when=FIRST_COMPLETED).done
+            finished = [(page_of.pop(future), future) for future in done]
+            page_of |= {
+                threads.submit(label_page, page): page for page in islice(pages, len(finished))
+            }
+            yield from finished
+
+
+def _is_unreached(error: Exception) -> bool:
+    """Whether there was no connection; a time-out is none, the next page may be easier."""
+    return isinstance(error, openai.APIConnectionError) and not isinstance(
+        error, openai.APITimeoutError
+    )
 
 
 def _ask(

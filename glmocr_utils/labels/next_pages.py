@@ -19,7 +19,7 @@ class Candidate:
     Attributes:
         page: which page.
         text: what the model read on it.
-        expected_errors: how many wrong characters the model is thought to have written, ≥ 0.
+        expected_errors: how many wrong tokens the model is thought to have written, ≥ 0.
     """
 
     page: PageRef
@@ -120,7 +120,7 @@ def _as_share(cosines: np.ndarray) -> np.ndarray:
 
 
 def _why(candidate: Candidate, novelty: float, chosen_of_document: int) -> str:
-    errors = f"about {candidate.expected_errors:.1f} wrong characters expected"
+    errors = f"about {candidate.expected_errors:.1f} wrong tokens expected"
     if novelty > 0.7:
         likeness = "unlike any page known so far"
     elif novelty > 0.3:

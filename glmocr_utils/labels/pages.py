@@ -14,6 +14,7 @@ from glmocr_utils.render.documents import file_sha256
 from glmocr_utils.render.imagefolder import METADATA
 
 ROW_FIELDS = {"file_name", "document", "document_sha256", "page_index", "sha256"}
+UNNAMED = "unnamed"  # the reviewer who did not say who it is
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"})
 
 
@@ -88,6 +89,11 @@ def page_of_image(path: Path, task: str = TEXT_RECOGNITION) -> PageFile:
     return PageFile(PageRef(str(path), sha256, 0), path, sha256, task)
 
 
+def page_of_label(label: Label) -> PageFile:
+    """The page image that a label is of."""
+    return PageFile(label.page, Path(label.image_file), label.image_sha256, label.task)
+
+
 def find_duplicates(pages: Iterable[PageFile | Label]) -> list[list[PageFile | Label]]:
     """Groups of two or more pages, of whatever documents, whose image files are the same."""
     of_image: dict[str, dict[tuple[str, int], PageFile | Label]] = defaultdict(dict)
@@ -105,14 +111,16 @@ def make_label(
     source: str,
     *,
     text: str | None = None,
+    time: str | None = None,
     reviewer: str | None = None,
     model_id: str | None = None,
     prompt: str | None = None,
 ) -> Label:
-    """The label of a page, made now, with the text rules applied.
+    """The label of a page, with the text rules applied.
 
     Args:
         text: what the source made of `raw_text`; None takes `raw_text`.
+        time: when it was made, ISO 8601 with the time zone; None is now.
     """
     # half a surrogate pair, as JSON can spell it, is no text and has no UTF-8 form
     raw_text = raw_text.encode("utf-8", "replace").decode()
@@ -124,7 +132,7 @@ def make_label(
         raw_text=raw_text,
         status=status,
         source=source,
-        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        time=time or datetime.now(UTC).isoformat(timespec="seconds"),
         task=page.task,
         reviewer=reviewer,
         model_id=model_id,

@@ -8,7 +8,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from glmocr_utils.labels.disagreements import source_pairs
 from glmocr_utils.labels.pages import LeftOut, find_duplicates
-from glmocr_utils.labels.store import LabelStore
+from glmocr_utils.labels.store import PRECEDENCE, LabelStore
 from glmocr_utils.metrics import corpus_cer, normalize
 from glmocr_utils.records import Label
 from glmocr_utils.token_text import encode_text
@@ -19,7 +19,7 @@ class Agreement:
     """How far two sources agree on the pages that both have labelled.
 
     Attributes:
-        first, second: the sources, in alphabetical order.
+        first, second: the sources; the one with the more trusted labels first.
         num_pages: that both have.
         cer: edits on all of them per character of `first`'s texts.
     """
@@ -96,9 +96,13 @@ def report(
 
 
 def _agreements(store: LabelStore) -> list[Agreement]:
+    pairs = list(source_pairs(store))
+    trust: Counter[str] = Counter()
+    for label in (label for pair in pairs for label in pair):
+        trust[label.source] = max(trust[label.source], PRECEDENCE[label.status])
     texts: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
-    for pair in source_pairs(store):
-        first, second = sorted(pair, key=lambda label: label.source)
+    for pair in pairs:
+        first, second = sorted(pair, key=lambda label: (-trust[label.source], label.source))
         texts[first.source, second.source].append((normalize(first.text), normalize(second.text)))
     return [
         Agreement(*sources, len(pairs), corpus_cer(pairs))

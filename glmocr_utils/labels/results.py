@@ -1,54 +1,53 @@
 """Labels from what the model itself read: drafts, and silver where a score vouches for them."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
+from dataclasses import replace
 
 from glmocr_utils.labels.pages import LeftOut, PageFile, make_label
-from glmocr_utils.labels.store import LabelRun, LabelStore
-from glmocr_utils.records import Label, OcrResult, read_results
+from glmocr_utils.labels.store import LabelRun, LabelStore, PageKey, key_of
+from glmocr_utils.records import Label, OcrResult
 
 
 def label_from_results(
     store: LabelStore,
     pages: Sequence[PageFile],
-    paths: Iterable[str | Path],
+    results: Iterable[OcrResult],
     *,
     score: Callable[[OcrResult], float] | None = None,
     silver_above: float | None = None,
     progress: bool = True,
 ) -> LabelRun:
-    """Take the model's readings of `pages` as labels.
+    """Take the model's readings of `pages` as labels; what the model was asked is their task.
 
     Args:
-        paths: the files of `OcrResult` that notebook 02 writes, all of one model. Readings of
-            other pages are passed over.
+        results: what notebook 02 wrote, all of one model. Readings of other pages are passed over.
         score: how far a reading can be trusted; higher is better.
         silver_above: readings that score more than this and that the model ended itself are
             silver, all others drafts. None leaves all of them drafts.
 
     Raises:
-        ValueError: `silver_above` without `score`, files of two models, or damaged files.
+        ValueError: `silver_above` without `score`, or readings of two models.
     """
     if (score is None) != (silver_above is None):
         raise ValueError("score and silver_above belong together; give both or neither")
     page_of = {(page.page.document_sha256, page.page.page_index): page for page in pages}
-    results: dict[tuple[str, int], OcrResult] = {}
-    for path in paths:
-        for result in read_results(Path(path)):
-            place = (result.page.document_sha256, result.page.page_index)
-            if place in page_of:
-                results[place] = result
-    models = {_model(result) for result in results.values()}
+    read: dict[PageKey, tuple[PageFile, OcrResult]] = {}
+    for result in results:
+        page = page_of.get((result.page.document_sha256, result.page.page_index))
+        if page:
+            page = replace(page, task=result.prompt)
+            read[key_of(page)] = page, result
+    models = {_model(result) for _, result in read.values()}
     if len(models) > 1:
         raise ValueError(
-            f"the files hold readings of {', '.join(sorted(models))}; give those of one model, "
-            "and those of the next one afterwards"
+            f"these are readings of {', '.join(sorted(models))}; give those of one model, and "
+            "those of the next one afterwards"
         )
     model_id = models.pop() if models else "none"
 
     def label_pages(missing: Iterator[PageFile]) -> Iterator[Label | LeftOut]:
         for page in missing:
-            result = results[page.page.document_sha256, page.page.page_index]
+            _, result = read[key_of(page)]
             trusted = (
                 score is not None
                 and result.finish_reason == "stop"  # else the page is cut off or repeats itself
@@ -57,8 +56,8 @@ def label_from_results(
             status = "silver" if trusted else "draft"
             yield make_label(page, result.text, status, f"model:{model_id}", model_id=model_id)
 
-    read = [page_of[place] for place in results]
-    return store.record(f"model:{model_id}", read, label_pages, progress=progress)
+    found = [page for page, _ in read.values()]
+    return store.record(f"model:{model_id}", found, label_pages, progress=progress)
 
 
 def _model(result: OcrResult) -> str:

@@ -26,9 +26,25 @@ def label_from_sharegpt(
         ValueError: an example is not one image, one question and one answer, its image is missing,
             or two examples give different answers. Nothing is taken over then.
     """
+    pairs = read_sharegpt(path)
+    texts = {key_of(page): text for page, text in pairs}
+
+    def label_pages(missing: Iterator[PageFile]) -> Iterator[Label | LeftOut]:
+        for page in missing:
+            yield make_label(page, texts[key_of(page)], status, SOURCE)
+
+    return store.record(SOURCE, [page for page, _ in pairs], label_pages, progress=progress)
+
+
+def read_sharegpt(path: str | Path) -> list[tuple[PageFile, str]]:
+    """The pages of a ShareGPT file, each with its text; a page's task is the example's question.
+
+    Raises:
+        ValueError: as `label_from_sharegpt`; the message names the example.
+    """
     path = Path(path)
     texts: dict[PageKey, str] = {}
-    pages = []
+    pairs = []
     for number, example in enumerate(_read_examples(path), start=1):
         try:
             page, text = _parse_example(example, path.parent)
@@ -38,13 +54,8 @@ def label_from_sharegpt(
             raise ValueError(
                 f"{str(path)!r}, example {number}: {error}; correct or remove it"
             ) from error
-        pages.append(page)
-
-    def label_pages(missing: Iterator[PageFile]) -> Iterator[Label | LeftOut]:
-        for page in missing:
-            yield make_label(page, texts[key_of(page)], status, SOURCE)
-
-    return store.record(SOURCE, pages, label_pages, progress=progress)
+        pairs.append((page, text))
+    return pairs
 
 
 def export_sharegpt(labels: Iterable[Label], path: str | Path) -> None:

@@ -10,6 +10,8 @@ from typing import Literal
 
 from glmocr_utils.records import Label
 
+FILE_NAME = "split.json"
+
 SplitName = Literal["train", "test"]
 
 
@@ -79,6 +81,8 @@ def split_by_document(
             in_test = tested < test_size
         of_group[name] = "test" if in_test else "train"
         tested += num_pages[name] if in_test else 0
+    if is_share and drawn and "train" not in of_group.values():
+        of_group[drawn[-1][1]] = "train"  # and one at least to train on
     if num_pages and "train" not in of_group.values():
         raise ValueError(
             f"with test_size={test_size} all {len(num_pages)} documents are for testing and none "
@@ -87,10 +91,16 @@ def split_by_document(
     return Split(of_group, group)
 
 
-def write_split(split: Split, labels: Sequence[Label], directory: str | Path) -> None:
+def write_split(
+    split: Split,
+    labels: Sequence[Label],
+    directory: str | Path,
+    settings: Mapping[str, object] | None = None,
+) -> None:
     """Write `train.txt` and `test.txt`, the image files a line each, and `split.json`.
 
-    `read_split` reads the last one, for `before`.
+    Args:
+        settings: how it was made, for `read_split`.
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -98,15 +108,17 @@ def write_split(split: Split, labels: Sequence[Label], directory: str | Path) ->
         files = dict.fromkeys(label.image_file for label in labels if split.of(label) == name)
         text = "".join(f"{file}\n" for file in files)
         (directory / f"{name}.txt").write_text(text, encoding="utf-8")
-    (directory / "split.json").write_text(
-        json.dumps(dict(split.of_group), indent=1), encoding="utf-8"
-    )
+    record = {"settings": dict(settings or {}), "of_group": dict(split.of_group)}
+    (directory / FILE_NAME).write_text(json.dumps(record, indent=1), encoding="utf-8")
 
 
-def read_split(directory: str | Path) -> dict[str, SplitName]:
-    """The `of_group` that `write_split` wrote; empty when it has not."""
-    path = Path(directory) / "split.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+def read_split(
+    directory: str | Path, settings: Mapping[str, object] | None = None
+) -> dict[str, SplitName]:
+    """The `of_group` that `write_split` wrote with the same settings; else empty."""
+    path = Path(directory) / FILE_NAME
+    record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return record["of_group"] if record.get("settings") == dict(settings or {}) else {}
 
 
 def _number(seed: int, name: str) -> float:

@@ -4,18 +4,24 @@
 counts now is worked out from all lines, see `LabelStore.current`. `left_out.jsonl` says which page
 got no label from which source, and why.
 
-A crash can leave half a line at the end of either file. Opening the store cuts it off, and the
-page that it was about is labelled again.
+A crash can leave half a line at the end of either file. It is passed over, the next who writes cuts
+it off, and the page that it was about is labelled again.
+
+One process writes at a time and holds a lock meanwhile, which ends with the process, however that
+ends. Who gets the lock first takes in what others have written. Reading needs none.
 """
 
 import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
+from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from glmocr_utils.labels.pages import LeftOut, PageFile
@@ -23,11 +29,14 @@ from glmocr_utils.records import Label, PageRef, label_from_json, label_to_json
 
 LABELS = "labels.jsonl"
 LEFT_OUT = "left_out.jsonl"
+LOCK = ".lock"
 
 # What a page's label is known by: document_sha256, page_index, task.
 PageKey = tuple[str, int, str]
 
 PRECEDENCE = {"draft": 0, "silver": 1, "gold": 2}
+
+Item = TypeVar("Item")  # what a source is given: a page, as a rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +62,25 @@ def key_of(page: Label | PageFile) -> PageKey:
 
 
 class LabelStore:
-    """The label set in a folder. One process at a time may write to it.
+    """The label set in a folder.
 
     Raises:
         ValueError: a line, other than a half-written last one, is not a label.
+        BlockingIOError: from what writes, while another process writes to the folder.
     """
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
+        # one for all stores of this process in the folder, free again when the process ends
+        self._lock = FileLock(
+            self.directory.resolve() / LOCK, timeout=0, is_singleton=True, thread_local=False
+        )
         self._history: dict[PageKey, list[Label]] = defaultdict(list)
         self._left_out: dict[tuple[str, str, int], LeftOut] = {}
-        for label in self._read(LABELS, label_from_json):
-            self._history[key_of(label)].append(label)
-        for left_out in self._read(LEFT_OUT, _left_out_from_json):
-            self._left_out[_left_out_key(left_out)] = left_out
+        self._labels_file = _GrowingFile(self.directory / LABELS)
+        self._left_out_file = _GrowingFile(self.directory / LEFT_OUT)
+        self._take_in()
 
     def labels(self) -> list[Label]:
         """Every label ever added, page by page, each page's in the order they came."""
@@ -121,8 +134,9 @@ class LabelStore:
 
     def add(self, label: Label) -> None:
         """Append a label; it is on the disk when this returns."""
-        self._append(LABELS, label_to_json(label))
-        self._history[key_of(label)].append(label)
+        with self._writing():
+            self._labels_file.append(label_to_json(label))
+            self._take_in()
 
     def reject(self, label: Label, reviewer: str) -> Label:
         """Append that a person found this label's text wrong."""
@@ -139,34 +153,36 @@ class LabelStore:
     def record(
         self,
         source: str,
-        pages: Iterable[PageFile],
-        label_pages: Callable[[Iterator[PageFile]], Iterable[Label | LeftOut]],
+        items: Iterable[Item],
+        label_items: Callable[[Iterator[Item]], Iterable[Label | LeftOut]],
+        is_there: Callable[[Item], bool] | None = None,
         *,
-        prompt: str | None = None,
         progress: bool = True,
     ) -> LabelRun:
         """Run a source over the pages that it has not labelled yet, and keep what it gives.
 
         Args:
             source: its name in the labels.
-            label_pages: takes the missing pages and gives a `Label` or a `LeftOut` for each.
-            prompt: what an llm is asked; another prompt labels a page anew.
+            items: the pages, or whatever the source makes its labels of.
+            label_items: takes the missing ones and gives a `Label` or a `LeftOut` for each.
+            is_there: whether one is labelled already; None asks `has`.
             progress: show a bar.
         """
-        bar = tqdm(pages, desc=source, unit="page", disable=not progress)
+        is_there = is_there or (lambda page: self.has(page, source))
+        bar = tqdm(items, desc=source, unit="page", disable=not progress)
         already_there = labelled = 0
 
-        def missing() -> Iterator[PageFile]:
+        def missing() -> Iterator[Item]:
             nonlocal already_there
-            for page in bar:
-                if self.has(page, source, prompt):
+            for item in bar:
+                if is_there(item):
                     already_there += 1
                 else:
-                    yield page
+                    yield item
 
         left_out = []
-        with bar:
-            for outcome in label_pages(missing()):
+        with self._writing(), bar:
+            for outcome in label_items(missing()):
                 if isinstance(outcome, Label):
                     self.add(outcome)
                     labelled += 1
@@ -176,35 +192,83 @@ class LabelStore:
         return LabelRun(source, labelled, already_there, tuple(left_out))
 
     def _add_left_out(self, left_out: LeftOut) -> None:
-        key = _left_out_key(left_out)
-        if self._left_out.get(key) != left_out:  # a rerun gives the same reason again
-            self._append(LEFT_OUT, _left_out_to_json(left_out))
-            self._left_out[key] = left_out
+        if self._left_out.get(_left_out_key(left_out)) != left_out:  # a rerun says the same again
+            self._left_out_file.append(_left_out_to_json(left_out))
+            self._take_in()
 
-    def _append(self, name: str, line: str) -> None:
-        with (self.directory / name).open("ab") as file:
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Hold the lock, and know what others have written until now."""
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise BlockingIOError(
+                f"another process writes to the label set {str(self.directory)!r}; wait until it "
+                "is done or end it, then try again"
+            ) from None
+        try:
+            self._labels_file.cut_torn_line()
+            self._left_out_file.cut_torn_line()
+            self._take_in()
+            yield
+        finally:
+            self._lock.release()
+
+    def _take_in(self) -> None:
+        """Read what the files hold beyond what was read before."""
+        for label in self._labels_file.new_lines(label_from_json):
+            self._history[key_of(label)].append(label)
+        for left_out in self._left_out_file.new_lines(_left_out_from_json):
+            self._left_out[_left_out_key(left_out)] = left_out
+
+
+class _GrowingFile:
+    """A file of lines that only grows, and how far it has been read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._bytes_read = 0
+        self._lines_read = 0
+
+    def append(self, line: str) -> None:
+        with self.path.open("ab") as file:
             # half a surrogate pair in a path has no UTF-8 form
             file.write(line.encode("utf-8", "replace") + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
-    def _read(self, name: str, parse: Callable[[str], object]) -> Iterator:
-        path = self.directory / name
-        if not path.exists():
-            return
-        content = path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            with path.open("r+b") as file:
-                file.truncate(whole)
-        for number, line in enumerate(content[:whole].split(b"\n")[:-1], start=1):
+    def cut_torn_line(self) -> None:
+        """Take away the half of a line that a crash left; only who holds the lock may do this."""
+        rest = self._unread()
+        torn = len(rest) - (rest.rfind(b"\n") + 1)
+        if torn:
+            os.truncate(self.path, self._bytes_read + len(rest) - torn)
+
+    def new_lines(self, parse: Callable[[str], object]) -> Iterator:
+        """What the whole lines say that were not read before.
+
+        Raises:
+            ValueError: `parse` refuses one.
+        """
+        content = self._unread()
+        for line in content.split(b"\n")[:-1]:
             try:
-                yield parse(line.decode())
+                parsed = parse(line.decode())
             except ValueError as error:
                 raise ValueError(
-                    f"{str(path)!r}, line {number}, is damaged: {error}; repair or delete that "
-                    "line, or choose another output_dir"
+                    f"{str(self.path)!r}, line {self._lines_read + 1}, is damaged: {error}; repair "
+                    "or delete that line, or choose another output_dir"
                 ) from error
+            self._bytes_read += len(line) + 1
+            self._lines_read += 1
+            yield parsed
+
+    def _unread(self) -> bytes:
+        if not self.path.exists() or self.path.stat().st_size == self._bytes_read:
+            return b""
+        with self.path.open("rb") as file:
+            file.seek(self._bytes_read)
+            return file.read()
 
 
 def _left_out_key(left_out: LeftOut) -> tuple[str, str, int]:
@@ -219,7 +283,6 @@ def _left_out_to_json(left_out: LeftOut) -> str:
 def _left_out_from_json(line: str) -> LeftOut:
     try:
         record = json.loads(line)
-        names = ("document_path", "document_sha256", "page_index")
-        return LeftOut(page=PageRef(*(record.pop(name) for name in names)), **record)
+        return LeftOut(page=PageRef.pop_from(record), **record)
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"not a page that was left out ({error})") from error

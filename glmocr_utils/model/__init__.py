@@ -3,12 +3,14 @@
 from glmocr_utils.model.attention import AttentionChoice, choose_attention
 from glmocr_utils.model.loading import LoadedModel, load_model, load_processor
 from glmocr_utils.model.source import DEFAULT_MODEL, ModelLoadError
+from glmocr_utils.model.trained_for import TrainedFor
 
 __all__ = [
     "DEFAULT_MODEL",
     "AttentionChoice",
     "LoadedModel",
     "ModelLoadError",
+    "TrainedFor",
     "choose_attention",
     "load_model",
     "load_processor",

@@ -23,7 +23,8 @@ from glmocr_utils.model.source import (
     first_line,
     resolve_adapter,
 )
-from glmocr_utils.prompt import stop_token_ids
+from glmocr_utils.model.trained_for import TrainedFor, read_trained_for
+from glmocr_utils.prompt import PromptStyle, limit_page_pixels, stop_token_ids
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -40,6 +41,7 @@ class LoadedModel:
         revision: commit on the hub; None for a folder.
         adapter: hub id or folder of the adapter on top; None without one.
         attention: what computes the attention, and why.
+        trained_for: how a fine-tuned model must be used; None for one that was not.
     """
 
     model: "PreTrainedModel | PeftModel"
@@ -48,6 +50,7 @@ class LoadedModel:
     revision: str | None
     adapter: str | None
     attention: AttentionChoice
+    trained_for: TrainedFor | None = None
 
     @property
     def device(self) -> torch.device:
@@ -61,6 +64,11 @@ class LoadedModel:
     def stop_token_ids(self) -> list[int]:
         """Every token that ends a page; GLM-OCR has two."""
         return self.model.generation_config.eos_token_id
+
+    @property
+    def prompt_style(self) -> PromptStyle:
+        """The style of the prompt that the model was trained with."""
+        return "default" if self.trained_for is None else self.trained_for.prompt_style
 
     def describe(self) -> str:
         """One line for people: what is loaded, where, and how it attends."""
@@ -121,6 +129,9 @@ def load_model(
             output_loading_info=True,
         )
         _take_greedy_generation(model, processor)
+        trained_for = read_trained_for(adapter or model_id, adapter_source or source)
+        if trained_for is not None and trained_for.max_pixels is not None:
+            limit_page_pixels(processor, trained_for.max_pixels)  # an adapter has no processor
     except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
         raise ModelLoadError(
             f"The model {model_id} cannot be loaded: {first_line(error)}"
@@ -134,7 +145,7 @@ def load_model(
     commit = cached_commit(model_id, revision) if source else None
     if adapter is not None:
         model = _add_adapter(model, model_id, adapter, adapter_source)
-    return LoadedModel(model.eval(), processor, model_id, commit, adapter, attention)
+    return LoadedModel(model.eval(), processor, model_id, commit, adapter, attention, trained_for)
 
 
 def load_processor(model_id: str = DEFAULT_MODEL, adapter: str | None = None) -> ProcessorMixin:

@@ -12,10 +12,14 @@ from glmocr_utils.records.decision import (
     Coverage,
     Decision,
     append_decisions,
+    finish_of,
     read_decisions,
+    reviews_of,
+    standing,
 )
 from glmocr_utils.records.label import Label, LabelStatus, label_from_json, label_to_json
 from glmocr_utils.records.ocr_result import (
+    FINISH_WARNINGS,
     Alternative,
     FinishReason,
     OcrResult,
@@ -28,6 +32,7 @@ from glmocr_utils.records.ocr_result import (
 from glmocr_utils.records.pages import FailedPage, FailureStatus, PageImage, PageRef
 
 __all__ = [
+    "FINISH_WARNINGS",
     "Action",
     "Alternative",
     "Coverage",
@@ -42,11 +47,14 @@ __all__ = [
     "PageRef",
     "TokenProb",
     "append_decisions",
+    "finish_of",
     "from_json",
     "label_from_json",
     "label_to_json",
     "read_decisions",
     "read_results",
+    "reviews_of",
+    "standing",
     "to_json",
     "write_results",
 ]

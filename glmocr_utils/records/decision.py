@@ -62,6 +62,33 @@ class Decision:
             )
 
 
+def standing(decisions: Iterable[Decision]) -> list[Decision]:
+    """The decisions of one review that were not undone, in their order."""
+    decisions = list(decisions)
+    undone = {decision.step for decision in decisions if decision.action == "undo"}
+    return [
+        decision
+        for decision in decisions
+        if decision.action != "undo" and decision.step not in undone
+    ]
+
+
+def reviews_of(decisions: Iterable[Decision]) -> list[list[Decision]]:
+    """The decisions parted into reviews: those about one reading of one page belong together."""
+    reviews: dict[tuple[object, ...], list[Decision]] = {}
+    for decision in decisions:
+        reading = (decision.model_id, decision.revision, decision.adapter, decision.prompt)
+        page = (decision.document_sha256, decision.page_index, decision.text_sha256)
+        reviews.setdefault((*page, *reading), []).append(decision)
+    return list(reviews.values())
+
+
+def finish_of(review: Iterable[Decision]) -> Decision | None:
+    """The decision that finished a review; None where it was undone, or others came after it."""
+    last = (standing(review) or [None])[-1]
+    return last if last and last.action == "finish" else None
+
+
 def append_decisions(path: Path, decisions: Iterable[Decision]) -> None:
     """Append and wait until it is on disk: a crash later loses nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -72,9 +72,6 @@ def label_from_json(line: str) -> Label:
     """
     try:
         record = json.loads(line)
-        page = PageRef(
-            *(record.pop(name) for name in ("document_path", "document_sha256", "page_index"))
-        )
-        return Label(page=page, **record)
+        return Label(page=PageRef.pop_from(record), **record)
     except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"not a label: {line[:80]!r} ({error})") from error

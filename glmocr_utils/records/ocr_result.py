@@ -12,6 +12,11 @@ from glmocr_utils.records.checks import check_one_of
 from glmocr_utils.records.pages import PageRef
 
 FinishReason = Literal["stop", "length", "loop"]
+# What a person must know of a page that the model did not end itself.
+FINISH_WARNINGS: dict[FinishReason, str] = {
+    "length": "The token limit ended this page: its text is cut off. Raise max_tokens to read on.",
+    "loop": "The model repeated itself and was stopped: the end is not what the page says.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +147,7 @@ def from_json(line: str) -> OcrResult:
     """
     try:
         record = json.loads(line)
-        page = PageRef(
-            document_path=record.pop("document_path"),
-            document_sha256=record.pop("document_sha256"),
-            page_index=record.pop("page_index"),
-        )
+        page = PageRef.pop_from(record)
         tokens = tuple(
             TokenProb(
                 token_id=token["token_id"],

@@ -1,7 +1,7 @@
 """Pages: which one, its image, and why one could not be read."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from PIL import Image
@@ -35,6 +35,15 @@ class PageRef:
     def page_number(self) -> int:
         """1-based, for people and file names."""
         return self.page_index + 1
+
+    @classmethod
+    def pop_from(cls, record: dict) -> "PageRef":
+        """Take the page's fields out of a JSON record, in which they stand beside others.
+
+        Raises:
+            KeyError: one of them is missing.
+        """
+        return cls(*(record.pop(field.name) for field in fields(cls)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,12 +134,17 @@ def _without_transparency(path: Path, page_index: int, frame: ImageFile.ImageFil
     if frame.mode.startswith("I;16"):
         return frame.convert("I").point(lambda grey: grey * (1 / 257)).convert("L")
     if frame.has_transparency_data:
-        colour = frame.convert("RGBA")
-        page = Image.new("RGB", colour.size, "white")
-        page.paste(colour, mask=colour)
-        page.info = frame.info  # holds the EXIF orientation
-        return page
+        return on_white(frame)
     return frame.convert("L" if frame.mode in ("1", "L") else "RGB")
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """An image with transparency as RGB, laid on white paper."""
+    colour = image.convert("RGBA")
+    page = Image.new("RGB", colour.size, "white")
+    page.paste(colour, mask=colour)
+    page.info = image.info  # holds the EXIF orientation
+    return page
 
 
 def _reduced(image: Image.Image, max_pixels: int) -> Image.Image:

@@ -1,11 +1,11 @@
 """A page under review: its lines as they are now, and the same correction elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rapidfuzz.distance import Levenshtein
 
-from glmocr_utils.records import Action, Coverage, OcrResult
+from glmocr_utils.records import Action, Coverage, Decision, OcrResult
 from glmocr_utils.review.places import Place
 
 
@@ -16,7 +16,7 @@ class PageReview:
     Attributes:
         result: what was read.
         places: what is to be checked, in reading order.
-        lines: the text as it is now.
+        lines: the text as it is now; a correction may put several lines in one's place, or none.
         decided: action by `place_id`.
         coverage: how thoroughly the page was finished, None while it is not.
     """
@@ -28,24 +28,46 @@ class PageReview:
     coverage: Coverage | None = field(init=False)
 
     def __post_init__(self) -> None:
-        self.reset()
+        self.replay([])
 
-    def reset(self) -> None:
-        self.lines = self.result.text.split("\n")
-        self.decided = {}
-        self.coverage = None
+    def replay(self, decisions: Iterable[Decision]) -> None:
+        """Begin anew with what was read, and do what was decided and not undone."""
+        self.lines, self.decided, self.coverage = self.original_lines, {}, None
+        for decision in decisions:
+            if decision.action == "finish":
+                self.coverage = decision.coverage
+                continue
+            self.coverage = None  # whoever goes on with a finished page has not finished it
+            if self.find_place(decision.place_id):  # not a line that the reviewer went to
+                self.decided[decision.place_id] = decision.action
+            if decision.action == "correct":
+                self.lines[decision.line_index] = decision.after
+
+    @property
+    def original_lines(self) -> list[str]:
+        return self.result.text.split("\n")
 
     @property
     def text(self) -> str:
-        return "\n".join(self.lines)
+        """The text as it is now, without the lines that were corrected to nothing."""
+        pairs = zip(self.lines, self.original_lines, strict=True)
+        return "\n".join(line for line, original in pairs if line or not original)
 
     @property
     def open_places(self) -> list[Place]:
         return [place for place in self.places if place.place_id not in self.decided]
 
+    def line_place(self, line_index: int) -> Place:
+        """A line as a place, for a reviewer who found something that no place points at."""
+        end = len(self.original_lines[line_index])
+        return Place("line", line_index, end, end, "", None)
+
+    def find_place(self, place_id: str | None) -> Place | None:
+        return next((place for place in self.places if place.place_id == place_id), None)
+
     def span_of(self, place: Place) -> tuple[int, int]:
         """Where a place now stands in its line, which may have been edited since."""
-        original = self.result.text.split("\n")[place.line_index]
+        original = self.original_lines[place.line_index]
         return _carry_over(original, self.lines[place.line_index], place.start, place.end)
 
 
@@ -94,7 +116,9 @@ def replace_word(line: str, before: str, after: str) -> str:
 def _carry_over(original: str, current: str, start: int, end: int) -> tuple[int, int]:
     """Where characters `start` to `end` of a line are after it was edited."""
     new_start, new_end = start, end
-    if original != current:
+    if start == len(original):
+        new_start = new_end = len(current)  # the end of the line stays the end
+    elif original != current:
         new_start = new_end = None
         for block in Levenshtein.opcodes(original, current):
             if new_start is None and start <= block.src_end:

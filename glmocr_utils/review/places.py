@@ -10,7 +10,7 @@ import numpy as np
 from glmocr_utils.confidence import Calibration, alternative_words, words_of_tokens
 from glmocr_utils.records import OcrResult
 
-PlaceKind = Literal["unsure", "audit", "loop", "length"]
+PlaceKind = Literal["unsure", "audit", "loop", "length", "line"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +20,12 @@ class Place:
     Attributes:
         kind: `unsure` (a doubtful word or several in a row), `audit` (a sure one, drawn at random;
             the reviewer is not told), `loop` or `length` (the page's end, which did not come by
-            itself).
+            itself), or `line` (the end of a line that the reviewer went to).
         line_index: of the line in the page's text, from 0.
         start, end: characters within that line.
         text: those characters.
-        prob: the lowest probability in it, calibrated where a calibration was given.
+        prob: the lowest probability in it, calibrated where a calibration was given; None for a
+            `line`.
         choices: (what could stand there instead, probability), best first.
     """
 
@@ -33,7 +34,7 @@ class Place:
     start: int
     end: int
     text: str
-    prob: float
+    prob: float | None
     choices: tuple[tuple[str, float], ...] = ()
 
     @property

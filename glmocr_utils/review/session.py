@@ -1,7 +1,8 @@
 """A review of pages, without a screen: what is to be checked, what was decided, what it now says.
 
 The state is nothing but the read pages and the log of decisions, so that whoever opens them again,
-after a crash or a year, goes on where the last one stopped.
+after a crash or a year, goes on where the last one stopped. The texts of finished pages are written
+beside the log, in `reviewed/`.
 """
 
 import hashlib
@@ -22,7 +23,9 @@ from glmocr_utils.records import (
     PageRef,
     append_decisions,
     read_decisions,
+    standing,
 )
+from glmocr_utils.review.finished_texts import text_files, write_text
 from glmocr_utils.review.page_review import Offer, PageReview, find_same, replace_word
 from glmocr_utils.review.places import Place, find_places
 
@@ -38,6 +41,7 @@ class ReviewSession:
         log_path: the append-only JSONL; decisions in it that belong to these pages count.
         images: page images by page; pages may lack one.
         reviewer: who decides.
+        calibration: of the model that read the pages; its probabilities choose the places.
         find_options: those of `find_places`.
     """
 
@@ -55,12 +59,16 @@ class ReviewSession:
             raise ValueError("there is no page to review; read some with notebook 02 first")
         self.log_path = Path(log_path)
         self.reviewer = reviewer
+        self.calibration = calibration
         self._images = images or {}
         self._image_hashes: dict[PageRef, str | None] = {}
         self.pages = [
             PageReview(result, find_places(result, calibration=calibration, **find_options))
             for result in results
         ]
+        self.text_files = text_files(
+            (result.page for result in results), self.log_path.parent / "reviewed"
+        )
         self._number_of = {_key(page.result): n for n, page in enumerate(self.pages)}
         self._decisions: list[list[Decision]] = [[] for _ in self.pages]
         self._step = 0
@@ -73,6 +81,11 @@ class ReviewSession:
     def image(self, number: int) -> PageImage | None:
         """The image of page `number`."""
         return self._images.get(self.pages[number].result.page)
+
+    @property
+    def unfinished(self) -> list[int]:
+        """The numbers of the pages that are not finished."""
+        return [number for number, page in enumerate(self.pages) if page.coverage is None]
 
     def next_open(
         self, number: int, place: Place | None = None, order: Order = "reading"
@@ -119,17 +132,17 @@ class ReviewSession:
 
     def accept(self, number: int, place: Place) -> None:
         """The place is right as it stands."""
-        self._decide(number, [self._about("accept", number, place)])
+        self._decide({number: [self._about("accept", number, place)]})
 
     def unsure(self, number: int, place: Place) -> None:
         """The person cannot tell."""
-        self._decide(number, [self._about("unsure", number, place)])
+        self._decide({number: [self._about("unsure", number, place)]})
 
     def accept_rest(self, number: int) -> None:
         """All places of the page that are still open are right."""
         places = self.pages[number].open_places
         if places:
-            self._decide(number, [self._about("accept", number, place) for place in places])
+            self._decide({number: [self._about("accept", number, place) for place in places]})
 
     def choose(self, number: int, place: Place, choice: str) -> Offer | None:
         """Put `choice` in the place's stead; see `correct_line`."""
@@ -139,60 +152,68 @@ class ReviewSession:
         return self.correct_line(number, place, f"{line[:start]}{choice}{line[end:]}")
 
     def correct_line(self, number: int, place: Place, after: str) -> Offer | None:
-        """The place's line reads `after`.
+        """The place's line reads `after`: several lines where some were missing, or nothing.
 
         Returns:
             The same correction elsewhere, if there are such places: for `apply_offer`.
-
-        Raises:
-            ValueError: `after` holds a line end; a line is corrected, not made two.
         """
-        if "\n" in after:
-            raise ValueError("a corrected line has no line end; correct the lines one by one")
         page = self.pages[number]
         before = page.lines[place.line_index]
         if after == before:
             self.accept(number, place)
             return None
-        self._decide(number, [self._about("correct", number, place, after)])
+        self._decide({number: [self._about("correct", number, place, after)]})
         return find_same(self.pages, before, after, place)
 
     def apply_offer(self, offer: Offer) -> int:
         """Make an offered correction at all its places; returns at how many.
 
-        They are one step of each page that they stand on, so that undoing takes back a page's.
+        They are one step, so that undoing takes all of them back.
         """
-        made = 0
-        for number in sorted({number for number, _ in offer.places}):
-            step: list[Decision] = []
-            lines = dict(enumerate(self.pages[number].lines))
-            for at, place in offer.places:
-                if at != number or place.place_id in self.pages[number].decided:
-                    continue
-                after = replace_word(lines[place.line_index], offer.before, offer.after)
-                if after != lines[place.line_index]:
-                    decision = self._about("correct", number, place, after)
-                    step.append(replace(decision, before=lines[place.line_index]))
-                    lines[place.line_index] = after
-            if step:
-                self._decide(number, step)
-                made += len(step)
-        return made
+        step: dict[int, list[Decision]] = {}
+        lines: dict[tuple[int, int], str] = {}  # a line may hold several of the places
+        for number, place in offer.places:
+            page, at = self.pages[number], (number, place.line_index)
+            before = lines.get(at, page.lines[place.line_index])
+            after = replace_word(before, offer.before, offer.after)
+            if place.place_id not in page.decided and after != before:
+                decision = self._about("correct", number, place, after)
+                step.setdefault(number, []).append(replace(decision, before=before))
+                lines[at] = after
+        if step:
+            self._decide(step)
+        return sum(map(len, step.values()))
 
     def finish(self, number: int, coverage: Coverage) -> None:
-        """The page is done; `fully_read` says that all of it was read, not only the places."""
+        """The page is done, and its text is written to its file in `text_files`.
+
+        Args:
+            coverage: `fully_read` says that all of it was read, not only the places.
+        """
         page = self.pages[number]
         text = {"before": page.result.text, "after": page.text}
-        self._decide(number, [self._decision("finish", number, coverage=coverage, **text)])
+        self._decide({number: [self._decision("finish", number, coverage=coverage, **text)]})
 
-    def undo(self, number: int) -> bool:
-        """Take back the last step on a page; False when there is none."""
-        standing = _standing(self._decisions[number])
-        if not standing:
-            return False
-        step = standing[-1].step
-        self._decide(number, [self._decision("undo", number, step=step)])
-        return True
+    def undo(self) -> tuple[int, Place | None] | None:
+        """Take back the last step, on every page that it changed.
+
+        Returns:
+            The number of its first page, and the place there that is open again (None if it was
+            the page's finish); or None when there is no step left.
+        """
+        left = {n: of_page for n, ds in enumerate(self._decisions) if (of_page := standing(ds))}
+        if not left:
+            return None
+        step = max(of_page[-1].step for of_page in left.values())
+        undone = {n: of_page for n, of_page in left.items() if of_page[-1].step == step}
+        self._decide({n: [self._decision("undo", n, step=step)] for n in undone})
+        number, decisions = next(iter(undone.items()))
+        first = next(decision for decision in decisions if decision.step == step)
+        page = self.pages[number]
+        place = page.find_place(first.place_id)
+        if place is None and first.line_index is not None:
+            place = page.line_place(first.line_index)
+        return number, place
 
     # how it is kept
 
@@ -205,7 +226,7 @@ class ReviewSession:
             number,
             place_id=place.place_id,
             kind=place.kind,
-            prob=round(place.prob, 6),
+            prob=None if place.prob is None else round(place.prob, 6),
             line_index=place.line_index,
             before=before,
             after=before if after is None else after,
@@ -233,35 +254,35 @@ class ReviewSession:
             **fields,
         )
 
-    def _decide(self, number: int, decisions: Sequence[Decision]) -> None:
-        append_decisions(self.log_path, decisions)
-        self.saved_at = datetime.now()
+    def _decide(self, step: Mapping[int, Sequence[Decision]]) -> None:
+        """One step, by page number: first on disk, then counted."""
+        append_decisions(self.log_path, [d for of_page in step.values() for d in of_page])
+        self.saved_at = datetime.now().astimezone()
         self._asked_at = time.monotonic()
         self._step += 1
-        self._decisions[number] += decisions
-        self._rebuild(number)
+        for number, decisions in step.items():
+            page = self.pages[number]
+            was_finished = page.coverage is not None
+            self._decisions[number] += decisions
+            page.replay(standing(self._decisions[number]))
+            if page.coverage:
+                write_text(self.text_files[page.result.page], page.text)
+            elif was_finished:
+                self.text_files[page.result.page].unlink(missing_ok=True)
 
     def _replay(self) -> None:
-        """Take from the log what was decided about these pages."""
+        """Take from the log what was decided about these pages; lost texts are written again."""
         for decision in read_decisions(self.log_path):
             self._step = max(self._step, decision.step + 1)
             number = self._number_of.get(_key(decision))
             if number is not None:
                 self._decisions[number].append(decision)
-        for number in range(len(self.pages)):
-            self._rebuild(number)
-
-    def _rebuild(self, number: int) -> None:
-        page = self.pages[number]
-        page.reset()
-        for decision in _standing(self._decisions[number]):
-            if decision.action == "finish":
-                page.coverage = decision.coverage
-                continue
-            page.coverage = None  # whoever goes on with a finished page has not finished it
-            page.decided[decision.place_id] = decision.action
-            if decision.action == "correct":
-                page.lines[decision.line_index] = decision.after
+                self.saved_at = datetime.fromisoformat(decision.time)
+        for number, page in enumerate(self.pages):
+            page.replay(standing(self._decisions[number]))
+            file = self.text_files[page.result.page]
+            if page.coverage and not file.exists():
+                write_text(file, page.text)
 
     def _image_sha256(self, number: int) -> str | None:
         page = self.pages[number].result.page
@@ -271,16 +292,6 @@ class ReviewSession:
                 hashlib.sha256(image.image.tobytes()).hexdigest() if image else None
             )
         return self._image_hashes[page]
-
-
-def _standing(decisions: Sequence[Decision]) -> list[Decision]:
-    """The decisions that were not undone."""
-    undone = {decision.step for decision in decisions if decision.action == "undo"}
-    return [
-        decision
-        for decision in decisions
-        if decision.action != "undo" and decision.step not in undone
-    ]
 
 
 def _key(read: OcrResult | Decision) -> tuple[object, ...]:

@@ -4,17 +4,19 @@
 const HELP = [
   ["Enter", "it is right, next place"],
   ["1 – 5", "take that alternative"],
-  ["type, or F2", "edit the line; Enter saves, Esc cancels"],
+  ["type, or F2", "edit the line: Enter saves, Esc cancels, Shift+Enter begins a missing line"],
   ["Space", "cannot tell"],
   ["Tab, Shift+Tab", "next, previous place without deciding"],
-  ["Ctrl+Z", "undo on this page"],
+  ["↓, ↑", "line by line, to read all of it; Esc goes back to the places"],
+  ["Ctrl+Z", "undo"],
   ["A (Shift+A)", "all that is left on this page is right"],
-  ["Y", "make the offered correction elsewhere"],
+  ["Y (Shift+Y)", "make the offered correction elsewhere"],
   ["PageUp, PageDown", "previous, next page"],
   ["+, −", "zoom the page image"],
   ["R", "at the end of a page: I read all of it"],
   ["Esc", "leave the review"],
 ];
+const PATIENCE_MS = 3000;
 
 function element(tag, options = {}, ...children) {
   const { className, title, onClick, ...attributes } = options;
@@ -44,7 +46,7 @@ function minutes(seconds) {
 
 function render({ model, el }) {
   const view = { page: null, state: null, images: new Map(), zoom: 1, editing: false, help: false,
-    waiting: null, keys: [] };
+    waiting: null, silent: false, keys: [], isNew: true };
   const root = element("div", { className: "glmocr-review", tabindex: "0", role: "application",
     "aria-label": "Review of doubtful places", "data-lm-suppress-shortcuts": "true" });
   const parts = Object.fromEntries(
@@ -56,19 +58,51 @@ function render({ model, el }) {
   el.append(root);
 
   // Who types faster than the kernel answers must not have a key land on the wrong place: keys wait
-  // until the answer to the one before is drawn.
-  const tell = (message) => {
+  // until the answer to the one before is drawn. A line that is being edited is saved or left first.
+  function tell(message) {
+    if (view.editing) return;
     model.send(message);
     if (message.do === "image") return;
-    view.waiting = performance.now();
     root.setAttribute("aria-busy", "true");
-  };
-  const isWaiting = () => view.waiting !== null && performance.now() - view.waiting < 3000;
-  const place = () => view.page.places.find((p) => p.id === view.state.place) ?? null;
+    clearTimeout(view.waiting);
+    view.waiting = setTimeout(() => {
+      view.silent = true;
+      view.keys = [];
+      warn("The kernel does not answer, so nothing is saved now. Wait if it is busy; if it was restarted, run this cell again.");
+    }, PATIENCE_MS);
+  }
+
+  function answered() {
+    clearTimeout(view.waiting);
+    view.waiting = null;
+    view.silent = false;
+    root.setAttribute("aria-busy", "false");
+  }
+
+  function warn(text) {
+    parts.offer.hidden = false;
+    parts.offer.replaceChildren(element("strong", { className: "warning" }, text));
+  }
+
+  const place = () => view.state.place;
+
+  // Keys work at once, unless somebody is typing elsewhere or cannot see what they would do.
+  function takeFocus() {
+    const { top, bottom } = root.getBoundingClientRect();
+    const isSeen = bottom > 0 && top < window.innerHeight;
+    const isTyping = document.activeElement?.closest("input, textarea, [contenteditable=true]");
+    if (!isSeen || isTyping) return;
+    root.focus({ preventScroll: true });
+    // when the notebook is done with scrolling to the cell below
+    requestAnimationFrame(() => setTimeout(() => root.scrollIntoView({ block: "nearest" })));
+  }
 
   function button(label, key, onClick, className = "") {
     const node = element("button", { className, type: "button",
-      onClick: () => { onClick(); root.focus({ preventScroll: true }); } },
+      onClick: () => {
+        if (!view.waiting) onClick();
+        (view.editing ? parts.line.querySelector("textarea") : root).focus({ preventScroll: true });
+      } },
       label, key ? element("kbd", {}, key) : null);
     // the review's own keys stay the review's, also after a click
     node.tabIndex = -1;
@@ -86,8 +120,9 @@ function render({ model, el }) {
       : `Nothing left to check ${where}.`;
     parts.head.replaceChildren(
       element("strong", {}, first),
-      element("span", { className: "soft" }, " Enter = correct, type = fix, ? = keys."),
-      element("span", { className: "name" }, visible(`${page.name}, page ${page.page_number}`)),
+      element("span", { className: "soft keys" }, "Enter = correct, type = fix, ? = keys."),
+      element("span", { className: "name" },
+        visible(`${page.name}, page ${page.page_number} · ${page.errors}`)),
     );
   }
 
@@ -97,7 +132,7 @@ function render({ model, el }) {
     if (!page.has_image) return;
     const url = view.images.get(page.number);
     if (!url) {
-      parts.image.replaceChildren(element("p", { className: "soft" }, "loading the page image …"));
+      parts.image.replaceChildren(element("div", { className: "frame soft" }, "loading the page image …"));
       tell({ do: "image", number: page.number });
       return;
     }
@@ -136,7 +171,7 @@ function render({ model, el }) {
       return;
     }
     const text = state.lines[current.line];
-    const [start, end] = state.spans[current.id];
+    const [start, end] = state.span;
     const marked = element("mark", {}, visible(slice(text, start, end)) || "⏎");
     parts.line.replaceChildren(
       element("span", { className: "number" }, String(current.line + 1)),
@@ -150,12 +185,17 @@ function render({ model, el }) {
         element("small", {}, ` ${prob.toFixed(2)}`)), String(index + 1),
         () => tell({ do: "choose", index }))));
     parts.buttons.replaceChildren(
-      button("Correct", "Enter", () => tell({ do: "accept" }), "main"),
+      current.is_line
+        ? button("Next line", "Enter", () => tell({ do: "accept" }), "main")
+        : button("Correct", "Enter", () => tell({ do: "accept" }), "main"),
       button("Edit", "F2", () => edit()),
-      button("Cannot tell", "Space", () => tell({ do: "unsure" })),
+      current.is_line
+        ? button("Back to the places", "Esc", () => tell({ do: "open_place" }))
+        : button("Cannot tell", "Space", () => tell({ do: "unsure" })),
+      button("Back", "Shift+Tab", () => tell({ do: "skip", back: true })),
       button("Skip", "Tab", () => tell({ do: "skip" })),
       button("Undo", "Ctrl+Z", () => tell({ do: "undo" })),
-      button("All the rest is right", "A", () => tell({ do: "rest" })),
+      button("The rest is right", "A", () => tell({ do: "rest" })),
       button("Keys", "?", () => toggleHelp()),
     );
   }
@@ -175,6 +215,7 @@ function render({ model, el }) {
     parts.buttons.replaceChildren(
       button("Done, next page", "Enter", () => finish("flags_checked"), "main"),
       button("Done, and I read all of it", "R", () => finish("fully_read")),
+      button("Read line by line", "↓", () => tell({ do: "line_at", line: 0 })),
       button("Undo", "Ctrl+Z", () => tell({ do: "undo" })),
       button("Keys", "?", () => toggleHelp()),
     );
@@ -218,13 +259,17 @@ function render({ model, el }) {
       const open = here.filter((p) => !(p.id in state.decided));
       if (here.length) row.append(element("span", { className: "soft dots", title: "places on this line" },
         here.map((p) => (p.id in state.decided ? "●" : "○")).join("")));
-      if (here.length) row.addEventListener("click", () =>
-        { tell({ do: "place", place_id: (open[0] ?? here[0]).id }); root.focus({ preventScroll: true }); });
+      row.addEventListener("click", () => {
+        if (view.waiting || view.editing) return;
+        if (here.length) tell({ do: "place", place_id: (open[0] ?? here[0]).id });
+        else tell({ do: "line_at", line: index });
+        root.focus({ preventScroll: true });
+      });
       if (current && current.line === index) row.classList.add("current");
       return row;
     }));
     const row = parts.text.querySelector(".current");
-    if (row) parts.text.scrollTop = row.offsetTop - parts.text.offsetTop - parts.text.clientHeight / 2;
+    if (row) parts.text.scrollTop = row.offsetTop - parts.text.clientHeight / 2;
   }
 
   function drawFoot() {
@@ -259,20 +304,27 @@ function render({ model, el }) {
     const current = place();
     if (!current) return;
     const text = view.state.lines[current.line];
-    const [start, end] = view.state.spans[current.id];
+    const [start, end] = view.state.span;
     const head = slice(text, 0, start);
     const middle = typed ?? slice(text, start, end);
-    const input = element("input", { type: "text", spellcheck: "false", autocomplete: "off",
+    const input = element("textarea", { rows: "1", spellcheck: "false", autocomplete: "off",
       "aria-label": `line ${current.line + 1}` });
     input.value = head + middle + slice(text, end);
     view.editing = true;
     parts.line.replaceChildren(element("span", { className: "number" }, String(current.line + 1)), input);
+    parts.choices.replaceChildren();
+    parts.buttons.replaceChildren(
+      button("Save", "Enter", () => typeInto(input, "Enter"), "main"),
+      button("Cancel", "Esc", () => typeInto(input, "Escape")),
+    );
     input.focus({ preventScroll: true });
     if (typed === null) input.setSelectionRange(head.length, head.length + middle.length);
     else input.setSelectionRange(head.length + typed.length, head.length + typed.length);
     input.addEventListener("keydown", (event) => {
       event.stopPropagation();
-      if (event.isComposing || !["Enter", "Escape"].includes(event.key)) return;
+      if (isSaving(event)) event.preventDefault();
+      const ends = event.key === "Escape" || (event.key === "Enter" && !event.shiftKey);
+      if (event.isComposing || !ends) return;
       event.preventDefault();
       typeInto(input, event.key);
     });
@@ -293,11 +345,15 @@ function render({ model, el }) {
 
   function pressed(event) {
     if (!view.state || view.editing) return;
-    if (isWaiting()) view.keys.push(event);
+    if (view.silent) return;
+    if (view.waiting) view.keys.push(event);
     else if (!act(event)) return;
     event.preventDefault();
     event.stopPropagation();
   }
+
+  // All is saved already, and the browser would offer to save the page.
+  const isSaving = (event) => (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s";
 
   // What a key does; false when it is none of the review's.
   function act(event) {
@@ -305,14 +361,21 @@ function render({ model, el }) {
     const modified = event.ctrlKey || event.metaKey || event.altKey;
     if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === "z") {
       tell({ do: "undo" });
-    } else if (modified) {
+    } else if (isSaving(event)) {
+      return true;
+    } else if (modified || (event.shiftKey && key === "Enter")) {
       return false;
     } else if (view.help && (key === "Escape" || key === "?" || key === "Enter")) {
       toggleHelp();
     } else if (key === "?") {
       toggleHelp();
+    } else if (key === "Escape" && place()?.is_line) {
+      tell({ do: "open_place" });
     } else if (key === "Escape") {
       root.blur();
+    } else if (key === "ArrowDown" || key === "ArrowUp") {
+      const from = place()?.line ?? (key === "ArrowDown" ? -1 : view.state.lines.length);
+      tell({ do: "line_at", line: from + (key === "ArrowDown" ? 1 : -1) });
     } else if (key === "Tab") {
       tell({ do: "skip", back: event.shiftKey });
     } else if (key === "PageDown" || key === "PageUp") {
@@ -323,7 +386,7 @@ function render({ model, el }) {
       else return false;
     } else if (key === "Enter") {
       tell({ do: "accept" });
-    } else if (key === " ") {
+    } else if (key === " " && !place().is_line) {
       tell({ do: "unsure" });
     } else if (key === "F2") {
       edit();
@@ -337,6 +400,9 @@ function render({ model, el }) {
       tell({ do: "choose", index: Number(key) - 1 });
     } else if (characters(key).length === 1) {
       edit(key);
+    } else if (key === "Dead" || key === "Process") {
+      edit(); // and the character that begins with this key goes into the line
+      return false;
     } else {
       return false;
     }
@@ -344,9 +410,9 @@ function render({ model, el }) {
   }
 
   function actOnWaitingKeys() {
-    while (view.keys.length && !isWaiting()) {
+    while (view.keys.length && !view.waiting) {
       const event = view.keys.shift();
-      if (view.editing) typeInto(parts.line.querySelector("input"), event.key);
+      if (view.editing) typeInto(parts.line.querySelector("textarea"), event.key);
       else act(event);
     }
   }
@@ -362,7 +428,7 @@ function render({ model, el }) {
     } else if (message.show === "state") {
       const isNewPage = view.state === null;
       view.state = message;
-      view.waiting = null;
+      answered();
       drawHead();
       if (isNewPage) drawImage();
       drawLine();
@@ -370,24 +436,27 @@ function render({ model, el }) {
       drawText();
       drawFoot();
       scrollImage();
-      root.setAttribute("aria-busy", "false");
+      if (view.isNew) takeFocus();
+      view.isNew = false;
       actOnWaitingKeys();
     } else if (message.show === "image") {
       const bytes = buffers[0].buffer ?? buffers[0];
       view.images.set(message.number, URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" })));
       if (view.page.number === message.number) drawImage();
     } else if (message.show === "refused") {
-      view.waiting = null;
+      answered();
       view.keys = [];
-      root.setAttribute("aria-busy", "false");
-      parts.offer.hidden = false;
-      parts.offer.replaceChildren(element("strong", { className: "warning" }, message.reason));
+      warn(message.reason);
+      const input = parts.line.querySelector("textarea"); // what was typed is not lost
+      view.editing = input !== null;
+      input?.focus({ preventScroll: true });
     }
   }
 
   model.on("msg:custom", received);
   tell({ do: "open" });
   return () => {
+    clearTimeout(view.waiting);
     model.off("msg:custom", received);
     for (const url of view.images.values()) URL.revokeObjectURL(url);
   };

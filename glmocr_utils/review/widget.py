@@ -5,26 +5,26 @@ neither texts nor images; the browser asks for what it shows.
 """
 
 import os
+from datetime import datetime
 from pathlib import Path
 
 import anywidget
+from IPython.display import HTML
 
-from glmocr_utils.confidence import lines_of_tokens, step_of
-from glmocr_utils.records import OcrResult
+from glmocr_utils.confidence import expected_errors, lines_of_tokens, step_of
+from glmocr_utils.display import show
+from glmocr_utils.records import FINISH_WARNINGS, OcrResult
 from glmocr_utils.review.page_review import Offer
 from glmocr_utils.review.places import Place
 from glmocr_utils.review.session import ReviewSession
+from glmocr_utils.review.static import review_html
 
 HERE = Path(__file__).parent
 MAX_IMAGE_WIDTH_PX = 2000  # enough to read small print when zoomed in
-WARNINGS = {
-    "length": "The token limit cut this page off. What follows on the page is missing here.",
-    "loop": "The model repeated itself here and was stopped. Compare the end with the page.",
-}
 
 
-def show_review(session: ReviewSession, review: bool | str = "auto") -> "ReviewWidget | None":
-    """The widget, where somebody can use it; otherwise nothing, and nobody is waited for.
+def show_review(session: ReviewSession, review: bool | str = "auto") -> "ReviewWidget | HTML":
+    """The widget, where somebody can use it; else what is to be checked, and nobody is waited for.
 
     Args:
         review: True or False, or `auto`: where a Jupyter server or VS Code started this kernel.
@@ -37,7 +37,7 @@ def show_review(session: ReviewSession, review: bool | str = "auto") -> "ReviewW
         raise ValueError(f'review is True, False or "auto", got {review!r}')
     if review == "auto":
         review = any(name in os.environ for name in ("JPY_SESSION_NAME", "VSCODE_PID"))
-    return ReviewWidget(session) if review else None
+    return ReviewWidget(session) if review else show(review_html(session))
 
 
 class ReviewWidget(anywidget.AnyWidget):
@@ -55,13 +55,15 @@ class ReviewWidget(anywidget.AnyWidget):
         self.session = session
         self._order = "reading"
         self._offer: Offer | None = None
-        self._number = next((n for n, page in enumerate(session.pages) if page.coverage is None), 0)
+        self._number = next(iter(session.unfinished), 0)
         self._place: Place | None = session.next_open(self._number)
         self._doings = {
             "open": self._open,
             "image": self._send_image,
             "page": self._go_to_page,
             "place": self._go_to_place,
+            "line_at": self._go_to_line,
+            "open_place": self._go_to_open_place,
             "skip": self._skip,
             "order": self._set_order,
             "accept": self._accept,
@@ -108,6 +110,17 @@ class ReviewWidget(anywidget.AnyWidget):
         self._place = next((p for p in places if p.place_id == place_id), self._place)
         self._send_state()
 
+    def _go_to_line(self, line: int) -> None:
+        """Any line of the page; whoever reads all of it goes through them one by one."""
+        page = self.session.pages[self._number]
+        if 0 <= line < len(page.lines):
+            self._place = page.line_place(line)
+        self._send_state()
+
+    def _go_to_open_place(self) -> None:
+        self._place = self.session.next_open(self._number, order=self._order)
+        self._send_state()
+
     def _skip(self, back: bool = False) -> None:
         """The next place, decided or not, without deciding this one."""
         places = self.session.queue(self._number, self._order)
@@ -124,9 +137,9 @@ class ReviewWidget(anywidget.AnyWidget):
     # what the person decides
 
     def _accept(self) -> None:
-        if self._place:
+        if self._place and self._place.kind != "line":  # going on to the next line says nothing
             self.session.accept(self._number, self._place)
-            self._next()
+        self._next()
 
     def _unsure(self) -> None:
         if self._place:
@@ -140,8 +153,14 @@ class ReviewWidget(anywidget.AnyWidget):
             self._next(keep_offer=True)
 
     def _correct_line(self, text: str) -> None:
-        if self._place:
-            self._offer = self.session.correct_line(self._number, self._place, text)
+        place = self._place
+        if place is None:
+            return
+        lines = self.session.pages[self._number].lines
+        if place.kind == "line" and text == lines[place.line_index]:
+            self._next()
+        else:
+            self._offer = self.session.correct_line(self._number, place, text)
             self._next(keep_offer=True)
 
     def _accept_rest(self) -> None:
@@ -149,10 +168,16 @@ class ReviewWidget(anywidget.AnyWidget):
         self._next()
 
     def _undo(self) -> None:
-        if self.session.undo(self._number):
-            self._place = self.session.next_open(self._number, order=self._order)
         self._offer = None
-        self._send_state()
+        before = self._number
+        undone = self.session.undo()
+        if undone:
+            self._number, place = undone
+            self._place = place or self.session.next_open(self._number, order=self._order)
+        if self._number == before:
+            self._send_state()
+        else:
+            self._send_page()
 
     def _apply_offer(self) -> None:
         if self._offer:
@@ -165,13 +190,9 @@ class ReviewWidget(anywidget.AnyWidget):
 
     def _finish(self, coverage: str) -> None:
         self.session.finish(self._number, coverage)
-        following = [
-            n
-            for n in (*range(self._number + 1, len(self.session.pages)), *range(self._number))
-            if self.session.pages[n].coverage is None
-        ]
-        if following:
-            self._go_to_page(following[0])
+        left = self.session.unfinished
+        if left:
+            self._go_to_page(next((n for n in left if n > self._number), left[0]))
         else:
             self._send_state()
 
@@ -183,7 +204,11 @@ class ReviewWidget(anywidget.AnyWidget):
 
     def _next(self, keep_offer: bool = False) -> None:
         self._offer = self._offer if keep_offer else None
-        self._place = self.session.next_open(self._number, self._place, self._order)
+        page, place = self.session.pages[self._number], self._place
+        if place and place.kind == "line" and place.line_index + 1 < len(page.lines):
+            self._place = page.line_place(place.line_index + 1)
+        else:
+            self._place = self.session.next_open(self._number, place, self._order)
         self._send_state()
 
     def _send_page(self) -> None:
@@ -197,33 +222,24 @@ class ReviewWidget(anywidget.AnyWidget):
                 "name": Path(result.page.document_path).name,
                 "page_number": result.page.page_number,
                 "has_image": self.session.image(self._number) is not None,
-                "original": result.text.split("\n"),
+                "errors": str(expected_errors(result, self.session.calibration)),
+                "original": page.original_lines,
                 "steps": _steps_by_line(result),
-                "places": [
-                    {
-                        "id": place.place_id,
-                        "line": place.line_index,
-                        "prob": place.prob,
-                        "text": place.text,
-                        "choices": place.choices,
-                        "warning": WARNINGS.get(place.kind),
-                    }
-                    for place in self.session.queue(self._number, self._order)
-                ],
+                "places": [_told(p) for p in self.session.queue(self._number, self._order)],
             }
         )
         self._send_state()
 
     def _send_state(self) -> None:
         session, page = self.session, self.session.pages[self._number]
-        offer = self._offer
+        place, offer = self._place, self._offer
         self.send(
             {
                 "show": "state",
                 "number": self._number,
-                "place": self._place.place_id if self._place else None,
+                "place": place and _told(place),
+                "span": place and page.span_of(place),
                 "lines": page.lines,
-                "spans": {place.place_id: page.span_of(place) for place in page.places},
                 "decided": page.decided,
                 "coverage": page.coverage,
                 "seconds_left": session.seconds_left(self._number),
@@ -231,9 +247,27 @@ class ReviewWidget(anywidget.AnyWidget):
                 "offer": offer
                 and {"before": offer.before, "after": offer.after, "count": len(offer.places)},
                 "summary": session.summary(),
-                "saved": session.saved_at and session.saved_at.strftime("%H:%M"),
+                "saved": session.saved_at and _clock(session.saved_at),
             }
         )
+
+
+def _clock(time: datetime) -> str:
+    """`14:02`, with the date where it was on another day."""
+    is_today = time.astimezone().date() == datetime.now().date()
+    return time.astimezone().strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M")
+
+
+def _told(place: Place) -> dict:
+    """A place as the browser knows it; whether it is an audit is not told."""
+    return {
+        "id": place.place_id,
+        "line": place.line_index,
+        "text": place.text,
+        "choices": place.choices,
+        "warning": FINISH_WARNINGS.get(place.kind),
+        "is_line": place.kind == "line",
+    }
 
 
 def _steps_by_line(result: OcrResult) -> list[list[tuple[int, int]]]:

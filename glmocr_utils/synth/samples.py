@@ -1,9 +1,13 @@
 """The project's sample documents: plain source text → PDFs, an image, and what stands on them.
 
+Beside them a review log, as notebook 03 leaves one, that says who made it: this script did, from
+the known texts. It shows how a review becomes labels, and nobody has reviewed anything.
+
 `python -m glmocr_utils.synth.samples` writes `data/samples` anew from `data/samples/source`; the
 same library versions and fonts give the same bytes. It needs fpdf2 and the Liberation fonts.
 """
 
+import hashlib
 import io
 import json
 from dataclasses import dataclass
@@ -15,6 +19,7 @@ import pypdfium2
 from fpdf import FPDF
 from PIL import Image
 
+from glmocr_utils.records import Decision, append_decisions
 from glmocr_utils.synth.degrade import Scan, degrade
 from glmocr_utils.synth.fonts import find_font
 from glmocr_utils.synth.page import (
@@ -73,6 +78,13 @@ BLANK_PAPER = 238
 BLANK_SCAN = Scan(noise=6, shade=0.07, shade_angle=35)
 JPEG_QUALITY = 60
 
+# How each page of the review log ended; None: it was begun only.
+REVIEWED = (
+    ("decision_scan.pdf", 0, "fully_read"),
+    ("decision_scan.pdf", 1, None),
+    ("receipt.png", 0, "flags_checked"),
+)
+
 
 def build_samples(folder: Path) -> None:
     """Write all sample documents and `truth.jsonl` into `folder`."""
@@ -108,6 +120,35 @@ def build_samples(folder: Path) -> None:
         ),
         encoding="utf-8",
     )
+    write_review_log(folder, truth)
+
+
+def write_review_log(folder: Path, truth: dict[str, list[str]]) -> None:
+    """Write `review.jsonl`: pages finished and begun, as `REVIEWED` has it."""
+    path = folder / "review.jsonl"
+    path.unlink(missing_ok=True)
+    for step, (name, page_index, coverage) in enumerate(REVIEWED):
+        text = truth[name][page_index]
+        decision = Decision(
+            action="finish" if coverage else "accept",
+            step=step,
+            document_path=f"data/samples/{name}",
+            document_sha256=hashlib.sha256((folder / name).read_bytes()).hexdigest(),
+            page_index=page_index,
+            image_sha256=None,
+            model_id="none",
+            revision=None,
+            adapter=None,
+            prompt="Text Recognition:",
+            text_sha256=hashlib.sha256(b"").hexdigest(),  # no model has read anything
+            reviewer="sample script",
+            time="2024-01-01T00:00:00+00:00",
+            seconds=0.0,
+            before="",
+            after=text if coverage else "",
+            coverage=coverage,
+        )
+        append_decisions(path, [decision])
 
 
 def read_source(stem: str) -> list[list[Block]]:

@@ -45,7 +45,7 @@ RECIPE = (
     _stage(600, 16, max_lines=4, random_text=0.2),
     _stage(900, 18, max_lines=8, random_text=0.2),
     _stage(
-        1900, 18, max_lines=10, sheets=0.5, degraded=0.25, max_strength=0.6, blank=0.06
+        6400, 18, max_lines=10, sheets=0.5, degraded=0.3, max_strength=0.6, blank=0.06
     ),
 )  # fmt: skip
 REPEAT_EVERY = 5  # a batch in so many is of the stage before, so that nothing is unlearned

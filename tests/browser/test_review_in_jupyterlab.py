@@ -1,5 +1,9 @@
-"""A person reviews pages in JupyterLab, by keys: what a browser does with the widget."""
+"""A person reviews pages in JupyterLab, by keys: what a browser does with the widget.
 
+With GLMOCR_SCREENSHOTS=folder the tests leave pictures there, and `timings.json`.
+"""
+
+import importlib
 import json
 import os
 import random
@@ -17,13 +21,21 @@ from pathlib import Path
 import nbformat
 import pytest
 from make_results import page_of
+from PIL import Image
 
 from glmocr_utils.confidence import load_references
 from glmocr_utils.display import write_documents
-from glmocr_utils.records import read_decisions, write_results
-from glmocr_utils.render import render_document
+from glmocr_utils.labels import LabelStore, find_pages
+from glmocr_utils.labels.review_log import label_from_review_log
+from glmocr_utils.reading import read_documents
+from glmocr_utils.records import PageRef, read_decisions, write_results
+from glmocr_utils.render import render_document, write_imagefolder
+from glmocr_utils.review import ReviewSession, show_review
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+if "CI" in os.environ:  # where nothing is skipped
+    playwright = importlib.import_module("playwright.sync_api")
+else:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "data/samples"
@@ -38,6 +50,7 @@ HOSTILE = (
     "</textarea></pre><svg onload=window.hit=1>",
     "\"'><b onmouseover=window.hit=1>",
     "\u202etxet\u202c",
+    r"$\href{javascript:window.hit=1}{x}$",
 )
 
 
@@ -64,10 +77,12 @@ def readings_of_the_decision():
     return results
 
 
-def page_of_words(num_tokens: int, *extra: str):
-    tokens = [(f"word{i} " if (i + 1) % 12 else "word\n", 0.3 if i % 97 == 0 else 0.999)
-              for i in range(num_tokens)]  # fmt: skip
-    return page_of(*((text + " ", 0.2, {text: 0.1}) for text in extra), *tokens)
+def page_of_words(num_tokens: int, *lines: str, **fields: object):
+    """A long page; the lines before it are doubtful, each with another reading."""
+    words = [(f"word{i} " if (i + 1) % 12 else "word\n", 0.3 if i % 97 == 0 else 0.999)
+             for i in range(num_tokens)]  # fmt: skip
+    doubtful = [token for line in lines for token in ((line, 0.2, {f"{line}!": 0.1}), ("\n", 0.9))]
+    return page_of(*doubtful, *words, **fields)
 
 
 @contextmanager
@@ -103,16 +118,28 @@ def jupyterlab(folder: Path):
         server.wait(timeout=20)
 
 
-def project_with(folder: Path, results) -> Path:
-    """A folder that looks like a clone, with notebook 03 set to `results`."""
+def read_notebook(path: Path):
+    return nbformat.read(path, as_version=4)
+
+
+def project_with(folder: Path, results, **parameters: object) -> Path:
+    """A folder that looks like a clone, with notebook 03 set to `results` and other parameters."""
     (folder / "notebooks").mkdir(parents=True)
     (folder / "glmocr_utils").symlink_to(ROOT / "glmocr_utils")
     write_results(results, folder / "results.jsonl")
-    notebook = nbformat.read(ROOT / "notebooks/03_probs_viz.ipynb", as_version=4)
-    [parameters] = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
-    parameters.source += '\nresults = "results.jsonl"\nreviewer = "ada"'
+    notebook = read_notebook(ROOT / "notebooks/03_probs_viz.ipynb")
+    [cell] = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    parameters |= {"results": "results.jsonl", "reviewer": "ada"}
+    cell.source += "".join(f"\n{name} = {value!r}" for name, value in parameters.items())
     nbformat.write(notebook, folder / "notebooks/03_probs_viz.ipynb")
     return folder
+
+
+def screenshots() -> Path | None:
+    folder = os.environ.get("GLMOCR_SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    return Path(folder) if folder else None
 
 
 class Review:
@@ -125,11 +152,35 @@ class Review:
         page.goto(f"{address}/lab/tree/notebooks/03_probs_viz.ipynb")
 
     def run_all(self):
-        self.page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+        # the notebook's own indicator is idle before there is a kernel, and cells run then are lost
+        self.page.get_by_text("(ipykernel) | Idle").wait_for()
         self.page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
         self.page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
-        self.page.wait_for_selector(".glmocr-review .head strong")
-        self.root.scroll_into_view_if_needed()
+        self.page.wait_for_selector(".glmocr-review[aria-busy=false]")
+
+    def run_its_cell(self) -> float:
+        """Run the review's cell by keys; returns the milliseconds until a key can be pressed."""
+        cell = self.page.locator(".jp-CodeCell", has_text="show_review(session, review)")
+        cell.locator(".jp-InputPrompt").click()
+        self.page.evaluate(
+            """() => {
+                const before = document.querySelector(".glmocr-review");
+                window.opened = null;
+                document.addEventListener("keydown", (event) => {
+                    if (event.key !== "Enter" || window.opened !== null) return;
+                    const start = performance.now();
+                    new MutationObserver((_, observer) => {
+                        const root = document.querySelector(".glmocr-review[aria-busy=false]");
+                        if (!root || root === before || document.activeElement !== root) return;
+                        window.opened = performance.now() - start;
+                        observer.disconnect();
+                    }).observe(document.body, { subtree: true, childList: true, attributes: true });
+                }, true);
+            }"""
+        )
+        self.page.keyboard.press("Shift+Enter")
+        self.page.wait_for_function("window.opened !== null")
+        return self.page.evaluate("window.opened")
 
     @property
     def root(self):
@@ -141,7 +192,7 @@ class Review:
 
     @property
     def line(self) -> str:
-        return self.root.locator(".line .words").inner_text()
+        return self.root.locator(".line").inner_text()
 
     def press(self, *keys: str):
         """Press keys; each waits until the widget has drawn its answer."""
@@ -149,6 +200,12 @@ class Review:
             count = len(self.decisions)
             self.page.keyboard.press(key)
             self.wait_for(lambda count=count: len(self.decisions) > count)
+            self.page.wait_for_selector(".glmocr-review[aria-busy=false]")
+
+    def look(self, *keys: str):
+        """Press keys that decide nothing."""
+        for key in keys:
+            self.page.keyboard.press(key)
             self.page.wait_for_selector(".glmocr-review[aria-busy=false]")
 
     @staticmethod
@@ -160,27 +217,30 @@ class Review:
         raise AssertionError("nothing happened within 10 s")
 
     @property
+    def outputs(self) -> Path:
+        return self.folder / "outputs/03_probs_viz"
+
+    @property
     def decisions(self):
-        return list(read_decisions(self.folder / "outputs/03_probs_viz/review.jsonl"))
+        return list(read_decisions(self.outputs / "review.jsonl"))
 
     def screenshot(self, name: str):
-        if folder := os.environ.get("GLMOCR_SCREENSHOTS"):
-            self.page.screenshot(path=Path(folder) / f"{name}.png")
+        if folder := screenshots():
+            self.page.screenshot(path=folder / f"{name}.png")
 
 
 def test_a_person_reviews_two_pages_by_keys(browser, tmp_path):
-    results = readings_of_the_decision()
-    folder = project_with(tmp_path / "project", results)
+    folder = project_with(tmp_path / "project", readings_of_the_decision())
     with jupyterlab(folder) as address:
         page = browser.new_page(viewport={"width": 1400, "height": 1100})
         review = Review(page, address, folder)
         review.run_all()
+        review.run_its_cell()
         assert re.match(r"\d+ places to check on page 1 of 2, about \d minutes\.", review.head)
         assert page.locator(".glmocr-review .frame img").is_visible()
         review.screenshot("review_1_first_sight")
         cells = page.locator(".jp-Notebook-cell").count()
 
-        review.root.locator(".line").click()
         review.press("Enter", "Space")
         assert [decision.action for decision in review.decisions] == ["accept", "unsure"]
         place = review.root.locator("mark").inner_text()
@@ -192,7 +252,7 @@ def test_a_person_reviews_two_pages_by_keys(browser, tmp_path):
 
         # a letter that is a command in JupyterLab begins an edit here
         page.keyboard.press("x")
-        assert page.locator(".glmocr-review input").input_value().count("x")
+        assert page.locator(".glmocr-review textarea").input_value().count("x")
         page.keyboard.press("Escape")
         page.keyboard.press("F2")
         page.keyboard.press("Control+a")
@@ -200,49 +260,85 @@ def test_a_person_reviews_two_pages_by_keys(browser, tmp_path):
         review.screenshot("review_2_editing")
         review.press("Enter")
         assert review.decisions[-1].after == "Größe § 12 – „Ærøskøbing“ 北京"
-        for key in ("?", "Escape", "Tab", "Shift+Tab"):
-            page.keyboard.press(key)
-        review.screenshot("review_3_after")
+        page.keyboard.press("?")
+        review.screenshot("review_3_keys")
+        review.look("Escape", "Tab", "Shift+Tab")
 
+        reviewed = re.search(r"\d+ of \d+ in all", review.root.locator(".foot").inner_text())[0]
+        page.keyboard.press("Escape")
         page.keyboard.press("Control+s")
-        reviewed = review.root.locator(".foot").inner_text()
         page.reload()
         page.wait_for_selector(".jp-Notebook-cell")
         review.run_all()
-        review.wait_for(lambda: review.root.locator(".foot span").count() > 0)
-        assert (
-            re.search(r"\d+ of \d+ in all", reviewed)[0]
-            in review.root.locator(".foot").inner_text()
-        )
+        review.run_its_cell()
+        assert reviewed in review.root.locator(".foot").inner_text()
         assert "Größe § 12" in review.root.locator(".text").inner_text()
 
-        review.root.locator(".line").click()
+        # what no place points at is corrected while reading line by line
+        review.look("ArrowDown", "ArrowDown")
+        line = int(review.root.locator(".line .number").inner_text())
+        page.keyboard.press("F2")
+        page.keyboard.press("Shift+Enter")
+        page.keyboard.type("a line that was left out")
+        review.screenshot("review_4_reading")
+        review.press("Enter")
+        assert review.decisions[-1].line_index == line - 1
+        assert review.decisions[-1].after.endswith("\na line that was left out")
+        review.look("Escape")
+
         review.press("A")
-        review.screenshot("review_4_page_done")
+        review.screenshot("review_5_page_done")
         review.press("Enter")
         review.wait_for(lambda: "page 2 of 2" in review.head)
-        review.press("A", "r")
-        review.wait_for(lambda: "All pages are done" in review.root.locator(".line").inner_text())
-        review.screenshot("review_5_all_done")
+        texts = review.outputs / "reviewed"
+        assert "北京" in (texts / "decision_scan_p0001.txt").read_text(encoding="utf-8")
+        review.press("Control+z")
+        review.wait_for(lambda: "page 1 of 2" in review.head)
+        assert not list(texts.iterdir())
+        review.press("Enter", "A", "r")
+        review.wait_for(lambda: "All pages are done" in review.line)
+        review.screenshot("review_6_all_done")
 
-        finished = [d for d in review.decisions if d.action == "finish"]
-        assert [d.coverage for d in finished] == ["flags_checked", "fully_read"]
+        decisions = review.decisions
+        finished = [decision for decision in decisions if decision.action == "finish"]
+        assert [d.coverage for d in finished] == ["flags_checked", "flags_checked", "fully_read"]
         assert "北京" in finished[0].after and "北京" not in finished[0].before
-        assert {d.reviewer for d in review.decisions} == {"ada"}
+        assert {decision.reviewer for decision in decisions} == {"ada"}
+        assert [path.name for path in sorted(texts.iterdir())] == [
+            "decision_scan_p0001.txt",
+            "decision_scan_p0002.txt",
+        ]
+        labels = labels_of(review.outputs / "review.jsonl", tmp_path)
+        assert [label.status for label in labels] == ["silver", "gold"]
+        assert [label.reviewer for label in labels] == ["ada", "ada"]
+        assert "a line that was left out" in labels[0].text and "北京" in labels[0].text
         assert page.locator(".jp-Notebook-cell").count() == cells
+        page.keyboard.press("Escape")
         page.keyboard.press("Control+s")
         saved = folder / "notebooks/03_probs_viz.ipynb"
-        review.wait_for(lambda: "widgets" not in nbformat.read(saved, as_version=4).metadata)
+        review.wait_for(lambda: any(cell.get("outputs") for cell in read_notebook(saved).cells))
+        assert "widgets" not in read_notebook(saved).metadata
         page.close()
 
 
+def labels_of(log: Path, folder: Path):
+    """What the log of a review of the scanned decision makes of its pages."""
+    write_imagefolder(render_document(SAMPLES / "decision_scan.pdf"), folder / "pages")
+    store = LabelStore(folder / "labels")
+    label_from_review_log(store, find_pages(folder / "pages"), log, progress=False)
+    return sorted(store.labels(), key=lambda label: label.page.page_index)
+
+
 def test_a_page_of_4000_tokens_is_quick_and_hostile_text_does_nothing(browser, tmp_path):
-    folder = project_with(tmp_path / "project", [page_of_words(4000, *HOSTILE)])
+    name = PageRef('<img src=x onerror="window.hit=1">.pdf', "0" * 64, 0)
+    lines = (HOSTILE[0], *HOSTILE)  # the first one twice, so that a correction is offered
+    result = page_of_words(4000, *lines, page=name, model_id=HOSTILE[1], prompt=HOSTILE[2])
+    folder = project_with(tmp_path / "project", [result])
     with jupyterlab(folder) as address:
         page = browser.new_page(viewport={"width": 1400, "height": 1100})
         review = Review(page, address, folder)
         review.run_all()
-        review.root.locator(".line").click()
+        opened = review.run_its_cell()
         # the time between a key and what it draws, as the browser sees it
         page.evaluate(
             """() => {
@@ -256,26 +352,66 @@ def test_a_page_of_4000_tokens_is_quick_and_hostile_text_does_nothing(browser, t
                 }).observe(root.querySelector(".head"), { childList: true });
             }"""
         )
-        review.press("Enter", "Enter", "Space", "Enter", "Enter")
+        assert "!" in review.root.locator(".choices").inner_text()
+        review.press("1")
+        assert "</script> → <script>" in review.root.locator(".offer").inner_text()
+        review.screenshot("review_7_long_page")
+        review.press("Y", "Enter", "Space", "Enter", "Enter")
         waits = page.evaluate("window.waits")
-        assert len(waits) == 5
-        (folder / "waits.json").write_text(json.dumps(waits))
+        assert len(waits) == 6
+        page.keyboard.press("F2")
+        page.keyboard.press("Control+a")
+        page.keyboard.type(HOSTILE[1])
+        review.press("Enter")
+        timings = {"opened_ms": round(opened), "keys_ms": [round(wait) for wait in waits]}
+        print(timings)
+        if pictures := screenshots():
+            (pictures / "timings.json").write_text(json.dumps(timings) + "\n", encoding="utf-8")
+        text = review.root.locator(".text").inner_text()
+        assert "<script>" in text and HOSTILE[1] in text
         assert page.evaluate("window.hit") is None
-        assert "<script>" in review.root.locator(".text").inner_text()
-        review.screenshot("review_6_long_page")
+        assert page.locator("mjx-container").count() == 0  # nor is it taken for a formula
+        page.close()
+
+
+@pytest.mark.skipif(
+    screenshots() is None, reason="takes the picture for the README; set GLMOCR_SCREENSHOTS"
+)
+def test_the_picture_of_the_review(browser, tmp_path, bundled_model):
+    results = list(read_documents(bundled_model, [SAMPLES / "decision_scan.pdf"], batch_size=2))
+    parameters = {"references": str(SAMPLES / "truth.jsonl")}
+    folder = project_with(tmp_path / "project", results, **parameters)
+    with jupyterlab(folder) as address:
+        page = browser.new_page(viewport={"width": 1250, "height": 1250})
+        review = Review(page, address, folder)
+        review.run_all()
+        page.locator(".glmocr .page").first.screenshot(path=screenshots() / "page.png")
+        review.run_its_cell()
+        path = screenshots() / "03_review.png"
+        review.root.screenshot(path=path)
+        with Image.open(path) as picture:
+            small = picture.convert("RGB").quantize(200)
+        small.save(path, optimize=True)
+        page.evaluate("document.body.dataset.jpThemeLight = 'false'")
+        review.root.screenshot(path=screenshots() / "review_dark.png")
         page.close()
 
 
 def test_hostile_text_in_a_file_does_nothing(browser, tmp_path):
     result = page_of(*((text + "\n", 0.2, {text: 0.1}) for text in HOSTILE), model_id=HOSTILE[0])
-    [path] = write_documents([result], tmp_path)
+    [document] = write_documents([result], tmp_path)
+    review = tmp_path / "review.html"
+    static_view = show_review(ReviewSession([result], tmp_path / "log"), review=False).data
+    review.write_text(static_view, encoding="utf-8")
     page = browser.new_page()
-    page.goto(path.as_uri())
-    for token in page.locator("[tabindex]").all():
-        token.hover()
-        token.focus()
-    assert page.evaluate("window.hit") is None
-    assert page.locator("script, svg, [onerror], [onload], [onmouseover]").count() == 0
+    for path in (document, review):
+        page.goto(path.as_uri())
+        for token in page.locator("[tabindex]").all():
+            token.hover()
+            token.focus()
+        assert "<script>" in page.inner_text("body")
+        assert page.evaluate("window.hit") is None
+        assert page.locator("script, svg, [onerror], [onload], [onmouseover]").count() == 0
     page.close()
 
 

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from datasets import load_dataset
+from training_pages import write_imagefolder
 
+from glmocr_utils.confidence import load_references
 from glmocr_utils.notebook_run import run_notebook
 from glmocr_utils.records import read_results
 
@@ -93,6 +96,12 @@ def test_probs_viz(run, tmp_path):
     assert results["pages"] == len(read) == 2
     assert results["tokens"] == sum(len(page.tokens) for page in read)
     assert results["review"]["reviewed"] == 0 < results["review"]["places"]
+    found = results["errors_found"]
+    assert (found is None) == (results["wrong_tokens"] in (0, results["tokens"]))
+    for shares in (found or {}).values():
+        assert 0 <= shares["first 5 %"] <= shares["first 10 %"] <= shares["first 20 %"] <= 1
+    assert [page["page"] for page in results["expected_errors"]] == [1, 2]
+    assert sum(page["wrong"] for page in results["expected_errors"]) == results["wrong_tokens"]
     assert [Path(file).name for file in results["files"]] == ["decision_scan.html"]
     html = (folder / "decision_scan.html").read_text(encoding="utf-8")
     assert html.count("data:image/jpeg") == 2
@@ -100,9 +109,79 @@ def test_probs_viz(run, tmp_path):
     assert html.count("The token limit ended") == cut
     assert len((folder / "worst_tokens.csv").read_text(encoding="utf-8").splitlines()) >= 8
     assert not (folder / "review.jsonl").exists()  # nobody decided anything
+    assert not (folder / "reviewed").exists()
+    places = results["review"]["places"]
+    assert f"0 of {places} places reviewed" in notebook.read_text(encoding="utf-8")
     assert notebook.stat().st_size < 1_000_000
 
 
 def test_probs_viz_reads_documents_itself(run):
     results, _ = run("03_probs_viz", input_path=str(SAMPLES / "receipt.png"), review=False)
     assert results["pages"] == 1 and results["calibration"] is None
+
+
+def test_labels(run, tmp_path):
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    for name in ("decision.pdf", "decision_scan.pdf", "receipt.png"):
+        (folder / name).write_bytes((SAMPLES / name).read_bytes())
+    run("01_render", input_path=str(folder), scale=1.0)
+    scan = str(folder / "decision_scan.pdf")
+    run("02_ocr_explore", input_path=scan, max_tokens=40, scale=1.0, batch_size=2)
+    parameters = {
+        "input_path": str(tmp_path / "01_render"),
+        "source": "text_layer,model,review",
+        "results": str(tmp_path / "02_ocr_explore"),
+        "review_log": str(SAMPLES / "review.jsonl"),
+        "test_size": 2,
+        "max_scored": 2,
+    }
+    results, notebook = run("04_labels", **parameters)
+    assert [made[1:] for made in results["runs"]] == [[2, 0, 3], [2, 0, 0], [2, 0, 1]]
+    counts = results["pages"]
+    assert (counts["text_layer gold"], counts["review gold"], counts["review silver"]) == (2, 1, 1)
+    assert sum(counts.values()) == 5
+    assert len(results["suspects"]) == 2
+    assert results["next_pages"] == [[scan, 2]]
+    assert sum(results["split"].values()) == 4
+    dataset = load_dataset("imagefolder", data_dir=results["files"][0], split="train")
+    assert sorted(dataset["status"]) == ["gold", "gold", "gold", "silver"]
+    assert set(dataset["split"]) == {"train", "test"}
+    truth = load_references(SAMPLES / "truth.jsonl")
+    gold = [row for row in dataset.remove_columns("image") if row["status"] == "gold"]
+    for row in gold:
+        expected = truth[Path(row["document"]).name, row["page_index"]]
+        assert row["text"].split() == expected.split()
+    assert pictures(notebook) == 1
+    again, _ = run("04_labels", **parameters)
+    assert [made[1:] for made in again["runs"]] == [[0, 2, 3], [0, 2, 0], [0, 2, 1]]
+    assert again["split"] == results["split"]
+
+
+def test_finetune(run, tmp_path):
+    write_imagefolder(tmp_path / "pages", scale=2.0)
+    parameters = {
+        "dataset_name": str(tmp_path / "pages"),
+        "use_lora": True,
+        "max_steps": 2,
+        "per_device_train_batch_size": 2,
+        "gradient_accumulation_steps": 1,
+        "seed": 1,
+        "max_tokens": 8,
+        "weight_decay": 0.01,  # no parameter of the notebook's cell, but an option of TRL's
+        "report_to": "none",
+    }
+    checked, _ = run("05_finetune", **parameters, dry_run=True)
+    assert checked["problems"] == [] and checked["scores"] == {}
+    results, notebook = run("05_finetune", **parameters)
+    assert results["pages"] + results["held_out"] == 8
+    assert set(results["scores"]) == {"held out, before", "held out, after"}
+    assert results["verdict"] in ("better", "worse", "no sure difference")
+    report = json.loads((tmp_path / "05_finetune/training_report.json").read_text())
+    assert report["cer_after"] == results["scores"]["held out, after"]["cer"]
+    assert pictures(notebook) >= 5
+
+
+def test_an_unknown_option_of_training_is_an_error(run):
+    with pytest.raises(ValueError, match="has no parameter lora_rnak"):
+        run("05_finetune", lora_rnak=4)

@@ -9,6 +9,7 @@ from glmocr_utils.notebook_run import notebook_parameters
 from glmocr_utils.records import read_results
 
 ROOT = Path(__file__).parents[2]
+SAMPLES = str(ROOT / "data/samples")
 LETTER = str(ROOT / "data/samples/letter.pdf")
 BOLD_RED = "\033[1;31m"
 
@@ -28,10 +29,19 @@ def ocr(bundled_folder, tmp_path, capsys):
 NOTEBOOKS = {
     "render": ("01_render", {"input_path", "model_id", "adapter"}),
     "ocr": ("02_ocr_explore", {"input_path"}),
+    "label": (
+        "04_labels",
+        {"input_path", "model_id", "adapter", "max_scored", "max_length", "reviewer", "edit"},
+    ),
 }
+WITHOUT_NOTEBOOK = {"export"}
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+@pytest.mark.parametrize(
+    "command",
+    [command for command in COMMANDS if command.name not in WITHOUT_NOTEBOOK],
+    ids=lambda command: command.name,
+)
 def test_options_are_the_notebooks_parameters(command):
     notebook, only_in_notebook = NOTEBOOKS[command.name]
     parameters = notebook_parameters(ROOT / f"notebooks/{notebook}.ipynb")
@@ -134,3 +144,34 @@ def test_render_writes_an_imagefolder_and_a_rerun_adds_nothing(tmp_path, capsys)
     assert main(arguments) == 0
     assert "0 pages written, 1 were there" in capsys.readouterr().out
     assert (tmp_path / "pages" / "letter_p0001.png").is_file()
+
+
+def test_label_makes_a_label_set_and_a_rerun_adds_nothing(tmp_path, capsys):
+    pages, output = str(tmp_path / "pages"), tmp_path / "labels"
+    assert main(["render", SAMPLES + "/decision.pdf", "--output-dir", pages]) == 0
+    assert main(["render", SAMPLES + "/decision_scan.pdf", "--output-dir", pages]) == 0
+    arguments = ["label", pages, "--output-dir", str(output), "--source", "text_layer,review"]
+    arguments += ["--review-log", SAMPLES + "/review.jsonl", "--test-size", "0.5"]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "text_layer: 2 pages labelled, 0 were there, 2 left out" in printed
+    assert "2 × the page has no text layer" in printed
+    assert "review: 1 pages labelled" in printed
+    rows = (output / "dataset/metadata.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 3
+    assert main(arguments) == 0
+    assert "text_layer: 0 pages labelled, 2 were there, 2 left out" in capsys.readouterr().out
+
+
+def test_label_ends_in_one_sentence_where_no_label_can_come_of_it(tmp_path, capsys):
+    output = ["--output-dir", str(tmp_path)]
+    for arguments, said in (
+        (["--source", "telepathy"], "no source 'telepathy'"),
+        (["--source", "model"], "needs results"),
+        (["/no/such/pages"], "no page images"),
+        (["--source", "text_layer,hub"], "name it alone"),
+        (["--silver-above", "0.9"], "needs a calibration"),
+    ):
+        assert main(["label", *arguments, *output]) == 2
+        errors = capsys.readouterr().err
+        assert said in errors and len(errors.strip().splitlines()) == 1

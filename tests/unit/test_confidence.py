@@ -1,5 +1,7 @@
 """What a probability is worth: right and wrong tokens, words, curves, calibration."""
 
+import json
+
 import numpy as np
 import pytest
 from make_results import page_of
@@ -7,17 +9,22 @@ from make_results import page_of
 from glmocr_utils.confidence import (
     MarkedPage,
     alternative_words,
+    can_calibrate,
     errors_caught,
     expected_errors,
     fit_calibration,
     load_calibration,
+    load_references,
+    mark_pages,
     mark_tokens,
+    precision_recall,
     rank_pages,
     reliability,
     risk_coverage,
     save_calibration,
     step_of,
     suspicions,
+    unseen_errors,
     words_of_tokens,
 )
 
@@ -95,6 +102,38 @@ class TestRightAndWrong:
         assert mark_tokens(letters(""), "gone").omissions == 4
 
 
+class TestReferences:
+    """True texts, by document and page."""
+
+    def write(self, folder, *rows):
+        path = folder / "metadata.jsonl"
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        return path
+
+    def test_a_page_is_found_by_name_and_index(self, tmp_path):
+        path = self.write(tmp_path, {"file_name": "a.pdf", "page_index": 0, "text": "o\u2028e"})
+        assert load_references(path) == {("a.pdf", 0): "o\u2028e"}
+        [marked] = mark_pages([letters("one"), page_of(("x", 0.9), index=1)], load_references(path))
+        assert marked.result.text == "one"
+
+    def test_of_exported_labels_the_gold_ones_count_for_their_documents(self, tmp_path):
+        row = {"document": "scans/a.pdf", "page_index": 0, "text": "one"}
+        gold = {"file_name": "a_p0001.png", **row, "status": "gold"}
+        silver = {"file_name": "a_p0002.png", **row, "page_index": 1, "status": "silver"}
+        self.write(tmp_path, gold, silver)
+        assert load_references(tmp_path) == {("a.pdf", 0): "one"}
+
+    def test_two_texts_for_a_page_are_named(self, tmp_path):
+        row = {"file_name": "a.pdf", "page_index": 2, "text": "one"}
+        path = self.write(tmp_path, row, row, row | {"text": "two"})
+        with pytest.raises(ValueError, match=r"line 3 has a second text for a.pdf, page_index 2"):
+            load_references(path)
+
+    def test_a_line_that_is_none_is_named(self, tmp_path):
+        with pytest.raises(ValueError, match="line 1 has no file_name, page_index and text"):
+            load_references(self.write(tmp_path, {"file_name": "a.pdf", "text": "one"}))
+
+
 class TestCurves:
     def test_looking_at_the_worst_first_finds_the_errors_first(self):
         page = mark_tokens(page_of(("a", 0.9), ("x", 0.1), ("c", 0.8), ("y", 0.2)), "abcd")
@@ -110,6 +149,12 @@ class TestCurves:
     def test_nothing_can_be_told_apart_without_an_error(self):
         with pytest.raises(ValueError, match="all 3 tokens are right"):
             errors_caught([mark_tokens(letters("abc"), "abc")])
+
+    def test_precision_falls_and_recall_rises_the_more_is_looked_at(self):
+        page = mark_tokens(page_of(("a", 0.9), ("x", 0.1), ("c", 0.3), ("y", 0.4)), "abcd")
+        precision, recall = precision_recall([page])
+        assert list(recall) == [1, 1, 0.5, 0.5, 0]
+        assert list(precision) == pytest.approx([1 / 2, 2 / 3, 1 / 2, 1, 1])
 
     def test_risk_falls_when_less_is_trusted(self):
         page = mark_tokens(page_of(("a", 0.9), ("x", 0.1), ("c", 0.8), ("y", 0.2)), "abcd")
@@ -170,7 +215,27 @@ class TestCalibration:
         page = letters("abcd", 0.5)
         assert str(expected_errors(page)) == "uncalibrated sum of doubt: 2 ± 1"
         calibration = fit_calibration(marked_pages(40))
-        assert str(expected_errors(page, calibration)).startswith("estimated errors: 3 ± 1")
+        assert str(expected_errors(page, calibration)).startswith(
+            "estimated errors on this page: 3 ± 1"
+        )
+
+    def test_an_estimate_by_a_calibration_that_did_not_see_the_page(self):
+        pages = marked_pages(10)
+        estimates = unseen_errors(pages)
+        other_half = fit_calibration(pages[1::2])
+        assert estimates[0] == expected_errors(pages[0].result, other_half)
+        true = sum(page.num_wrong for page in pages)
+        assert sum(e.mean for e in estimates) == pytest.approx(true, rel=0.1)
+
+    def test_a_page_alone_has_none(self):
+        [estimate] = unseen_errors(marked_pages(1))
+        assert not estimate.is_calibrated and unseen_errors([]) == []
+
+    def test_it_needs_errors_and_right_tokens(self):
+        pages = marked_pages(1)
+        assert can_calibrate(pages) and not can_calibrate([])
+        assert not can_calibrate([mark_tokens(letters("abcdefgh"), "abcd")])
+        assert not can_calibrate([mark_tokens(letters("abcdefgh"), "")])
 
     def test_it_is_saved_and_loaded(self, tmp_path):
         calibration = fit_calibration(marked_pages(2))

@@ -9,9 +9,12 @@ import pytest
 from make_results import page_of
 from PIL import Image
 
+from glmocr_utils.confidence import mark_tokens
 from glmocr_utils.display import (
     document_html,
+    errors_found_table,
     escape,
+    expected_errors_table,
     page_html,
     ranking_html,
     show,
@@ -173,6 +176,24 @@ def test_the_worst_tokens_as_a_table():
     assert list(table.token) == ["b\n", "c"] and list(table.line) == [1, 2]
 
 
-def test_a_fragment_brings_its_style():
+def test_how_many_errors_the_first_tokens_hold():
+    page = mark_tokens(page_of(("a", 0.9), ("x", 0.1), ("c", 0.8), ("y", 0.2)), "abcd")
+    table = errors_found_table([page], shares=(0.25, 0.5))
+    assert list(table.columns) == ["first 25 %", "first 50 %"]
+    assert table.loc["probability"].tolist() == [0.5, 1.0]
+    assert list(table.index) == ["probability", "margin", "entropy", "word"]
+
+
+def test_expected_errors_beside_the_true_ones():
+    read = page_of(*((character, 0.5) for character in "abxdeyghzj"))
+    pages = [mark_tokens(read, "abcdefghijk"), mark_tokens(page_of(("a", 0.9)), "a")]
+    table = expected_errors_table(pages)
+    assert table.wrong.tolist() == [3, 0] and table.left_out.tolist() == [1, 0]
+    assert table.stated.tolist() == table.expected.tolist() == [5.0, 0.1]
+    assert table.calibrated.tolist() == [False, False]  # fewer than five wrong tokens elsewhere
+
+
+def test_a_fragment_brings_its_style_and_is_no_formula():
     html = show(text_html(page_of(("a", 0.3)))).data
+    assert 'class="glmocr mathjax_ignore"' in html
     assert html.count("<style>") == 1 and ".glmocr .p4" in html

@@ -17,12 +17,13 @@ from glmocr_utils.labels.text_layer import label_from_text_layer
 SCRIPT = """
 import os, random, signal, sys, time
 from glmocr_utils.labels import LabelStore, find_pages
+from glmocr_utils.labels import store
 from glmocr_utils.labels.sidecar import label_from_sidecars
 from glmocr_utils.labels.text_layer import label_from_text_layer
 
-def append_in_two_parts(self, name, line):
+def append_in_two_parts(self, line):
     content = line.encode() + b"\\n"
-    with (self.directory / name).open("ab", buffering=0) as file:
+    with self.path.open("ab", buffering=0) as file:
         file.write(content[: len(content) // 2])
         time.sleep(0.02)
         file.write(content[len(content) // 2 :])
@@ -33,7 +34,7 @@ def label():
     label_from_text_layer(labels, pages, progress=False)
     label_from_sidecars(labels, pages, progress=False)
 
-LabelStore._append = append_in_two_parts
+store._GrowingFile.append = append_in_two_parts
 chance, kills, torn = random.Random(7), 0, 0
 while True:
     pid = os.fork()

@@ -239,6 +239,27 @@ def test_no_server_at_all(store: LabelStore, pages: list[PageFile], server: Serv
     assert "Connection" in run.left_out[0].reason
 
 
+def test_an_endpoint_that_is_gone_stops_the_run_and_says_what_is_left(
+    store: LabelStore, pages: list[PageFile], server: Server
+) -> None:
+    label(store, pages[:1], server)
+    nobody = {"base_url": "http://127.0.0.1:9/v1", "max_retries": 0, "concurrency": 1}
+    with pytest.raises(RuntimeError, match=r"nobody answers.*1 pages are .* kept, 5 are left"):
+        label(store, pages, server, **nobody)
+    again = LabelStore(store.directory)
+    assert len(again.labels()) == 1 and len(again.left_out()) == 2
+    assert label(again, pages, server).labelled == 5
+
+
+def test_pages_that_fail_in_other_ways_do_not_count_as_unreached(
+    store: LabelStore, pages: list[PageFile], server: Server
+) -> None:
+    server.reply = lambda page, attempt: Reply("down", 500)
+    assert len(label(store, pages, server, max_retries=0).left_out) == 6
+    server.reply = lambda page, attempt: Reply(completion("text"), delay=2.0)
+    assert len(label(store, pages, server, max_retries=0, timeout=0.5).left_out) == 6
+
+
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_refused_key_or_model_stops_the_run_and_keeps_what_is_there(
     store: LabelStore, pages: list[PageFile], server: Server, status: int
@@ -263,7 +284,7 @@ def test_the_key_reaches_no_file(store: LabelStore, pages: list[PageFile], serve
     )
     label(store, pages, server)
     files = [path for path in store.directory.rglob("*") if path.is_file()]
-    assert len(files) == 2
+    assert {path.name for path in files} == {"labels.jsonl", "left_out.jsonl", ".lock"}
     for path in files:
         assert KEY not in path.read_text()
     assert "$OPENAI_API_KEY sent a bad image" in store.left_out()[0].reason

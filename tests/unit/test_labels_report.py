@@ -7,11 +7,7 @@ from label_inputs import a_label, a_page
 from transformers import AutoTokenizer
 
 from glmocr_utils.labels import LabelStore, LeftOut
-from glmocr_utils.labels.disagreements import (
-    diff_segments,
-    disagreements_html,
-    find_disagreements,
-)
+from glmocr_utils.labels.disagreements import diff_segments, find_disagreements
 from glmocr_utils.labels.next_pages import Candidate, choose_next_pages
 from glmocr_utils.labels.report import report
 
@@ -68,19 +64,12 @@ def test_the_worst_disagreement_comes_first_and_rejected_texts_are_settled(
     assert find_disagreements(store) == [other]
 
 
-def test_the_table_is_safe_and_marks_what_differs(store: LabelStore) -> None:
-    page = a_page("<img src=x>")
-    store.add(a_label("a <script>alert(1)</script> & b", page=page, source="<b>one"))
-    store.add(a_label("a <script>alert(2)</script> & b\nc", page=page, source="two"))
-    table = disagreements_html(find_disagreements(store))
-    assert "<script>" not in table
-    assert "<img" not in table
-    assert "<b>one" not in table
-    assert "<del>1</del>" in table
-    assert "<ins>2</ins>" in table
-    assert "<ins>⏎\nc</ins>" in table
-    assert "&amp; b" in table
-    assert "page 1" in table
+def test_the_more_trusted_text_is_the_reference(store: LabelStore) -> None:
+    store.add(a_label("thic", "draft", "a:model"))
+    store.add(a_label("this", "gold", "text_layer"))
+    store.add(a_label("thissss", "silver", "llm:m"))
+    pairs = {(item.first.source, item.second.source) for item in find_disagreements(store)}
+    assert pairs == {("text_layer", "llm:m"), ("text_layer", "a:model"), ("llm:m", "a:model")}
 
 
 # The report
@@ -113,6 +102,17 @@ def test_the_report_counts(store: LabelStore, bundled_folder: Path) -> None:
     assert [label.page.document_path for label in twins] == ["b.pdf", "c.pdf"]
 
 
+def test_sources_are_measured_against_the_more_trusted_one(
+    store: LabelStore, bundled_folder: Path
+) -> None:
+    for document in "bc":
+        store.add(a_label("t", "draft", "a:model", page=a_page(document)))
+        store.add(a_label("text", "gold", "text_layer", page=a_page(document)))
+    (agreement,) = report(store, AutoTokenizer.from_pretrained(bundled_folder)).agreements
+    assert (agreement.first, agreement.second, agreement.num_pages) == ("text_layer", "a:model", 2)
+    assert agreement.cer == pytest.approx(6 / 8)
+
+
 def test_the_report_of_an_empty_set(store: LabelStore, bundled_folder: Path) -> None:
     numbers = report(store, AutoTokenizer.from_pretrained(bundled_folder))
     assert numbers.num_tokens == ()
@@ -133,7 +133,7 @@ def test_pages_with_more_expected_errors_come_first() -> None:
     pages = [candidate(BOATS, 2, "a"), candidate(DUES, 9, "b"), candidate("1985 $ 41", 5, "c")]
     chosen = choose_next_pages(pages, budget=3)
     assert [page.expected_errors for page in chosen] == [9, 5, 2]
-    assert "about 9.0 wrong characters" in chosen[0].why
+    assert "about 9.0 wrong tokens" in chosen[0].why
     assert "unlike any page known" in chosen[0].why
 
 

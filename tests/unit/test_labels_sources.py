@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import datasets
@@ -14,7 +15,7 @@ from glmocr_utils.labels.hub import label_from_dataset
 from glmocr_utils.labels.results import label_from_results
 from glmocr_utils.labels.sharegpt import export_sharegpt, label_from_sharegpt
 from glmocr_utils.labels.sidecar import label_from_sidecars
-from glmocr_utils.records import OcrResult, TokenProb, write_results
+from glmocr_utils.records import OcrResult, TokenProb
 
 
 @pytest.fixture
@@ -220,45 +221,42 @@ def probability(result: OcrResult) -> float:
     return min(token.prob for token in result.tokens)
 
 
-def test_readings_are_drafts(store: LabelStore, pages: list[PageFile], tmp_path: Path) -> None:
-    write_results([reading(pages[0], "a"), reading(pages[3], "b")], tmp_path / "r.jsonl")
-    run = label_from_results(store, pages[:3], [tmp_path / "r.jsonl"], progress=False)
+def test_readings_are_drafts(store: LabelStore, pages: list[PageFile]) -> None:
+    readings = [reading(pages[0], "a"), reading(pages[3], "b")]
+    run = label_from_results(store, pages[:3], readings, progress=False)
     assert run.labelled == 1  # the other is of a page that was not asked for
     label = store.current(key_of(pages[0]))
     assert (label.text, label.status, label.source) == ("a", "draft", "model:m")
     assert label.model_id == "m"
 
 
-def test_readings_above_the_threshold_are_silver(
-    store: LabelStore, pages: list[PageFile], tmp_path: Path
-) -> None:
+def test_what_the_model_was_asked_is_the_task(store: LabelStore, pages: list[PageFile]) -> None:
+    table = replace(reading(pages[0], "<table>"), prompt="Table Recognition:")
+    label_from_results(store, pages, [reading(pages[0], "a"), table], progress=False)
+    assert [(label.task, label.text) for label in store.labels()] == [
+        ("Text Recognition:", "a"),
+        ("Table Recognition:", "<table>"),
+    ]
+
+
+def test_readings_above_the_threshold_are_silver(store: LabelStore, pages: list[PageFile]) -> None:
     readings = [
         reading(pages[0], "a"),
         reading(pages[1], "much too long to be sure of"),
         reading(pages[2], "b", finish_reason="length"),
         reading(pages[3], "c", finish_reason="loop"),
     ]
-    write_results(readings, tmp_path / "r.jsonl")
-    label_from_results(
-        store,
-        pages,
-        [tmp_path / "r.jsonl"],
-        score=probability,
-        silver_above=0.5,
-        progress=False,
-    )
+    options = {"score": probability, "silver_above": 0.5}
+    label_from_results(store, pages, readings, **options, progress=False)
     assert [label.status for label in store.labels()] == ["silver", "draft", "draft", "draft"]
 
 
-def test_two_models_are_not_mixed(store: LabelStore, pages: list[PageFile], tmp_path: Path) -> None:
-    for model in ("m", "n"):
-        write_results(
-            [reading(pages[0 if model == "m" else 1], "a", model=model)], tmp_path / model
-        )
+def test_two_models_are_not_mixed(store: LabelStore, pages: list[PageFile]) -> None:
+    readings = [reading(pages[0], "a", model="m"), reading(pages[1], "a", model="n")]
     with pytest.raises(ValueError, match="readings of m, n"):
-        label_from_results(store, pages, [tmp_path / "m", tmp_path / "n"], progress=False)
-    for model in ("m", "n"):
-        label_from_results(store, pages, [tmp_path / model], progress=False)
+        label_from_results(store, pages, readings, progress=False)
+    for one_model in readings:
+        label_from_results(store, pages, [one_model], progress=False)
     assert [label.source for label in store.labels()] == ["model:m", "model:n"]
 
 

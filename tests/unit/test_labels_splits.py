@@ -84,6 +84,14 @@ def test_an_earlier_split_is_kept(tmp_path: Path, test_size: float | int) -> Non
     assert len(in_test(split_by_document(documents(40), 5, before=before))) >= len(in_test(split))
 
 
+def test_a_split_made_with_other_settings_is_not_taken_over(tmp_path: Path) -> None:
+    labels = documents(4)
+    split = split_by_document(labels, 0.5)
+    write_split(split, labels, tmp_path, {"seed": 1})
+    assert read_split(tmp_path, {"seed": 1}) == split.of_group
+    assert read_split(tmp_path, {"seed": 2}) == read_split(tmp_path) == {}
+
+
 def test_a_document_that_is_gone_from_the_set_is_gone_from_the_split() -> None:
     split = split_by_document(documents(3), 0.3, before={"gone": "test"})
     assert "gone" not in split.of_group
@@ -97,7 +105,13 @@ def test_few_documents_still_have_something_to_test_on(count: int) -> None:
 
 
 def test_one_document_is_for_training() -> None:
-    assert in_test(split_by_document(documents(1), 0.1)) == set()
+    for seed in range(20):
+        assert in_test(split_by_document(documents(1), 0.5, seed)) == set()
+
+
+def test_a_share_leaves_something_to_train_on() -> None:
+    for seed in range(20):
+        assert len(in_test(split_by_document(documents(2), 0.9, seed))) == 1
 
 
 def test_pages_can_be_kept_together_by_something_else() -> None:

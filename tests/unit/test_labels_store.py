@@ -1,6 +1,9 @@
 """The label set: what counts, what is kept, what a crash costs."""
 
 import json
+import os
+import signal
+import time
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
@@ -199,7 +202,9 @@ def test_an_error_keeps_what_was_labelled_before(store: LabelStore, tmp_path: Pa
     assert len(LabelStore(store.directory).labels()) == 1
 
 
-def test_a_torn_last_line_is_cut_off_wherever_it_was_torn(store: LabelStore) -> None:
+def test_a_torn_last_line_is_passed_over_and_cut_off_by_who_writes_next(
+    store: LabelStore,
+) -> None:
     labels = [a_label("eins"), a_label("zwei ü€", page=a_page("b"))]
     for label in labels:
         store.add(label)
@@ -208,11 +213,12 @@ def test_a_torn_last_line_is_cut_off_wherever_it_was_torn(store: LabelStore) -> 
     first_line = content.index(b"\n") + 1
     for torn in range(first_line, len(content)):
         path.write_bytes(content[:torn])
-        repaired = LabelStore(store.directory)
-        assert repaired.labels() == labels[:1]
-        assert path.read_bytes() == content[:first_line]
-    repaired.add(labels[1])
-    assert path.read_bytes() == content
+        opened = LabelStore(store.directory)
+        assert opened.labels() == labels[:1]
+        assert path.read_bytes() == content[:torn]  # it may be half of what is being written now
+        opened.add(labels[1])
+        assert path.read_bytes() == content
+        assert opened.labels() == labels
 
 
 def test_damage_elsewhere_is_an_error_that_names_the_line(store: LabelStore) -> None:
@@ -223,6 +229,47 @@ def test_damage_elsewhere_is_an_error_that_names_the_line(store: LabelStore) -> 
     with pytest.raises(ValueError, match=r"labels\.jsonl', line 1, is damaged.*repair or delete"):
         LabelStore(store.directory)
     assert path.read_bytes() == before
+
+
+# Two writers
+
+
+@pytest.mark.skipif(os.name != "posix", reason="fork and SIGKILL")
+def test_a_second_writer_is_told_who_is_in_its_way_and_can_read(store: LabelStore) -> None:
+    """The child stands for another process; it is killed while it writes."""
+    store.add(a_label("before"))
+    ready, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with LabelStore(store.directory)._writing():
+            os.write(tell, b"!")
+            time.sleep(60)
+        os._exit(0)
+    try:
+        os.read(ready, 1)
+        with pytest.raises(BlockingIOError, match=r"another process writes to .*labels'; wait"):
+            store.add(a_label("refused"))
+        with pytest.raises(BlockingIOError):
+            store.record("names", [], read_aloud, progress=False)
+        assert LabelStore(store.directory).labels() == store.labels()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    store.add(a_label("after"))  # what a killed process held is free
+    assert [label.text for label in store.labels()] == ["before", "after"]
+
+
+def test_who_writes_takes_in_what_others_wrote_in_between(
+    store: LabelStore, tmp_path: Path
+) -> None:
+    pages = image_pages(tmp_path / "pages", 3)
+    other = LabelStore(store.directory)
+    other.record("names", pages[:2], read_aloud, progress=False)
+    run = store.record("names", pages, read_aloud, progress=False)
+    assert (run.labelled, run.already_there) == (0, 2)
+    other.add(a_label("more"))
+    assert len(other.labels()) == 3
+    assert LabelStore(store.directory).labels() == other.labels()
 
 
 # Pages

@@ -3,13 +3,14 @@
 import json
 import math
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from make_results import page_of
 from PIL import Image
 
-from glmocr_utils.records import PageImage, read_decisions
-from glmocr_utils.review import ReviewSession, find_places
+from glmocr_utils.records import PageImage, PageRef, read_decisions
+from glmocr_utils.review import ReviewSession, ReviewWidget, find_places, show_review
 
 
 def words(text: str, unsure: dict[str, float], choices: dict[str, dict[str, float]] | None = None):
@@ -122,11 +123,21 @@ class TestDecisions:
         session.choose(0, place, "brown")
         session.accept_rest(0)
         assert not session.pages[0].open_places
-        assert session.undo(0)
+        assert session.undo() == (0, session.pages[0].places[1])
         assert len(session.pages[0].open_places) == 2
         assert session.pages[0].lines[0] == "The quick brown fox"
-        assert session.undo(0) and session.pages[0].text == PAGE.text
-        assert not session.undo(0)
+        assert session.undo() == (0, place) and session.pages[0].text == PAGE.text
+        assert session.undo() is None
+
+    def test_undo_takes_back_what_was_done_last_on_whatever_page(self, tmp_path):
+        second = replace(PAGE, page=replace(PAGE.page, page_index=1))
+        session = ReviewSession([PAGE, second], tmp_path / "log", num_audits=0)
+        session.accept(1, session.next_open(1))
+        session.finish(0, "fully_read")
+        assert session.undo() == (0, None) and session.pages[0].coverage is None
+        number, place = session.undo()
+        assert (number, place.text) == (1, "brovvn")
+        assert session.summary()["reviewed"] == 0
 
     def test_the_same_correction_is_offered_and_made_only_when_asked(self, session):
         place = session.pages[0].places[1]
@@ -135,8 +146,18 @@ class TestDecisions:
         assert session.pages[0].lines[2] == "thc end"
         assert session.apply_offer(offer) == 1
         assert session.pages[0].lines[2] == "the end"
-        session.undo(0)
+        session.undo()
         assert session.pages[0].lines[1:] == ["jumps over the lazy dog", "thc end"]
+
+    def test_a_correction_on_several_pages_is_undone_as_one(self, tmp_path):
+        second = replace(PAGE, page=replace(PAGE.page, page_index=1))
+        session = ReviewSession([PAGE, second], tmp_path / "log", num_audits=0)
+        offer = session.choose(0, session.pages[0].places[1], "the")
+        assert session.apply_offer(offer) == 3
+        assert session.pages[1].text.count("the") == 2 and "thc" not in session.pages[0].text
+        session.undo()
+        assert session.pages[1].text == PAGE.text
+        assert session.pages[0].text.count("thc") == 1
 
     def test_a_correction_of_more_than_a_word_is_not_offered(self, session):
         assert session.correct_line(0, session.pages[0].places[1], "leaps over the cat") is None
@@ -146,9 +167,27 @@ class TestDecisions:
         session.correct_line(0, place, "The quick brovvn fox")
         assert session.summary()["corrected"] == 0 and session.summary()["reviewed"] == 1
 
-    def test_a_line_stays_one_line(self, session):
-        with pytest.raises(ValueError, match="no line end"):
-            session.correct_line(0, session.next_open(0), "a\nb")
+    def test_a_missing_line_is_put_in_and_one_that_is_not_on_the_page_taken_out(self, session):
+        first, second, third = session.pages[0].places
+        session.correct_line(0, first, "The quick brown fox\nthat was left out")
+        session.choose(0, second, "the")
+        session.correct_line(0, third, "")
+        assert session.pages[0].text == (
+            "The quick brown fox\nthat was left out\njumps over the lazy dog"
+        )
+
+    def test_an_empty_line_of_the_page_stays(self, tmp_path):
+        session = ReviewSession([words("a\n\nb", {"a": 0.1})], tmp_path / "log")
+        assert session.pages[0].text == "a\n\nb"
+
+    def test_a_line_without_a_doubtful_place_can_be_corrected(self, session):
+        page = session.pages[0]
+        session.correct_line(0, page.line_place(1), "jumps over the lazy fox")
+        assert page.lines[1] == "jumps over the lazy fox" and len(page.open_places) == 3
+        assert session.summary()["reviewed"] == 0
+        assert page.span_of(page.line_place(1)) == (23, 23)
+        assert reopened(session).pages[0].text == page.text
+        assert session.undo() == (0, page.line_place(1)) and page.text == PAGE.text
 
     def test_checked_and_read_are_kept_apart(self, session):
         session.accept_rest(0)
@@ -185,11 +224,12 @@ class TestLog:
     def test_it_goes_on_where_it_was(self, session):
         session.choose(0, session.next_open(0), "brown")
         session.unsure(0, session.next_open(0))
-        session.undo(0)
+        session.undo()
         again = reopened(session)
         assert again.pages[0].text == session.pages[0].text
         assert again.summary() == session.summary()
-        assert again.undo(0) and again.pages[0].text == PAGE.text
+        assert abs(again.saved_at - session.saved_at) < timedelta(seconds=2)
+        assert again.undo() and again.pages[0].text == PAGE.text
 
     def test_a_line_torn_by_a_crash_is_left_out_and_does_not_spoil_the_next(self, session):
         session.accept(0, session.next_open(0))
@@ -209,6 +249,11 @@ class TestLog:
         ):
             assert ReviewSession([other], session.log_path).summary()["reviewed"] == 0
 
+    def test_fewer_places_than_before_are_counted_as_they_are(self, session):
+        session.accept_rest(0)
+        fewer = ReviewSession([PAGE], session.log_path, max_places=1, num_audits=0)
+        assert (fewer.summary()["reviewed"], fewer.summary()["places"]) == (1, 1)
+
     def test_a_file_of_something_else_is_named(self, tmp_path):
         (tmp_path / "log").write_text('{"a": 1}\n')
         with pytest.raises(ValueError, match="log, line 1 is no review decision"):
@@ -217,3 +262,67 @@ class TestLog:
     def test_nothing_to_review_is_said(self, tmp_path):
         with pytest.raises(ValueError, match="no page to review"):
             ReviewSession([], tmp_path / "log")
+
+
+class TestFinishedTexts:
+    """`reviewed/`, one file for each finished page."""
+
+    @pytest.fixture
+    def file(self, session):
+        return session.log_path.parent / "reviewed/a_p0001.txt"
+
+    def test_finishing_writes_the_text_and_nothing_else_does(self, session, file):
+        session.choose(0, session.next_open(0), "braün")
+        assert not file.parent.exists()
+        session.finish(0, "flags_checked")
+        assert file.read_text(encoding="utf-8") == session.pages[0].text + "\n"
+        assert [path.name for path in file.parent.iterdir()] == ["a_p0001.txt"]
+
+    def test_undoing_the_finish_or_going_on_takes_it_away(self, session, file):
+        session.finish(0, "fully_read")
+        session.undo()
+        assert not file.exists()
+        session.finish(0, "fully_read")
+        session.accept(0, session.next_open(0))
+        assert not file.exists()
+
+    def test_a_lost_text_comes_back_with_the_log(self, session, file):
+        session.finish(0, "fully_read")
+        file.unlink()
+        reopened(session)
+        assert file.exists()
+
+    def test_the_text_of_another_reading_stays_until_this_one_is_finished(self, session, file):
+        session.finish(0, "fully_read")
+        other = ReviewSession([replace(PAGE, adapter="other")], session.log_path, num_audits=0)
+        other.choose(0, other.next_open(0), "brown")
+        assert "brovvn" in file.read_text(encoding="utf-8")
+        other.finish(0, "fully_read")
+        assert "brown" in file.read_text(encoding="utf-8")
+
+    def test_two_documents_of_one_name_have_two_files(self, tmp_path):
+        pages = [
+            replace(PAGE, page=PageRef(path, digest * 64, 0))
+            for path, digest in (("x/a.pdf", "1"), ("y/A.pdf", "2"))
+        ]
+        session = ReviewSession(pages, tmp_path / "log")
+        names = [session.text_files[page.page].name for page in pages]
+        assert names == ["a_p0001.txt", "A_22222222_p0001.txt"]
+
+
+def test_without_a_screen_the_review_says_what_is_to_be_checked(session):
+    html = show_review(session, review=False).data
+    assert "0 of 3 places reviewed, 0 of 1 pages finished" in html
+    assert 'The quick <b class="worst"><u>brovvn</u></b> fox' in html
+    assert "brown, brawn" in html
+    assert not session.log_path.exists()
+
+
+def test_a_review_is_shown_where_a_person_can_use_it(session, monkeypatch):
+    for name in ("JPY_SESSION_NAME", "VSCODE_PID"):
+        monkeypatch.delenv(name, raising=False)
+    assert not isinstance(show_review(session), ReviewWidget)
+    monkeypatch.setenv("VSCODE_PID", "1")
+    assert isinstance(show_review(session), ReviewWidget)
+    with pytest.raises(ValueError, match=r"True, False or .auto., got '1'"):
+        show_review(session, "1")

@@ -61,7 +61,8 @@ def test_it_opens_on_the_first_place_of_the_first_unfinished_page(browser):
     shown, state = browser.last("page"), browser.state
     assert (shown["number"], shown["num_pages"], shown["has_image"]) == (0, 2, True)
     assert [place["text"] for place in shown["places"]] == ["x", "wv"]
-    assert state["place"] == shown["places"][0]["id"] and state["seconds_left"] == 20
+    assert state["place"] == shown["places"][0] and state["seconds_left"] == 20
+    assert shown["errors"].startswith("uncalibrated sum of doubt: ")
     assert state["saved"] is None
     again = browser.widget.session
     again.finish(0, "flags_checked")
@@ -76,7 +77,7 @@ def test_tints_are_told_line_by_line(browser):
 def test_enter_goes_to_the_next_place_and_is_on_disk(browser):
     first = browser.state["place"]
     browser.do("accept")
-    assert browser.state["decided"] == {first: "accept"} and browser.state["place"] != first
+    assert browser.state["decided"] == {first["id"]: "accept"} and browser.state["place"] != first
     assert browser.state["saved"] and browser.widget.session.log_path.read_bytes().count(b"\n") == 1
 
 
@@ -93,6 +94,41 @@ def test_a_choice_that_is_not_there_changes_nothing(browser):
     before = browser.state
     browser.do("choose", index=7)
     assert browser.state is before
+
+
+def test_undo_goes_to_the_page_that_it_changed(browser):
+    browser.do("rest")
+    browser.do("finish", coverage="flags_checked")
+    assert browser.state["number"] == 1
+    browser.do("undo")
+    assert (browser.last("page")["number"], browser.state["coverage"]) == (0, None)
+    assert browser.state["place"] is None and len(browser.state["decided"]) == 2
+    browser.do("undo")
+    assert browser.state["place"]["text"] == "x" and browser.state["decided"] == {}
+
+
+def test_a_page_is_read_line_by_line_and_any_line_corrected(browser):
+    browser.do("rest")
+    browser.do("line_at", line=0)
+    assert browser.state["place"]["is_line"] and browser.state["span"] == (8, 8)
+    browser.do("accept")
+    assert browser.state["place"]["line"] == 1 and len(browser.state["decided"]) == 2
+    browser.do("line", text="wv\nund noch eine")
+    assert browser.state["place"] is None  # after the last line: the end of the page
+    assert browser.state["lines"] == ["Grüße, x", "wv\nund noch eine"]
+    browser.do("line_at", line=1)
+    browser.do("line", text="wv\nund noch eine")  # nothing changed, so nothing is decided
+    assert browser.widget.session.log_path.read_bytes().count(b"\n") == 3
+    before = browser.state["place"]
+    browser.do("line_at", line=2)
+    assert browser.state["place"] == before
+
+
+def test_from_a_line_back_to_the_places(browser):
+    first = browser.state["place"]
+    browser.do("line_at", line=1)
+    browser.do("open_place")
+    assert browser.state["place"] == first
 
 
 def test_skipping_goes_round_without_deciding(browser):

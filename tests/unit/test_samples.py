@@ -1,5 +1,6 @@
 """The sample documents hold what `truth.jsonl` says, and can be made again."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pypdfium2
 import pytest
 from PIL import Image
 
+from glmocr_utils.records import read_decisions
 from glmocr_utils.synth import families_found
 from glmocr_utils.tiny_model.corpus import LETTERS, ODD_CHARACTERS
 
@@ -112,6 +114,17 @@ def test_every_page_of_the_long_document_is_different():
     assert len(set(paragraphs)) == len(paragraphs)
 
 
+def test_the_review_log_is_of_these_documents_and_says_that_a_script_made_it():
+    decisions = list(read_decisions(SAMPLES / "review.jsonl"))
+    assert {decision.reviewer for decision in decisions} == {"sample script"}
+    for decision in decisions:
+        name = Path(decision.document_path).name
+        content = (SAMPLES / name).read_bytes()
+        assert decision.document_sha256 == hashlib.sha256(content).hexdigest()
+        if decision.action == "finish":
+            assert decision.after == read_truth()[name][decision.page_index]
+
+
 def test_samples_are_small():
     assert sum(path.stat().st_size for path in SAMPLES.rglob("*") if path.is_file()) < 1_000_000
 
@@ -132,7 +145,7 @@ def test_rebuilding_gives_the_same_bytes_each_time(rebuilt, tmp_path):
     from glmocr_utils.synth.samples import build_samples
 
     build_samples(tmp_path)
-    for name in (*PAGE_COUNTS, "truth.jsonl"):
+    for name in (*PAGE_COUNTS, "truth.jsonl", "review.jsonl"):
         assert (tmp_path / name).read_bytes() == (rebuilt / name).read_bytes(), name
 
 

@@ -98,10 +98,6 @@ def read_samples(model, *names: str) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the bundled weights still lose their line on whole pages; CER was 0.28 to 0.30",
-)
 def test_it_reads_the_clean_samples(bundled_model):
     pairs = read_samples(bundled_model, "letter.pdf", "decision.pdf", "german.pdf")
     assert corpus_cer(pairs) < 0.20

@@ -1,0 +1,56 @@
+"""`python -m glmocr_utils finetune`: labels → a model that reads these pages better.
+
+All options are fields of `FinetuneConfig`, so those of TRL's SFTConfig are among them. Works under
+`accelerate launch -m glmocr_utils finetune …` too.
+"""
+
+import argparse
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import NoReturn
+
+NAME = "finetune"
+ABOUT = "labels → a model that reads these pages better, proved by reading"
+# what other commands and notebooks call it
+ALIASES = {"--model_id": "--model_name", "--model-id": "--model_name", "--model": "--model_name"}
+
+
+def add_to(subparsers: argparse._SubParsersAction) -> None:
+    """List the command beside the others; its own parser is built when it runs."""
+    subparsers.add_parser(NAME, help=ABOUT, add_help=False)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Train, or only check with `--dry_run`. Returns the exit code.
+
+    Raises:
+        ValueError: an option is unknown or cannot work, or the preflight found something to mend.
+        ModelLoadError: the model cannot be loaded.
+    """
+    # importing TRL takes seconds, and the other commands do not need it
+    from transformers import HfArgumentParser
+
+    from glmocr_utils.finetune import FinetuneConfig, check, finetune, summary_lines
+
+    class Parser(HfArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            raise ValueError(message)  # argparse would print hundreds of options before it
+
+    parser = Parser(FinetuneConfig, prog="python -m glmocr_utils finetune", description=ABOUT)
+    arguments = [ALIASES.get(argument, argument) for argument in arguments]
+    _, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        known = [name for action in parser._actions for name in action.option_strings]
+        close = get_close_matches(unknown[0], known, n=1)
+        hint = f"; did you mean {close[0]}?" if close else "; --help lists all options"
+        raise ValueError(f"there is no option {unknown[0]}{hint}")
+    [config] = parser.parse_args_into_dataclasses(arguments)
+    checked = check(config)
+    if config.process_index == 0:
+        print(checked, flush=True)
+    if config.dry_run:
+        return 1 if checked.problems else 0
+    result = finetune(config, checked=checked)
+    if config.process_index == 0:
+        print("", *summary_lines(result), f"model and report are in {result.output_dir}", sep="\n")
+    return 0

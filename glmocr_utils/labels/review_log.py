@@ -1,0 +1,91 @@
+"""Labels from a review: the log of decisions that notebook 03 leaves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from glmocr_utils.labels.pages import UNNAMED, LeftOut, PageFile, make_label
+from glmocr_utils.labels.store import LabelRun, LabelStore, key_of
+from glmocr_utils.records import (
+    Decision,
+    Label,
+    LabelStatus,
+    PageRef,
+    finish_of,
+    read_decisions,
+    reviews_of,
+)
+
+SOURCE = "review"
+
+
+def label_from_review_log(
+    store: LabelStore,
+    pages: Sequence[PageFile],
+    path: str | Path,
+    *,
+    flags_checked: LabelStatus = "silver",
+    progress: bool = True,
+) -> LabelRun:
+    """Take over the pages that were finished in a review.
+
+    A page that was read in full is gold. Each finish gives one label, with its reviewer, model and
+    time, so that a page that is reviewed again gets another one.
+
+    Args:
+        path: the log of decisions.
+        flags_checked: the status of pages of which only the doubtful places were checked.
+
+    Raises:
+        FileNotFoundError: there is no such log.
+        ValueError: a line of it is no decision.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"there is no review log {str(path)!r}; give the review.jsonl that notebook 03 writes"
+        )
+    page_of = {(page.page.document_sha256, page.page.page_index): page for page in pages}
+    statuses: dict[str, LabelStatus] = {"fully_read": "gold", "flags_checked": flags_checked}
+    outcomes = [_outcome(review, page_of, statuses) for review in reviews_of(read_decisions(path))]
+    labels = [outcome for outcome in outcomes if isinstance(outcome, Label)]
+    labels.sort(key=lambda label: datetime.fromisoformat(label.time))
+    left_out = [outcome for outcome in outcomes if isinstance(outcome, LeftOut)]
+    known = {_identity(label) for label in store.labels()}
+
+    def is_known(outcome: Label | LeftOut) -> bool:
+        return isinstance(outcome, Label) and _identity(outcome) in known
+
+    return store.record(SOURCE, [*labels, *left_out], iter, is_known, progress=progress)
+
+
+def _identity(label: Label) -> tuple[object, ...]:
+    """What tells one finish of a page from another."""
+    return key_of(label), label.source, label.time, label.raw_text
+
+
+def _outcome(
+    review: Sequence[Decision],
+    page_of: Mapping[tuple[str, int], PageFile],
+    statuses: Mapping[str, LabelStatus],
+) -> Label | LeftOut:
+    first, finish = review[0], finish_of(review)
+    page = page_of.get((first.document_sha256, first.page_index))
+    if finish and page:
+        return make_label(
+            replace(page, task=finish.prompt),
+            finish.after,
+            statuses[finish.coverage],
+            SOURCE,
+            time=finish.time,
+            reviewer=finish.reviewer or UNNAMED,
+            model_id="+".join(filter(None, [finish.model_id, finish.adapter])),
+        )
+    reason = (
+        "it was reviewed, and is not among the page images; render its document with notebook 01"
+        if finish
+        else "its review was begun and is not finished; finish it in notebook 03"
+    )
+    ref = PageRef(first.document_path, first.document_sha256, first.page_index)
+    return LeftOut(ref, str(page.image_file) if page else "", SOURCE, reason)

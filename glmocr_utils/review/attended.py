@@ -1,0 +1,20 @@
+"""Whether somebody is there to use a widget; a headless run must wait for nobody."""
+
+import os
+
+
+def is_attended(wanted: bool | str = "auto") -> bool:
+    """Whether to show a widget.
+
+    Args:
+        wanted: True or False, or `auto`: where a Jupyter server or VS Code started this kernel.
+            papermill and nbconvert start kernels of their own.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if wanted not in (True, False, "auto"):
+        raise ValueError(f'a widget is wanted True, False or "auto", got {wanted!r}')
+    if wanted == "auto":
+        return any(name in os.environ for name in ("JPY_SESSION_NAME", "VSCODE_PID"))
+    return wanted

@@ -1,0 +1,166 @@
+"""Labels edited by hand: a page image beside a text area.
+
+As in the review, all state is the label set's. Nothing of it is kept in the widget's traits, so a
+saved notebook holds neither texts nor images; the browser asks for what it shows.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import anywidget
+from IPython.display import HTML
+from PIL import Image
+
+from glmocr_utils.display import labelled_page_html, show
+from glmocr_utils.labels import LabelStore, PageFile, key_of
+from glmocr_utils.labels.pages import UNNAMED, make_label
+from glmocr_utils.records import Label, PageImage
+from glmocr_utils.review.attended import is_attended
+
+HERE = Path(__file__).parent
+SOURCE = "hand"
+MAX_IMAGE_WIDTH_PX = 2000  # enough to read small print when zoomed in
+
+
+class LabelEditing:
+    """Pages whose labels a person writes, without a screen.
+
+    Args:
+        store: gets a gold label for each page that is saved, and keeps all others.
+        pages: in the order in which they are to be done.
+        reviewer: who edits.
+    """
+
+    def __init__(self, store: LabelStore, pages: Sequence[PageFile], reviewer: str = "") -> None:
+        if not pages:
+            raise ValueError("there is no page to edit; give page images of notebook 01")
+        self.store = store
+        self.pages = list(pages)
+        self.reviewer = reviewer or UNNAMED
+        self.saved_at: datetime | None = None
+
+    def label(self, number: int) -> Label | None:
+        """The label of page `number` that counts."""
+        return self.store.current(key_of(self.pages[number]))
+
+    def image(self, number: int) -> PageImage:
+        """The image of page `number`.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        page = self.pages[number]
+        with Image.open(page.image_file) as image:
+            return PageImage(page.page, image.convert("RGB"), scale=1.0)
+
+    def save(self, number: int, text: str) -> Label:
+        """The page says `text`: a gold label, on the disk when this returns."""
+        before = self.label(number)
+        label = make_label(
+            self.pages[number],
+            text,
+            "gold",
+            SOURCE,
+            reviewer=self.reviewer,
+            model_id=before.model_id if before else None,
+        )
+        self.store.add(label)
+        self.saved_at = datetime.now()
+        return label
+
+    def reject(self, number: int) -> bool:
+        """The label that counts is wrong; False when there is none. What it hid counts again."""
+        label = self.label(number)
+        if label is None:
+            return False
+        self.store.reject(label, self.reviewer)
+        self.saved_at = datetime.now()
+        return True
+
+    def num_gold(self) -> int:
+        """Pages whose label is gold."""
+        labels = map(self.label, range(len(self.pages)))
+        return sum(label is not None and label.status == "gold" for label in labels)
+
+    def __str__(self) -> str:
+        return f"{self.num_gold()} of {len(self.pages)} pages have a gold label"
+
+
+def show_editor(editing: LabelEditing, edit: bool | str = "auto") -> "LabelEditor | HTML":
+    """The widget, where somebody can use it; else the first page, and nobody is waited for.
+
+    Args:
+        edit: as in `is_attended`.
+    """
+    if is_attended(edit):
+        return LabelEditor(editing)
+    return show(labelled_page_html(editing.image(0), editing.label(0)))
+
+
+class LabelEditor(anywidget.AnyWidget):
+    """`editing` for JupyterLab, Notebook and VS Code.
+
+    Messages from the browser are `{"do": name, "number": page, ...}`; answers are `{"show": "page"
+    | "image" | "refused", ...}`.
+    """
+
+    _esm = HERE / "label_editor.js"
+    # the frame, the buttons and the colours are the review's
+    _css = "\n".join(
+        (HERE / name).read_text("utf-8") for name in ("widget.css", "label_editor.css")
+    )
+
+    def __init__(self, editing: LabelEditing) -> None:
+        super().__init__()
+        self.editing = editing
+        self._doings = {
+            "open": self._show,
+            "image": self._send_image,
+            "save": self._save,
+            "reject": self._reject,
+        }
+        self.on_msg(self._receive)
+
+    def _receive(self, _widget: object, message: dict, _buffers: list) -> None:
+        message = dict(message)
+        doing = self._doings.get(message.pop("do", None))
+        if doing is None:
+            return
+        message["number"] = min(max(int(message.get("number", 0)), 0), len(self.editing.pages) - 1)
+        try:
+            doing(**message)
+        except (OSError, ValueError) as error:  # a full disk must not look like a saved label
+            self.send({"show": "refused", "reason": f"Not done: {error}"})
+
+    def _save(self, number: int, text: str) -> None:
+        self.editing.save(number, text)
+        self._show(min(number + 1, len(self.editing.pages) - 1), saved=number)
+
+    def _reject(self, number: int) -> None:
+        self.editing.reject(number)
+        self._show(number, saved=number)
+
+    def _send_image(self, number: int) -> None:
+        data = self.editing.image(number).jpeg(MAX_IMAGE_WIDTH_PX, quality=85)
+        self.send({"show": "image", "number": number}, buffers=[data])
+
+    def _show(self, number: int, saved: int | None = None) -> None:
+        """Show a page; `saved` is one whose unsaved text the browser can forget."""
+        editing, page, label = self.editing, self.editing.pages[number], self.editing.label(number)
+        self.send(
+            {
+                "show": "page",
+                "number": number,
+                "num_pages": len(editing.pages),
+                "num_gold": editing.num_gold(),
+                "name": Path(page.page.document_path).name,
+                "page_number": page.page.page_number,
+                "text": label.text if label else "",
+                "status": label.status if label else None,
+                "source": label.source if label else None,
+                "reviewer": label.reviewer if label else None,
+                "saved": saved,
+                "saved_at": editing.saved_at and editing.saved_at.strftime("%H:%M"),
+            }
+        )

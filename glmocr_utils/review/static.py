@@ -1,0 +1,33 @@
+"""The review where nobody can press a key: what a run without a browser leaves in its notebook."""
+
+from glmocr_utils.display import escape, html_table, page_html
+from glmocr_utils.review.page_review import PageReview
+from glmocr_utils.review.places import Place
+from glmocr_utils.review.session import ReviewSession
+
+
+def review_html(session: ReviewSession) -> str:
+    """How far the review is, and the first page that is not finished: its places, image and text.
+
+    Sure words stand among the doubtful ones here as well, and are not marked as such.
+    """
+    number = next(iter(session.unfinished), 0)
+    page = session.pages[number]
+    rows = [_row(page, place) for place in page.places]
+    return "".join(
+        [
+            f"<p><b>{session}</b></p>",
+            html_table(("line", "to check", "or", "checked"), rows) if rows else "",
+            page_html(page.result, session.image(number), session.calibration),
+        ]
+    )
+
+
+def _row(page: PageReview, place: Place) -> tuple[str, str, str, str]:
+    line = page.lines[place.line_index]
+    start, end = page.span_of(place)
+    marked = escape(line[start:end]) or "⏎"
+    text = f'{escape(line[:start])}<b class="worst"><u>{marked}</u></b>{escape(line[end:])}'
+    choices = ", ".join(choice for choice, _ in place.choices)
+    decided = page.decided.get(place.place_id, "")
+    return str(place.line_index + 1), f"<code>{text}</code>", escape(choices), decided

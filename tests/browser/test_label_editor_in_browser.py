@@ -1,0 +1,180 @@
+"""A person writes labels by hand: what a browser does with the editor.
+
+The page's script runs in Chromium; the kernel's side is the real one, and messages between them are
+carried by hand, so that a test decides when the kernel answers.
+"""
+
+import importlib
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from glmocr_utils.labels import LabelStore, find_pages, key_of
+from glmocr_utils.labels.pages import make_label
+from glmocr_utils.review import label_editor
+from glmocr_utils.review.label_editor import LabelEditing, LabelEditor
+
+if "CI" in os.environ:  # where nothing is skipped
+    playwright = importlib.import_module("playwright.sync_api")
+else:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None and "CI" not in os.environ,
+    reason="no chromium on this machine; try: apt-get install chromium",
+)
+HOSTILE = '</textarea><img src=x onerror="window.hit=1"><script>window.hit=1</script> \u202etxet'
+SCRIPT = Path(label_editor.__file__).with_suffix(".js")
+MODEL = """async ([source, style]) => {
+  const sheet = document.createElement("style");
+  sheet.textContent = style;
+  document.head.append(sheet);
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  const { default: widget } = await import(url);
+  const listeners = [];
+  window.sent = [];
+  window.answer = (message, buffers) => {
+    const views = buffers.map((bytes) => new DataView(new Uint8Array(bytes).buffer));
+    listeners.forEach((listener) => listener(message, views));
+  };
+  widget.render({ el: document.body, model: {
+    send: (message) => window.sent.push(message),
+    on: (_, listener) => listeners.push(listener),
+    off: () => {},
+  } });
+}"""
+
+
+class Desk:
+    """The editor in a browser, with its kernel."""
+
+    def __init__(self, page, editing: LabelEditing) -> None:
+        self.page = page
+        self.editor = LabelEditor(editing)
+        self.editor.send = self._answer
+        page.set_content("<body></body>")
+        page.evaluate(MODEL, [SCRIPT.read_text(encoding="utf-8"), LabelEditor._css])
+        self.area = page.locator("textarea")
+        self.carry()
+
+    def _answer(self, message: dict, buffers: list | None = None) -> None:
+        self.page.evaluate(
+            "([message, buffers]) => window.answer(message, buffers)",
+            [message, [list(buffer) for buffer in buffers or []]],
+        )
+
+    def carry(self) -> None:
+        """Give the kernel what the browser sent, until there is no more."""
+        while messages := self.page.evaluate("() => window.sent.splice(0)"):
+            for message in messages:
+                self.editor._receive(self.editor, message, [])
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.area.press(key)
+            self.carry()
+
+    @property
+    def text(self) -> str:
+        return self.area.input_value()
+
+    def says(self, words: str) -> bool:
+        return words in self.page.locator(".glmocr-editor").inner_text()
+
+
+@pytest.fixture
+def desk(tmp_path):
+    folder = tmp_path / "pages"
+    folder.mkdir()
+    for number in range(3):
+        Image.new("RGB", (300, 400), (255, 255, 200 + number)).save(folder / f"{number}.png")
+    pages = find_pages(folder)
+    store = LabelStore(tmp_path / "labels")
+    for page, text in zip(pages, ("first draft", HOSTILE, "third"), strict=True):
+        store.add(make_label(page, text, "draft", "model:m"))
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield Desk(browser.new_page(), LabelEditing(store, pages, reviewer="Ada"))
+        browser.close()
+
+
+def gold(desk: Desk) -> list[str | None]:
+    editing = desk.editor.editing
+    labels = [editing.store.current(key_of(page)) for page in editing.pages]
+    return [label.text if label.status == "gold" else None for label in labels]
+
+
+def test_typing_and_ctrl_enter_make_gold_and_go_on(desk):
+    assert desk.text == "first draft" and desk.says("Page 1 of 3") and desk.says("draft: model:m")
+    desk.area.fill("what is\nprinted")
+    assert desk.says("changed, not saved")
+    desk.press("Control+Enter")
+    assert gold(desk) == ["what is\nprinted", None, None]
+    assert desk.says("Page 2 of 3") and desk.says("1 of 3 pages are gold") and desk.says("saved ")
+
+
+def test_what_was_not_saved_is_there_again_and_esc_restores(desk):
+    desk.area.fill("half done")
+    for there, back in (("PageDown", "PageUp"), ("Alt+ArrowRight", "Alt+ArrowLeft")):
+        desk.press(there)
+        assert desk.says("Page 2 of 3")
+        desk.press(back)
+        assert desk.text == "half done"
+    desk.press("Escape")
+    assert desk.text == "first draft" and not desk.says("changed, not saved")
+    assert gold(desk) == [None, None, None]
+
+
+def test_nothing_is_typed_into_a_page_that_is_about_to_go(desk):
+    desk.area.press("Control+Enter")  # and the kernel takes its time
+    desk.area.press("x")
+    desk.carry()
+    assert gold(desk) == ["first draft", None, None]
+    assert desk.text == HOSTILE  # of the next page, without the x
+
+
+def test_a_refusal_is_said_and_the_text_stays(desk, monkeypatch):
+    def busy(*_):
+        raise BlockingIOError("another process writes to the label set")
+
+    monkeypatch.setattr(LabelStore, "add", busy)
+    desk.area.fill("work of an hour")
+    desk.press("Control+Enter")
+    assert desk.text == "work of an hour" and desk.says("another process writes")
+    assert desk.says("nothing saved yet")
+    desk.area.press("!")
+    assert "!" in desk.text  # it can be worked on
+
+
+def test_a_label_is_text_whatever_it_says(desk):
+    desk.press("PageDown")
+    assert desk.text == HOSTILE
+    assert desk.page.evaluate("() => window.hit") is None
+    assert desk.says("U+202E")
+
+
+def test_rejecting_shows_that_there_is_no_label(desk):
+    desk.page.get_by_role("button", name="Reject this label").click()
+    desk.carry()
+    assert desk.text == "" and desk.says("no label yet")
+
+
+def test_the_page_image_comes_and_can_be_enlarged(desk):
+    image = desk.page.locator("img")
+    assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 300
+    before = image.bounding_box()["width"]
+    desk.page.get_by_role("button", name="+", exact=True).click()
+    assert image.bounding_box()["width"] > before
+
+
+def test_a_notebooks_own_keys_are_kept_away(desk):
+    desk.page.evaluate(
+        "() => document.addEventListener('keydown', (event) => { window.outside = event.key; })"
+    )
+    desk.press("a", "Control+Enter", "Escape")
+    assert desk.page.evaluate("() => window.outside") is None
+    assert desk.page.locator("[data-lm-suppress-shortcuts=true] textarea").count() == 1

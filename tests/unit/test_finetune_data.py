@@ -1,0 +1,157 @@
+"""Data sets of any kind come in one form, parted by document; what is missing is named."""
+
+import json
+import shutil
+from pathlib import Path
+
+import datasets
+import pytest
+from training_pages import write_imagefolder, write_metadata
+
+from glmocr_utils.finetune import make_config
+from glmocr_utils.finetune.data import data_hash, decode_image, load_pages
+from glmocr_utils.labels.sharegpt import IMAGE_MARK
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+
+
+def load(name: Path, **options):
+    return load_pages(
+        make_config({"dataset_name": str(name), "report_to": "none", "seed": 1, **options})
+    )
+
+
+def test_documents_are_never_parted(tmp_path):
+    rows = write_imagefolder(tmp_path / "pages", documents=6, pages=3)
+    pages = load(tmp_path / "pages", eval_split_size=0.3)
+    train, held_out = set(pages.train["document"]), set(pages.held_out["document"])
+    assert train and held_out and not train & held_out
+    assert len(pages.train) + len(pages.held_out) == len(rows)
+    assert sorted([*pages.train["text"], *pages.held_out["text"]]) == sorted(
+        row["text"] for row in rows
+    )
+    assert decode_image(pages.train[0]["image"]).mode == "RGB"
+
+
+def test_a_label_sets_own_split_is_kept(tmp_path):
+    split = ["train", "train", "test", "test", "train", "train", "train", "train"]
+    write_imagefolder(tmp_path / "pages", split=split)
+    pages = load(tmp_path / "pages")
+    assert set(pages.held_out["document"]) == {"d1.pdf"}
+    assert len(pages.train) == 6
+    assert any("put aside" in note for note in pages.notes)
+
+
+def test_only_trusted_labels_are_trained_on(tmp_path):
+    status = ["gold", "draft", "silver", "gold", "gold", "rejected", "gold", "gold"]
+    write_imagefolder(tmp_path / "pages", status=status)
+    pages = load(tmp_path / "pages")
+    assert pages.left_out == {"status draft": 1, "status rejected": 1}
+    assert len(pages.train) + len(pages.held_out) == 6
+    with pytest.raises(ValueError, match="has a status among platinum"):
+        load(tmp_path / "pages", label_statuses="platinum")
+
+
+@pytest.mark.parametrize("column", ["label", "text", "ground_truth"])
+def test_the_text_column_is_found(tmp_path, column):
+    rows = write_imagefolder(tmp_path / "pages")
+    write_metadata(
+        tmp_path / "pages", [{"file_name": r["file_name"], column: r["text"]} for r in rows]
+    )
+    pages = load(tmp_path / "pages")
+    assert pages.text_column == column
+    assert set(pages.train["text"]) <= {row["text"] for row in rows}
+
+
+def test_sharegpt_and_saved_data_sets_load(tmp_path):
+    rows = write_imagefolder(tmp_path / "pages")
+    examples = [
+        {
+            "messages": [
+                {"role": "user", "content": IMAGE_MARK + "Table Recognition:"},
+                {"role": "assistant", "content": row["text"]},
+            ],
+            "images": [f"pages/{row['file_name']}"],
+        }
+        for row in rows
+    ]
+    (tmp_path / "pairs.json").write_text(json.dumps(examples), encoding="utf-8")
+    pages = load(tmp_path / "pairs.json")
+    assert set(pages.train["prompt"]) == {"Table Recognition:"}
+    assert len(pages.train) + len(pages.held_out) == len(rows)
+    loaded = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "pages"))
+    loaded.save_to_disk(str(tmp_path / "saved"))
+    saved = load(tmp_path / "saved")
+    assert sorted([*saved.train["text"], *saved.held_out["text"]]) == sorted(
+        row["text"] for row in rows
+    )
+
+
+def test_the_hash_follows_images_texts_and_nothing_else(tmp_path):
+    write_imagefolder(tmp_path / "one")
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    first = data_hash(load(tmp_path / "one").train)
+    assert data_hash(load(tmp_path / "two").train) == first
+    rows = write_imagefolder(tmp_path / "two")
+    rows[0]["text"] += "!"
+    write_metadata(tmp_path / "two", rows)
+    whole = {"eval_split_size": 0, "eval_strategy": "no"}
+    assert data_hash(load(tmp_path / "two", **whole).train) != data_hash(
+        load(tmp_path / "one", **whole).train
+    )
+
+
+def test_no_evaluation_takes_every_page_for_training(tmp_path):
+    rows = write_imagefolder(tmp_path / "pages")
+    pages = load(tmp_path / "pages", eval_split_size=0)
+    assert pages.held_out is None and len(pages.train) == len(rows)
+
+
+def test_no_such_data_set(tmp_path):
+    with pytest.raises(ValueError, match="cannot be loaded") as refused:
+        load(tmp_path / "nothing")
+    assert "\n" not in str(refused.value)
+
+
+def test_no_text_column(tmp_path):
+    rows = write_imagefolder(tmp_path / "pages")
+    write_metadata(tmp_path / "pages", [{"file_name": r["file_name"], "words": 3} for r in rows])
+    with pytest.raises(ValueError, match="label, text, ground_truth"):
+        load(tmp_path / "pages")
+
+
+def test_texts_in_two_columns(tmp_path):
+    rows = write_imagefolder(tmp_path / "pages")
+    mixed = [
+        {"file_name": r["file_name"], "label": r["text"] if n else None, "text": r["text"]}
+        for n, r in enumerate(rows)
+    ]
+    write_metadata(tmp_path / "pages", mixed)
+    with pytest.raises(ValueError, match="row 0 has its text in the column 'text'"):
+        load(tmp_path / "pages", eval_split_size=0)
+
+
+def test_a_row_without_text(tmp_path):
+    rows = write_imagefolder(tmp_path / "pages")
+    rows[5]["text"] = None
+    write_metadata(tmp_path / "pages", rows)
+    with pytest.raises(ValueError, match="row 5 has no text"):
+        load(tmp_path / "pages", eval_split_size=0)
+
+
+def test_one_document_cannot_be_held_out(tmp_path):
+    write_imagefolder(tmp_path / "pages", documents=1, pages=1)
+    with pytest.raises(ValueError, match="one document") as refused:
+        load(tmp_path / "pages")
+    assert "eval_split_size=0" in str(refused.value)
+
+
+@pytest.mark.parametrize(("option", "said"), [("train_split", "'dev'"), ("eval_split", "'dev'")])
+def test_a_split_that_is_not_there(tmp_path, option, said):
+    write_imagefolder(tmp_path / "pages")
+    with pytest.raises(ValueError, match="has no split") as refused:
+        load(tmp_path / "pages", **{option: "dev"})
+    assert said in str(refused.value)

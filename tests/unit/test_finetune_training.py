@@ -1,0 +1,308 @@
+"""Training itself, on the bundled model: every weight that should move does, and comes back right.
+
+Each trap of fine-tuning GLM-OCR has a test here or in `test_training_data` and
+`test_finetune_preflight` that fails without its remedy.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import datasets
+import pytest
+import torch
+from safetensors.torch import load_file
+from training_pages import TEXTS, write_imagefolder
+from transformers import AutoModelForImageTextToText, AutoProcessor, TrainerCallback
+
+from glmocr_utils.finetune import finetune, make_config
+from glmocr_utils.finetune.data import load_pages
+from glmocr_utils.finetune.trainable import load_trainable
+from glmocr_utils.finetune.trainer import OcrTrainer, PageCollator
+from glmocr_utils.model import load_model
+from glmocr_utils.ocr import read_pages, score_text
+from glmocr_utils.prompt import max_page_pixels
+from glmocr_utils.records import PageImage, PageRef
+from glmocr_utils.training_data import IGNORED
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def options(tmp_path, bundled_folder, monkeypatch):
+    """Options of a run of two steps on eight small pages."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    write_imagefolder(tmp_path / "pages", scale=2.0)
+    return {
+        "dataset_name": str(tmp_path / "pages"),
+        "model_name": str(bundled_folder),
+        "output_dir": str(tmp_path / "run"),
+        "report_to": "none",
+        "seed": 1,
+        "max_steps": 2,
+        "per_device_train_batch_size": 2,
+        "gradient_accumulation_steps": 1,
+        "max_tokens": 8,
+        "disable_tqdm": True,
+    }
+
+
+WITHOUT_EVALUATION = {"eval_strategy": "no", "eval_split_size": 0}
+
+
+def weights(folder: str | Path) -> dict[str, torch.Tensor]:
+    [file] = Path(folder).glob("*.safetensors")
+    return load_file(file)
+
+
+def test_all_weights_of_the_decoder_move_and_the_rest_stays(options, bundled_folder):
+    finetune(make_config(options | WITHOUT_EVALUATION | {"learning_rate": 1e-3}))
+    before, after = weights(bundled_folder), weights(options["output_dir"])
+    assert before.keys() == after.keys()
+    for name in before:
+        assert after[name].dtype == before[name].dtype == torch.bfloat16
+        is_same = torch.equal(before[name], after[name])
+        if "visual" in name:
+            assert is_same, f"{name} was to be frozen"
+        elif after[name].ndim == 2 and "embed" not in name:
+            assert not is_same, f"{name} did not move"
+
+
+def test_a_trained_folder_loads_and_has_every_stop_token(options):
+    result = finetune(make_config(options | {"learning_rate": 1e-4}))
+    folder = Path(options["output_dir"])
+    generation = json.loads((folder / "generation_config.json").read_text())
+    loaded = load_model(str(folder))
+    assert sorted(generation["eos_token_id"]) == sorted(loaded.stop_token_ids)
+    assert len(generation["eos_token_id"]) == 2
+    AutoModelForImageTextToText.from_pretrained(folder)
+    AutoProcessor.from_pretrained(folder)
+    report = json.loads((folder / "training_report.json").read_text())
+    assert report["cer_before"] >= 0 and report["cer_after"] >= 0
+    assert report["trained_for"]["scale"] == 2.0
+    assert {"torch", "transformers", "trl", "peft"} <= report["versions"].keys()
+    assert len(report["data_sha256"]) == 64 and report["seed"] == 1
+    [evaluation] = [row for row in result.history if "eval_cer" in row]
+    assert {"eval_cer_raw", "eval_wer", "eval_loop_rate", "eval_stop_rate"} <= evaluation.keys()
+
+
+def test_what_is_saved_is_what_was_read_at_the_end(options):
+    """The weights are rounded to the base's precision before they are proved."""
+    result = finetune(make_config(options | {"learning_rate": 1e-3, "max_tokens": 16}))
+    config = make_config(options)
+    pages = load_pages(config).held_out
+    from glmocr_utils.finetune.reading import read_held_out
+
+    again = read_held_out(
+        load_model(options["output_dir"]),
+        pages,
+        batch_size=config.per_device_eval_batch_size,
+        max_tokens=16,
+        prompt_style="default",
+    )
+    for first, second in zip(result.after, again, strict=True):
+        assert first.result.text == second.result.text
+        for one, other in zip(first.result.tokens, second.result.tokens, strict=True):
+            assert one.logprob == pytest.approx(other.logprob, abs=1e-4)
+
+
+def test_an_adapter_trains_alone_and_is_found_by_itself(options, bundled_folder):
+    finetune(make_config(options | WITHOUT_EVALUATION | {"use_lora": True}))
+    adapter = weights(options["output_dir"])
+    assert all("lora_" in name and "language_model" in name for name in adapter)
+    assert any(tensor.abs().max() > 0 for name, tensor in adapter.items() if "lora_B" in name)
+    loaded = load_model(options["output_dir"])
+    assert loaded.model_id == str(bundled_folder) and loaded.adapter == options["output_dir"]
+
+
+def test_an_adapter_is_trained_further(options, tmp_path):
+    lora = options | WITHOUT_EVALUATION | {"use_lora": True}
+    finetune(make_config(lora))
+    first = weights(options["output_dir"])
+    again = lora | {"adapter": options["output_dir"], "output_dir": str(tmp_path / "further")}
+    finetune(make_config(again))
+    second = weights(tmp_path / "further")
+    assert first.keys() == second.keys()
+    assert not all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_four_bits_train_on_a_cpu(options):
+    lora = {"use_lora": True, "load_in_4bit": True}
+    result = finetune(make_config(options | WITHOUT_EVALUATION | lora))
+    losses = [row["loss"] for row in result.history if "loss" in row]
+    assert losses and all(0 < loss < 20 for loss in losses)
+    assert any(
+        t.abs().max() > 0 for n, t in weights(options["output_dir"]).items() if "lora_B" in n
+    )
+
+
+def test_the_batch_trains_label_and_stop_token_alone(options, bundled_model):
+    pages = load_pages(make_config(options | WITHOUT_EVALUATION)).train
+    collator = PageCollator(bundled_model.processor, "default")
+    batch = collator([pages[n] for n in range(3)])
+    assert batch["labels"].shape == batch["input_ids"].shape
+    tokenizer = bundled_model.processor.tokenizer
+    for row, labels in zip(pages, batch["labels"], strict=False):
+        trained = tokenizer.decode(labels[labels != IGNORED], skip_special_tokens=False)
+        assert trained == row["text"] + "<|user|>"
+
+
+def test_the_loss_is_transformers_own(options, bundled_model):
+    """TRL's head scores the labelled places alone; it must say what the full logits say."""
+    config = make_config(options | WITHOUT_EVALUATION)
+    pages = load_pages(config).train.add_column("length", [1] * 8)
+    trainer = OcrTrainer(load_trainable(config), config, pages, None)
+    batch = trainer.data_collator([pages[n] for n in range(4)])
+    with torch.no_grad():
+        own = trainer.compute_loss(trainer.model, dict(batch))
+        full = bundled_model.model(**batch).loss
+    assert own.item() == pytest.approx(full.item(), abs=1e-4)
+
+
+def test_the_style_of_the_prompt_travels_with_the_checkpoint(options, page_images):
+    finetune(make_config(options | WITHOUT_EVALUATION | {"prompt_style": "nothink"}))
+    loaded = load_model(options["output_dir"])
+    assert loaded.prompt_style == "nothink"
+    image = page_images[0].image
+    by_itself = score_text(loaded, image, "One line.")
+    assert by_itself == score_text(loaded, image, "One line.", style="nothink")
+    assert by_itself != score_text(loaded, image, "One line.", style="default")
+
+
+def test_the_pixel_budget_travels_with_an_adapter(options):
+    budget = 200 * 28 * 28
+    lora = {"use_lora": True, "max_pixels": budget}
+    finetune(make_config(options | WITHOUT_EVALUATION | lora))
+    loaded = load_model(options["output_dir"])
+    assert max_page_pixels(loaded.processor) == budget
+
+
+def test_another_scale_than_in_training_is_warned_about(options, page_images):
+    finetune(make_config(options | WITHOUT_EVALUATION))
+    loaded = load_model(options["output_dir"])
+    page = PageImage(PageRef("some.pdf", "0" * 64, 0), page_images[0].image, scale=3.0)
+    with pytest.warns(UserWarning, match="trained at 2"):
+        list(read_pages(loaded, [page], max_tokens=1))
+
+
+class Stopped(Exception):
+    """Stands for the kill."""
+
+
+class StopAfterSaving(TrainerCallback):
+    def on_save(self, args, state, control, **_others):
+        raise Stopped
+
+
+@pytest.mark.parametrize(
+    "kind", [{}, {"use_lora": True, "lora_dropout": 0.1}], ids=["full", "lora"]
+)
+def test_a_killed_run_ends_with_the_same_weights(options, tmp_path, kind):
+    """Also over the end of an epoch, where Transformers' own sampler would draw otherwise."""
+    steps = {"max_steps": 6, "save_steps": 3, "learning_rate": 1e-3} | kind
+    whole = options | WITHOUT_EVALUATION | steps
+    finetune(make_config(whole | {"output_dir": str(tmp_path / "whole")}))
+    with pytest.raises(Stopped):
+        finetune(make_config(whole), callbacks=[StopAfterSaving()])
+    assert (Path(options["output_dir"]) / "checkpoint-3").is_dir()
+    finetune(make_config(whole))
+    expected, resumed = weights(tmp_path / "whole"), weights(options["output_dir"])
+    for name in expected:
+        assert torch.equal(expected[name], resumed[name]), name
+
+
+def test_the_best_checkpoint_by_cer_is_kept(options):
+    """A learning rate that ruins the model: the last weights are not the best ones."""
+    steps = {"max_steps": 4, "eval_steps": 1, "learning_rate": 0.03, "warmup_ratio": 0.0}
+    config = make_config(options | steps | {"lr_scheduler_type": "constant", "max_tokens": 24})
+    result = finetune(config)
+    rates = {row["step"]: row["eval_cer"] for row in result.history if "eval_cer" in row}
+    assert set(rates) == {1, 2, 3, 4}
+    best = min(rates.values())
+    report = json.loads((Path(options["output_dir"]) / "training_report.json").read_text())
+    assert report["cer_after"] == pytest.approx(best, abs=0.02)
+
+
+def test_early_stopping(options):
+    steps = {"max_steps": 6, "eval_steps": 1, "learning_rate": 0.0, "early_stopping_patience": 2}
+    result = finetune(make_config(options | steps))
+    evaluations = [row for row in result.history if "eval_cer" in row]
+    assert len(evaluations) == 3  # the first is the best, two bring nothing
+
+
+def test_a_folder_of_another_run_is_left_alone(options):
+    finetune(make_config(options | WITHOUT_EVALUATION))
+    before = weights(options["output_dir"])
+    with pytest.raises(ValueError, match="holds another run, with other learning_rate") as refused:
+        finetune(make_config(options | WITHOUT_EVALUATION | {"learning_rate": 5e-5}))
+    assert "\n" not in str(refused.value)
+    after = weights(options["output_dir"])
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_folder_of_other_files_is_left_alone(options):
+    folder = Path(options["output_dir"])
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("years of work")
+    with pytest.raises(ValueError, match="no fine-tuning run"):
+        finetune(make_config(options | WITHOUT_EVALUATION))
+    assert [file.name for file in folder.iterdir()] == ["thesis.tex"]
+
+
+def test_nothing_is_trained_before_the_preflight_is_content(options):
+    with pytest.raises(ValueError, match="longer than max_length=10"):
+        finetune(make_config(options | {"max_length": 10}))
+    assert not Path(options["output_dir"]).exists()
+
+
+def test_pages_that_must_not_be_forgotten_are_read_before_and_after(options, tmp_path):
+    write_imagefolder(tmp_path / "others", documents=1, pages=2, text=list(TEXTS[:2]))
+    result = finetune(make_config(options | {"retention_dataset": str(tmp_path / "others")}))
+    references = [reading.reference for reading in result.retained_after]
+    assert references == list(TEXTS[:2]) and len(result.retained_before) == 2
+    report = json.loads((Path(options["output_dir"]) / "training_report.json").read_text())
+    assert {"retained_cer_before", "retained_cer_after"} <= report.keys()
+
+
+def test_every_token_weighs_the_same_however_a_step_is_cut(options, tmp_path):
+    def losses(name: str, **sizes: int) -> list[float]:
+        run = options | WITHOUT_EVALUATION | {"output_dir": str(tmp_path / name), **sizes}
+        history = finetune(make_config(run | {"logging_steps": 1})).history
+        return [row["loss"] for row in history if "loss" in row]
+
+    whole = losses("whole", per_device_train_batch_size=4)
+    cut = losses("cut", per_device_train_batch_size=1, gradient_accumulation_steps=4)
+    assert whole == pytest.approx(cut, rel=1e-4)
+
+
+def test_two_processes_train_as_one_does(options, tmp_path):
+    """Through the command, started as `accelerate launch` does: the same pages, the same loss."""
+    environment = os.environ | {
+        "HF_DATASETS_CACHE": str(tmp_path / "cache"),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(ROOT),
+    }
+
+    def losses(name: str, batch_size: int, launcher: list[str]) -> list[float]:
+        values = options | {
+            "output_dir": str(tmp_path / name),
+            "per_device_train_batch_size": batch_size,
+            "logging_steps": 1,
+            "eval_strategy": "no",
+            "eval_split_size": 0,
+        }
+        arguments = [text for key, value in values.items() for text in (f"--{key}", str(value))]
+        command = [*launcher, "-m", "glmocr_utils", "finetune", *arguments]
+        run = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr[-2000:]
+        [state] = (tmp_path / name).glob("checkpoint-2/trainer_state.json")
+        history = json.loads(state.read_text())["log_history"]
+        return [row["loss"] for row in history if "loss" in row]
+
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    one = losses("one", 4, [sys.executable])
+    two = losses("two", 2, [*torchrun, "--nproc-per-node", "2"])
+    assert one == pytest.approx(two, rel=1e-4)
+    assert len(one) == 2
