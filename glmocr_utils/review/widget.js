@@ -97,6 +97,12 @@ function render({ model, el }) {
     requestAnimationFrame(() => setTimeout(() => root.scrollIntoView({ block: "nearest" })));
   }
 
+  // The keys go back to the notebook around, not to nowhere.
+  function leave() {
+    root.blur();
+    root.parentElement.closest("[tabindex]")?.focus({ preventScroll: true });
+  }
+
   function button(label, key, onClick, className = "") {
     const node = element("button", { className, type: "button",
       onClick: () => {
@@ -280,9 +286,9 @@ function render({ model, el }) {
     parts.foot.replaceChildren(
       bar,
       element("span", {}, `${checked} of ${page.places.length} on this page, ${reviewed} of ${places} in all`),
-      element("span", { className: "saved" }, state.saved ? `saved ${state.saved}` : "nothing decided yet"),
-      button("‹ page", "PageUp", () => tell({ do: "page", number: page.number - 1 })),
-      button("page ›", "PageDown", () => tell({ do: "page", number: page.number + 1 })),
+      element("span", { className: "saved" }, state.saved ? `· saved ${state.saved}` : "· nothing decided yet"),
+      button("‹ page", "PgUp", () => tell({ do: "page", number: page.number - 1 })),
+      button("page ›", "PgDn", () => tell({ do: "page", number: page.number + 1 })),
       button(state.order === "worst" ? "in reading order" : "worst first", "",
         () => tell({ do: "order", order: state.order === "worst" ? "reading" : "worst" })),
     );
@@ -372,7 +378,7 @@ function render({ model, el }) {
     } else if (key === "Escape" && place()?.is_line) {
       tell({ do: "open_place" });
     } else if (key === "Escape") {
-      root.blur();
+      leave();
     } else if (key === "ArrowDown" || key === "ArrowUp") {
       const from = place()?.line ?? (key === "ArrowDown" ? -1 : view.state.lines.length);
       tell({ do: "line_at", line: from + (key === "ArrowDown" ? 1 : -1) });

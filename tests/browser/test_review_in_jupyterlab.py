@@ -162,6 +162,7 @@ class Review:
         """Run the review's cell by keys; returns the milliseconds until a key can be pressed."""
         cell = self.page.locator(".jp-CodeCell", has_text="show_review(session, review)")
         cell.locator(".jp-InputPrompt").click()
+        self.page.keyboard.press("Escape")  # leaves the review, if it has the keys
         self.page.evaluate(
             """() => {
                 const before = document.querySelector(".glmocr-review");
