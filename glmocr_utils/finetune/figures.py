@@ -5,16 +5,22 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import DisplayHandle, display
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 from transformers import TrainerCallback
 
-from glmocr_utils.confidence import mark_tokens, reliability
+from glmocr_utils.confidence import lines_of_tokens, mark_tokens, reliability
 from glmocr_utils.finetune.comparison import DocumentChange
 from glmocr_utils.finetune.preflight import Preflight
 from glmocr_utils.finetune.reading import PageReading
+from glmocr_utils.metrics import cer
+from glmocr_utils.plots import INK, MONOSPACE, MONOSPACE_ADVANCE_EM, WORST_INK
 
-BEFORE, AFTER, LIMIT = "#9aa7b0", "#e8853a", "#b00020"
+BEFORE, AFTER, LIMIT = "#9aa7b0", "#e8853a", WORST_INK
 DOCUMENTS_SHOWN = 20
+MIN_ROWS = 14  # a page of few lines is not set in giant letters
+TEXT_WIDTH_PT, TEXT_HEIGHT_PT = 290, 280  # of a page's text in `page_before_and_after`
 
 
 def token_lengths(checked: Preflight, max_length: int | None) -> Figure:
@@ -28,8 +34,14 @@ def token_lengths(checked: Preflight, max_length: int | None) -> Figure:
     return _tidied(figure)
 
 
-def training_curve(history: Sequence[dict[str, float]]) -> Figure:
-    """Loss of training and held-out pages, and CER of held-out pages, against the step."""
+def training_curve(history: Sequence[dict[str, float]], cer_before: float | None = None) -> Figure:
+    """Loss of training and held-out pages, and CER of held-out pages, against the step.
+
+    Args:
+        cer_before: the CER at step 0, where it was measured.
+    """
+    if cer_before is not None:
+        history = [{"step": 0, "eval_cer": cer_before}, *history]
     figure, (losses, rates) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
     for ax, name, color, label in (
         (losses, "loss", BEFORE, "training"),
@@ -59,6 +71,52 @@ def document_changes(changes: Sequence[DocumentChange]) -> Figure:
     ax.set(xlabel="CER", xlim=(0, None), ylim=(-0.7, len(shown) - 0.3))
     ax.legend(fontsize=8, frameon=False)
     return _tidied(figure)
+
+
+def page_before_and_after(image: Image.Image, before: PageReading, after: PageReading) -> Figure:
+    """A page image beside what was read before and after; wrong tokens red, bold and underlined.
+
+    Text that is missing altogether has no token, and shows in the CER alone.
+    """
+    figure, axes = plt.subplots(1, 3, figsize=(13, 4.4), layout="constrained")
+    axes[0].imshow(image)
+    axes[0].set(xticks=[], yticks=[])
+    axes[0].set_title(before.document.rpartition("/")[2].replace("$", r"\$"), fontsize=10)
+    for ax, name, reading in zip(axes[1:], ("before", "after"), (before, after), strict=True):
+        _draw_marked(ax, reading)
+        ax.set_title(f"{name}: CER {cer(*reading.pair):.0%}", fontsize=10, loc="left")
+    return figure
+
+
+def _draw_marked(ax: Axes, reading: PageReading) -> None:
+    marks = iter(mark_tokens(reading.result, reading.reference).is_wrong)
+    lines = [
+        [(token.text.rstrip("\n"), next(marks)) for token in line]
+        for line in lines_of_tokens(reading.result)
+    ]
+    columns = max((sum(len(text) for text, _ in line) for line in lines), default=1)
+    rows = max(len(lines), MIN_ROWS)
+    ax.set(xlim=(0, columns), ylim=(rows, 0))
+    ax.set_axis_off()
+    font_size = min(TEXT_WIDTH_PT / (columns * MONOSPACE_ADVANCE_EM), TEXT_HEIGHT_PT / (1.3 * rows))
+    # in data units, so that text and lines keep together whatever the layout makes of the axes
+    ax.set_xlim(0, TEXT_WIDTH_PT / (MONOSPACE_ADVANCE_EM * font_size))
+    for row, line in enumerate(lines):
+        column = 0
+        for text, is_wrong in line:
+            end = column + len(text)
+            if is_wrong:
+                ax.plot([column, end], [row + 0.95] * 2, color=WORST_INK, lw=1)
+            ax.text(
+                column,
+                row + 0.78,
+                text.replace("$", r"\$"),  # OCR text is no formula
+                family=MONOSPACE,
+                fontsize=font_size,
+                color=WORST_INK if is_wrong else INK,
+                weight="bold" if is_wrong else "normal",
+            )
+            column = end
 
 
 def reliability_change(before: Sequence[PageReading], after: Sequence[PageReading]) -> Figure:

@@ -21,7 +21,7 @@ function render({ model, el }) {
   const view = { page: null, unsaved: new Map(), images: new Map(), zoom: 1 };
   const head = element("div", { className: "head" });
   const image = element("div", { className: "image" });
-  const area = element("textarea", { spellcheck: "false", autocomplete: "off", autocapitalize: "off",
+  const area = element("textarea", { wrap: "off", spellcheck: "false", autocomplete: "off", autocapitalize: "off",
     "aria-label": "Text of the page" });
   const note = element("div", { className: "soft", "aria-live": "polite" });
   const foot = element("div", { className: "foot" });
@@ -54,6 +54,22 @@ function render({ model, el }) {
     root.setAttribute("aria-busy", "false");
   }
 
+  // Typing works at once, unless somebody types elsewhere or cannot see where it would go.
+  function takeFocus() {
+    const { top, bottom } = root.getBoundingClientRect();
+    const isTyping = document.activeElement?.closest("input, textarea, [contenteditable=true]");
+    if (isTyping || bottom <= 0 || top >= window.innerHeight) return;
+    area.focus({ preventScroll: true });
+    // when the notebook is done with scrolling to the cell below
+    requestAnimationFrame(() => setTimeout(() => root.scrollIntoView({ block: "nearest" })));
+  }
+
+  // The keys go back to the notebook around, not to nowhere.
+  function leave() {
+    area.blur();
+    root.parentElement.closest("[tabindex]")?.focus({ preventScroll: true });
+  }
+
   const save = () => tell({ do: "save", number: view.page.number, text: area.value });
   const go = (step) => tell({ do: "open", number: view.page.number + step });
 
@@ -76,7 +92,7 @@ function render({ model, el }) {
     foot.replaceChildren(
       element("progress", { max: page.num_pages, value: page.num_gold }),
       element("span", {}, `${page.num_gold} of ${page.num_pages} pages are gold`),
-      element("span", { className: "saved" }, page.saved_at ? `saved ${page.saved_at}` : "nothing saved yet"));
+      element("span", { className: "saved" }, page.saved_at ? `· saved ${page.saved_at}` : "· nothing saved yet"));
   }
 
   function drawNote() {
@@ -115,7 +131,7 @@ function render({ model, el }) {
     if (key === "Enter" && (event.ctrlKey || event.metaKey)) save();
     else if (key === "PageDown" || (event.altKey && (key === "ArrowRight" || key === "ArrowDown"))) go(1);
     else if (key === "PageUp" || (event.altKey && (key === "ArrowLeft" || key === "ArrowUp"))) go(-1);
-    else if (key === "Escape") restore();
+    else if (key === "Escape") view.unsaved.has(view.page.number) ? restore() : leave();
     else return false;
     return true;
   }
@@ -135,6 +151,7 @@ function render({ model, el }) {
 
   function received(message, buffers) {
     if (message.show === "page") {
+      const isFirst = view.page === null;
       const isNew = view.page?.number !== message.number;
       if (message.saved !== null) view.unsaved.delete(message.saved);
       view.page = message;
@@ -147,6 +164,7 @@ function render({ model, el }) {
         area.scrollTop = 0;
       }
       answered();
+      if (isFirst) takeFocus();
     } else if (message.show === "image") {
       const bytes = buffers[0].buffer ?? buffers[0];
       view.images.set(message.number, URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" })));

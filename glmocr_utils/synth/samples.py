@@ -1,5 +1,8 @@
 """The project's sample documents: plain source text → PDFs, an image, and what stands on them.
 
+In `ordinances/` are the chapters of an old book in black letter, which the bundled model reads
+badly: what notebook 05 teaches it. Their text layer is their truth.
+
 Beside them a review log, as notebook 03 leaves one, that says who made it: this script did, from
 the known texts. It shows how a review becomes labels, and nobody has reviewed anything.
 
@@ -10,6 +13,7 @@ same library versions and fonts give the same bytes. It needs fpdf2 and the Libe
 import hashlib
 import io
 import json
+import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +24,7 @@ from fpdf import FPDF
 from PIL import Image
 
 from glmocr_utils.records import Decision, append_decisions
+from glmocr_utils.synth.black_letter import write_black_letter
 from glmocr_utils.synth.degrade import Scan, degrade
 from glmocr_utils.synth.fonts import find_font
 from glmocr_utils.synth.page import (
@@ -35,6 +40,8 @@ from glmocr_utils.synth.page import (
 SAMPLES_DIR = Path(__file__).parents[2] / "data" / "samples"
 
 SHEET_PT = (298, 420)  # A6
+OCTAVO_PT = (298, 308)  # what a chapter of the ordinances fills
+ORDINANCES = "ordinances"
 IMAGE_SCALE = 2  # pixels per point
 FINE_SCALE = 10  # for PDFs: at so many pixels per point, whole pixels are too small to be seen
 
@@ -50,6 +57,7 @@ class Print:
         line_spacing: line height as a multiple of `font_pt`.
         rotate: degrees that a viewer has to turn the page clockwise; its content is turned the
             other way, so that it is seen upright.
+        sheet_pt: width and height.
     """
 
     family: str
@@ -58,6 +66,7 @@ class Print:
     margin_pt: int = 30
     justify: bool = False
     rotate: int = 0
+    sheet_pt: tuple[int, int] = SHEET_PT
 
 
 PRINTS = {
@@ -67,6 +76,7 @@ PRINTS = {
     "german": Print("Liberation Sans", 10, line_spacing=1.4),
     "long": Print("Liberation Serif", 11, line_spacing=1.4),
     "receipt": Print("Liberation Sans", 10.5, line_spacing=1.4),
+    ORDINANCES: Print("black letter", 12, justify=True, sheet_pt=OCTAVO_PT),
 }
 
 # What the office scanner did to the two pages of the decision
@@ -90,7 +100,7 @@ def build_samples(folder: Path) -> None:
     """Write all sample documents and `truth.jsonl` into `folder`."""
     truth: dict[str, list[str]] = {}
     for stem in ("letter", "decision", "rotated", "german", "long"):
-        pages = [_set_sheet(stem, blocks) for blocks in read_source(stem)]
+        pages = [_set_sheet(blocks, PRINTS[stem]) for blocks in read_source(stem)]
         (folder / f"{stem}.pdf").write_bytes(_text_pdf(pages, PRINTS[stem]))
         truth[f"{stem}.pdf"] = [page.text for page in pages]
 
@@ -121,6 +131,19 @@ def build_samples(folder: Path) -> None:
         encoding="utf-8",
     )
     write_review_log(folder, truth)
+    build_ordinances(folder / ORDINANCES)
+
+
+def build_ordinances(folder: Path) -> None:
+    """Write the chapters in black letter, a PDF each, into `folder`."""
+    folder.mkdir(exist_ok=True)
+    how = PRINTS[ORDINANCES]
+    with tempfile.TemporaryDirectory() as fonts:
+        black_letter = write_black_letter(Path(fonts) / "blackletter.ttf")
+        for source in sorted((SAMPLES_DIR / "source" / ORDINANCES).glob("*.txt")):
+            chapter = read_source(f"{ORDINANCES}/{source.stem}")
+            pages = [_set_sheet(blocks, how, black_letter) for blocks in chapter]
+            (folder / f"{source.stem}.pdf").write_bytes(_text_pdf(pages, how))
 
 
 def write_review_log(folder: Path, truth: dict[str, list[str]]) -> None:
@@ -180,12 +203,12 @@ def _read_block(line: str, tight: bool) -> Block:
     return Block(line, tight=tight)
 
 
-def _page_style(how: Print, scale: int) -> PageStyle:
-    """`scale` is in pixels per point."""
-    width_pt, height_pt = SHEET_PT
+def _page_style(how: Print, scale: int, font: Path | None = None) -> PageStyle:
+    """`scale` is in pixels per point; `font` takes the place of the family's."""
+    width_pt, height_pt = how.sheet_pt
     return PageStyle(
-        font=find_font(how.family),
-        bold_font=find_font(how.family, "bold"),
+        font=font or find_font(how.family),
+        bold_font=font or find_font(how.family, "bold"),
         font_px=round(scale * how.font_pt),
         line_spacing=how.line_spacing,
         width_px=scale * width_pt,
@@ -195,12 +218,12 @@ def _page_style(how: Print, scale: int) -> PageStyle:
     )
 
 
-def _set_sheet(stem: str, blocks: list[Block]) -> SetPage:
-    page = set_page(blocks, _page_style(PRINTS[stem], FINE_SCALE))
+def _set_sheet(blocks: list[Block], how: Print, font: Path | None = None) -> SetPage:
+    page = set_page(blocks, _page_style(how, FINE_SCALE, font))
     if page.text.split() != " ".join(block.text for block in blocks).split():
         raise ValueError(
-            f"the page of {stem}.txt that begins {blocks[0].text!r} does not fit on its sheet; "
-            f"break it in two with a line '==='"
+            f"the page that begins {blocks[0].text!r} does not fit on its sheet; break it in two "
+            "with a line '==='"
         )
     return page
 
@@ -214,8 +237,8 @@ def _new_pdf(sheet_pt: tuple[int, int]) -> FPDF:
 
 def _text_pdf(pages: list[SetPage], how: Print) -> bytes:
     """A born-digital PDF; its text layer has the lines in reading order."""
-    width_pt, height_pt = SHEET_PT
-    pdf = _new_pdf((height_pt, width_pt) if how.rotate else SHEET_PT)
+    width_pt, height_pt = how.sheet_pt
+    pdf = _new_pdf((height_pt, width_pt) if how.rotate else how.sheet_pt)
     for page in pages:
         pdf.add_page()
         # a quarter turn about this point moves the upright sheet onto the lying one

@@ -3,23 +3,14 @@
 With GLMOCR_SCREENSHOTS=folder the tests leave pictures there, and `timings.json`.
 """
 
-import importlib
 import json
-import os
 import random
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import nbformat
 import pytest
+from lab import ROOT, OpenNotebook, jupyterlab, project_with, screenshots, wait_for
 from make_results import page_of
 from PIL import Image
 
@@ -32,18 +23,7 @@ from glmocr_utils.records import PageRef, read_decisions, write_results
 from glmocr_utils.render import render_document, write_imagefolder
 from glmocr_utils.review import ReviewSession, show_review
 
-if "CI" in os.environ:  # where nothing is skipped
-    playwright = importlib.import_module("playwright.sync_api")
-else:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "data/samples"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and "CI" not in os.environ,
-    reason="no chromium on this machine; try: apt-get install chromium",
-)
 HOSTILE = (
     "<script>window.hit=1</script>",
     '<img src=x onerror="window.hit=1">',
@@ -52,14 +32,6 @@ HOSTILE = (
     "\u202etxet\u202c",
     r"$\href{javascript:window.hit=1}{x}$",
 )
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def readings_of_the_decision():
@@ -85,103 +57,26 @@ def page_of_words(num_tokens: int, *lines: str, **fields: object):
     return page_of(*doubtful, *words, **fields)
 
 
-@contextmanager
-def jupyterlab(folder: Path):
-    """A server on a project folder with notebook 03; yields its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = ["--no-browser", f"--port={port}", "--IdentityProvider.token=", "--allow-root"]
-    settings += ["--LabApp.news_url=None", "--LabApp.check_for_updates_class="
-                 "jupyterlab.NeverCheckForUpdate"]  # fmt: skip
-    environment = os.environ | {
-        "JUPYTER_CONFIG_DIR": str(folder / "config"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
-        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
-        "PYTHONPATH": str(ROOT),
-    }
-    command = [sys.executable, "-m", "jupyter", "lab", *settings]
-    with (folder / "lab.log").open("wb") as log:
-        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"{address}/api", timeout=1)
-                break
-            except OSError:
-                assert server.poll() is None, (folder / "lab.log").read_text()
-                time.sleep(0.25)
-        yield address
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
-
-
-def read_notebook(path: Path):
-    return nbformat.read(path, as_version=4)
-
-
-def project_with(folder: Path, results, **parameters: object) -> Path:
-    """A folder that looks like a clone, with notebook 03 set to `results` and other parameters."""
-    (folder / "notebooks").mkdir(parents=True)
-    (folder / "glmocr_utils").symlink_to(ROOT / "glmocr_utils")
-    write_results(results, folder / "results.jsonl")
-    notebook = read_notebook(ROOT / "notebooks/03_probs_viz.ipynb")
-    [cell] = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+def review_project(folder: Path, results, **parameters: object) -> Path:
+    """A project with notebook 03, set to `results`."""
     parameters |= {"results": "results.jsonl", "reviewer": "ada"}
-    cell.source += "".join(f"\n{name} = {value!r}" for name, value in parameters.items())
-    nbformat.write(notebook, folder / "notebooks/03_probs_viz.ipynb")
+    project_with(folder, "03_probs_viz", **parameters)
+    write_results(results, folder / "results.jsonl")
     return folder
 
 
-def screenshots() -> Path | None:
-    folder = os.environ.get("GLMOCR_SCREENSHOTS")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    return Path(folder) if folder else None
-
-
-class Review:
+class Review(OpenNotebook):
     """The review in an open JupyterLab page."""
 
     def __init__(self, page, address: str, folder: Path) -> None:
-        self.page = page
-        self.folder = folder
-        page.set_default_timeout(90_000)
-        page.goto(f"{address}/lab/tree/notebooks/03_probs_viz.ipynb")
-
-    def run_all(self):
-        # the notebook's own indicator is idle before there is a kernel, and cells run then are lost
-        self.page.get_by_text("(ipykernel) | Idle").wait_for()
-        self.page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
-        self.page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
-        self.page.wait_for_selector(".glmocr-review[aria-busy=false]")
-
-    def run_its_cell(self) -> float:
-        """Run the review's cell by keys; returns the milliseconds until a key can be pressed."""
-        cell = self.page.locator(".jp-CodeCell", has_text="show_review(session, review)")
-        cell.locator(".jp-InputPrompt").click()
-        self.page.keyboard.press("Escape")  # leaves the review, if it has the keys
-        self.page.evaluate(
-            """() => {
-                const before = document.querySelector(".glmocr-review");
-                window.opened = null;
-                document.addEventListener("keydown", (event) => {
-                    if (event.key !== "Enter" || window.opened !== null) return;
-                    const start = performance.now();
-                    new MutationObserver((_, observer) => {
-                        const root = document.querySelector(".glmocr-review[aria-busy=false]");
-                        if (!root || root === before || document.activeElement !== root) return;
-                        window.opened = performance.now() - start;
-                        observer.disconnect();
-                    }).observe(document.body, { subtree: true, childList: true, attributes: true });
-                }, true);
-            }"""
+        super().__init__(
+            page,
+            address,
+            folder,
+            "03_probs_viz",
+            widget=".glmocr-review[aria-busy=false]",
+            widget_cell="show_review(session, review)",
         )
-        self.page.keyboard.press("Shift+Enter")
-        self.page.wait_for_function("window.opened !== null")
-        return self.page.evaluate("window.opened")
 
     @property
     def root(self):
@@ -200,7 +95,7 @@ class Review:
         for key in keys:
             count = len(self.decisions)
             self.page.keyboard.press(key)
-            self.wait_for(lambda count=count: len(self.decisions) > count)
+            wait_for(lambda count=count: len(self.decisions) > count)
             self.page.wait_for_selector(".glmocr-review[aria-busy=false]")
 
     def look(self, *keys: str):
@@ -209,34 +104,18 @@ class Review:
             self.page.keyboard.press(key)
             self.page.wait_for_selector(".glmocr-review[aria-busy=false]")
 
-    @staticmethod
-    def wait_for(condition):
-        for _ in range(200):
-            if condition():
-                return
-            time.sleep(0.05)
-        raise AssertionError("nothing happened within 10 s")
-
-    @property
-    def outputs(self) -> Path:
-        return self.folder / "outputs/03_probs_viz"
-
     @property
     def decisions(self):
         return list(read_decisions(self.outputs / "review.jsonl"))
 
-    def screenshot(self, name: str):
-        if folder := screenshots():
-            self.page.screenshot(path=folder / f"{name}.png")
-
 
 def test_a_person_reviews_two_pages_by_keys(browser, tmp_path):
-    folder = project_with(tmp_path / "project", readings_of_the_decision())
+    folder = review_project(tmp_path / "project", readings_of_the_decision())
     with jupyterlab(folder) as address:
         page = browser.new_page(viewport={"width": 1400, "height": 1100})
         review = Review(page, address, folder)
         review.run_all()
-        review.run_its_cell()
+        review.run_widget_cell()
         assert re.match(r"\d+ places to check on page 1 of 2, about \d minutes\.", review.head)
         assert page.locator(".glmocr-review .frame img").is_visible()
         review.screenshot("review_1_first_sight")
@@ -249,7 +128,7 @@ def test_a_person_reviews_two_pages_by_keys(browser, tmp_path):
         assert review.decisions[-1].action == "correct"
         review.press("Control+z")
         assert review.decisions[-1].action == "undo"
-        review.wait_for(lambda: review.root.locator("mark").inner_text() == place)
+        wait_for(lambda: review.root.locator("mark").inner_text() == place)
 
         # a letter that is a command in JupyterLab begins an edit here
         page.keyboard.press("x")
@@ -271,7 +150,7 @@ def test_a_person_reviews_two_pages_by_keys(browser, tmp_path):
         page.reload()
         page.wait_for_selector(".jp-Notebook-cell")
         review.run_all()
-        review.run_its_cell()
+        review.run_widget_cell()
         assert reviewed in review.root.locator(".foot").inner_text()
         assert "Größe § 12" in review.root.locator(".text").inner_text()
 
@@ -290,14 +169,14 @@ def test_a_person_reviews_two_pages_by_keys(browser, tmp_path):
         review.press("A")
         review.screenshot("review_5_page_done")
         review.press("Enter")
-        review.wait_for(lambda: "page 2 of 2" in review.head)
+        wait_for(lambda: "page 2 of 2" in review.head)
         texts = review.outputs / "reviewed"
         assert "北京" in (texts / "decision_scan_p0001.txt").read_text(encoding="utf-8")
         review.press("Control+z")
-        review.wait_for(lambda: "page 1 of 2" in review.head)
+        wait_for(lambda: "page 1 of 2" in review.head)
         assert not list(texts.iterdir())
         review.press("Enter", "A", "r")
-        review.wait_for(lambda: "All pages are done" in review.line)
+        wait_for(lambda: "All pages are done" in review.line)
         review.screenshot("review_6_all_done")
 
         decisions = review.decisions
@@ -314,11 +193,7 @@ def test_a_person_reviews_two_pages_by_keys(browser, tmp_path):
         assert [label.reviewer for label in labels] == ["ada", "ada"]
         assert "a line that was left out" in labels[0].text and "北京" in labels[0].text
         assert page.locator(".jp-Notebook-cell").count() == cells
-        page.keyboard.press("Escape")
-        page.keyboard.press("Control+s")
-        saved = folder / "notebooks/03_probs_viz.ipynb"
-        review.wait_for(lambda: any(cell.get("outputs") for cell in read_notebook(saved).cells))
-        assert "widgets" not in read_notebook(saved).metadata
+        assert "widgets" not in review.saved().metadata
         page.close()
 
 
@@ -334,12 +209,12 @@ def test_a_page_of_4000_tokens_is_quick_and_hostile_text_does_nothing(browser, t
     name = PageRef('<img src=x onerror="window.hit=1">.pdf', "0" * 64, 0)
     lines = (HOSTILE[0], *HOSTILE)  # the first one twice, so that a correction is offered
     result = page_of_words(4000, *lines, page=name, model_id=HOSTILE[1], prompt=HOSTILE[2])
-    folder = project_with(tmp_path / "project", [result])
+    folder = review_project(tmp_path / "project", [result])
     with jupyterlab(folder) as address:
         page = browser.new_page(viewport={"width": 1400, "height": 1100})
         review = Review(page, address, folder)
         review.run_all()
-        opened = review.run_its_cell()
+        opened = review.run_widget_cell()
         # the time between a key and what it draws, as the browser sees it
         page.evaluate(
             """() => {
@@ -381,13 +256,13 @@ def test_a_page_of_4000_tokens_is_quick_and_hostile_text_does_nothing(browser, t
 def test_the_picture_of_the_review(browser, tmp_path, bundled_model):
     results = list(read_documents(bundled_model, [SAMPLES / "decision_scan.pdf"], batch_size=2))
     parameters = {"references": str(SAMPLES / "truth.jsonl")}
-    folder = project_with(tmp_path / "project", results, **parameters)
+    folder = review_project(tmp_path / "project", results, **parameters)
     with jupyterlab(folder) as address:
         page = browser.new_page(viewport={"width": 1250, "height": 1250})
         review = Review(page, address, folder)
         review.run_all()
         page.locator(".glmocr .page").first.screenshot(path=screenshots() / "page.png")
-        review.run_its_cell()
+        review.run_widget_cell()
         path = screenshots() / "03_review.png"
         review.root.screenshot(path=path)
         with Image.open(path) as picture:

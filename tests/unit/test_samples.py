@@ -2,15 +2,20 @@
 
 import hashlib
 import json
+import re
+import unicodedata
 from pathlib import Path
+from string import ascii_letters
 
 import numpy as np
 import pypdfium2
 import pytest
+from fontTools.ttLib import TTFont
 from PIL import Image
 
 from glmocr_utils.records import read_decisions
 from glmocr_utils.synth import families_found
+from glmocr_utils.synth.black_letter import STIX, write_black_letter
 from glmocr_utils.tiny_model.corpus import LETTERS, ODD_CHARACTERS
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
@@ -25,6 +30,7 @@ PAGE_COUNTS = {
     "rotated.pdf": 1,
 }
 BORN_DIGITAL = ("decision.pdf", "german.pdf", "letter.pdf", "long.pdf", "rotated.pdf")
+ORDINANCES = sorted((SAMPLES / "ordinances").glob("*.pdf"))
 IMAGE_ONLY = ("blank.pdf", "decision_scan.pdf")
 
 
@@ -61,6 +67,30 @@ def test_truth_covers_every_page_of_every_document():
 def test_text_layer_is_the_truth(name):
     layer = [text.split() for text in text_layer(SAMPLES / name)]
     assert layer == [text.split() for text in read_truth()[name]]
+
+
+@pytest.mark.parametrize("path", ORDINANCES, ids=lambda path: path.stem)
+def test_the_text_layer_of_black_letter_is_plain_letters(path):
+    blocks = (SAMPLES / "source" / "ordinances" / f"{path.stem}.txt").read_text(encoding="utf-8")
+    pages = [page.removeprefix("# ").split() for page in blocks.split("\n===\n")]
+    assert [text.split() for text in text_layer(path)] == pages
+
+
+def test_there_is_a_chapter_for_every_source_of_the_ordinances():
+    sources = sorted((SAMPLES / "source" / "ordinances").glob("*.txt"))
+    assert [path.stem for path in ORDINANCES] == [path.stem for path in sources]
+    assert len(sources) == 12
+
+
+def test_black_letter_has_the_shapes_of_the_mathematical_alphabets(tmp_path):
+    glyphs = TTFont(write_black_letter(tmp_path / "font.ttf")).getBestCmap()
+    original = TTFont(STIX).getBestCmap()
+    for letter in ascii_letters:
+        shape = glyphs[ord(letter)]
+        assert shape != original[ord(letter)]
+        [fraktur] = [code for code, name in original.items() if name == shape]
+        assert unicodedata.normalize("NFKC", chr(fraktur)) == letter
+        assert re.search("FRAKTUR|BLACK-LETTER", unicodedata.name(chr(fraktur)))
 
 
 @pytest.mark.parametrize("name", IMAGE_ONLY)
@@ -145,7 +175,8 @@ def test_rebuilding_gives_the_same_bytes_each_time(rebuilt, tmp_path):
     from glmocr_utils.synth.samples import build_samples
 
     build_samples(tmp_path)
-    for name in (*PAGE_COUNTS, "truth.jsonl", "review.jsonl"):
+    chapters = [f"ordinances/{path.name}" for path in ORDINANCES]
+    for name in (*PAGE_COUNTS, *chapters, "truth.jsonl", "review.jsonl"):
         assert (tmp_path / name).read_bytes() == (rebuilt / name).read_bytes(), name
 
 
@@ -153,7 +184,7 @@ def test_rebuilding_gives_the_committed_truth(rebuilt):
     assert read_truth(rebuilt) == read_truth()
 
 
-@pytest.mark.parametrize("name", PAGE_COUNTS)
+@pytest.mark.parametrize("name", [*PAGE_COUNTS, "ordinances/of_ale.pdf"])
 def test_rebuilding_gives_the_committed_pages(rebuilt, name):
     # pages rather than bytes: another version of zlib or of a font packs the same page otherwise
     for ours, theirs in zip(render(rebuilt / name), render(SAMPLES / name), strict=True):
