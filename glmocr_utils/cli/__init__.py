@@ -1,36 +1,32 @@
 """The terminal's door: `python -m glmocr_utils render|ocr|label|finetune|export|demo`.
 
-Each command is a module of its own; it takes the names and defaults of its notebook's parameters,
-with dashes or underscores.
+Each command is a module of its own, with `main(arguments)`; it takes the names and defaults of its
+notebook's parameters, with dashes or underscores.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from glmocr_utils.cli import export, finetune, label, ocr, render
-from glmocr_utils.model import ModelLoadError
-from glmocr_utils.notebook_run import run_demo
-
-COMMANDS = (render.COMMAND, ocr.COMMAND, label.COMMAND, export.COMMAND)
+from glmocr_utils.cli.command import ABOUT, PROGRAM
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0, 1 if a page failed, 2 if nothing could be done."""
-    parser = argparse.ArgumentParser(prog="python -m glmocr_utils", description=__doc__)
-    subparsers = parser.add_subparsers(dest="command", required=True)
-    for command in COMMANDS:
-        command.add_to(subparsers)
-    finetune.add_to(subparsers)
-    demo = subparsers.add_parser("demo", help="run the notebooks on data/samples, offline")
-    demo.set_defaults(run=lambda _: run_demo())
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM, description="GLM-OCR over your documents; --help after a command says more."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, about in ABOUT.items():
+        commands.add_parser(name, help=about, add_help=False)
+    name = parser.parse_args(arguments[:1]).command
+    # only now, since importing all commands takes seconds
+    command = import_module(f"{__name__}.{name}")
     try:
-        if arguments[:1] == [finetune.NAME]:  # hundreds of options, parsed by Transformers
-            return finetune.run(arguments[1:])
-        options = parser.parse_args(arguments)
-        return options.run(options)
-    except (FileNotFoundError, ValueError, ModelLoadError) as error:
+        return command.main(arguments[1:])
+    except (FileNotFoundError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

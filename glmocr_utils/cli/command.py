@@ -7,6 +7,15 @@ from dataclasses import dataclass
 
 from glmocr_utils.records import FailedPage
 
+PROGRAM = "python -m glmocr_utils"
+ABOUT = {
+    "render": "documents → PNG files and metadata.jsonl",
+    "ocr": "documents → text with token probabilities",
+    "label": "page images → labels with their origin, split and exported",
+    "finetune": "labels → a model that reads these pages better, proved by reading",
+    "export": "adapter or checkpoint → a model to serve, shown to read the same",
+    "demo": "run the notebooks on data/samples, offline",
+}
 INPUT_PATH = "a PDF, an image, a folder of them, or a .txt list of paths"
 
 
@@ -69,29 +78,43 @@ class Command:
     """A command of the terminal.
 
     Attributes:
-        name: as typed.
-        about: one line, shown by `--help`.
+        name: as typed, one of `ABOUT`.
         options: its options.
         run: takes the parsed options and returns the exit code.
         input_help: what its positional argument may be.
         input_name: of that argument.
+        input_option: an option that may be given instead of it, such as `--image`.
         shorthands: switches beside the options.
     """
 
     name: str
-    about: str
     options: Sequence[Option]
     run: Callable[[argparse.Namespace], int]
     input_help: str = INPUT_PATH
     input_name: str = "input_path"
+    input_option: str | None = None
     shorthands: Sequence[Shorthand] = ()
 
-    def add_to(self, subparsers: argparse._SubParsersAction) -> None:
-        parser = subparsers.add_parser(self.name, help=self.about, description=self.about)
-        parser.set_defaults(run=self.run)
+    def main(self, arguments: Sequence[str]) -> int:
+        """Parse the arguments and run. Returns the exit code."""
+        parser = parser_of(self.name)
         parser.add_argument(self.input_name, nargs="?", default=None, help=self.input_help)
         for option in (*self.options, *self.shorthands):
             option.add_to(parser)
+        if self.input_option:
+            same = f"the same as {self.input_name}"
+            parser.add_argument(self.input_option, dest="other_input", metavar="PATH", help=same)
+        options = parser.parse_args(arguments)
+        if self.input_option and options.other_input is not None:
+            if getattr(options, self.input_name) is not None:
+                parser.error(f"give {self.input_name} or {self.input_option}, not both")
+            setattr(options, self.input_name, options.other_input)
+        return self.run(options)
+
+
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """A parser for the command of this name, without options."""
+    return argparse.ArgumentParser(prog=f"{PROGRAM} {name}", description=ABOUT[name])
 
 
 def report_failures(failed: Sequence[FailedPage]) -> int:

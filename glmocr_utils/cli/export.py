@@ -48,9 +48,9 @@ def _pages(path: str) -> list[PageImage]:
 
 COMMAND = Command(
     "export",
-    "adapter or checkpoint → a model to serve, shown to read the same",
     OPTIONS,
     _export,
     input_help="folder of a LoRA adapter or a full checkpoint",
     input_name="trained_model",
 )
+main = COMMAND.main

@@ -4,39 +4,34 @@ All options are fields of `FinetuneConfig`, so those of TRL's SFTConfig are amon
 `accelerate launch -m glmocr_utils finetune …` too.
 """
 
-import argparse
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import NoReturn
 
-NAME = "finetune"
-ABOUT = "labels → a model that reads these pages better, proved by reading"
+from transformers import HfArgumentParser
+
+from glmocr_utils.cli.command import ABOUT, PROGRAM
+from glmocr_utils.finetune import FinetuneConfig, check, finetune, summary_lines
+
 # what other commands and notebooks call it
 ALIASES = {"--model_id": "--model_name", "--model-id": "--model_name", "--model": "--model_name"}
 
 
-def add_to(subparsers: argparse._SubParsersAction) -> None:
-    """List the command beside the others; its own parser is built when it runs."""
-    subparsers.add_parser(NAME, help=ABOUT, add_help=False)
+class Parser(HfArgumentParser):
+    """Its options are the fields of a dataclass, hundreds of them."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)  # argparse would print them all before it
 
 
-def run(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Train, or only check with `--dry_run`. Returns the exit code.
 
     Raises:
         ValueError: an option is unknown or cannot work, or the preflight found something to mend.
         ModelLoadError: the model cannot be loaded.
     """
-    # importing TRL takes seconds, and the other commands do not need it
-    from transformers import HfArgumentParser
-
-    from glmocr_utils.finetune import FinetuneConfig, check, finetune, summary_lines
-
-    class Parser(HfArgumentParser):
-        def error(self, message: str) -> NoReturn:
-            raise ValueError(message)  # argparse would print hundreds of options before it
-
-    parser = Parser(FinetuneConfig, prog="python -m glmocr_utils finetune", description=ABOUT)
+    parser = Parser(FinetuneConfig, prog=f"{PROGRAM} finetune", description=ABOUT["finetune"])
     arguments = [ALIASES.get(argument, argument) for argument in arguments]
     _, unknown = parser.parse_known_args(arguments)
     if unknown:

@@ -86,9 +86,9 @@ def _say(run: LabelRun) -> None:
 
 COMMAND = Command(
     "label",
-    "page images → labels with their origin, split and exported",
     OPTIONS,
     _label,
     input_help=f"page images, see notebook 01 (default: {DEFAULT_PAGES}); for sharegpt its JSON "
     "file, for hub a dataset",
 )
+main = COMMAND.main

@@ -71,8 +71,9 @@ def _print(*lines: str) -> None:
 
 COMMAND = Command(
     "ocr",
-    "documents → text with token probabilities",
     OPTIONS,
     _ocr,
+    input_option="--image",
     shorthands=(Shorthand("no_flash_attn", sets="attn", to="sdpa"),),
 )
+main = COMMAND.main

@@ -41,4 +41,5 @@ def _count(done: int, total: int) -> None:
     print(f"\rrendered {done} of {total}", end="", flush=True)
 
 
-COMMAND = Command("render", "documents → PNG files and metadata.jsonl", OPTIONS, _render)
+COMMAND = Command("render", OPTIONS, _render)
+main = COMMAND.main

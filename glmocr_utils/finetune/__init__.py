@@ -6,6 +6,7 @@ result = finetune(config)
 print(*summary_lines(result), sep="\n")
 """
 
+import glmocr_utils.model.quiet  # noqa: F401 - before TRL is imported
 from glmocr_utils.finetune.config import FinetuneConfig, make_config, option_names
 from glmocr_utils.finetune.preflight import Preflight
 from glmocr_utils.finetune.run import FinetuneResult, check, finetune

@@ -1,5 +1,6 @@
 """Model id or folder → model and processor, ready to read."""
 
+import glmocr_utils.model.quiet  # noqa: F401 - before PEFT is imported
 from glmocr_utils.model.attention import AttentionChoice, choose_attention
 from glmocr_utils.model.loading import LoadedModel, load_model, load_processor
 from glmocr_utils.model.source import DEFAULT_MODEL, ModelLoadError

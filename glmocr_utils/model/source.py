@@ -9,7 +9,7 @@ DEFAULT_MODEL = "zai-org/GLM-OCR"
 HUB_TIMEOUT_SECONDS = 10
 
 
-class ModelLoadError(RuntimeError):
+class ModelLoadError(ValueError):
     """A model or adapter that cannot be loaded; the message says why and what to do."""
 
 

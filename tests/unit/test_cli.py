@@ -1,10 +1,14 @@
 """The terminal commands: names and defaults, what they print, how they fail."""
 
+import subprocess
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from glmocr_utils.cli import COMMANDS, main
+from glmocr_utils.cli import main
+from glmocr_utils.cli.command import ABOUT
 from glmocr_utils.notebook_run import notebook_parameters
 from glmocr_utils.records import read_results
 
@@ -34,16 +38,12 @@ NOTEBOOKS = {
         {"input_path", "model_id", "adapter", "max_scored", "max_length", "reviewer", "edit"},
     ),
 }
-WITHOUT_NOTEBOOK = {"export"}
 
 
-@pytest.mark.parametrize(
-    "command",
-    [command for command in COMMANDS if command.name not in WITHOUT_NOTEBOOK],
-    ids=lambda command: command.name,
-)
-def test_options_are_the_notebooks_parameters(command):
-    notebook, only_in_notebook = NOTEBOOKS[command.name]
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_options_are_the_notebooks_parameters(name):
+    command = import_module(f"glmocr_utils.cli.{name}").COMMAND
+    notebook, only_in_notebook = NOTEBOOKS[name]
     parameters = notebook_parameters(ROOT / f"notebooks/{notebook}.ipynb")
     in_terminal = {option.name: option.default for option in command.options}
     in_notebook = {k: v for k, v in parameters.items() if k not in only_in_notebook}
@@ -96,6 +96,14 @@ def test_flags_work_with_dashes_and_underscores(ocr, flags):
     assert "attention sdpa (as asked)" in printed
 
 
+def test_the_document_may_be_named_by_image(ocr, capsys):
+    code, printed, _ = ocr("--image", LETTER)
+    assert code == 0 and "letter.pdf page 1" in printed
+    with pytest.raises(SystemExit):
+        ocr(LETTER, "--image", LETTER)
+    assert "not both" in capsys.readouterr().err
+
+
 def test_one_bad_document_does_not_stop_the_others(ocr, tmp_path):
     empty = tmp_path / "empty.pdf"
     empty.write_bytes(b"")
@@ -128,6 +136,33 @@ def test_a_page_beyond_the_end_names_the_file(ocr):
     code, _, errors = ocr(LETTER, "--pages", "7")
     assert code == 1
     assert "letter.pdf" in errors and "only 1 page" in errors
+
+
+@pytest.mark.parametrize("name", ABOUT)
+def test_every_command_says_what_it_does_and_takes(name, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([name, "--help"])
+    assert stopped.value.code == 0
+    assert ABOUT[name] in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["render", "--help"]])
+def test_rendering_and_help_wait_for_no_model_library(arguments):
+    code = (
+        "import sys; from glmocr_utils.cli import main\n"
+        f"try: main({arguments})\n"
+        "finally: assert not {'torch', 'transformers'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "PNG files" in done.stdout
+
+
+def test_an_unknown_command_is_an_error_that_names_the_known_ones(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["read", LETTER])
+    assert stopped.value.code == 2
+    assert "finetune" in capsys.readouterr().err
 
 
 def test_unknown_option_is_an_error(capsys):
