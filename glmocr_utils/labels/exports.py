@@ -15,6 +15,7 @@ from glmocr_utils.labels.splits import Split
 from glmocr_utils.records import Label
 
 METADATA = "metadata.jsonl"
+EXPORTED = ".exported"  # the names that `export_sidecars` wrote last
 
 
 def export_imagefolder(
@@ -45,6 +46,8 @@ def export_imagefolder(
 def export_sidecars(labels: Iterable[Label], directory: str | Path) -> None:
     """Write images and, beside each, its text: `page.png` and `page.txt`.
 
+    What an earlier export left there of pages that have no label any more is removed.
+
     Raises:
         ValueError: a page has texts for two tasks, and only one can stand beside its image.
     """
@@ -52,9 +55,16 @@ def export_sidecars(labels: Iterable[Label], directory: str | Path) -> None:
     pages = {(label.page.document_sha256, label.page.page_index) for label in labels}
     if len(pages) < len(labels):
         raise ValueError("a page has two labels; choose those of one task before exporting")
-    for label, name in zip(labels, copy_images(labels, directory), strict=True):
+    names = copy_images(labels, directory)
+    for label, name in zip(labels, names, strict=True):
         path = (directory / name).with_suffix(".txt")
         path.write_text(label.text + "\n", encoding="utf-8")
+    record = directory / EXPORTED
+    before = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
+    for name in set(before) - set(names):
+        (directory / name).unlink(missing_ok=True)
+        (directory / name).with_suffix(".txt").unlink(missing_ok=True)
+    record.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
 
 
 def to_dataset(labels: Sequence[Label], split: Split | None = None) -> datasets.DatasetDict:

@@ -137,6 +137,7 @@ def build_model(processor: Glm46VProcessor, seed: int = 0) -> GlmOcrForCondition
             },
             "max_position_embeddings": 131_072,
             "pad_token_id": ids[TEXT_END],
+            "eos_token_id": [ids[TEXT_END], ids[TURN_END]],
         },
         vision_config={
             "depth": 3,

@@ -127,6 +127,18 @@ def test_text_files_come_back_as_labels(tmp_path: Path, labels: list[Label]) -> 
     assert [label.text for label in store.labels()] == list(TEXTS)
 
 
+def test_text_files_of_pages_without_a_label_are_removed(
+    tmp_path: Path, labels: list[Label]
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    export_sidecars(labels, folder)
+    export_sidecars(labels[:2], folder)
+    names = {path.name for path in folder.iterdir() if path.suffix}
+    assert names == {"page000.png", "page000.txt", "page001.png", "page001.txt", "notes.txt"}
+
+
 def test_text_files_hold_one_task(tmp_path: Path, labels: list[Label]) -> None:
     with pytest.raises(ValueError, match="two labels"):
         export_sidecars([labels[0], labels[0]], tmp_path / "out")
