@@ -1,7 +1,7 @@
 """Draws the pictures in `notebooks/figures` from the samples: `make figures`.
 
-They show what the notebooks show, for readers of the repository who have not run them. The one of
-notebook 05 takes up the demo's run, and where there is none it trains for some minutes.
+They show what the notebooks show, for readers of the repository who have not run them. Those of
+notebooks 05 and 06 take up the demo's runs, and where there are none they train and read anew.
 """
 
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -21,6 +22,8 @@ from glmocr_utils.finetune.figures import page_before_and_after
 from glmocr_utils.label_plots import label_overview
 from glmocr_utils.labelling import SourceOptions, label_from, label_report
 from glmocr_utils.labels import LabelStore
+from glmocr_utils.mass_infer import InferOptions, infer
+from glmocr_utils.mass_infer.figures import run_overview
 from glmocr_utils.model import load_model, load_processor
 from glmocr_utils.notebook_run import BUNDLED_MODEL, DEMO, project_root
 from glmocr_utils.plots import page_and_tokens, page_grid, review_curves
@@ -55,6 +58,7 @@ def main() -> None:
     curves = review_curves(marked, fit_calibration(marked))
     _save(curves, root / FOLDER / "03_review_curves.png")
     _save(_label_set(root, read), root / FOLDER / "04_labels.png")
+    _save(_whole_run(), root / FOLDER / "06_run.png")
     _save(_what_was_learned(), root / FOLDER / "05_before_and_after.png")
 
 
@@ -69,13 +73,25 @@ def _label_set(root: Path, read: Sequence[OcrResult]) -> Figure:
         return label_overview(label_report(store, load_processor(root / BUNDLED_MODEL), MAX_LENGTH))
 
 
+def _whole_run() -> Figure:
+    """The demo's run over all samples."""
+    options = InferOptions(**_demo_parameters("06_mass_infer"))
+    infer(options)
+    return run_overview(pd.read_parquet(Path(options.output_dir) / "pages"))
+
+
 def _what_was_learned() -> Figure:
     """The page of black letter that gained most in the demo, trained with all weights."""
-    options = dict(DEMO[-1][1])
+    options = _demo_parameters("05_finetune")
     result = finetune(make_config({"model_name": options.pop("model_id"), **options}))
     before, after = most_changed(result.before, result.after)[0]
     page = result.preflight.held_out[result.before.index(before)]
     return page_before_and_after(decode_image(page["image"]), before, after)
+
+
+def _demo_parameters(notebook: str) -> dict[str, object]:
+    """Those of its last run in the demo."""
+    return dict([parameters for name, parameters in DEMO if name == notebook][-1])
 
 
 def _save(figure: Figure, path: Path) -> None:

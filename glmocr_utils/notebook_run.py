@@ -90,6 +90,16 @@ DEMO = (
             "output_dir": "outputs/demo/05_finetune_full",
         },
     ),
+    (
+        "06_mass_infer",
+        {
+            "input_path": "data/samples",
+            "model_id": BUNDLED_MODEL,
+            "max_tokens": 1024,
+            "calibration": "outputs/demo/03_probs_viz/calibration.json",
+            "output_dir": "outputs/demo/06_mass_infer",
+        },
+    ),
 )
 
 

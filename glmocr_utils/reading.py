@@ -1,5 +1,6 @@
 """Documents → text files: rendering ahead in processes, reading in batches, one file a document."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from glmocr_utils.records import (
     read_results,
     write_results,
 )
+from glmocr_utils.records.page_row import parts_of, read_rows, to_result
 from glmocr_utils.render import (
     RenderOptions,
     find_documents,
@@ -72,15 +74,26 @@ def read_documents(
 
 
 def load_results(path: str | Path) -> list[OcrResult]:
-    """What was read before: one `.jsonl` file, or all of a folder.
+    """What was read before: one `.jsonl` file, all of a folder, or the run of notebook 06.
+
+    Of a run come the pages that have text with probabilities, in the order of their documents.
 
     Raises:
         FileNotFoundError: there is no such file, or none in the folder.
     """
     path = Path(path)
+    if parts_of(path):
+        run = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        results = [to_result(row, run) for row in read_rows(path)]
+        return sorted(
+            filter(None, results),
+            key=lambda result: (result.page.document_path, result.page.page_index),
+        )
     files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
     if not files or not files[0].exists():
-        raise FileNotFoundError(f"no results at {path}; notebook 02 writes them as .jsonl files")
+        raise FileNotFoundError(
+            f"no results at {path}; notebook 02 writes .jsonl files, and notebook 06 a run's folder"
+        )
     return [result for file in files for result in read_results(file)]
 
 

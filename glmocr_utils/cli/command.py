@@ -13,6 +13,7 @@ ABOUT = {
     "ocr": "documents → text with token probabilities",
     "label": "page images → labels with their origin, split and exported",
     "finetune": "labels → a model that reads these pages better, proved by reading",
+    "infer": "a whole collection → every page read or accounted for, resumable",
     "export": "adapter or checkpoint → a model to serve, shown to read the same",
     "demo": "run the notebooks on data/samples, offline",
 }

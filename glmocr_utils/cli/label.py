@@ -28,7 +28,7 @@ def share_or_count(text: str) -> float | int:
 
 OPTIONS = (
     Option("source", "text_layer", f"one, or several with commas: {', '.join(SOURCES)}"),
-    Option("results", None, "model: a .jsonl of notebook 02, or a folder of them"),
+    Option("results", None, "model: a .jsonl of notebook 02, a folder of them, or a run of 06"),
     Option("calibration", None, "of that model: the calibration.json of notebook 03"),
     Option("silver_above", None, "share of right tokens above which a draft is silver", float),
     Option("review_log", None, "review: the review.jsonl of notebook 03"),

@@ -3,7 +3,13 @@
 import glmocr_utils.model.quiet  # noqa: F401 - before PEFT is imported
 from glmocr_utils.model.attention import AttentionChoice, choose_attention
 from glmocr_utils.model.loading import LoadedModel, load_model, load_processor
-from glmocr_utils.model.source import DEFAULT_MODEL, ModelLoadError
+from glmocr_utils.model.source import (
+    DEFAULT_MODEL,
+    ModelLoadError,
+    find_revision,
+    resolve_adapter,
+    weights_sha256,
+)
 from glmocr_utils.model.trained_for import TrainedFor
 
 __all__ = [
@@ -13,6 +19,9 @@ __all__ = [
     "ModelLoadError",
     "TrainedFor",
     "choose_attention",
+    "find_revision",
     "load_model",
     "load_processor",
+    "resolve_adapter",
+    "weights_sha256",
 ]

@@ -1,5 +1,6 @@
 """Where a model is: folder, local cache or hub; and which base an adapter stands on."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -77,6 +78,32 @@ def find_model(
             "needs HF_TOKEN in the environment), or pass the folder of a local copy."
         ) from error
     return {"revision": revision}
+
+
+def find_revision(model_id: str) -> str | None:
+    """The commit that a hub id stands for: of the copy in the local cache, else the newest one.
+
+    None for a folder.
+
+    Raises:
+        ModelLoadError: it is not there.
+    """
+    if Path(model_id).is_dir():
+        return None
+    if commit := cached_commit(model_id, None):
+        return commit
+    find_model(model_id, "config.json", None)
+    return HfApi().model_info(model_id, timeout=HUB_TIMEOUT_SECONDS).sha
+
+
+def weights_sha256(folder: str) -> str | None:
+    """One hash of all weights in a folder, 64 hex digits; None where it is none, or has none."""
+    files = sorted(Path(folder).glob("*.safetensors"))
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest() if files else None
 
 
 def cached_commit(model_id: str, revision: str | None) -> str | None:

@@ -63,6 +63,30 @@ def render_documents(
         yield from pool.map(requests, ahead or 2 * pool.workers)
 
 
+def inspect_documents(
+    paths: Iterable[str | Path], options: RenderOptions | None = None, workers: int | None = None
+) -> Iterator[Inspected | FailedPage]:
+    """What each document is: its hash and how many pages it has, in the order of `paths`.
+
+    A document that does not open comes as a `FailedPage` without a page.
+    """
+    options = options or RenderOptions()
+    with WorkerPool(options, workers) as pool:
+        yield from pool.map((Inspect(Path(path), options) for path in paths), 2 * pool.workers)
+
+
+def render_pages(
+    pages: Iterable[PageRef],
+    options: RenderOptions | None = None,
+    workers: int | None = None,
+    ahead: int | None = None,
+) -> Iterator[PageImage | FailedPage]:
+    """Render pages of inspected documents, in their order; else as `render_documents`."""
+    options = options or RenderOptions()
+    with WorkerPool(options, workers) as pool:
+        yield from pool.map((Render(page, options) for page in pages), ahead or 2 * pool.workers)
+
+
 def page_requests(
     document: Inspected | FailedPage, options: RenderOptions
 ) -> Iterator[Render | FailedPage]:

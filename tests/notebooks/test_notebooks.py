@@ -182,6 +182,29 @@ def test_finetune(run, tmp_path):
     assert pictures(notebook) >= 5
 
 
+def test_mass_infer(run, tmp_path):
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    for name in ("ordinances/of_ale.pdf", "receipt.png", "blank.pdf"):
+        (folder / Path(name).name).write_bytes((SAMPLES / name).read_bytes())
+    (folder / "empty.pdf").write_bytes(b"")
+    parameters = {"input_path": str(folder), "max_tokens": 40}
+    results, notebook = run("06_mass_infer", **parameters)
+    assert (results["documents"], results["pages"], results["read_now"]) == (4, 5, 5)
+    assert results["statuses"] == {"truncated": 3, "blank": 1, "unreadable": 1}
+    assert results["stopped"] is None
+    [empty] = [row for row in results["failed"] if row[1] == "unreadable"]
+    assert empty[0] == str(folder / "empty.pdf")
+    assert len(results["review_first"]) == 3
+    assert [Path(file).name for file in results["files"]] == ["blank.md", "of_ale.md", "receipt.md"]
+    assert pictures(notebook) == 2
+    again, _ = run("06_mass_infer", **parameters)
+    assert (again["read_now"], again["statuses"]) == (0, results["statuses"])
+    # what it read flows back into the review
+    reviewed, _ = run("03_probs_viz", results=str(tmp_path / "06_mass_infer"), review=False)
+    assert reviewed["pages"] == 3
+
+
 def test_an_unknown_option_of_training_is_an_error(run):
     with pytest.raises(ValueError, match="has no parameter lora_rnak"):
         run("05_finetune", lora_rnak=4)

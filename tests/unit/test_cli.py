@@ -37,6 +37,7 @@ NOTEBOOKS = {
         "04_labels",
         {"input_path", "model_id", "adapter", "max_scored", "max_length", "reviewer", "edit"},
     ),
+    "infer": ("06_mass_infer", {"input_path"}),
 }
 
 

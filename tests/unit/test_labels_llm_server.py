@@ -1,17 +1,10 @@
 """Labels from a real endpoint: `transformers serve` with the bundled model, on this machine."""
 
-import importlib.util
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from serving import free_port, needs_server, transformers_serve
 
 from glmocr_utils.labels import LabelStore, find_pages, key_of
 from glmocr_utils.labels.llm import label_with_llm
@@ -22,57 +15,15 @@ from glmocr_utils.prompt import TEXT_RECOGNITION
 from glmocr_utils.records import PageImage
 
 MAX_TOKENS = 160
-START_SECONDS = 400  # a busy machine takes minutes to import torch
-SERVE = "from transformers.cli.transformers import app; app()"
-
-missing = [name for name in ("fastapi", "uvicorn") if importlib.util.find_spec(name) is None]
-pytestmark = pytest.mark.skipif(
-    bool(missing), reason=f"transformers serve needs {', '.join(missing)}: pip install -e '.[dev]'"
-)
-
-
-def a_free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+pytestmark = needs_server
 
 
 @pytest.fixture(scope="module")
 def base_url(bundled_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The endpoint of a server that is ended after the tests."""
-    port = a_free_port()
     log = tmp_path_factory.mktemp("server") / "log.txt"
-    arguments = ["serve", str(bundled_folder), "--host", "127.0.0.1", "--port", str(port)]
-    arguments += ["--device", "cpu", "--dtype", "float32"]
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            [sys.executable, "-c", SERVE, *arguments],
-            env={**os.environ, "HF_HUB_OFFLINE": "1"},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        wait_until_healthy(server, f"http://127.0.0.1:{port}/health", log)
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        server.terminate()
-        try:
-            server.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
-
-
-def wait_until_healthy(server: subprocess.Popen, url: str, log: Path) -> None:
-    for _ in range(START_SECONDS):
-        assert server.poll() is None, f"the server ended by itself:\n{log.read_text()}"
-        try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                assert answer.status == 200
-                return
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            time.sleep(1)
-    pytest.fail(f"the server did not start in {START_SECONDS} s:\n{log.read_text()}")
+    with transformers_serve(bundled_folder, free_port(), log) as base_url:
+        yield base_url
 
 
 def test_the_bundled_model_behind_an_endpoint_says_what_it_says_here(

@@ -1,0 +1,9 @@
+"""Reading a whole collection unattended, with every page accounted for.
+
+summary = infer(InferOptions("my-pdfs", output_dir="outputs/06_mass_infer"))
+"""
+
+from glmocr_utils.mass_infer.options import RETRYABLE, InferOptions
+from glmocr_utils.mass_infer.run import Progress, RunSummary, infer
+
+__all__ = ["RETRYABLE", "InferOptions", "Progress", "RunSummary", "infer"]

@@ -1,0 +1,191 @@
+"""The engine `server`: an OpenAI-compatible server reads, many requests are under way at a time.
+
+It is asked with temperature 0 and for log probabilities, which are kept where it gives them.
+"""
+
+import base64
+import codecs
+import io
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+import numpy as np
+import openai
+from openai.types.chat.chat_completion import Choice
+
+from glmocr_utils.decoding import has_repeating_tail
+from glmocr_utils.mass_infer.task import PageTask, Reading, Request
+from glmocr_utils.records import PageImage
+
+KEY_VARIABLE = "OPENAI_API_KEY"
+TIMEOUT_S = 600.0  # for one page; a busy server lets it wait
+MAX_RETRIES = 5  # of 429, 5xx and time-outs, by the client, with pauses that double
+PATIENCE_S = 600.0  # for a server that is not there, such as one that starts anew
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+
+# No page will fare better: the key, its rights, the address or the model's name is wrong.
+HOPELESS = (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError)
+
+
+class ServerUnavailable(Exception):
+    """The server will read no page; the message says why and what to do."""
+
+
+@dataclass(slots=True)
+class Server:
+    """A server and how it is asked.
+
+    Attributes:
+        base_url: such as `http://localhost:8000/v1`.
+        model: its name for the model.
+        prompt: the task.
+        concurrency: requests under way at a time.
+    """
+
+    base_url: str
+    model: str
+    prompt: str
+    concurrency: int = 16
+    _gives_logprobs: bool = field(default=True, init=False)
+    _client: openai.OpenAI = field(init=False, repr=False)
+    _stopped: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._client = openai.OpenAI(
+            api_key=os.environ.get(KEY_VARIABLE, "none"),
+            base_url=self.base_url,
+            timeout=TIMEOUT_S,
+            max_retries=MAX_RETRIES,
+        )
+
+    def read(self, tasks: Iterable[PageTask]) -> Iterator[PageTask]:
+        """Read tasks to their end; each comes as soon as it is done.
+
+        Raises:
+            ServerUnavailable: the server refuses the key, does not know the model, or was not
+                there for ten minutes.
+        """
+        tasks = iter(tasks)
+        threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="request")
+        under_way: set[Future[PageTask]] = set()
+        try:
+            while True:
+                while len(under_way) < self.concurrency and (task := next(tasks, None)) is not None:
+                    under_way.add(threads.submit(self._finish, task))
+                if not under_way:
+                    return
+                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        finally:
+            self._stopped.set()
+            threads.shutdown(wait=True, cancel_futures=True)
+            self._client.close()
+
+    def _finish(self, task: PageTask) -> PageTask:
+        while task.row is None:
+            try:
+                task.take(self._patiently(task.request))
+            except HOPELESS as error:
+                raise ServerUnavailable(
+                    f"{self.base_url} will read no page ({_reason(error)}); check base_url, "
+                    f"model_id and {KEY_VARIABLE}"
+                ) from error
+            except (openai.APIStatusError, openai.APITimeoutError, ValueError) as error:
+                task.fail(f"the server did not read it ({_reason(error)}); run it again with retry")
+        return task
+
+    def _patiently(self, request: Request) -> Reading:
+        """Ask, and while nobody is there, ask again after a pause that doubles."""
+        begun, pause = time.monotonic(), FIRST_PAUSE_S
+        while True:
+            try:
+                return self._ask(request)
+            except openai.APITimeoutError:
+                raise
+            except openai.APIConnectionError as error:
+                if self._stopped.is_set() or time.monotonic() - begun > PATIENCE_S:
+                    raise ServerUnavailable(
+                        f"nobody answers at {self.base_url} ({_reason(error)}); what was read is "
+                        "kept: start the server and run this again"
+                    ) from error
+            self._stopped.wait(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    def _ask(self, request: Request) -> Reading:
+        begun = time.perf_counter()
+        content = [
+            {"type": "image_url", "image_url": {"url": _data_url(request.page)}},
+            {"type": "text", "text": self.prompt},
+        ]
+        asked = {
+            "model": self.model,
+            "messages": [{"role": "user", "content": content}],
+            "max_tokens": request.max_tokens,
+            "temperature": 0,
+        }
+        if self._gives_logprobs:
+            try:
+                response = self._client.chat.completions.create(**asked, logprobs=True)
+            except (openai.BadRequestError, openai.UnprocessableEntityError):
+                self._gives_logprobs = False  # some servers refuse the question
+        if not self._gives_logprobs:
+            response = self._client.chat.completions.create(**asked)
+        try:
+            [choice] = response.choices
+            text = choice.message.content or ""
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ValueError(f"its answer is no chat completion: {str(response)[:200]}") from error
+        return _reading(choice, text, time.perf_counter() - begun)
+
+
+def _reading(choice: Choice, text: str, seconds: float) -> Reading:
+    pieces, logprobs = _spelled(choice, text)
+    units = pieces if pieces is not None else text
+    finish_reason = "length" if choice.finish_reason == "length" else "stop"
+    if finish_reason == "length":
+        ids = {unit: number for number, unit in enumerate(dict.fromkeys(units))}
+        if has_repeating_tail(np.array([ids[unit] for unit in units])):
+            finish_reason = "loop"  # the server goes on until its limit
+    return Reading(
+        text=text,
+        finish_reason=finish_reason,
+        seconds=seconds,
+        logprobs=logprobs,
+        token_lengths=None if pieces is None else [len(piece) for piece in pieces],
+    )
+
+
+def _spelled(choice: Choice, text: str) -> tuple[list[str] | None, list[float] | None]:
+    """What each token adds to the text, and its log probability; None where that is not given.
+
+    A token may be a part of a character: the token with its last byte carries the character.
+    """
+    entries = choice.logprobs.content if choice.logprobs and choice.logprobs.content else []
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    pieces = [
+        decoder.decode(bytes(entry.bytes)) if entry.bytes is not None else entry.token
+        for entry in entries
+    ]
+    logprobs = [min(entry.logprob, 0.0) for entry in entries]
+    while pieces and len("".join(pieces)) > len(text):  # the stop token, of some servers
+        pieces.pop(), logprobs.pop()
+    if not pieces or "".join(pieces) != text:
+        return None, None
+    return pieces, logprobs
+
+
+def _data_url(page: PageImage) -> str:
+    """The image as a URL that holds it, without loss."""
+    file = io.BytesIO()
+    page.image.save(file, "PNG", compress_level=1)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _reason(error: Exception) -> str:
+    key = os.environ.get(KEY_VARIABLE)
+    reason = f"{type(error).__name__}: {error}"[:300]
+    return reason.replace(key, f"${KEY_VARIABLE}") if key else reason

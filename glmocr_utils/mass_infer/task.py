@@ -1,0 +1,241 @@
+"""What is tried on a page, and what comes of it: the same for every engine.
+
+A `PageTask` asks for one pass of the model at a time and is given what was read, until it is done.
+It turns pages that lie on their side or stand on their head, reads a page that looped again at
+another resolution, and one that was cut again with a higher limit. Every pass is recorded, and the
+text is kept as the model wrote it.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from glmocr_utils.mass_infer.page_checks import is_blank, runs_sideways
+from glmocr_utils.records import FinishReason, OcrResult, PageImage
+from glmocr_utils.records.page_row import STATUS_OF, Attempt, PageRow, storable_path
+
+PROBE_TOKENS = 48  # enough to tell reading from guessing
+DOUBTFUL_PROB = 0.7  # a page read with less on average may stand on its head
+CLEARLY_SURER = 0.1  # by so much in mean probability is the other way up the right one
+LOOP_SCALES = (0.75, 1.25)  # other resolutions for a page that looped, as shares of its own
+TURNS = {
+    90: Image.Transpose.ROTATE_270,  # Pillow turns counter-clockwise
+    180: Image.Transpose.ROTATE_180,
+    270: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a page may get.
+
+    Attributes:
+        max_tokens: new tokens a page, at most.
+        retry_max_tokens: for one more try of a page that met that limit; None tries no more.
+    """
+
+    max_tokens: int = 2048
+    retry_max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One pass that a page needs: read `page` with at most `max_tokens` new tokens."""
+
+    page: PageImage
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What came of a request.
+
+    Attributes:
+        text: as the model wrote it.
+        finish_reason: `stop`, `length` or `loop`.
+        seconds: wall-clock time, divided by the pages that were read together.
+        token_ids, logprobs, token_lengths: (num_tokens,) as in `PageRow`; None where the engine
+            gives none.
+        num_image_tokens: length of the image in the prompt; 0 where it is not known.
+    """
+
+    text: str
+    finish_reason: FinishReason
+    seconds: float
+    token_ids: Sequence[int] | None = None
+    logprobs: Sequence[float] | None = None
+    token_lengths: Sequence[int] | None = None
+    num_image_tokens: int = 0
+
+    @classmethod
+    def of(cls, result: OcrResult) -> "Reading":
+        return cls(
+            text=result.text,
+            finish_reason=result.finish_reason,
+            seconds=result.seconds,
+            token_ids=[token.token_id for token in result.tokens],
+            logprobs=[token.logprob for token in result.tokens],
+            token_lengths=[len(token.text) for token in result.tokens],
+            num_image_tokens=result.num_image_tokens,
+        )
+
+    @property
+    def mean_prob(self) -> float | None:
+        """Mean probability of the tokens; None without tokens or probabilities."""
+        return float(np.exp(self.logprobs).mean()) if self.logprobs else None
+
+
+class PageTask:
+    """One page on its way to its row.
+
+    Args:
+        page: its image.
+        num_pages: of its document.
+        asked_scale: pixels per point that were asked for; a page above the pixel budget comes
+            smaller, which its row says.
+
+    Attributes:
+        request: what to read next; None when the page is done.
+        row: what became of it; None until it is done.
+    """
+
+    def __init__(
+        self, page: PageImage, num_pages: int, limits: Limits, asked_scale: float | None = None
+    ) -> None:
+        self._page = page
+        self._num_pages = num_pages
+        self._limits = limits
+        self._asked_scale = asked_scale
+        self._attempts: list[Attempt] = []
+        self._seconds = 0.0
+        self.request: Request | None = None
+        self.row: PageRow | None = None
+        self._steps = self._read()
+        self._go_on(None)
+
+    def take(self, reading: Reading) -> None:
+        """Hand over what was read of `request`."""
+        self._go_on(reading)
+
+    def fail(self, reason: str) -> None:
+        """End the page: `request` could not be read at all."""
+        self._end(self._row("failed", reason=reason))
+
+    def _go_on(self, reading: Reading | None) -> None:
+        try:
+            self.request = self._steps.send(reading)
+        except StopIteration as done:
+            self._end(done.value)
+
+    def _end(self, row: PageRow) -> None:
+        self.request, self.row = None, row
+        self._steps.close()
+        self._page = None  # the image is not needed any more
+
+    def _read(self) -> Generator[Request, Reading, PageRow]:
+        if is_blank(self._page.image):
+            return self._row("blank", text="", reason="no ink on the page: the model was not asked")
+        angle = 0
+        if runs_sideways(self._page.image):
+            angle = yield from self._surer_of(0, 90, 270)  # the check may err
+        limit = self._limits.max_tokens
+        reading = yield from self._pass(angle, 1, limit)
+        if angle == 0 and _is_doubtful(reading):
+            turned = yield from self._pass(180, 1, min(PROBE_TOKENS, limit))
+            if (turned.mean_prob or 0) > reading.mean_prob + CLEARLY_SURER:
+                angle = 180
+                reading = yield from self._pass(angle, 1, limit)
+        factor = 1.0
+        for other in LOOP_SCALES if reading.finish_reason == "loop" else ():
+            again = yield from self._pass(angle, other, limit)
+            if again.finish_reason != "loop":
+                reading, factor = again, other
+                break
+        higher = self._limits.retry_max_tokens
+        if reading.finish_reason == "length" and higher is not None and higher > limit:
+            reading = yield from self._pass(angle, factor, higher)
+        return self._read_row(reading, angle, factor)
+
+    def _surer_of(self, *angles: int) -> Generator[Request, Reading, int]:
+        """The angle at which the model reads the page's beginning with the least doubt.
+
+        Without probabilities it is the first one.
+        """
+        tokens = min(PROBE_TOKENS, self._limits.max_tokens)
+        probs: dict[int, float] = {}
+        for angle in angles:
+            reading = yield from self._pass(angle, 1, tokens)
+            probs[angle] = reading.mean_prob or 0.0
+        return max(angles, key=lambda angle: probs[angle])
+
+    def _pass(
+        self, angle: int, factor: float, max_tokens: int
+    ) -> Generator[Request, Reading, Reading]:
+        page = _changed(self._page, angle, factor)
+        reading = yield Request(page, max_tokens)
+        prob = reading.mean_prob
+        self._attempts.append(Attempt(angle, page.scale, max_tokens, reading.finish_reason, prob))
+        self._seconds += reading.seconds
+        return reading
+
+    def _read_row(self, reading: Reading, angle: int, factor: float) -> PageRow:
+        probs = np.exp(reading.logprobs) if reading.logprobs else None
+        return self._row(
+            STATUS_OF[reading.finish_reason],
+            text=reading.text,
+            token_ids=reading.token_ids,
+            logprobs=reading.logprobs,
+            token_lengths=reading.token_lengths,
+            min_prob=None if probs is None else float(probs.min()),
+            mean_prob=None if probs is None else float(probs.mean()),
+            angle=angle,
+            scale=self._page.scale * factor,
+            num_image_tokens=reading.num_image_tokens,
+            reason=" ".join(self._remarks(reading, angle, factor)) or None,
+        )
+
+    def _remarks(self, reading: Reading, angle: int, factor: float) -> list[str]:
+        remarks = []
+        if self._asked_scale is not None and self._page.scale < 0.999 * self._asked_scale:
+            remarks.append(
+                f"Rendered at scale {self._page.scale:.3g} instead of {self._asked_scale:g}, to "
+                "stay within the pixel budget."
+            )
+        if angle:
+            remarks.append(f"Turned by {angle}° clockwise to be read.")
+        if factor != 1:
+            remarks.append(f"Looped, and was read at {factor:g} of its resolution instead.")
+        if reading.finish_reason == "length":
+            remarks.append(f"The limit of {self._attempts[-1].max_tokens} tokens cut it.")
+        if reading.finish_reason == "loop":
+            remarks.append(f"Looped at {len(LOOP_SCALES) + 1} resolutions and was stopped.")
+        return remarks
+
+    def _row(self, status: str, **values: object) -> PageRow:
+        page = self._page.page
+        values.setdefault("scale", self._page.scale)
+        return PageRow(
+            storable_path(page.document_path),
+            page.document_sha256,
+            page.page_index,
+            self._num_pages,
+            status,
+            seconds=self._seconds,
+            attempts=tuple(self._attempts),
+            **values,
+        )
+
+
+def _is_doubtful(reading: Reading) -> bool:
+    return reading.mean_prob is not None and reading.mean_prob < DOUBTFUL_PROB
+
+
+def _changed(page: PageImage, angle: int, factor: float) -> PageImage:
+    """The page turned clockwise by `angle` and with `factor` times its width and height."""
+    image = page.image.transpose(TURNS[angle]) if angle else page.image
+    if factor != 1:
+        size = [max(1, round(side * factor)) for side in image.size]
+        image = image.resize(size, Image.Resampling.LANCZOS)
+    return page if image is page.image else PageImage(page.page, image, page.scale * factor)

@@ -1,0 +1,217 @@
+"""The ledger of a run over a collection: what became of each page, a row a page, in parquet."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from glmocr_utils.records.checks import check_one_of
+from glmocr_utils.records.ocr_result import FinishReason, OcrResult, TokenProb
+from glmocr_utils.records.pages import PageRef
+
+PageStatus = Literal[
+    "ok", "truncated", "looped", "blank", "unreadable", "encrypted", "too_large", "failed"
+]
+STATUS_OF: dict[FinishReason, PageStatus] = {"stop": "ok", "length": "truncated", "loop": "looped"}
+PART = "part-{:06d}.parquet"
+PARTS = "part-*.parquet"
+PARTIAL_SUFFIX = ".partial"
+NO_HASH = "0" * 64  # of a document that could not be read
+
+SCHEMA = pa.schema(
+    [
+        ("document_path", pa.string()),
+        ("document_sha256", pa.string()),
+        ("page_index", pa.int32()),
+        ("num_pages", pa.int32()),
+        ("status", pa.string()),
+        ("text", pa.string()),
+        ("token_ids", pa.list_(pa.int32())),
+        ("logprobs", pa.list_(pa.float32())),
+        ("token_lengths", pa.list_(pa.uint16())),
+        ("min_prob", pa.float32()),
+        ("mean_prob", pa.float32()),
+        ("expected_errors", pa.float32()),
+        ("angle", pa.int16()),
+        ("scale", pa.float32()),
+        ("num_image_tokens", pa.int32()),
+        ("seconds", pa.float32()),
+        ("finished_at", pa.float64()),
+        ("attempts", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+
+# What makes a page of 1,000 tokens small: bytes of like weight lie together and compress.
+TOKEN_COLUMNS = ("token_ids.list.element", "logprobs.list.element", "token_lengths.list.element")
+NAMES_AND_STATUSES = ["document_path", "document_sha256", "status"]  # few values, often
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One pass of the model over a page.
+
+    Attributes:
+        angle: degrees clockwise by which the page was turned for it.
+        scale: pixels per point.
+        max_tokens: new tokens, at most.
+        finish_reason: how it ended.
+        mean_prob: mean probability of its tokens, 0 to 1; None where it is not known.
+    """
+
+    angle: int
+    scale: float
+    max_tokens: int
+    finish_reason: FinishReason
+    mean_prob: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PageRow:
+    """What became of one page, or of a document that could not be opened.
+
+    Attributes:
+        document_path: as the user gave it, in the form of `storable_path`.
+        document_sha256: 64 hex digits; None where the file could not be read.
+        page_index: 0-based; None where the document could not be opened, so that its pages are
+            not known.
+        num_pages: of the document.
+        status: `ok`, `truncated` (the token limit ended it), `looped` (it repeated itself and was
+            stopped), `blank`, or why it was not read.
+        text: what the model wrote, unchanged; None where nothing was read.
+        token_ids, logprobs: (num_tokens,) of the chosen tokens; None where the engine gives none.
+            Log probabilities as in `TokenProb`.
+        token_lengths: (num_tokens,) characters that each token adds to the text.
+        min_prob, mean_prob: over the page's tokens, 0 to 1.
+        expected_errors: wrong tokens to expect, by a calibration; None without one.
+        angle: degrees clockwise by which the page was turned to be read.
+        scale: pixels per point at which it was read.
+        num_image_tokens: length of the image in the prompt.
+        seconds: wall-clock time of its passes, each divided by the pages in it.
+        finished_at: when its last pass ended, in seconds since 1970 (UTC).
+        attempts: the passes, in their order.
+        reason: of everything but a plain `ok`: one sentence.
+    """
+
+    document_path: str
+    document_sha256: str | None
+    page_index: int | None
+    num_pages: int | None
+    status: PageStatus
+    text: str | None = None
+    token_ids: Sequence[int] | None = None
+    logprobs: Sequence[float] | None = None
+    token_lengths: Sequence[int] | None = None
+    min_prob: float | None = None
+    mean_prob: float | None = None
+    expected_errors: float | None = None
+    angle: int = 0
+    scale: float | None = None
+    num_image_tokens: int = 0
+    seconds: float = 0.0
+    finished_at: float = 0.0
+    attempts: tuple[Attempt, ...] = ()
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        check_one_of("status", self.status, PageStatus)
+        if self.logprobs is not None and sum(self.token_lengths) != len(self.text):
+            raise ValueError(f"the tokens of {self.document_path} do not spell its text")
+
+    @property
+    def key(self) -> tuple[str, str | None, int | None]:
+        """What tells pages apart: a document under two paths is two documents."""
+        return self.document_path, self.document_sha256, self.page_index
+
+
+def write_part(rows: Iterable[PageRow], path: Path) -> None:
+    """Write rows as one parquet file, which appears complete and on the disk, or not at all."""
+    table = pa.Table.from_pylist([_to_record(row) for row in rows], schema=SCHEMA)
+    partial = path.with_name(path.name + PARTIAL_SUFFIX)
+    with partial.open("wb") as file:
+        pq.write_table(
+            table,
+            file,
+            compression="zstd",
+            use_dictionary=NAMES_AND_STATUSES,
+            column_encoding=dict.fromkeys(TOKEN_COLUMNS, "BYTE_STREAM_SPLIT"),
+        )
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the new name too
+    finally:
+        os.close(folder)
+
+
+def read_part(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, object]]:
+    """The rows of one part as dictionaries, of some columns or of all."""
+    yield from pq.read_table(path, columns=list(columns) if columns else None).to_pylist()
+
+
+def read_rows(folder: str | Path) -> Iterator[PageRow]:
+    """All rows of a run, part by part; `folder` is the run's."""
+    for path in parts_of(folder):
+        yield from map(row_from_record, read_part(path))
+
+
+def row_from_record(record: dict[str, object]) -> PageRow:
+    """A row from all its columns, as `read_part` gives them."""
+    attempts = tuple(Attempt(**each) for each in json.loads(record["attempts"]))
+    return PageRow(**{**record, "attempts": attempts})
+
+
+def parts_of(folder: str | Path) -> list[Path]:
+    """The finished parts of a run, in the order in which they were written."""
+    return sorted((Path(folder) / "pages").glob(PARTS))
+
+
+def to_result(row: PageRow, run: dict[str, object]) -> OcrResult | None:
+    """What was read, for review and labels; None where there is no text with probabilities.
+
+    Alternatives are not kept by a run.
+
+    Args:
+        run: the run's settings, from its `run.json`.
+    """
+    if row.text is None or row.logprobs is None:
+        return None
+    ends = accumulate(row.token_lengths, initial=0)
+    ids = row.token_ids if row.token_ids is not None else [-1] * len(row.logprobs)
+    tokens = tuple(
+        TokenProb(token_id, row.text[start:end], logprob)
+        for token_id, (start, end), logprob in zip(ids, pairwise(ends), row.logprobs, strict=True)
+    )
+    finish_reason = next(reason for reason, status in STATUS_OF.items() if status == row.status)
+    return OcrResult(
+        page=PageRef(row.document_path, row.document_sha256 or NO_HASH, row.page_index),
+        text=row.text,
+        tokens=tokens,
+        finish_reason=finish_reason,
+        prompt=run["prompt"],
+        model_id=run["model_id"],
+        revision=run["revision"],
+        adapter=run["adapter"],
+        scale=row.scale,
+        seconds=row.seconds,
+        num_image_tokens=row.num_image_tokens,
+    )
+
+
+def storable_path(path: str | Path) -> str:
+    """The path as it stands in the ledger: bytes of a name that are no Unicode become `\\xff`."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def _to_record(row: PageRow) -> dict[str, object]:
+    record = {field.name: getattr(row, field.name) for field in fields(row)}
+    record["attempts"] = json.dumps([asdict(attempt) for attempt in row.attempts])
+    return record

@@ -1,0 +1,213 @@
+"""The ledger: rows and their parquet form, one run a folder, files of documents."""
+
+import errno
+import json
+import math
+import random
+
+import pandas as pd
+import pytest
+
+from glmocr_utils.mass_infer import run_folder
+from glmocr_utils.mass_infer.run_folder import RunFolder
+from glmocr_utils.reading import load_results
+from glmocr_utils.records.page_row import (
+    Attempt,
+    PageRow,
+    parts_of,
+    read_rows,
+    storable_path,
+    to_result,
+    write_part,
+)
+
+SETTINGS = {"model_id": "m", "revision": None, "adapter": None, "prompt": "Text Recognition:"}
+SHA = "0" * 64
+
+
+def a_row(page_index: int = 0, document: str = "a.pdf", status: str = "ok", **values) -> PageRow:
+    text = values.setdefault("text", "Grüße")
+    logprobs = [math.log(0.9)] * len(text)
+    tokens = {"token_ids": [3] * len(text), "logprobs": logprobs, "token_lengths": [1] * len(text)}
+    return PageRow(document, SHA, page_index, 3, status, scale=2.0, **{**tokens, **values})
+
+
+def texts(path) -> dict[tuple[str, int], str]:
+    return {(row.document_path, row.page_index): row.text for row in read_rows(path)}
+
+
+def test_a_row_comes_back_from_parquet(tmp_path):
+    attempt = Attempt(90, 2.0, 48, "stop", 0.8)
+    rows = [
+        a_row(attempts=(attempt,), angle=90, reason="turned", min_prob=0.5, mean_prob=0.75),
+        PageRow("b.pdf", None, None, None, "encrypted", reason="b.pdf needs a password"),
+        a_row(1, token_ids=None),
+    ]
+    (tmp_path / "pages").mkdir()
+    write_part(rows, tmp_path / "pages/part-000001.parquet")
+    for row, again in zip(rows, read_rows(tmp_path), strict=True):
+        assert again.key == row.key and again.attempts == row.attempts
+        assert (again.status, again.text, again.reason) == (row.status, row.text, row.reason)
+        assert again.logprobs == (row.logprobs and pytest.approx(row.logprobs, abs=1e-6))
+    result = to_result(next(read_rows(tmp_path)), SETTINGS)
+    assert result.text == "Grüße" and [token.text for token in result.tokens] == list("Grüße")
+    assert list(pd.read_parquet(tmp_path / "pages")["status"]) == ["ok", "encrypted", "ok"]
+
+
+def test_a_page_of_a_thousand_tokens_takes_at_most_8_kb(tmp_path):
+    rng = random.Random(0)
+    rows = []
+    for page in range(64):
+        lengths = [rng.randint(1, 6) for _ in range(1000)]
+        text = "".join(rng.choice("etaoin shrdlu") for _ in range(sum(lengths)))
+        ids = [int(59_000 * rng.random() ** 3) for _ in range(1000)]
+        logprobs = [-(rng.random() ** 8) for _ in range(1000)]
+        tokens = {"token_ids": ids, "logprobs": logprobs, "token_lengths": lengths}
+        rows.append(a_row(page, text=text, **tokens))
+    write_part(rows, tmp_path / "with.parquet")
+    nothing = {"token_ids": None, "logprobs": None, "token_lengths": None}
+    bare = [a_row(row.page_index, text=row.text, **nothing) for row in rows]
+    write_part(bare, tmp_path / "without.parquet")
+    with_tokens, without = ((tmp_path / f"{n}.parquet").stat().st_size for n in ("with", "without"))
+    assert (with_tokens - without) / 64 <= 8_000
+
+
+def test_a_row_whose_tokens_do_not_spell_its_text_is_refused():
+    with pytest.raises(ValueError, match="do not spell"):
+        a_row(text="more", token_lengths=[1], logprobs=[-0.1], token_ids=[1])
+
+
+def test_a_part_appears_whole_or_not_at_all(tmp_path, monkeypatch):
+    with RunFolder(tmp_path / "run", SETTINGS) as folder:
+        folder.add(a_row(0))
+        folder.flush()
+        folder.add(a_row(1))
+
+        def full(*_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("glmocr_utils.records.page_row.os.fsync", full)
+        with pytest.raises(OSError, match="make room and start the run again"):
+            folder.flush()
+        monkeypatch.undo()
+    assert texts(tmp_path / "run") == {("a.pdf", 0): "Grüße", ("a.pdf", 1): "Grüße"}
+    (tmp_path / "run/pages/part-000009.parquet.partial").write_bytes(b"PAR1")  # a kill
+    with RunFolder(tmp_path / "run", SETTINGS) as folder:
+        assert len(folder.done) == 2
+        assert not list((tmp_path / "run/pages").glob("*.partial"))
+
+
+def test_rows_reach_the_disk_while_a_run_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_folder, "ROWS_A_PART", 3)
+    with RunFolder(tmp_path / "run", SETTINGS) as folder:
+        for page in range(7):
+            folder.add(a_row(page))
+        assert len(parts_of(tmp_path / "run")) == 2
+    assert len(list(read_rows(tmp_path / "run"))) == 7
+
+
+def test_a_page_has_one_row(tmp_path):
+    with RunFolder(tmp_path / "run", SETTINGS) as folder:
+        folder.add(a_row(0))
+        with pytest.raises(ValueError, match="a row already"):
+            folder.add(a_row(0, text="other"))
+
+
+def test_a_run_with_other_settings_does_not_mix(tmp_path):
+    path = tmp_path / "run"
+    with RunFolder(path, SETTINGS) as folder:
+        folder.add(a_row(0))
+    others = SETTINGS | {"prompt": "Table Recognition:"}
+    with pytest.raises(ValueError, match="with other prompt"):
+        RunFolder(path, others)
+    with RunFolder(path, others, new_run=True) as folder:
+        assert not folder.done
+    assert texts(tmp_path / "run.1") == {("a.pdf", 0): "Grüße"}
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.tex").write_text("")
+    with pytest.raises(ValueError, match="no run"):
+        RunFolder(tmp_path / "mine", SETTINGS)
+
+
+def test_two_processes_do_not_write_to_one_run(tmp_path):
+    with (
+        RunFolder(tmp_path / "run", SETTINGS),
+        pytest.raises(BlockingIOError, match="another process"),
+    ):
+        RunFolder(tmp_path / "run", SETTINGS)
+
+
+def test_forgotten_pages_can_be_read_again(tmp_path):
+    path = tmp_path / "run"
+    document = {("a.pdf", SHA): 3}
+    with RunFolder(path, SETTINGS) as folder:
+        folder.expect(document)
+        for page, status in enumerate(("ok", "looped", "ok")):
+            folder.add(a_row(page, status=status))
+    assert (path / "documents/a.md").exists()
+    with RunFolder(path, SETTINGS) as folder:
+        folder.forget(lambda row: row["status"] == "looped")
+        assert folder.statuses == {"ok": 2}
+        assert not (path / "documents/a.md").exists()
+        folder.expect(document)
+        folder.add(a_row(1, text="better"))
+    assert texts(path) == {("a.pdf", 0): "Grüße", ("a.pdf", 1): "better", ("a.pdf", 2): "Grüße"}
+    assert "better" in (path / "documents/a.md").read_text(encoding="utf-8")
+
+
+NAMES = (
+    "../../etc/x.pdf",
+    "one/report.pdf",
+    "two/report.pdf",
+    "two/REPORT.pdf",
+    f"{'ü' * 120}.pdf",
+    "line\nend.pdf",
+    "comment --> end.pdf",
+    ".pdf",
+    storable_path(b"no-utf8-\xff.pdf"),
+)
+
+
+def test_every_document_gets_a_file_of_its_own_inside_the_folder(tmp_path):
+    with RunFolder(tmp_path / "in/run", SETTINGS) as folder:
+        folder.expect({(name, SHA): 1 for name in NAMES})
+        for name in NAMES:
+            folder.add(a_row(0, name, text=f"text of {name!r}"))
+    files = sorted((tmp_path / "in/run/documents").iterdir())
+    assert len(files) == len(NAMES)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+    contents = {path.read_text(encoding="utf-8") for path in files}
+    for name in NAMES:
+        [content] = [content for content in contents if f"text of {name!r}" in content]
+        first, rest = content.split("\n", 1)
+        assert first.startswith("<!-- document: ") and first.endswith(" -->")
+        assert json.loads(first[15:].split(", sha256")[0]) == name
+        assert first.count("-->") == 1 and rest.startswith("\n<!-- page 1 -->\n")
+
+
+def test_a_document_has_its_file_with_its_last_page_also_after_a_kill(tmp_path):
+    path = tmp_path / "run"
+    with RunFolder(path, SETTINGS) as folder:
+        folder.expect({("a.pdf", SHA): 3})
+        folder.add(a_row(2, text="third"))
+        folder.add(a_row(0, text="first"))
+    assert not (path / "documents").exists()
+    with RunFolder(path, SETTINGS) as folder:
+        folder.expect({("a.pdf", SHA): 3})
+        folder.add(a_row(1, status="looped", text="second"))
+    content = (path / "documents/a.md").read_text(encoding="utf-8")
+    assert content.index("first") < content.index("second") < content.index("third")
+    assert "<!-- page 2: looped -->" in content
+
+
+def test_what_a_run_read_can_be_reviewed_and_labelled(tmp_path):
+    with RunFolder(tmp_path / "run", SETTINGS) as folder:
+        folder.add(a_row(1, text="two"))
+        folder.add(a_row(0, text="one", status="truncated"))
+        folder.add(PageRow("b.pdf", SHA, 0, 1, "blank", text=""))
+    results = load_results(tmp_path / "run")
+    assert [(result.text, result.finish_reason) for result in results] == [
+        ("one", "length"),
+        ("two", "stop"),
+    ]
+    assert results[0].model_id == "m" and results[0].prompt == "Text Recognition:"
