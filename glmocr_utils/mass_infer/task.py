@@ -139,7 +139,7 @@ class PageTask:
             return self._row("blank", text="", reason="no ink on the page: the model was not asked")
         angle = 0
         if runs_sideways(self._page.image):
-            angle = yield from self._surer_of(0, 90, 270)  # the check may err
+            angle = yield from self._surest_turn()
         limit = self._limits.max_tokens
         reading = yield from self._pass(angle, 1, limit)
         if angle == 0 and _is_doubtful(reading):
@@ -158,17 +158,18 @@ class PageTask:
             reading = yield from self._pass(angle, factor, higher)
         return self._read_row(reading, angle, factor)
 
-    def _surer_of(self, *angles: int) -> Generator[Request, Reading, int]:
+    def _surest_turn(self) -> Generator[Request, Reading, int]:
         """The angle at which the model reads the page's beginning with the least doubt.
 
-        Without probabilities it is the first one.
+        The check of the pixels may err: 0 it is, unless another one is clearly surer.
         """
         tokens = min(PROBE_TOKENS, self._limits.max_tokens)
         probs: dict[int, float] = {}
-        for angle in angles:
+        for angle in (0, 90, 270):
             reading = yield from self._pass(angle, 1, tokens)
             probs[angle] = reading.mean_prob or 0.0
-        return max(angles, key=lambda angle: probs[angle])
+        surest = max(probs, key=probs.get)
+        return surest if probs[surest] > probs[0] + CLEARLY_SURER else 0
 
     def _pass(
         self, angle: int, factor: float, max_tokens: int

@@ -62,6 +62,13 @@ def test_a_page_on_its_side_is_read_the_way_the_model_is_surer_of(upright):
     assert "Turned by 90° clockwise" in task.row.reason
 
 
+def test_a_page_that_only_seems_to_lie_on_its_side_is_not_turned(upright):
+    task = task_of(upright.transpose(Image.Transpose.ROTATE_90))
+    for prob in (0.8, 0.85, 0.7, 0.9):  # at 0, 90 and 270 degrees, and then whole
+        task.take(a_reading(prob=prob))
+    assert task.row.angle == 0
+
+
 def test_a_doubtful_page_is_tried_upside_down_and_turned_if_that_is_clearly_surer(upright):
     head_down = task_of(upright.transpose(Image.Transpose.ROTATE_180))
     head_down.take(a_reading("nonsense", prob=0.4))
