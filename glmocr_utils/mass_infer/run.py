@@ -26,9 +26,15 @@ from glmocr_utils.model import (
     weights_sha256,
 )
 from glmocr_utils.prompt import max_page_pixels
-from glmocr_utils.records import FailedPage, PageImage, PageRef
+from glmocr_utils.records import FailedPage, PageRef
 from glmocr_utils.records.page_row import PageRow, storable_path, to_result
-from glmocr_utils.render import Inspected, find_documents, inspect_documents, render_pages
+from glmocr_utils.render import (
+    CheckedPage,
+    Inspected,
+    find_documents,
+    inspect_documents,
+    render_and_check,
+)
 
 CHECKPOINT_PIXELS = 4_816_896  # the budget of GLM-OCR's own checkpoint, for a server's pages
 PINNED_PACKAGES = ("torch", "transformers")
@@ -133,7 +139,7 @@ def infer(
             read, max_pixels = _engine(options, settings, model)
             render_options = replace(render_options, max_pixels=max_pixels)
         stopped = None
-        with closing(render_pages(run.missing_pages(), render_options)) as pages:
+        with closing(render_and_check(run.missing_pages(), render_options)) as pages:
             try:
                 stopped = run.collect(read(run.tasks(pages)))
             except KeyboardInterrupt:
@@ -237,7 +243,7 @@ class _Run:
         for document, page_index in self.missing:
             yield PageRef(str(document.path), document.sha256, page_index)
 
-    def tasks(self, pages: Iterable[PageImage | FailedPage]) -> Iterator[PageTask]:
+    def tasks(self, pages: Iterable[CheckedPage | FailedPage]) -> Iterator[PageTask]:
         """A task for each page; what could not be rendered goes to the ledger at once."""
         for failed in self._unopened:
             row = _document_row(failed)
@@ -249,9 +255,7 @@ class _Run:
                 values = {"document_sha256": document.sha256, "num_pages": document.num_pages}
                 self._add(replace(_document_row(page), **values))
                 continue
-            is_pdf = page.page.document_path.lower().endswith(".pdf")
-            asked = self._options.scale if is_pdf else 1.0  # images keep their pixels
-            yield PageTask(page, document.num_pages, limits, asked)
+            yield PageTask(page, document.num_pages, limits)
 
     def collect(self, tasks: Iterable[PageTask]) -> str | None:
         """Take in what is done. Returns why the run ends early, or None."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from glmocr_utils.mass_infer.page_checks import is_blank, runs_sideways
 from glmocr_utils.records import FinishReason, OcrResult, PageImage
 from glmocr_utils.records.page_row import STATUS_OF, Attempt, PageRow, storable_path
+from glmocr_utils.render import CheckedPage
 
 PROBE_TOKENS = 48  # enough to tell reading from guessing
 DOUBTFUL_PROB = 0.7  # a page read with less on average may stand on its head
@@ -91,23 +91,19 @@ class PageTask:
     """One page on its way to its row.
 
     Args:
-        page: its image.
+        page: its image, and what the pixels say of it.
         num_pages: of its document.
-        asked_scale: pixels per point that were asked for; a page above the pixel budget comes
-            smaller, which its row says.
 
     Attributes:
         request: what to read next; None when the page is done.
         row: what became of it; None until it is done.
     """
 
-    def __init__(
-        self, page: PageImage, num_pages: int, limits: Limits, asked_scale: float | None = None
-    ) -> None:
-        self._page = page
+    def __init__(self, page: CheckedPage, num_pages: int, limits: Limits) -> None:
+        self._checked = page
+        self._page = page.image
         self._num_pages = num_pages
         self._limits = limits
-        self._asked_scale = asked_scale
         self._attempts: list[Attempt] = []
         self._seconds = 0.0
         self.request: Request | None = None
@@ -132,13 +128,13 @@ class PageTask:
     def _end(self, row: PageRow) -> None:
         self.request, self.row = None, row
         self._steps.close()
-        self._page = None  # the image is not needed any more
+        self._page = self._checked = None  # the image is not needed any more
 
     def _read(self) -> Generator[Request, Reading, PageRow]:
-        if is_blank(self._page.image):
+        if self._checked.is_blank:
             return self._row("blank", text="", reason="no ink on the page: the model was not asked")
         angle = 0
-        if runs_sideways(self._page.image):
+        if self._checked.runs_sideways:
             angle = yield from self._surest_turn()
         limit = self._limits.max_tokens
         reading = yield from self._pass(angle, 1, limit)
@@ -199,10 +195,11 @@ class PageTask:
 
     def _remarks(self, reading: Reading, angle: int, factor: float) -> list[str]:
         remarks = []
-        if self._asked_scale is not None and self._page.scale < 0.999 * self._asked_scale:
+        asked_scale = self._checked.asked_scale
+        if self._page.scale < asked_scale:
             remarks.append(
-                f"Rendered at scale {self._page.scale:.3g} instead of {self._asked_scale:g}, to "
-                "stay within the pixel budget."
+                f"Rendered at scale {self._page.scale:.3g} instead of {asked_scale:g}, to stay "
+                "within the pixel budget."
             )
         if angle:
             remarks.append(f"Turned by {angle}° clockwise to be read.")

@@ -8,11 +8,17 @@ from glmocr_utils.render.documents import count_pages, find_documents, render_do
 from glmocr_utils.render.errors import DocumentError
 from glmocr_utils.render.imagefolder import RenderSummary, safe_stem, write_imagefolder
 from glmocr_utils.render.options import RenderOptions, parse_pages
-from glmocr_utils.render.pool import inspect_documents, render_documents, render_pages
+from glmocr_utils.render.pool import (
+    CheckedPage,
+    inspect_documents,
+    render_and_check,
+    render_documents,
+)
 from glmocr_utils.render.sampling import render_to_imagefolder
 from glmocr_utils.render.worker import Inspected
 
 __all__ = [
+    "CheckedPage",
     "DocumentError",
     "Inspected",
     "RenderOptions",
@@ -21,9 +27,9 @@ __all__ = [
     "find_documents",
     "inspect_documents",
     "parse_pages",
+    "render_and_check",
     "render_document",
     "render_documents",
-    "render_pages",
     "render_to_imagefolder",
     "safe_stem",
     "write_imagefolder",

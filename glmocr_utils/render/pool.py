@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from glmocr_utils.records import FailedPage, PageImage, PageRef
@@ -29,10 +30,35 @@ from glmocr_utils.render.documents import select_pages, warn_if_reduced
 from glmocr_utils.render.errors import DocumentError, failed_page, named
 from glmocr_utils.render.options import RenderOptions
 from glmocr_utils.render.raster import Raster, canvas_bytes
-from glmocr_utils.render.worker import Inspect, Inspected, PngPage, Render, Reply, Request
+from glmocr_utils.render.worker import (
+    CheckedRaster,
+    Inspect,
+    Inspected,
+    PngPage,
+    Render,
+    RenderChecked,
+    Reply,
+    Request,
+)
 
 MAX_DEFAULT_WORKERS = 8  # more than a GPU that reads the pages can use
 PACKAGE_PARENT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPage:
+    """A page image and what its pixels say.
+
+    Attributes:
+        is_blank: there is no ink on it.
+        runs_sideways: its lines of text seem to run up or down.
+        asked_scale: larger than the image's scale where the pixel budget forced that.
+    """
+
+    image: PageImage
+    is_blank: bool
+    runs_sideways: bool
+    asked_scale: float
 
 
 def render_documents(
@@ -75,16 +101,20 @@ def inspect_documents(
         yield from pool.map((Inspect(Path(path), options) for path in paths), 2 * pool.workers)
 
 
-def render_pages(
+def render_and_check(
     pages: Iterable[PageRef],
     options: RenderOptions | None = None,
     workers: int | None = None,
     ahead: int | None = None,
-) -> Iterator[PageImage | FailedPage]:
-    """Render pages of inspected documents, in their order; else as `render_documents`."""
+) -> Iterator[CheckedPage | FailedPage]:
+    """Render pages of inspected documents, in their order, and look at their pixels.
+
+    All that happens in the workers; else as `render_documents`.
+    """
     options = options or RenderOptions()
     with WorkerPool(options, workers) as pool:
-        yield from pool.map((Render(page, options) for page in pages), ahead or 2 * pool.workers)
+        requests = (RenderChecked(page, options) for page in pages)
+        yield from pool.map(requests, ahead or 2 * pool.workers)
 
 
 def page_requests(
@@ -216,7 +246,7 @@ class WorkerPool:
 
     def map(
         self, requests: Iterable[Request | FailedPage], ahead: int
-    ) -> Iterator[Inspected | PageImage | PngPage | FailedPage]:
+    ) -> Iterator[Inspected | PageImage | PngPage | CheckedPage | FailedPage]:
         """Answers in the order of `requests`, at most `ahead` of them begun and not yet taken.
 
         A `FailedPage` among the requests is passed on in its place.
@@ -230,14 +260,19 @@ class WorkerPool:
         while begun:
             yield _result(begun.popleft())
 
-    def _answer(self, request: Request) -> Inspected | PageImage | PngPage | FailedPage:
+    def _answer(
+        self, request: Request
+    ) -> Inspected | PageImage | PngPage | CheckedPage | FailedPage:
         worker = self._idle.get()
         try:
             reply = worker.ask(request)
             if isinstance(reply, Raster):
                 warn_if_reduced(request.page, reply, request.options)
-                with memoryview(worker.shared) as shared:
-                    return PageImage(request.page, reply.to_image(shared), reply.scale)
+                return _page_image(request.page, reply, worker)
+            if isinstance(reply, CheckedRaster):
+                image = _page_image(request.page, reply.raster, worker)
+                asked_scale = reply.raster.asked_scale
+                return CheckedPage(image, reply.is_blank, reply.runs_sideways, asked_scale)
             if isinstance(reply, PngPage):
                 warn_if_reduced(reply.page, reply.raster, request.options)
             return reply
@@ -248,7 +283,14 @@ class WorkerPool:
             self._idle.put(worker)
 
 
-def _result(begun: "Future | FailedPage") -> Inspected | PageImage | PngPage | FailedPage:
+def _page_image(page: PageRef, raster: Raster, worker: Worker) -> PageImage:
+    with memoryview(worker.shared) as shared:
+        return PageImage(page, raster.to_image(shared), raster.scale)
+
+
+def _result(
+    begun: "Future | FailedPage",
+) -> Inspected | PageImage | PngPage | CheckedPage | FailedPage:
     return begun if isinstance(begun, FailedPage) else begun.result()
 
 

@@ -83,8 +83,22 @@ class PngPage:
     png: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class RenderChecked(Render):
+    """Ask for a page and for what its pixels say. Reply: `CheckedRaster`; pixels as before."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRaster:
+    """A page and what `page_checks` says of it."""
+
+    raster: Raster
+    is_blank: bool
+    runs_sideways: bool
+
+
 Request = Inspect | Render
-Reply = Inspected | Raster | PngPage | FailedPage
+Reply = Inspected | Raster | PngPage | CheckedRaster | FailedPage
 
 
 class Renderer:
@@ -104,6 +118,8 @@ class Renderer:
             if isinstance(request, RenderPng):
                 image = raster.to_image(as_bytes(self._canvas))
                 return PngPage(request.page, raster, encode_png(image))
+            if isinstance(request, RenderChecked):
+                return _checked(raster, raster.to_image(as_bytes(self._canvas)))
             return raster
         except Exception as error:  # whatever a document does, the next one is still read
             return failed_page(request.path, request.page_index, error)
@@ -116,6 +132,14 @@ class Renderer:
             self._document = open_document(path, password)
             self._opened = (path, password)
         return self._document
+
+
+def _checked(raster: Raster, image: Image.Image) -> CheckedRaster:
+    # scipy takes a moment to import, which other requests need not wait for
+    from glmocr_utils.render.page_checks import is_blank, runs_sideways
+
+    blank = is_blank(image)
+    return CheckedRaster(raster, blank, not blank and runs_sideways(image))
 
 
 def encode_png(image: Image.Image) -> bytes:

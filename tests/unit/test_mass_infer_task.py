@@ -7,6 +7,8 @@ from PIL import Image
 
 from glmocr_utils.mass_infer.task import LOOP_SCALES, PROBE_TOKENS, Limits, PageTask, Reading
 from glmocr_utils.records import PageImage, PageRef
+from glmocr_utils.render import CheckedPage
+from glmocr_utils.render.page_checks import is_blank, runs_sideways
 from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
 
 PAGE = PageRef("a.pdf", "0" * 64, 3)
@@ -19,8 +21,10 @@ def upright() -> Image.Image:
     return draw_page([Block(PROSE)], PageStyle(font, font, height_px=None)).image
 
 
-def task_of(image: Image.Image, limits: Limits | None = None, **options: object) -> PageTask:
-    return PageTask(PageImage(PAGE, image, 2.0), 7, limits or Limits(100), **options)
+def task_of(image: Image.Image, limits: Limits | None = None, asked_scale: float = 2.0) -> PageTask:
+    page = PageImage(PAGE, image, 2.0)
+    checked = CheckedPage(page, is_blank(image), runs_sideways(image), asked_scale)
+    return PageTask(checked, 7, limits or Limits(100))
 
 
 def a_reading(text: str = "text", reason: str = "stop", prob: float = 0.95) -> Reading:
@@ -53,7 +57,7 @@ def test_a_page_on_its_side_is_read_the_way_the_model_is_surer_of(upright):
     assert task.request.page.image is lying  # the check may err
     task.take(a_reading(prob=0.5))
     assert task.request.page.image.size == upright.size
-    assert list(task.request.page.image.getdata()) == list(upright.getdata())
+    assert task.request.page.image.tobytes() == upright.tobytes()
     task.take(a_reading(prob=0.9))
     task.take(a_reading(prob=0.4))
     assert task.request.max_tokens == 100
@@ -72,7 +76,7 @@ def test_a_page_that_only_seems_to_lie_on_its_side_is_not_turned(upright):
 def test_a_doubtful_page_is_tried_upside_down_and_turned_if_that_is_clearly_surer(upright):
     head_down = task_of(upright.transpose(Image.Transpose.ROTATE_180))
     head_down.take(a_reading("nonsense", prob=0.4))
-    assert list(head_down.request.page.image.getdata()) == list(upright.getdata())
+    assert head_down.request.page.image.tobytes() == upright.tobytes()
     head_down.take(a_reading(prob=0.9))
     head_down.take(a_reading("sense"))
     assert (head_down.row.angle, head_down.row.text) == (180, "sense")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from glmocr_utils.mass_infer.page_checks import is_blank, runs_sideways
 from glmocr_utils.render import RenderOptions, find_documents, render_document
+from glmocr_utils.render.page_checks import is_blank, runs_sideways
 from glmocr_utils.synth import Block, PageStyle, Scan, degrade, draw_page, find_font
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"

@@ -104,5 +104,5 @@ def test_results_are_loaded_from_a_file_or_a_folder(tmp_path):
         write_results([page_of(("a", 0.5), index=number)], tmp_path / f"{number}.jsonl")
     assert [page.page.page_index for page in load_results(tmp_path)] == [0, 1]
     assert len(load_results(tmp_path / "1.jsonl")) == 1
-    with pytest.raises(FileNotFoundError, match="notebook 02 writes them"):
+    with pytest.raises(FileNotFoundError, match="notebook 02 writes"):
         load_results(tmp_path / "none.jsonl")
