@@ -104,8 +104,7 @@ def probability_histogram(results: Sequence[OcrResult]) -> Figure:
     ax.hist(probabilities, bins=np.linspace(0, 1, 41), color="#e8853a", edgecolor="white")
     ax.set_yscale("log")
     ax.set(xlabel="probability of the chosen token", ylabel="tokens", xlim=(0, 1))
-    ax.spines[["top", "right"]].set_visible(False)
-    return figure
+    return without_frame(figure)
 
 
 def review_curves(pages: Sequence[MarkedPage], calibration: Calibration | None = None) -> Figure:
@@ -136,13 +135,19 @@ def review_curves(pages: Sequence[MarkedPage], calibration: Calibration | None =
     for ax in axes.flat:
         ax.legend(fontsize=8, frameon=False)
         ax.set(xlim=(0, 1), ylim=(0, None))
-        ax.spines[["top", "right"]].set_visible(False)
     num_tokens = sum(len(page.is_wrong) for page in pages)
     figure.suptitle(
         f"{sum(page.num_wrong for page in pages)} of {num_tokens} tokens wrong; "
         f"{sum(page.omissions for page in pages)} characters left out, which no token shows",
         fontsize=10,
     )
+    return without_frame(figure)
+
+
+def without_frame(figure: Figure) -> Figure:
+    """The figure with axes at the left and at the bottom only."""
+    for ax in figure.axes:
+        ax.spines[["top", "right"]].set_visible(False)
     return figure
 
 

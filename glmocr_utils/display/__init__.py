@@ -6,7 +6,7 @@ what matters (bold tokens, tables) is left where a code host strips the style.
 
 from glmocr_utils.display.document import document_html, write_documents
 from glmocr_utils.display.escape import escape, visible
-from glmocr_utils.display.fragment import show
+from glmocr_utils.display.fragment import PALETTE, show
 from glmocr_utils.display.labels import (
     disagreements_html,
     label_html,
@@ -25,6 +25,7 @@ from glmocr_utils.display.tables import (
 )
 
 __all__ = [
+    "PALETTE",
     "disagreements_html",
     "document_html",
     "errors_found_table",

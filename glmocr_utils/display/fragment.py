@@ -5,11 +5,14 @@ from pathlib import Path
 
 from IPython.display import HTML
 
+PALETTE = Path(__file__).parent / "palette.css"  # shared with the widgets
+STYLE = PALETTE.with_name("style.css")
+
 
 @cache
 def style() -> str:
-    """The style sheet, as an element."""
-    return f"<style>{(Path(__file__).parent / 'style.css').read_text(encoding='utf-8')}</style>"
+    """The style sheets, as an element."""
+    return f"<style>{PALETTE.read_text('utf-8')}{STYLE.read_text('utf-8')}</style>"
 
 
 def show(*fragments: str) -> HTML:

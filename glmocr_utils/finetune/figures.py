@@ -15,7 +15,7 @@ from glmocr_utils.finetune.comparison import DocumentChange
 from glmocr_utils.finetune.preflight import Preflight
 from glmocr_utils.finetune.reading import PageReading
 from glmocr_utils.metrics import cer
-from glmocr_utils.plots import INK, MONOSPACE, MONOSPACE_ADVANCE_EM, WORST_INK
+from glmocr_utils.plots import INK, MONOSPACE, MONOSPACE_ADVANCE_EM, WORST_INK, without_frame
 
 BEFORE, AFTER, LIMIT = "#9aa7b0", "#e8853a", WORST_INK
 DOCUMENTS_SHOWN = 20
@@ -31,7 +31,7 @@ def token_lengths(checked: Preflight, max_length: int | None) -> Figure:
         ax.axvline(max_length, color=LIMIT, ls="--", label=f"max_length {max_length}")
         ax.legend(fontsize=8, frameon=False)
     ax.set(xlabel="tokens of image, prompt and label", ylabel="pages")
-    return _tidied(figure)
+    return without_frame(figure)
 
 
 def training_curve(history: Sequence[dict[str, float]], cer_before: float | None = None) -> Figure:
@@ -54,7 +54,7 @@ def training_curve(history: Sequence[dict[str, float]], cer_before: float | None
             ax.legend(fontsize=8, frameon=False)
     losses.set(xlabel="step", ylabel="loss a token (nats)", ylim=(0, None))
     rates.set(xlabel="step", ylabel="CER", ylim=(0, None))
-    return _tidied(figure)
+    return without_frame(figure)
 
 
 def document_changes(changes: Sequence[DocumentChange]) -> Figure:
@@ -70,7 +70,7 @@ def document_changes(changes: Sequence[DocumentChange]) -> Figure:
     ax.set_yticks(rows, names, fontsize=8)
     ax.set(xlabel="CER", xlim=(0, None), ylim=(-0.7, len(shown) - 0.3))
     ax.legend(fontsize=8, frameon=False)
-    return _tidied(figure)
+    return without_frame(figure)
 
 
 def page_before_and_after(image: Image.Image, before: PageReading, after: PageReading) -> Figure:
@@ -137,7 +137,7 @@ def reliability_change(before: Sequence[PageReading], after: Sequence[PageReadin
             ax.plot(*points, color=color, marker=marker, label=label)
     ax.set(xlabel="stated probability", ylabel="share of right tokens", xlim=(0, 1), ylim=(0, 1))
     ax.legend(fontsize=8, frameon=False)
-    return _tidied(figure)
+    return without_frame(figure)
 
 
 class LiveCurve(TrainerCallback):
@@ -158,9 +158,3 @@ class LiveCurve(TrainerCallback):
         else:
             self._shown.update(figure)
         plt.close(figure)
-
-
-def _tidied(figure: Figure) -> Figure:
-    for ax in figure.axes:
-        ax.spines[["top", "right"]].set_visible(False)
-    return figure

@@ -1,6 +1,5 @@
 """Labels from a large model with vision behind an OpenAI-compatible endpoint; they are silver."""
 
-import base64
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,11 +10,17 @@ from pathlib import Path
 import openai
 from PIL import Image
 
+from glmocr_utils.endpoint import (
+    HOPELESS,
+    KEY_VARIABLE,
+    data_url,
+    is_unreached,
+    question,
+    reason_of,
+)
 from glmocr_utils.labels.pages import LeftOut, PageFile, make_label
 from glmocr_utils.labels.store import LabelRun, LabelStore
 from glmocr_utils.records import Label
-
-KEY_VARIABLE = "OPENAI_API_KEY"
 
 PROMPT = """\
 Transcribe this page exactly as it is printed. Keep spelling, punctuation, hyphens and line breaks \
@@ -24,11 +29,7 @@ nothing, translate nothing, describe no pictures, leave nothing out. Answer with
 
 MEDIA_TYPES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 FENCE = "```"
-MAX_REASON_CHARACTERS = 300
 MAX_UNREACHED = 3  # pages in a row that nobody answered for, after all retries
-
-# No other page will fare better: the key, its rights, or the model's name is wrong.
-HOPELESS = (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError)
 
 
 def label_with_llm(
@@ -75,12 +76,6 @@ def label_with_llm(
         api_key=key or "none", base_url=base_url, timeout=timeout, max_retries=max_retries
     )
 
-    def reason_of(error: Exception) -> str:
-        reason = f"{type(error).__name__}: {error}"
-        if key:  # an endpoint may repeat what it was sent
-            reason = reason.replace(key, f"${KEY_VARIABLE}")
-        return reason[:MAX_REASON_CHARACTERS]
-
     def label_page(page: PageFile) -> Label:
         answer = _ask(client, page, model, prompt, request or {})
         text = _without_fence(answer)
@@ -102,7 +97,7 @@ def label_with_llm(
                 ) from None
             except (openai.OpenAIError, ValueError, OSError) as error:
                 outcome = LeftOut(page.page, str(page.image_file), source, reason_of(error))
-                unreached = unreached + 1 if _is_unreached(error) else 0
+                unreached = unreached + 1 if is_unreached(error) else 0
             if unreached == MAX_UNREACHED:
                 left = sum(not is_there(page) for page in pages)
                 raise RuntimeError(
@@ -134,13 +129,6 @@ def _at_a_time(
             yield from finished
 
 
-def _is_unreached(error: Exception) -> bool:
-    """Whether there was no connection; a time-out is none, the next page may be easier."""
-    return isinstance(error, openai.APIConnectionError) and not isinstance(
-        error, openai.APITimeoutError
-    )
-
-
 def _ask(
     client: openai.OpenAI,
     page: PageFile,
@@ -154,12 +142,8 @@ def _ask(
         ValueError: it is none, or is cut off.
         openai.OpenAIError: the request failed for good.
     """
-    content = [
-        {"type": "image_url", "image_url": {"url": _data_url(page.image_file)}},
-        {"type": "text", "text": prompt},
-    ]
     response = client.chat.completions.create(
-        model=model, messages=[{"role": "user", "content": content}], **request
+        model=model, messages=question(_url_of(page.image_file), prompt), **request
     )
     try:
         choice = response.choices[0]
@@ -173,7 +157,7 @@ def _ask(
     return answer
 
 
-def _data_url(path: Path) -> str:
+def _url_of(path: Path) -> str:
     """The image as a URL that holds it; what endpoints do not take is sent as PNG."""
     media_type = MEDIA_TYPES.get(path.suffix.lower())
     content = path.read_bytes()
@@ -182,7 +166,7 @@ def _data_url(path: Path) -> str:
         with Image.open(io.BytesIO(content)) as image:
             image.convert("RGB").save(file, "PNG")
         media_type, content = "png", file.getvalue()
-    return f"data:image/{media_type};base64,{base64.b64encode(content).decode()}"
+    return data_url(content, media_type)
 
 
 def _without_fence(answer: str) -> str:

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from glmocr_utils.mass_infer.watching import READ, UNREAD
+from glmocr_utils.plots import without_frame
 
 SPEED_BINS = 40
 MEDIAN_OF_PAGES = 20
@@ -32,7 +33,7 @@ def run_overview(pages: pd.DataFrame) -> Figure:
     surety.plot(probs.index + 1, middle, color=READ, label=label)
     surety.set(xlabel="page, in order of reading", ylabel="mean probability", ylim=(0, 1.02))
     surety.legend(fontsize=8, frameon=False)
-    return _tidied(figure)
+    return without_frame(figure)
 
 
 def probability_and_length(pages: pd.DataFrame) -> Figure:
@@ -44,10 +45,4 @@ def probability_and_length(pages: pd.DataFrame) -> Figure:
     ax.set(xlabel="characters", ylabel="mean probability", ylim=(None, 1.02))
     if ax.has_data():
         ax.legend(fontsize=8, frameon=False)
-    return _tidied(figure)
-
-
-def _tidied(figure: Figure) -> Figure:
-    for ax in figure.axes:
-        ax.spines[["top", "right"]].set_visible(False)
-    return figure
+    return without_frame(figure)

@@ -3,7 +3,6 @@
 It is asked with temperature 0 and for log probabilities, which are kept where it gives them.
 """
 
-import base64
 import codecs
 import io
 import os
@@ -18,17 +17,21 @@ import openai
 from openai.types.chat.chat_completion import Choice
 
 from glmocr_utils.decoding import has_repeating_tail
+from glmocr_utils.endpoint import (
+    HOPELESS,
+    KEY_VARIABLE,
+    data_url,
+    is_unreached,
+    question,
+    reason_of,
+)
 from glmocr_utils.mass_infer.task import PageTask, Reading, Request
 from glmocr_utils.records import PageImage
 
-KEY_VARIABLE = "OPENAI_API_KEY"
 TIMEOUT_S = 600.0  # for one page; a busy server lets it wait
 MAX_RETRIES = 5  # of 429, 5xx and time-outs, by the client, with pauses that double
 PATIENCE_S = 600.0  # for a server that is not there, such as one that starts anew
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
-
-# No page will fare better: the key, its rights, the address or the model's name is wrong.
-HOPELESS = (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError)
 
 
 class ServerUnavailable(Exception):
@@ -91,11 +94,13 @@ class Server:
                 task.take(self._patiently(task.request))
             except HOPELESS as error:
                 raise ServerUnavailable(
-                    f"{self.base_url} will read no page ({_reason(error)}); check base_url, "
+                    f"{self.base_url} will read no page ({reason_of(error)}); check base_url, "
                     f"model_id and {KEY_VARIABLE}"
                 ) from error
             except (openai.APIStatusError, openai.APITimeoutError, ValueError) as error:
-                task.fail(f"the server did not read it ({_reason(error)}); run it again with retry")
+                task.fail(
+                    f"the server did not read it ({reason_of(error)}); run it again with retry"
+                )
         return task
 
     def _patiently(self, request: Request) -> Reading:
@@ -104,12 +109,12 @@ class Server:
         while True:
             try:
                 return self._ask(request)
-            except openai.APITimeoutError:
-                raise
             except openai.APIConnectionError as error:
+                if not is_unreached(error):
+                    raise
                 if self._stopped.is_set() or time.monotonic() - begun > PATIENCE_S:
                     raise ServerUnavailable(
-                        f"nobody answers at {self.base_url} ({_reason(error)}); what was read is "
+                        f"nobody answers at {self.base_url} ({reason_of(error)}); what was read is "
                         "kept: start the server and run this again"
                     ) from error
             self._stopped.wait(pause)
@@ -117,13 +122,9 @@ class Server:
 
     def _ask(self, request: Request) -> Reading:
         begun = time.perf_counter()
-        content = [
-            {"type": "image_url", "image_url": {"url": _data_url(request.page)}},
-            {"type": "text", "text": self.prompt},
-        ]
         asked = {
             "model": self.model,
-            "messages": [{"role": "user", "content": content}],
+            "messages": question(_png_url(request.page), self.prompt),
             "max_tokens": request.max_tokens,
             "temperature": 0,
         }
@@ -178,14 +179,8 @@ def _spelled(choice: Choice, text: str) -> tuple[list[str] | None, list[float] |
     return pieces, logprobs
 
 
-def _data_url(page: PageImage) -> str:
+def _png_url(page: PageImage) -> str:
     """The image as a URL that holds it, without loss."""
     file = io.BytesIO()
     page.image.save(file, "PNG", compress_level=1)
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
-def _reason(error: Exception) -> str:
-    key = os.environ.get(KEY_VARIABLE)
-    reason = f"{type(error).__name__}: {error}"[:300]
-    return reason.replace(key, f"${KEY_VARIABLE}") if key else reason
+    return data_url(file.getvalue(), "png")

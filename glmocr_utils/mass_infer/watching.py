@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from glmocr_utils.mass_infer.run import Progress
+from glmocr_utils.plots import without_frame
 
 LINE_EVERY_S = 30.0
 DRAW_EVERY_S = 3.0
@@ -101,9 +102,7 @@ class LiveView:
             points = zip(*self._probabilities, strict=True)
             probability.plot(*points, ".", color=READ, ms=3)
         probability.set(xlabel="page", ylabel="mean probability", ylim=(0, 1.02))
-        for ax in axes:
-            ax.spines[["top", "right"]].set_visible(False)
-        return figure
+        return without_frame(figure)
 
 
 def watch_in_terminal() -> Bar | LogLines:

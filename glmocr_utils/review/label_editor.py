@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-import anywidget
 from IPython.display import HTML
 from PIL import Image
 
@@ -17,6 +16,8 @@ from glmocr_utils.labels import LabelStore, PageFile, key_of
 from glmocr_utils.labels.pages import UNNAMED, make_label
 from glmocr_utils.records import Label, PageImage
 from glmocr_utils.review.attended import is_attended
+from glmocr_utils.review.browser_widget import BrowserWidget
+from glmocr_utils.review.widget import ReviewWidget
 
 HERE = Path(__file__).parent
 SOURCE = "hand"
@@ -98,7 +99,7 @@ def show_editor(editing: LabelEditing, edit: bool | str = "auto") -> "LabelEdito
     return show(labelled_page_html(editing.image(0), editing.label(0)))
 
 
-class LabelEditor(anywidget.AnyWidget):
+class LabelEditor(BrowserWidget):
     """`editing` for JupyterLab, Notebook and VS Code.
 
     Messages from the browser are `{"do": name, "number": page, ...}`; answers are `{"show": "page"
@@ -106,32 +107,24 @@ class LabelEditor(anywidget.AnyWidget):
     """
 
     _esm = HERE / "label_editor.js"
+    REFUSAL = "Not done"
     # the frame, the buttons and the colours are the review's
-    _css = "\n".join(
-        (HERE / name).read_text("utf-8") for name in ("widget.css", "label_editor.css")
-    )
+    _css = ReviewWidget._css + (HERE / "label_editor.css").read_text("utf-8")
 
     def __init__(self, editing: LabelEditing) -> None:
-        super().__init__()
+        super().__init__(
+            {
+                "open": self._open,
+                "image": self._send_image,
+                "save": self._save,
+                "reject": self._reject,
+            }
+        )
         self.editing = editing
-        self._doings = {
-            "open": self._show,
-            "image": self._send_image,
-            "save": self._save,
-            "reject": self._reject,
-        }
-        self.on_msg(self._receive)
 
-    def _receive(self, _widget: object, message: dict, _buffers: list) -> None:
-        message = dict(message)
-        doing = self._doings.get(message.pop("do", None))
-        if doing is None:
-            return
-        message["number"] = min(max(int(message.get("number", 0)), 0), len(self.editing.pages) - 1)
-        try:
-            doing(**message)
-        except (OSError, ValueError) as error:  # a full disk must not look like a saved label
-            self.send({"show": "refused", "reason": f"Not done: {error}"})
+    def _open(self, number: int) -> None:
+        """Show a page; beyond the last one, and before the first, is that one."""
+        self._show(min(max(number, 0), len(self.editing.pages) - 1))
 
     def _save(self, number: int, text: str) -> None:
         self.editing.save(number, text)

@@ -4,16 +4,16 @@ All state is the session's. Nothing of it is kept in the widget's traits, so a s
 neither texts nor images; the browser asks for what it shows.
 """
 
-import os
 from datetime import datetime
 from pathlib import Path
 
-import anywidget
 from IPython.display import HTML
 
 from glmocr_utils.confidence import expected_errors, lines_of_tokens, step_of
-from glmocr_utils.display import show
+from glmocr_utils.display import PALETTE, show
 from glmocr_utils.records import FINISH_WARNINGS, OcrResult
+from glmocr_utils.review.attended import is_attended
+from glmocr_utils.review.browser_widget import BrowserWidget
 from glmocr_utils.review.page_review import Offer
 from glmocr_utils.review.places import Place
 from glmocr_utils.review.session import ReviewSession
@@ -27,20 +27,12 @@ def show_review(session: ReviewSession, review: bool | str = "auto") -> "ReviewW
     """The widget, where somebody can use it; else what is to be checked, and nobody is waited for.
 
     Args:
-        review: True or False, or `auto`: where a Jupyter server or VS Code started this kernel.
-            papermill and nbconvert start kernels of their own.
-
-    Raises:
-        ValueError: `review` is something else.
+        review: as in `is_attended`.
     """
-    if review not in (True, False, "auto"):
-        raise ValueError(f'review is True, False or "auto", got {review!r}')
-    if review == "auto":
-        review = any(name in os.environ for name in ("JPY_SESSION_NAME", "VSCODE_PID"))
-    return ReviewWidget(session) if review else show(review_html(session))
+    return ReviewWidget(session) if is_attended(review) else show(review_html(session))
 
 
-class ReviewWidget(anywidget.AnyWidget):
+class ReviewWidget(BrowserWidget):
     """`session` for JupyterLab, Notebook and VS Code; keys and buttons do the same.
 
     Messages from the browser are `{"do": name, ...}`; answers are `{"show": "page" | "state" |
@@ -48,44 +40,34 @@ class ReviewWidget(anywidget.AnyWidget):
     """
 
     _esm = HERE / "widget.js"
-    _css = HERE / "widget.css"
+    _css = PALETTE.read_text("utf-8") + (HERE / "widget.css").read_text("utf-8")
 
     def __init__(self, session: ReviewSession) -> None:
-        super().__init__()
+        super().__init__(
+            {
+                "open": self._open,
+                "image": self._send_image,
+                "page": self._go_to_page,
+                "place": self._go_to_place,
+                "line_at": self._go_to_line,
+                "open_place": self._go_to_open_place,
+                "skip": self._skip,
+                "order": self._set_order,
+                "accept": self._accept,
+                "unsure": self._unsure,
+                "choose": self._choose,
+                "line": self._correct_line,
+                "rest": self._accept_rest,
+                "undo": self._undo,
+                "apply": self._apply_offer,
+                "finish": self._finish,
+            }
+        )
         self.session = session
         self._order = "reading"
         self._offer: Offer | None = None
         self._number = next(iter(session.unfinished), 0)
         self._place: Place | None = session.next_open(self._number)
-        self._doings = {
-            "open": self._open,
-            "image": self._send_image,
-            "page": self._go_to_page,
-            "place": self._go_to_place,
-            "line_at": self._go_to_line,
-            "open_place": self._go_to_open_place,
-            "skip": self._skip,
-            "order": self._set_order,
-            "accept": self._accept,
-            "unsure": self._unsure,
-            "choose": self._choose,
-            "line": self._correct_line,
-            "rest": self._accept_rest,
-            "undo": self._undo,
-            "apply": self._apply_offer,
-            "finish": self._finish,
-        }
-        self.on_msg(self._receive)
-
-    def _receive(self, _widget: object, message: dict, _buffers: list) -> None:
-        message = dict(message)
-        doing = self._doings.get(message.pop("do", None))
-        if doing is None:
-            return
-        try:
-            doing(**message)
-        except (OSError, ValueError) as error:  # a full disk must not look like a saved decision
-            self.send({"show": "refused", "reason": f"Not saved: {error}"})
 
     # what the browser asks for
 

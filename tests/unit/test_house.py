@@ -21,6 +21,7 @@ FLOORS = {
     "render": 1,
     "synth": 1,
     "prompt": 1,
+    "endpoint": 1,
     "model": 2,
     "decoding": 2,
     "token_text": 2,
