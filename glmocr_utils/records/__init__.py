@@ -18,6 +18,7 @@ from glmocr_utils.records.decision import (
     standing,
 )
 from glmocr_utils.records.label import Label, LabelStatus, label_from_json, label_to_json
+from glmocr_utils.records.layout import Box, PageLayout, TokenPlace, around
 from glmocr_utils.records.ocr_result import (
     FINISH_WARNINGS,
     Alternative,
@@ -35,6 +36,7 @@ __all__ = [
     "FINISH_WARNINGS",
     "Action",
     "Alternative",
+    "Box",
     "Coverage",
     "Decision",
     "FailedPage",
@@ -44,9 +46,12 @@ __all__ = [
     "LabelStatus",
     "OcrResult",
     "PageImage",
+    "PageLayout",
     "PageRef",
+    "TokenPlace",
     "TokenProb",
     "append_decisions",
+    "around",
     "finish_of",
     "from_json",
     "label_from_json",

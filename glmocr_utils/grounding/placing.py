@@ -1,0 +1,214 @@
+"""What a decoder looked at → where each line and each token stands.
+
+An image token is 28 pixels wide: about three characters, and more than the step from line to line of
+small print. What is known of text tells the rest: the tokens of a line follow each other, each about
+as wide as its characters; lines follow each other and leave none out; and all are where there is
+ink. Lines are found first, then the tokens of each, both as the likeliest path through all places
+(Viterbi, 1967).
+
+All lengths are in units, 14 an image token: two of the model's pixels. Heights are those of the
+straightened page.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from glmocr_utils.grounding.ink import UNITS_A_CELL
+from glmocr_utils.grounding.units import Unit
+
+# Prices and likelihoods are in nats.
+EVEN_SO = 0.03  # the chance to look elsewhere: no token alone moves its line or its neighbours
+ENOUGH = 0.6  # a line or token is looked at in any cell that holds as much of it as this
+JUMP = 30.0  # of a line that does not stand under the one before it
+NEXT_IN_ROW = 3.0  # of one that stands to the right of it, as in a table
+LEFT_OUT = 20.0  # of a line of print that no text stands for
+INK_OF_LINE = 20.0
+INK_OF_TOKEN = 0.7
+STIFFNESS = 6.0  # of an advance that is an em too short or too long
+GAP = 5.0  # of a gap within a line, as between the columns of a table
+BACKWARDS = 50.0
+ACROSS_STEP = 2  # places across a page are so many units apart
+USUAL_EM = 10.0  # where nothing tells how large the print is: 20 pixels
+LINE_SHARE = 0.8  # of an em: the height of a line's letters
+
+
+def em_sizes(looks: np.ndarray, lines: Sequence[Sequence[Unit]]) -> np.ndarray:
+    """How large each line is set across, from how fast the strongest cell moves along it.
+
+    Args:
+        looks: (num_units, rows, columns), each unit's sum to 1; those of all lines in order.
+
+    Returns:
+        (num_lines,) ems; lines that do not tell get that of the page.
+    """
+    columns = looks.shape[-1]
+    found, lengths = [], []
+    for line, own in zip(lines, _by_line(looks, lines), strict=True):
+        strongest = own.reshape(len(line), -1).argmax(-1) % columns * UNITS_A_CELL
+        ends = np.cumsum([unit.width for unit in line])
+        half = len(line) // 2
+        slopes = (strongest[half:] - strongest[: len(line) - half]) / (
+            ends[half:] - ends[: len(line) - half]
+        ).clip(0.1)
+        found.append(np.median(slopes) if ends[-1] > 4 and half else np.nan)
+        lengths.append(ends[-1])
+    found, lengths = np.array(found), np.array(lengths)
+    told = (found > 3) & (found < 60)
+    if not told.any():
+        return np.full(len(lines), USUAL_EM)
+    order = np.argsort(found[told])
+    until_here = np.cumsum(lengths[told][order])
+    of_page = found[told][order][np.searchsorted(until_here, until_here[-1] / 2)]
+    alike = (found > 0.6 * of_page) & (found < 1.7 * of_page)
+    return np.where(alike, found, of_page)
+
+
+def place_lines(
+    looks: np.ndarray,
+    lines: Sequence[Sequence[Unit]],
+    ink: np.ndarray,
+    lean: float,
+    ems: np.ndarray,
+) -> np.ndarray:
+    """The height of the middle of each line, (num_lines,).
+
+    Args:
+        looks: as in `em_sizes`.
+        ink: (rows * 14, columns * 14), straightened.
+        lean: of the page, before it was straightened.
+        ems: of the lines, (num_lines,).
+    """
+    height = len(ink)
+    em = float(np.median(ems))
+    heights = _cell_heights(*looks.shape[1:], lean).reshape(1, -1)
+    y = np.arange(height)
+    touched = _touched(y[:, None], heights, LINE_SHARE * em)  # (height, num_cells)
+    ink_until = np.pad(ink.cumsum(axis=1), ((0, 0), (1, 0)))
+    chances = np.empty((len(lines), height), np.float32)
+    profiles, ends = [], []
+    for index, own in enumerate(_by_line(looks, lines)):
+        own = own.reshape(len(own), -1)
+        chances[index] = np.log(EVEN_SO + own @ touched.T).sum(axis=0)
+        columns = own.argmax(-1) % looks.shape[-1]
+        left, right = np.quantile(columns, (0.05, 0.95)).round().astype(int) * UNITS_A_CELL
+        right += UNITS_A_CELL
+        profiles.append(ink_until[:, right] - ink_until[:, left])
+        ends.append((left, right))
+        chances[index] += INK_OF_LINE * _like_a_line(profiles[index], ems[index])
+    down = y[None, :] - y[:, None]
+
+    def prices(number: int) -> np.ndarray:
+        until = np.pad(profiles[number].cumsum(), (1, 0))
+        below = np.rint(y + em / 2).astype(int).clip(0, height)
+        above = np.rint(y - em / 2).astype(int).clip(0, height)
+        of_a_line = max(0.6 * em * _strongest(profiles[number]), 1e-6)
+        left_out = (until[above][None, :] - until[below][:, None]).clip(0) / of_a_line
+        price = np.where(down >= 0.75 * em, np.minimum(JUMP, LEFT_OUT * left_out), JUMP)
+        if ends[number][0] >= ends[number - 1][1]:
+            price = np.where(np.abs(down) < 0.4 * em, NEXT_IN_ROW, price)
+        return price
+
+    return _likeliest_path(chances, prices)
+
+
+def place_units(
+    looks: np.ndarray,
+    line: Sequence[Unit],
+    ink: np.ndarray,
+    lean: float,
+    middle: float,
+    em: float,
+    height: float,
+) -> np.ndarray:
+    """The middle of each unit of one line, across the page, (num_units,).
+
+    Args:
+        looks: (num_units, rows, columns) of these units.
+        middle: the height of the line's middle.
+        em: of the line, across; `height`: the same, down the page.
+    """
+    width = ink.shape[1]
+    cells = _cell_heights(*looks.shape[1:], lean)
+    on_line = _touched(middle, cells, LINE_SHARE * height) > 0
+    seen = (looks * on_line).sum(axis=1)  # (num_units, columns)
+    columns = (np.arange(looks.shape[2]) + 0.5) * UNITS_A_CELL
+    places = np.arange(0, width, ACROSS_STEP, dtype=float)
+    widths = np.array([max(unit.width, 0.2) for unit in line]) * em
+    top, bottom = (round(middle + share * height) for share in (-0.45, 0.35))
+    inked = (ink[max(top, 0) : bottom + 1] > 0.3).any(axis=0)
+    inked_until = np.pad(inked.cumsum().astype(float), (1, 0))
+    edges = np.arange(width + 1)
+    chances = np.empty((len(line), len(places)), np.float32)
+    for number, (unit, wide) in enumerate(zip(line, widths, strict=True)):
+        touched = _touched(places[:, None], columns[None, :], wide)
+        chances[number] = np.log(EVEN_SO + touched @ seen[number])
+        share = np.interp(places + wide / 2, edges, inked_until)
+        share = ((share - np.interp(places - wide / 2, edges, inked_until)) / wide).clip(0, 1)
+        share = share if unit.is_seen else 1 - share
+        chances[number] += INK_OF_TOKEN * np.log(0.1 + 0.9 * share)
+    across = places[None, :] - places[:, None]
+
+    def prices(number: int) -> np.ndarray:
+        expected = (widths[number - 1] + widths[number]) / 2
+        price = np.minimum(GAP, STIFFNESS / em * np.abs(across - expected))
+        return np.where(across < 0.3 * expected, BACKWARDS, price)
+
+    return places[_likeliest_path(chances, prices)]
+
+
+def _by_line(looks: np.ndarray, lines: Sequence[Sequence[Unit]]) -> list[np.ndarray]:
+    return np.split(looks, np.cumsum([len(line) for line in lines])[:-1])
+
+
+def _cell_heights(rows: int, columns: int, lean: float) -> np.ndarray:
+    """The middle of each image token on the straightened page, (rows, columns)."""
+    y, x = np.mgrid[:rows, :columns] * float(UNITS_A_CELL) + UNITS_A_CELL / 2
+    return y - lean * (x - columns * UNITS_A_CELL / 2)
+
+
+def _touched(middle: np.ndarray | float, cells: np.ndarray, length: float) -> np.ndarray:
+    """How far what is `length` long around `middle` counts as standing in each cell, 0 to 1."""
+    shared = (length + UNITS_A_CELL) / 2 - np.abs(middle - cells)
+    return (shared / (ENOUGH * min(length, UNITS_A_CELL))).clip(0, 1)
+
+
+def _strongest(profile: np.ndarray) -> float:
+    return float(np.percentile(profile, 98))
+
+
+def _like_a_line(profile: np.ndarray, em: float) -> np.ndarray:
+    """How much each height looks like the middle of a line: ink there, and none above and below.
+
+    Args:
+        profile: (height,) ink of each row.
+    """
+    until = np.pad(profile.cumsum(), (1, 0))
+    y = np.arange(len(profile))
+
+    def mean(start: float, stop: float) -> np.ndarray:
+        first = np.rint(y + start * em).astype(int).clip(0, len(profile))
+        last = np.rint(y + stop * em).astype(int).clip(0, len(profile))
+        return (until[last] - until[first]) / np.maximum(last - first, 1)
+
+    around = mean(-0.85, -0.55) + mean(0.55, 0.85)
+    return (mean(-0.3, 0.3) - 0.7 * around) / max(_strongest(profile), 1e-6)
+
+
+def _likeliest_path(chances: np.ndarray, prices: Callable[[int], np.ndarray]) -> np.ndarray:
+    """The place of each thing in a row of them, (num_things,) indices.
+
+    Args:
+        chances: (num_things, num_places) log-likelihoods.
+        prices: a thing's number → (num_places before it, num_places) the price of the step to it.
+    """
+    best = chances[0]
+    origins = np.empty(chances.shape, np.int32)
+    for number in range(1, len(chances)):
+        through = best[:, None] - prices(number)
+        origins[number] = through.argmax(axis=0)
+        best = through.max(axis=0) + chances[number]
+    path = [int(best.argmax())]
+    for number in range(len(chances) - 1, 0, -1):
+        path.append(int(origins[number][path[-1]]))
+    return np.array(path[::-1])
