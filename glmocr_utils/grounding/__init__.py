@@ -1,1 +1,20 @@
-"""Where on the page each token came from."""
+"""Where on the page each token came from, told by the decoder's own attention.
+
+A place is never a measure of whether the text is right: where a model looks, it may misread.
+"""
+
+from glmocr_utils.grounding.attention import Head, attend, strongest_cells
+from glmocr_utils.grounding.choice import HeadChoice, NoHeadsError, load_choice
+from glmocr_utils.grounding.layout import lay_out
+from glmocr_utils.grounding.locating import Locator
+
+__all__ = [
+    "Head",
+    "HeadChoice",
+    "Locator",
+    "NoHeadsError",
+    "attend",
+    "lay_out",
+    "load_choice",
+    "strongest_cells",
+]

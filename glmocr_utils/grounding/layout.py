@@ -11,7 +11,7 @@ from glmocr_utils.grounding.placing import em_sizes, place_lines, place_units
 from glmocr_utils.grounding.units import Unit, lines_of, units_of
 from glmocr_utils.records import Box, PageLayout, PageRef, TokenPlace, around
 
-UNCLEAR = 0.3  # a place less certain than this is no place
+UNCLEAR = 0.5  # a place less certain than this is no place
 NEIGHBOURS = 2  # on each side, that a token shares its certainty with
 # from the middle of a line to its edges: an ascender and a descender reach so far, in ems
 ABOVE, BELOW = 0.5, 0.45
@@ -69,15 +69,12 @@ def _place(
         y = middle + lean * (x - ink.shape[1] / 2)
         left, right = _edges(line, x, em)
         edges = np.stack([left, y - ABOVE * height, right, y + BELOW * height], axis=1)
-        shares = _looked_at(own, edges)
-        certainty = np.convolve(shares, np.ones(2 * NEIGHBOURS + 1), "same") / np.convolve(
-            np.ones(len(line)), np.ones(2 * NEIGHBOURS + 1), "same"
-        )
+        certainty = _mean_of_neighbours(_looked_at(own, edges)).clip(0, 1)
         placed.append(
             [
                 TokenPlace(Box(*map(float, box)), float(sure), unit.line_index)
                 for unit, box, sure in zip(
-                    line, (edges * scale).clip(0, limits), certainty.clip(0, 1), strict=True
+                    line, (edges * scale).clip(0, limits), certainty, strict=True
                 )
             ]
         )
@@ -102,3 +99,10 @@ def _looked_at(looks: np.ndarray, edges: np.ndarray) -> np.ndarray:
     across = (x > left - 1) & (x < right + 1)
     down = (y > top - 1) & (y < bottom + 1)
     return np.einsum("urc,ur,uc->u", looks, down, across)
+
+
+def _mean_of_neighbours(values: np.ndarray) -> np.ndarray:
+    """Each value's mean with its neighbours', as far as there are any."""
+    around = np.arange(len(values))[:, None] + np.arange(-NEIGHBOURS, NEIGHBOURS + 1)
+    there = (around >= 0) & (around < len(values))
+    return (values[around.clip(0, len(values) - 1)] * there).sum(axis=1) / there.sum(axis=1)

@@ -1,10 +1,10 @@
 """What a decoder looked at → where each line and each token stands.
 
-An image token is 28 pixels wide: about three characters, and more than the step from line to line of
-small print. What is known of text tells the rest: the tokens of a line follow each other, each about
-as wide as its characters; lines follow each other and leave none out; and all are where there is
-ink. Lines are found first, then the tokens of each, both as the likeliest path through all places
-(Viterbi, 1967).
+An image token is 28 pixels wide: about three characters, and more than the step from line to line
+of small print. What is known of text tells the rest: the tokens of a line follow each other, each
+about as wide as its characters; lines follow each other and leave none out; and all are where there
+is ink. Lines are found first, then the tokens of each, both as the likeliest path through all
+places (Viterbi, 1967).
 
 All lengths are in units, 14 an image token: two of the model's pixels. Heights are those of the
 straightened page.

@@ -29,6 +29,7 @@ class TextLine:
         left, top, right, bottom: in points, in a frame in which the text is upright and `top` and
             `bottom` grow downwards. They span the font's height, not the letters' ink.
         aside: it runs in another direction than most of the page, like a stamp in the margin.
+        boxes: left, top, right, bottom of each character of `text`, in the same frame.
     """
 
     text: str
@@ -37,6 +38,7 @@ class TextLine:
     right: float
     bottom: float
     aside: bool = False
+    boxes: tuple[tuple[float, float, float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class PageText:
         invisible: how many more are drawn in no ink, as an OCR program adds them to a scan.
         unmapped: how many of `num_characters` have no known Unicode value.
         image_share: how much of the page images cover, 0 to 1.
+        frame: left, top, right, bottom of what is shown of the page, in the frame of the lines.
+        is_upright: a viewer shows the text upright.
     """
 
     lines: tuple[TextLine, ...]
@@ -58,6 +62,8 @@ class PageText:
     invisible: int
     unmapped: int
     image_share: float
+    frame: tuple[float, float, float, float]
+    is_upright: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +90,22 @@ def read_page_text(pdf: pdfium.PdfDocument, page_index: int) -> PageText:
     try:
         image_share = _image_share(page)
         textpage = page.get_textpage()
-        reader = _Reader(textpage, page.get_bbox())
+        bbox, rotation = page.get_bbox(), page.get_rotation()
+        reader = _Reader(textpage, bbox)
         characters = reader.characters()
         textpage.close()
     finally:
         page.close()
+    turns = _most_turns(characters)
     return PageText(
-        lines=_lines(characters),
+        lines=_lines(characters, turns),
         raw=reader.raw,
         num_characters=sum(not character.text.isspace() for character in characters),
         invisible=reader.invisible,
         unmapped=reader.unmapped,
         image_share=image_share,
+        frame=_upright(bbox, turns),
+        is_upright=rotation == 90 * turns,
     )
 
 
@@ -183,9 +193,13 @@ def _is_unmapped(text: str) -> bool:
     )
 
 
-def _lines(characters: list[_Character]) -> tuple[TextLine, ...]:
+def _most_turns(characters: list[_Character]) -> int:
+    """The direction of most of the text."""
     turns = Counter(character.turns for character in characters if not character.text.isspace())
-    page_turns = max(turns, key=turns.get, default=0)
+    return max(turns, key=turns.get, default=0)
+
+
+def _lines(characters: list[_Character], page_turns: int) -> tuple[TextLine, ...]:
     lines, line = [], []
     for character in characters:
         line.append(character)
@@ -197,14 +211,24 @@ def _lines(characters: list[_Character]) -> tuple[TextLine, ...]:
 
 
 def _line(characters: list[_Character], page_turns: int) -> TextLine | None:
-    text = " ".join("".join(character.text for character in characters).split())
     seen = [character for character in characters if character.text.strip()]
     if not seen:
         return None
-    boxes = [_upright(character.box, page_turns) for character in seen]
-    left, top, right, bottom = zip(*boxes, strict=True)
+    text, boxes, space = "", [], False
+    for character in characters:
+        space = space or character.text.isspace()
+        if not character.text.strip():
+            continue
+        box = _upright(character.box, page_turns)
+        if space and text:  # one for any number of them, as wide as the gap
+            text += " "
+            boxes.append((boxes[-1][2], box[1], max(boxes[-1][2], box[0]), box[3]))
+        text += character.text
+        boxes += [box] * len(character.text)
+        space = False
+    left, top, right, bottom = zip(*(_upright(c.box, page_turns) for c in seen), strict=True)
     aside = seen[0].turns != page_turns
-    return TextLine(text, min(left), min(top), max(right), max(bottom), aside)
+    return TextLine(text, min(left), min(top), max(right), max(bottom), aside, tuple(boxes))
 
 
 def _upright(

@@ -22,10 +22,16 @@ PARAGRAPH_GAP = 1.3
 
 def in_reading_order(lines: Sequence[TextLine]) -> str:
     """The page's text: printed lines as lines, gaps between blocks as blank lines."""
+    return "".join(between + line.text for between, line in ordered(lines))
+
+
+def ordered(lines: Sequence[TextLine]) -> list[tuple[str, TextLine]]:
+    """The lines in reading order, each with what parts it from the one before it."""
     upright = [line for line in lines if not line.aside]
     if any(_runs_back(first, second) for first, second in pairwise(upright)):
         upright = _sorted(sorted(upright, key=lambda line: (line.top, line.left)))
-    return "\n".join([_with_gaps(upright), *(line.text for line in lines if line.aside)])
+    asides = [("\n", line) for line in lines if line.aside]
+    return [*_with_gaps(upright), *asides]
 
 
 def _height(line: TextLine) -> float:
@@ -102,18 +108,17 @@ def _row_by_row(lines: list[TextLine]) -> list[TextLine]:
     return [line for row in rows for line in sorted(row, key=lambda line: line.left)]
 
 
-def _with_gaps(lines: Sequence[TextLine]) -> str:
+def _with_gaps(lines: Sequence[TextLine]) -> list[tuple[str, TextLine]]:
     if not lines:
-        return ""
+        return []
     steps = [second.bottom - first.bottom for first, second in pairwise(lines)]
     down = [step for step, line in zip(steps, lines[1:], strict=True) if step > 0.5 * _height(line)]
     # The lower quarter: most lines of a page may be headings and table rows with gaps around them.
     usual = quantiles(down, n=4, method="inclusive")[0] if len(down) > 1 else float("inf")
-    text = lines[0].text
+    parted = [("", lines[0])]
     for (first, second), step in zip(pairwise(lines), steps, strict=True):
         if _same_row(first, second) and second.left >= first.right:
-            text += " "
+            parted.append((" ", second))
         else:
-            text += "\n\n" if step > PARAGRAPH_GAP * usual else "\n"
-        text += second.text
-    return text
+            parted.append(("\n\n" if step > PARAGRAPH_GAP * usual else "\n", second))
+    return parted

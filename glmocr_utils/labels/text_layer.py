@@ -53,9 +53,9 @@ def label_from_text_layer(
             for page in missing:
                 try:
                     page_text = document.read(page)
-                    text = _trusted_text(page_text, max_image_share)
+                    text = trusted_text(page_text, max_image_share)
                     _compare(text, (readings or {}).get(_place(page)), max_cer)
-                except _NoLayer as why:
+                except NoTextLayer as why:
                     yield LeftOut(page.page, str(page.image_file), SOURCE, str(why))
                     continue
                 yield make_label(page, page_text.raw, "gold", SOURCE, text=text)
@@ -63,8 +63,8 @@ def label_from_text_layer(
     return store.record(SOURCE, pages, label_pages, progress=progress)
 
 
-class _NoLayer(Exception):
-    """The reason why a page is left out."""
+class NoTextLayer(Exception):
+    """The reason why a page's text layer is not there or not to be trusted."""
 
 
 def _place(page: PageFile) -> tuple[str, int]:
@@ -85,11 +85,11 @@ class _OpenPdf:
         if self._path != page.page.document_path:
             self._open(page)
         if self._pdf is None:
-            raise _NoLayer(self._why_not)
+            raise NoTextLayer(self._why_not)
         try:
             return read_page_text(self._pdf, page.page.page_index)
         except pdfium.PdfiumError as error:
-            raise _NoLayer(f"the page is damaged and cannot be loaded ({error})") from error
+            raise NoTextLayer(f"the page is damaged and cannot be loaded ({error})") from error
 
     def _open(self, page: PageFile) -> None:
         self._opened.close()
@@ -111,22 +111,27 @@ class _OpenPdf:
             self._why_not = f"the document cannot be opened ({error}); check file and password"
 
 
-def _trusted_text(page: PageText, max_image_share: float) -> str:
+def trusted_text(page: PageText, max_image_share: float) -> str:
+    """The text of a page's layer.
+
+    Raises:
+        NoTextLayer: there is none, or it may not be what one sees.
+    """
     drawn = page.num_characters + page.invisible
     if not drawn:
-        raise _NoLayer("the page has no text layer: it is a scan, a picture or blank")
+        raise NoTextLayer("the page has no text layer: it is a scan, a picture or blank")
     if page.invisible > MAX_INVISIBLE * drawn:
-        raise _NoLayer(
+        raise NoTextLayer(
             f"{page.invisible / drawn:.0%} of the layer's characters are drawn invisibly: the "
             "layer is itself the work of an OCR program"
         )
     if page.image_share > max_image_share:
-        raise _NoLayer(
+        raise NoTextLayer(
             f"images cover {page.image_share:.0%} of the page: what they show is not in the "
             "layer, or an OCR program put it there"
         )
     if page.unmapped > MAX_UNMAPPED * page.num_characters:
-        raise _NoLayer(
+        raise NoTextLayer(
             f"{page.unmapped / page.num_characters:.0%} of the layer's characters have no known "
             "Unicode value: its fonts do not say what their letters are"
         )
@@ -138,7 +143,7 @@ def _compare(text: str, reading: str | None, max_cer: float) -> None:
         return
     rate = cer(" ".join(text.split()), " ".join(reading.split()))
     if rate > max_cer:
-        raise _NoLayer(
+        raise NoTextLayer(
             f"the layer is at odds with the model's reading: CER {rate:.2f}, more than "
             f"max_cer={max_cer:g}; look at the page"
         )

@@ -29,6 +29,8 @@ FLOORS = {
     "labels": 3,
     "grounding": 3,
     "confidence": 3,
+    "ground_truth": 4,
+    "layout_export": 4,
     "training_data": 4,
     "display": 4,
     "plots": 4,

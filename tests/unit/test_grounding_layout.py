@@ -1,0 +1,193 @@
+"""From attention to boxes: lines, tokens, what is odd about a page, what is unclear."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from glmocr_utils.ground_truth import draw_pages, scanned
+from glmocr_utils.grounding.ink import find_ink, find_lean
+from glmocr_utils.grounding.known import (
+    KnownPage,
+    PlaceScore,
+    score_centres,
+    score_layout,
+    true_places,
+)
+from glmocr_utils.grounding.layout import lay_out
+from glmocr_utils.grounding.units import units_of
+from glmocr_utils.records import Box, PageLayout, PageRef, TokenPlace
+from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
+
+PAGE = PageRef("page.png", "0" * 64, 0)
+ROWS, COLUMNS = 30, 21
+SIZE_PX = (595, 842)  # not a whole number of image tokens, like most pages
+
+
+def looking_at(boxes: np.ndarray, size: tuple[int, int], noise: float = 0.0) -> np.ndarray:
+    """Attention to the cell that holds each box's middle, with some to all others."""
+    width, height = size
+    x = ((boxes[:, 0] + boxes[:, 2]) / 2 * COLUMNS / width).astype(int).clip(0, COLUMNS - 1)
+    y = ((boxes[:, 1] + boxes[:, 3]) / 2 * ROWS / height).astype(int).clip(0, ROWS - 1)
+    attention = np.full((len(boxes), ROWS, COLUMNS), noise / (ROWS * COLUMNS), np.float32)
+    attention[np.arange(len(boxes)), y, x] += 0.8 - noise
+    return attention
+
+
+@pytest.fixture(scope="module")
+def drawn() -> list[KnownPage]:
+    return draw_pages(3, seed=5)
+
+
+def laid_out(page: KnownPage, token_texts: list[str], boxes: np.ndarray, noise=0.1) -> PageLayout:
+    return lay_out(PAGE, page.image, token_texts, looking_at(boxes, page.image.size, noise))
+
+
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("strength", [None, 0.5])
+def test_characters_are_found_where_they_stand(drawn, number, strength):
+    page = drawn[number] if strength is None else scanned(drawn[number], strength, seed=number)
+    texts = list(page.text)
+    layout = laid_out(page, texts, page.boxes)
+    score = score_layout(layout, true_places(texts, page), page)
+    assert score.near >= 0.99 * score.tokens
+    assert score.right_line >= 0.99 * score.tokens
+    off = [
+        abs(place.box.centre[0] - (box[0] + box[2]) / 2)
+        for place, box, character in zip(layout.tokens, page.boxes, texts, strict=True)
+        if place and character.strip()
+    ]
+    assert np.median(off) < 7  # a quarter of an image token: what the cell alone does not tell
+
+
+def test_tokens_of_several_characters_are_as_wide_as_they(drawn):
+    page = drawn[0]
+    texts = re.findall(r"\n|[^\n]{1,4}", page.text)
+    starts = np.cumsum([0, *map(len, texts[:-1])])
+    middles = starts + np.array([len(text) // 2 for text in texts])
+    layout = laid_out(page, texts, page.boxes[middles])
+    score = score_layout(layout, true_places(texts, page), page)
+    assert score.right_line == score.tokens
+    assert score.near >= 0.9 * score.tokens
+    widths = [place.box.right - place.box.left for place in layout.tokens if place]
+    assert 25 < np.median(widths) < 60
+
+
+def test_a_character_of_two_tokens_has_one_place(drawn):
+    page = drawn[0]
+    at = page.text.index("a") if "a" in page.text else 0
+    texts = list(page.text)
+    texts[at : at + 1] = ["", texts[at]]
+    boxes = np.insert(page.boxes, at, page.boxes[at], axis=0)
+    layout = laid_out(page, texts, boxes)
+    assert layout.tokens[at] == layout.tokens[at + 1] is not None
+
+
+def test_a_token_that_looks_everywhere_is_unclear(drawn):
+    page = drawn[0]
+    texts = list(page.text)
+    boxes = page.boxes
+    attention = looking_at(boxes, page.image.size)
+    lost = slice(40, 60)
+    attention[lost] = 0.8 / (ROWS * COLUMNS)
+    layout = lay_out(PAGE, page.image, texts, attention)
+    assert all(place is None for place in layout.tokens[45:55])
+    assert layout.tokens[10] is not None
+    assert layout.box_of(range(44, 48)) is None
+
+
+def test_two_columns_of_text():
+    font = find_font("DejaVu Sans")
+    style = PageStyle(font, font, 18, width_px=297, margin_px=24)
+    words = "the quick brown fox jumps over the lazy dog and runs on through the wet grass "
+    columns = [draw_page([Block(words * 4)], style), draw_page([Block("yet " + words * 4)], style)]
+    image = Image.new("RGB", (594, 842), "white")
+    for number, column in enumerate(columns):
+        image.paste(column.image, (297 * number, 0))
+    boxes = [columns[0].boxes, columns[0].boxes[-1:], columns[1].boxes + np.array([297, 0, 297, 0])]
+    text = columns[0].text + "\n" + columns[1].text
+    page = KnownPage("columns", image, text, np.concatenate(boxes))
+    layout = laid_out(page, list(text), page.boxes)
+    score = score_layout(layout, true_places(list(text), page), page)
+    assert score.near == score.right_line == score.tokens
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["\n"], [" "], ["A"], ["A\n\n"], ["\n", "A"]])
+def test_pages_with_next_to_nothing_on_them(drawn, texts):
+    attention = np.full((len(texts), ROWS, COLUMNS), 0.001, np.float32)
+    layout = lay_out(PAGE, drawn[0].image, texts, attention)
+    assert len(layout.tokens) == len(texts)
+    assert len(layout.lines) == "".join(texts).count("\n") + 1
+    blank = Image.new("RGB", SIZE_PX, "white")
+    assert len(lay_out(PAGE, blank, texts, attention).tokens) == len(texts)
+
+
+def test_lines_have_the_box_of_their_letters(drawn):
+    page = drawn[1]
+    layout = laid_out(page, list(page.text), page.boxes)
+    position = 0
+    for line, box in zip(page.text.split("\n"), layout.lines, strict=True):
+        own = page.boxes[position : position + len(line)]
+        position += len(line) + 1
+        if not line:
+            assert box is None
+            continue
+        assert box.top < (own[0, 1] + own[0, 3]) / 2 < box.bottom
+        assert box.left == pytest.approx(own[:, 0].min(), abs=14)
+        assert box.right == pytest.approx(own[:, 2].max(), abs=14)
+
+
+@pytest.mark.parametrize("degrees", [-2.5, -0.7, 0.0, 1.8])
+def test_the_lean_of_a_page(drawn, degrees):
+    image = drawn[2].image.rotate(degrees, fillcolor="white")
+    lean = find_lean(find_ink(image, ROWS, COLUMNS))
+    # turned counter-clockwise, lines rise to the right
+    assert lean == pytest.approx(-np.tan(np.deg2rad(degrees)), abs=0.004)
+
+
+def test_a_page_without_ink_does_not_lean():
+    assert find_lean(find_ink(Image.new("RGB", SIZE_PX, "white"), ROWS, COLUMNS)) == 0
+
+
+def test_units_spell_characters_and_know_their_lines():
+    units = units_of(["", "ü", "b", "\n", "\n", "c ", "", ""])
+    assert [(unit.start, unit.stop, unit.line_index) for unit in units] == [
+        (0, 2, 0),
+        (2, 3, 0),
+        (3, 4, 0),
+        (4, 5, 1),
+        (5, 8, 2),
+    ]
+
+
+def test_scores_tell_a_wrong_line_and_a_wrong_place(drawn):
+    page = drawn[0]
+    truth = true_places(list(page.text), page)
+    centres = (page.boxes[:, :2] + page.boxes[:, 2:]) / 2
+    known = len(truth.known)
+    assert score_centres(centres, truth, page) == PlaceScore(known, known, known, 0)
+    beside = score_centres(centres + np.array([40, 0]), truth, page)
+    assert beside.near == 0
+    assert beside.right_line > 0.9 * known
+    below = score_centres(centres + np.array([0, 30]), truth, page)
+    assert below.right_line < 0.3 * known
+    unclear = centres.copy()
+    unclear[truth.known[:7]] = np.nan
+    assert score_centres(unclear, truth, page).unclear == 7
+
+
+def test_what_was_read_wrongly_has_no_true_place(drawn):
+    page = drawn[0]
+    texts = list(page.text)
+    texts[3] = "¶"
+    truth = true_places(texts, page)
+    assert truth.lines[3] == -1
+    assert truth.lines[2] == 0
+
+
+def test_boxes_refuse_to_be_inside_out():
+    with pytest.raises(ValueError, match="ends right"):
+        Box(2, 0, 1, 1)
+    with pytest.raises(ValueError, match="certainty"):
+        TokenPlace(Box(0, 0, 1, 1), 1.5, 0)
