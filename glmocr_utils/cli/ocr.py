@@ -6,9 +6,11 @@ from time import perf_counter
 
 from glmocr_utils.cli.command import Command, Option, Shorthand, report_failures
 from glmocr_utils.cli.render import PAGES, PASSWORD, SCALE
+from glmocr_utils.grounding import Locator
+from glmocr_utils.layout_export import check_formats, export_layouts
 from glmocr_utils.model import DEFAULT_MODEL, load_model
 from glmocr_utils.ocr import check_at_least_one
-from glmocr_utils.reading import default_input, read_documents
+from glmocr_utils.reading import PageImages, default_input, read_documents
 from glmocr_utils.records import FailedPage, OcrResult
 from glmocr_utils.render import RenderOptions, find_documents
 from glmocr_utils.terminal import numbered_text, probability_lines, timing_lines, token_lines
@@ -24,6 +26,7 @@ OPTIONS = (
     Option("batch_size", 1, "pages in one pass", int),
     Option("show_tokens", False, "print the number of generated tokens"),
     Option("show_probs", False, "print token probabilities and the 50 lowest"),
+    Option("export", None, "with the places of words: hocr, alto, pdf; several with commas"),
     Option("attn", "auto", "auto, sdpa, flash_attention_2, kernels-community/flash-attn2, …"),
     Option("device_map", "auto", "auto, cpu, cuda:0, …"),
     Option("output_dir", "outputs/02_ocr_explore", "gets a .jsonl and a .txt file per document"),
@@ -32,6 +35,7 @@ OPTIONS = (
 
 def _ocr(options: argparse.Namespace) -> int:
     check_at_least_one(max_tokens=options.max_tokens, batch_size=options.batch_size)
+    formats = check_formats(options.export)
     render_options = RenderOptions(options.scale, options.pages, options.password)
     paths = find_documents(default_input(options.input_path))
     start = perf_counter()
@@ -39,6 +43,7 @@ def _ocr(options: argparse.Namespace) -> int:
         options.model_id, options.adapter, attn=options.attn, device_map=options.device_map
     )
     print(f"{model.describe()}, loaded in {perf_counter() - start:.1f} s")
+    locator = Locator(model) if formats else None
     results: list[OcrResult] = []
     failed: list[FailedPage] = []
     for page in read_documents(
@@ -61,6 +66,12 @@ def _ocr(options: argparse.Namespace) -> int:
     if options.show_probs:
         color = "NO_COLOR" not in os.environ
         _print("", *probability_lines(results, options.batch_size, color=color))
+    if locator:
+        images = PageImages(results, options.password)
+        for path in export_layouts(
+            locator, results, images, options.output_dir, formats, batch_size=options.batch_size
+        ):
+            _print(f"written: {path}")
     print(f"\nfiles are in {options.output_dir}")
     return report_failures(failed)
 

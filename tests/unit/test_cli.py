@@ -211,3 +211,17 @@ def test_label_ends_in_one_sentence_where_no_label_can_come_of_it(tmp_path, caps
         assert main(["label", *arguments, *output]) == 2
         errors = capsys.readouterr().err
         assert said in errors and len(errors.strip().splitlines()) == 1
+
+
+def test_ocr_writes_the_places_of_words(ocr, tmp_path):
+    code, printed, _ = ocr(LETTER, "--export", "hocr,alto,pdf")
+    assert code == 0
+    for name in ("letter.hocr", "letter.alto.xml", "letter.searchable.pdf"):
+        assert (tmp_path / "out" / name).stat().st_size > 500
+        assert name in printed
+
+
+def test_ocr_refuses_a_format_before_it_loads_a_model(ocr):
+    code, printed, complaint = ocr(LETTER, "--export", "docx")
+    assert (code, printed) == (2, "")
+    assert "export is some of hocr, alto, pdf" in complaint

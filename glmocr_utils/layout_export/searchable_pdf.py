@@ -1,0 +1,96 @@
+"""A PDF that shows the page images and lets their text be searched and copied."""
+
+import hashlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfgen.canvas import Canvas
+
+from glmocr_utils.layout_export.placed_text import PlacedWord, placed_blocks, xml_text
+from glmocr_utils.records import OcrResult, PageImage, PageLayout
+
+EM = 1000
+ADVANCE = 500  # of every character; a word is then stretched to its box
+INVISIBLE = 3  # text render mode
+DESCENT = 250  # of an em; a word's box is an em high, and so much of it lies under the baseline
+JPEG_QUALITY = 85
+
+
+def write_searchable_pdf(
+    pages: Sequence[tuple[OcrResult, PageLayout, PageImage]], path: Path
+) -> None:
+    """Write a document's page images with an invisible layer of text, all or nothing.
+
+    A page is as large as it was; of an image file, one pixel is a point. Words whose place is
+    unclear stand at the page's upper left corner, so that a search still finds the page.
+    """
+    font = _register_font("".join(xml_text(result.text) for result, _, _ in pages))
+    buffer = io.BytesIO()
+    canvas = Canvas(buffer, invariant=True)
+    for result, layout, image in pages:
+        width, height = (side / image.scale for side in (layout.width_px, layout.height_px))
+        canvas.setPageSize((width, height))
+        jpeg = image.jpeg(image.width_px, JPEG_QUALITY)
+        canvas.drawImage(ImageReader(io.BytesIO(jpeg)), 0, 0, width, height)
+        words = [w for block in placed_blocks(result, layout) for line in block for w in line.words]
+        for word in words:
+            _write(canvas, word, font, image.scale, height)
+        canvas.showPage()
+    canvas.save()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(buffer.getvalue())
+    partial.replace(path)
+
+
+def _register_font(text: str) -> str:
+    """A font whose characters have no shape, for all that `text` says, in any script.
+
+    Fonts that are seen lack most of them. Characters beyond U+FFFF get lost: reportlab does not
+    say in the PDF what they are.
+    """
+    characters = sorted({*text, " "})
+    name = "glyphless-" + hashlib.sha256("".join(characters).encode()).hexdigest()[:16]
+    if name in pdfmetrics.getRegisteredFontNames():
+        return name
+    shapes = [".notdef", "blank"]
+    font = FontBuilder(EM)
+    font.setupGlyphOrder(shapes)
+    font.setupCharacterMap({ord(character): "blank" for character in characters})
+    font.setupGlyf({shape: TTGlyphPen(None).glyph() for shape in shapes})
+    font.setupHorizontalMetrics(dict.fromkeys(shapes, (ADVANCE, 0)))
+    font.setupHorizontalHeader(ascent=EM - DESCENT, descent=-DESCENT)
+    font.setupNameTable({"familyName": name, "styleName": "Regular", "psName": name})
+    font.setupOS2(sTypoAscender=EM - DESCENT, sTypoDescender=-DESCENT)
+    font.setupPost()
+    buffer = io.BytesIO()
+    font.save(buffer)
+    buffer.seek(0)
+    pdfmetrics.registerFont(TTFont(name, buffer))
+    return name
+
+
+def _write(canvas: Canvas, word: PlacedWord, font: str, scale: float, page_height: float) -> None:
+    written = xml_text(word.text)  # nothing that steers a viewer
+    text = canvas.beginText()
+    text.setTextRenderMode(INVISIBLE)
+    if word.box is None:
+        text.setFont(font, 1)
+        text.setTextOrigin(0, page_height - 1)
+    else:
+        size = max((word.box.bottom - word.box.top) / scale, 1)
+        width = max((word.box.right - word.box.left) / scale, 0.1)
+        natural = pdfmetrics.stringWidth(written, font, size)
+        text.setFont(font, size)
+        text.setHorizScale(100 * width / max(natural, 0.1))
+        text.setTextOrigin(
+            word.box.left / scale, page_height - word.box.bottom / scale + DESCENT / EM * size
+        )
+    text.textOut(written + " ")
+    canvas.drawText(text)

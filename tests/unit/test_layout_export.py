@@ -1,0 +1,238 @@
+"""Text with its places in other formats: what their schemas ask for, and words where they stand."""
+
+import re
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pypdfium2 as pdfium
+import pytest
+
+from glmocr_utils.grounding import Locator
+from glmocr_utils.layout_export import check_formats, export_layouts
+from glmocr_utils.layout_export.alto import NAMESPACE, alto
+from glmocr_utils.layout_export.hocr import XHTML, hocr
+from glmocr_utils.layout_export.placed_text import placed_blocks
+from glmocr_utils.layout_export.searchable_pdf import write_searchable_pdf
+from glmocr_utils.ocr import score_text
+from glmocr_utils.records import (
+    Box,
+    OcrResult,
+    PageImage,
+    PageLayout,
+    PageRef,
+    TokenPlace,
+    TokenProb,
+)
+from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
+
+TEXT = "The bookbinder's shop\nin the old street.\n\nTwo pounds, five shillings."
+
+
+@pytest.fixture(scope="module")
+def page():
+    font = find_font("DejaVu Sans")
+    blocks = [Block("The bookbinder's shop in the old street."), Block(TEXT.split("\n\n")[1])]
+    drawn = draw_page(blocks, PageStyle(font, font, 20, width_px=308, height_px=168, margin_px=20))
+    assert drawn.text.split() == TEXT.split()
+    return drawn
+
+
+@pytest.fixture(scope="module")
+def result(bundled_model, page):
+    """The page read without an error, for which the bundled model is too small."""
+    tokens = score_text(bundled_model, page.image, page.text)
+    return OcrResult(
+        page=PageRef("shop <1>.pdf", "a" * 64, 4),
+        text=page.text,
+        tokens=tokens,
+        finish_reason="stop",
+        prompt="Text Recognition:",
+        model_id="some/model",
+        revision=None,
+        adapter=None,
+        scale=2.0,
+        seconds=1.0,
+    )
+
+
+@pytest.fixture(scope="module")
+def layout(bundled_model, result, page):
+    return Locator(bundled_model).locate(result, page.image)
+
+
+def made_up(tokens: list[str], clear: list[bool]) -> tuple[OcrResult, PageLayout]:
+    """A page of these tokens, each 10 px wide, some of them without a place."""
+    text = "".join(tokens)
+    read = tuple(TokenProb(n, token, -0.1 * n) for n, token in enumerate(tokens))
+    places = tuple(
+        TokenPlace(Box(10 * n, 0, 10 * n + 10, 20), 0.9, 0) if is_clear else None
+        for n, is_clear in enumerate(clear)
+    )
+    ref = PageRef("x.png", "b" * 64, 0)
+    lines = tuple(None for _ in text.split("\n"))
+    result = OcrResult(ref, text, read, "stop", "p", "m", None, None, 1.0, 0.0)
+    return result, PageLayout(ref, 200, 50, places, lines)
+
+
+def test_words_have_the_box_and_the_least_probability_of_their_tokens():
+    result, layout = made_up(["on", "e t", "", "ü", " x"], [True] * 5)
+    ((line,),) = placed_blocks(result, layout)
+    assert [word.text for word in line.words] == ["one", "tü", "x"]
+    assert [(word.box.left, word.box.right) for word in line.words] == [(0, 20), (10, 40), (40, 50)]
+    assert line.words[1].prob == result.tokens[3].prob
+
+
+def test_a_word_with_an_unclear_token_has_no_box():
+    result, layout = made_up(["on", "e", " ", "x"], [True, False, True, True])
+    ((line,),) = placed_blocks(result, layout)
+    assert [word.box is None for word in line.words] == [True, False]
+
+
+def test_blank_lines_part_blocks(result, layout):
+    blocks = placed_blocks(result, layout)
+    assert len(blocks) == 2
+    words = [word.text for block in blocks for line in block for word in line.words]
+    assert words == result.text.split()
+
+
+# What version 4.4 of the schema says of the elements that are written here: required attributes,
+# optional ones, and the order of children.
+ALTO = {
+    "alto": (set(), {"SCHEMAVERSION"}, "Description? Layout"),
+    "Description": (set(), set(), "MeasurementUnit sourceImageInformation? Processing*"),
+    "MeasurementUnit": (set(), set(), ""),
+    "sourceImageInformation": (set(), set(), "fileName?"),
+    "fileName": (set(), set(), ""),
+    "Processing": ({"ID"}, set(), "processingCategory? processingSoftware?"),
+    "processingCategory": (set(), set(), ""),
+    "processingSoftware": (set(), set(), "softwareName?"),
+    "softwareName": (set(), set(), ""),
+    "Layout": (set(), set(), "Page+"),
+    "Page": ({"ID", "PHYSICAL_IMG_NR"}, {"WIDTH", "HEIGHT"}, "PrintSpace?"),
+    "PrintSpace": (set(), {"HPOS", "VPOS", "WIDTH", "HEIGHT"}, "TextBlock*"),
+    "TextBlock": ({"ID"}, {"HPOS", "VPOS", "WIDTH", "HEIGHT"}, "TextLine*"),
+    "TextLine": (set(), {"ID", "HPOS", "VPOS", "WIDTH", "HEIGHT"}, "(String SP?)+"),
+    "String": ({"CONTENT"}, {"ID", "HPOS", "VPOS", "WIDTH", "HEIGHT", "WC"}, ""),
+    "SP": (set(), set(), ""),
+}
+
+
+def check_alto(element: ElementTree.Element) -> None:
+    name = element.tag.removeprefix(f"{{{NAMESPACE}}}")
+    required, optional, children = ALTO[name]
+    assert required <= set(element.keys()) <= required | optional
+    pattern = re.sub(r"(\w+)", r"(?:\1 )", children).replace(") ", ")").replace(" (", "(")
+    found = "".join(child.tag.removeprefix(f"{{{NAMESPACE}}}") + " " for child in element)
+    assert re.fullmatch(pattern.replace(" ?", " ?"), found), (name, found, pattern)
+    for number in ("HPOS", "VPOS", "WIDTH", "HEIGHT", "WC", "PHYSICAL_IMG_NR"):
+        float(element.get(number, 0))
+    assert 0 <= float(element.get("WC", 0)) <= 1
+    for child in element:
+        check_alto(child)
+
+
+def test_alto_has_the_structure_of_its_schema(result, layout):
+    root = ElementTree.fromstring(alto([(result, layout), (result, layout)]))
+    check_alto(root)
+    ids = [element.get("ID") for element in root.iter() if element.get("ID")]
+    assert len(ids) == len(set(ids))
+    assert all(re.fullmatch(r"[A-Za-z_][\w.-]*", own) for own in ids)
+    strings = list(root.iter(f"{{{NAMESPACE}}}String"))
+    assert [s.get("CONTENT") for s in strings] == result.text.split() * 2
+    unit = root.find(f".//{{{NAMESPACE}}}MeasurementUnit")
+    assert unit.text == "pixel"
+
+
+def test_alto_of_pages_without_text_and_without_places():
+    nothing, layout = made_up([], [])
+    check_alto(ElementTree.fromstring(alto([(nothing, layout)])))
+    unclear, layout = made_up(["a", " ", "b"], [False] * 3)
+    root = ElementTree.fromstring(alto([(unclear, layout)]))
+    check_alto(root)
+    assert next(root.iter(f"{{{NAMESPACE}}}String")).get("HPOS") is None
+
+
+def test_hocr_names_pages_lines_and_words(result, layout):
+    root = ElementTree.fromstring(hocr([(result, layout)]))
+    by_class = {}
+    for element in root.iter():
+        by_class.setdefault(element.get("class"), []).append(element)
+    assert [word.text for word in by_class["ocrx_word"]] == result.text.split()
+    assert len(by_class["ocr_line"]) == len([line for line in result.text.split("\n") if line])
+    (page,) = by_class["ocr_page"]
+    assert page.get("title") == "bbox 0 0 308 168; ppageno 4"
+    box = r"bbox \d+ \d+ \d+ \d+"
+    assert all(re.fullmatch(box, line.get("title")) for line in by_class["ocr_line"])
+    words = by_class["ocrx_word"]
+    assert all(re.fullmatch(box + r"; x_wconf \d+", word.get("title")) for word in words)
+    names = {meta.get("name") for meta in root.iter(f"{{{XHTML}}}meta")}
+    assert {"ocr-system", "ocr-capabilities"} <= names
+
+
+def test_hostile_text_stays_text():
+    tokens = ["<script>", "&amp;", '"', "\x00\x1b", "]]>"]
+    result, layout = made_up(tokens, [True] * len(tokens))
+    for write in (hocr, alto):
+        text = write([(result, layout)])
+        assert "<script>" not in text
+        root = ElementTree.fromstring(text)
+        written = [e.text or e.get("CONTENT") for e in root.iter() if e.get("ID", e.get("id", ""))]
+        assert any("<script>&amp;" in (word or "") for word in written)
+
+
+def test_a_word_is_found_at_its_place(result, layout, page, tmp_path):
+    image = PageImage(result.page, page.image, scale=2.0)
+    path = tmp_path / "out.pdf"
+    write_searchable_pdf([(result, layout, image)], path)
+    with pdfium.PdfDocument(path) as pdf:
+        assert pdf[0].get_size() == (154, 84)
+        textpage = pdf[0].get_textpage()
+        for word in ("bookbinder's", "street.", "shillings."):
+            start, count = textpage.search(word).get_next()
+            assert count == len(word)
+            first = page.text.index(word)
+            true = page.boxes[first : first + count]
+            boxes = [textpage.get_charbox(n) for n in range(start, start + count)]
+            left, right = (min(b[0] for b in boxes) * 2, max(b[2] for b in boxes) * 2)
+            assert left == pytest.approx(true[:, 0].min(), abs=10)
+            assert right == pytest.approx(true[:, 2].max(), abs=10)
+            middle = 168 - sum(b[1] + b[3] for b in boxes) / count
+            assert middle == pytest.approx((true[:, 1] + true[:, 3]).mean() / 2, abs=8)
+        assert textpage.get_text_bounded().split() == result.text.split()
+
+
+def test_the_text_of_the_pdf_is_not_seen(result, layout, page, tmp_path):
+    blank = PageImage(result.page, page.image.point(lambda _: 255), scale=2.0)
+    write_searchable_pdf([(result, layout, blank)], tmp_path / "out.pdf")
+    with pdfium.PdfDocument(tmp_path / "out.pdf") as pdf:
+        shown = pdf[0].render().to_pil().convert("L")
+    assert shown.getextrema() == (255, 255)
+
+
+def test_words_without_a_place_are_still_found(tmp_path, page):
+    result, layout = made_up(["日本語한국\x00", " ", "lost"], [False] * 3)
+    image = PageImage(result.page, page.image, scale=1.0)
+    write_searchable_pdf([(result, layout, image)], tmp_path / "out.pdf")
+    with pdfium.PdfDocument(tmp_path / "out.pdf") as pdf:
+        assert "lost" in pdf[0].get_textpage().get_text_bounded()
+        assert "日本語한국" in pdf[0].get_textpage().get_text_bounded()
+
+
+def test_one_file_a_document_and_format(bundled_model, result, page, tmp_path):
+    other = replace(result, page=PageRef("sub/shop <1>.pdf", "c" * 64, 0))
+    gone = replace(result, page=PageRef("gone.pdf", "d" * 64, 0))
+    images = {r.page: PageImage(r.page, page.image, scale=2.0) for r in (result, other)}
+    files = list(
+        export_layouts(
+            Locator(bundled_model), [result, other, gone], images, tmp_path, ("hocr", "alto", "pdf")
+        )
+    )
+    assert len({file.name for file in files}) == 6
+    assert sorted(tmp_path.iterdir()) == sorted(files)
+
+
+def test_formats_are_checked():
+    assert check_formats(None) == ()
+    assert check_formats("alto, hocr") == ("alto", "hocr")
+    with pytest.raises(ValueError, match="hocr, alto, pdf"):
+        check_formats("docx")
