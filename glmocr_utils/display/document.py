@@ -10,7 +10,7 @@ from glmocr_utils.display.escape import escape
 from glmocr_utils.display.fragment import style
 from glmocr_utils.display.page import page_html
 from glmocr_utils.display.tables import ranking_html, worst_tokens_html
-from glmocr_utils.records import OcrResult, PageImage, PageRef
+from glmocr_utils.records import OcrResult, PageImage, PageLayout, PageRef
 from glmocr_utils.render import safe_stem
 
 # Should anything hostile ever slip through: a browser runs no script here and fetches nothing.
@@ -24,12 +24,14 @@ def document_html(
     worst_n: int = 50,
     context_tokens: int = 10,
     calibration: Calibration | None = None,
+    layouts: Mapping[PageRef, PageLayout] | None = None,
 ) -> str:
     """A whole document: its pages ranked, its least sure tokens, and each page.
 
     Args:
         results: the document's pages, in order; at least one.
         images: page images by page; pages without one show their text alone.
+        layouts: where the tokens stand, of the pages for which it is known.
     """
     name = escape(Path(results[0].page.document_path).name)
     summary = summarize(token for result in results for token in result.tokens)
@@ -37,7 +39,13 @@ def document_html(
     if summary.num_tokens:
         numbers += f", average probability {summary.average:.4f}, minimum {summary.minimum:.4f}"
     pages = "".join(
-        page_html(result, (images or {}).get(result.page), calibration) for result in results
+        page_html(
+            result,
+            (images or {}).get(result.page),
+            calibration,
+            (layouts or {}).get(result.page),
+        )
+        for result in results
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'

@@ -6,11 +6,12 @@ A place is never a measure of whether the text is right: where a model looks, it
 from glmocr_utils.grounding.attention import Head, attend, strongest_cells
 from glmocr_utils.grounding.choice import HeadChoice, NoHeadsError, load_choice
 from glmocr_utils.grounding.layout import lay_out
-from glmocr_utils.grounding.locating import Locator
+from glmocr_utils.grounding.locating import LayoutsOnDemand, Locator
 
 __all__ = [
     "Head",
     "HeadChoice",
+    "LayoutsOnDemand",
     "Locator",
     "NoHeadsError",
     "attend",

@@ -1,6 +1,7 @@
 """Pages that were read → where their tokens stand."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 
 from PIL import Image
@@ -9,7 +10,10 @@ from glmocr_utils.grounding.attention import Head, attend
 from glmocr_utils.grounding.choice import load_choice
 from glmocr_utils.grounding.layout import lay_out
 from glmocr_utils.model import LoadedModel
-from glmocr_utils.records import OcrResult, PageImage, PageLayout
+from glmocr_utils.records import OcrResult, PageImage, PageLayout, PageRef
+from glmocr_utils.token_text import decode_ids
+
+KEPT_LAYOUTS = 32  # pages that are gone back to are not located anew
 
 
 class Locator:
@@ -61,11 +65,42 @@ class Locator:
             yield lay_out(result.page, image, texts, paid)
 
     def _check_own(self, result: OcrResult) -> None:
-        """The ids of a token mean something only to the model that wrote it."""
-        vocabulary = len(self._model.processor.tokenizer)
-        if any(token.token_id >= vocabulary for token in result.tokens):
+        """The ids of its tokens spell a page's text in no other model's vocabulary."""
+        ids = [token.token_id for token in result.tokens]
+        if decode_ids(self._model.processor.tokenizer, ids) != result.text:
             raise ValueError(
                 f"page {result.page.page_number} of {result.page.document_path} was read by "
-                f"{result.model_id}, whose tokens {self._model.model_id} does not know. Load the "
-                "model that read it."
+                f"{result.model_id}, and its tokens do not spell its text in the vocabulary of "
+                f"{self._model.model_id}. Load the model that read it."
             )
+
+
+class LayoutsOnDemand(Mapping[PageRef, PageLayout]):
+    """Where the tokens of pages stand, found out when a page is asked for; the last are kept.
+
+    Args:
+        images: of the pages; one without an image has no layout (`get` gives None).
+    """
+
+    def __init__(
+        self,
+        locator: Locator,
+        results: Sequence[OcrResult],
+        images: Mapping[PageRef, PageImage],
+    ) -> None:
+        self._results = {result.page: result for result in results}
+        self._images = images
+        self._locator = locator
+        self._kept = lru_cache(KEPT_LAYOUTS)(self._locate)
+
+    def _locate(self, page: PageRef) -> PageLayout:
+        return self._locator.locate(self._results[page], self._images[page].image)
+
+    def __getitem__(self, page: PageRef) -> PageLayout:
+        return self._kept(page)
+
+    def __iter__(self) -> Iterator[PageRef]:
+        return iter(self._results)
+
+    def __len__(self) -> int:
+        return len(self._results)

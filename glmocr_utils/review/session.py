@@ -20,6 +20,7 @@ from glmocr_utils.records import (
     Decision,
     OcrResult,
     PageImage,
+    PageLayout,
     PageRef,
     append_decisions,
     read_decisions,
@@ -40,6 +41,7 @@ class ReviewSession:
         results: the read pages.
         log_path: the append-only JSONL; decisions in it that belong to these pages count.
         images: page images by page; pages may lack one.
+        layouts: where their tokens stand, looked up when a page is shown; pages may lack one.
         reviewer: who decides.
         calibration: of the model that read the pages; its probabilities choose the places.
         find_options: those of `find_places`.
@@ -51,6 +53,7 @@ class ReviewSession:
         log_path: str | Path,
         *,
         images: Mapping[PageRef, PageImage] | None = None,
+        layouts: Mapping[PageRef, PageLayout] | None = None,
         reviewer: str = "",
         calibration: Calibration | None = None,
         **find_options: object,
@@ -61,6 +64,7 @@ class ReviewSession:
         self.reviewer = reviewer
         self.calibration = calibration
         self._images = images or {}
+        self._layouts = layouts or {}
         self._image_hashes: dict[PageRef, str | None] = {}
         self.pages = [
             PageReview(result, find_places(result, calibration=calibration, **find_options))
@@ -81,6 +85,14 @@ class ReviewSession:
     def image(self, number: int) -> PageImage | None:
         """The image of page `number`."""
         return self._images.get(self.pages[number].result.page)
+
+    def layout(self, number: int) -> PageLayout | None:
+        """Where the tokens of page `number` stand; to find out may take the model seconds."""
+        return self._layouts.get(self.pages[number].result.page)
+
+    @property
+    def has_layouts(self) -> bool:
+        return bool(self._layouts)
 
     @property
     def unfinished(self) -> list[int]:

@@ -18,7 +18,9 @@ def review_html(session: ReviewSession) -> str:
         [
             f"<p><b>{session}</b></p>",
             html_table(("line", "to check", "or", "checked"), rows) if rows else "",
-            page_html(page.result, session.image(number), session.calibration),
+            page_html(
+                page.result, session.image(number), session.calibration, session.layout(number)
+            ),
         ]
     )
 

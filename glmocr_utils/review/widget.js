@@ -45,7 +45,8 @@ function minutes(seconds) {
 }
 
 function render({ model, el }) {
-  const view = { page: null, state: null, images: new Map(), zoom: 1, editing: false, help: false,
+  const view = { page: null, state: null, images: new Map(), where: new Map(),
+    zoom: 1, editing: false, help: false,
     waiting: null, silent: false, keys: [], isNew: true };
   const root = element("div", { className: "glmocr-review", tabindex: "0", role: "application",
     "aria-label": "Review of doubtful places", "data-lm-suppress-shortcuts": "true" });
@@ -62,7 +63,7 @@ function render({ model, el }) {
   function tell(message) {
     if (view.editing) return;
     model.send(message);
-    if (message.do === "image") return;
+    if (message.do === "image" || message.do === "where") return;
     root.setAttribute("aria-busy", "true");
     clearTimeout(view.waiting);
     view.waiting = setTimeout(() => {
@@ -143,13 +144,20 @@ function render({ model, el }) {
       return;
     }
     const image = element("img", { src: url, alt: `page ${page.page_number}` });
-    const frame = element("div", { className: "frame" }, image);
+    view.strip = element("div", { className: "strip" });
+    view.mark = element("div", { className: "mark" });
+    const sheet = element("div", { className: "sheet" }, image, view.strip, view.mark);
+    const frame = element("div", { className: "frame" }, sheet);
     const zoom = element("div", { className: "zoom" },
       button("−", "", () => setZoom(view.zoom / 1.25)),
       button("+", "", () => setZoom(view.zoom * 1.25)));
     parts.image.replaceChildren(frame, zoom);
     view.frame = frame;
-    view.picture = image;
+    view.picture = sheet;
+    if (page.has_places && !view.where.has(page.number)) {
+      view.where.set(page.number, null); // asked for
+      tell({ do: "where", number: page.number });
+    }
     image.addEventListener("load", () => { setZoom(view.zoom); });
   }
 
@@ -160,12 +168,30 @@ function render({ model, el }) {
     scrollImage();
   }
 
-  // Where a line stands is not known, only its number among the lines: near enough to look there.
+  // Where it is not clear where a line stands, its number among the lines is near enough to look there.
   function scrollImage() {
     const current = view.state && place();
     if (!view.picture || !current) return;
-    const share = (current.line + 0.5) / Math.max(1, view.page.original.length);
-    view.frame.scrollTop = share * view.picture.clientHeight - view.frame.clientHeight / 2;
+    const { frame, picture } = view;
+    const where = view.where.get(view.page.number);
+    const line = where?.lines[current.line];
+    const spot = where?.places[current.id];
+    drawBox(view.strip, line);
+    drawBox(view.mark, spot);
+    const middle = line ?? spot;
+    const down = middle
+      ? (middle[1] + middle[3]) / 2
+      : (current.line + 0.5) / Math.max(1, view.page.original.length);
+    frame.scrollTop = down * picture.clientHeight - frame.clientHeight / 2;
+    if (spot) frame.scrollLeft = (spot[0] + spot[2]) / 2 * picture.clientWidth - frame.clientWidth / 2;
+  }
+
+  // A box in shares of the image's sides; null hides it.
+  function drawBox(node, box) {
+    node.hidden = !box;
+    if (!box) return;
+    const [left, top, right, bottom] = box.map((share) => 100 * share);
+    Object.assign(node.style, { left: `${left}%`, top: `${top}%`, width: `${right - left}%`, height: `${bottom - top}%` });
   }
 
   function drawLine() {
@@ -449,6 +475,9 @@ function render({ model, el }) {
       const bytes = buffers[0].buffer ?? buffers[0];
       view.images.set(message.number, URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" })));
       if (view.page.number === message.number) drawImage();
+    } else if (message.show === "where") {
+      view.where.set(message.number, message);
+      if (view.page.number === message.number) scrollImage();
     } else if (message.show === "refused") {
       answered();
       view.keys = [];

@@ -18,6 +18,7 @@ from glmocr_utils.review.page_review import Offer
 from glmocr_utils.review.places import Place
 from glmocr_utils.review.session import ReviewSession
 from glmocr_utils.review.static import review_html
+from glmocr_utils.review.whereabouts import whereabouts
 
 HERE = Path(__file__).parent
 MAX_IMAGE_WIDTH_PX = 2000  # enough to read small print when zoomed in
@@ -36,7 +37,7 @@ class ReviewWidget(BrowserWidget):
     """`session` for JupyterLab, Notebook and VS Code; keys and buttons do the same.
 
     Messages from the browser are `{"do": name, ...}`; answers are `{"show": "page" | "state" |
-    "image" | "refused", ...}`.
+    "image" | "where" | "refused", ...}`.
     """
 
     _esm = HERE / "widget.js"
@@ -47,6 +48,7 @@ class ReviewWidget(BrowserWidget):
             {
                 "open": self._open,
                 "image": self._send_image,
+                "where": self._send_where,
                 "page": self._go_to_page,
                 "place": self._go_to_place,
                 "line_at": self._go_to_line,
@@ -80,6 +82,14 @@ class ReviewWidget(BrowserWidget):
             return
         data = page.jpeg(MAX_IMAGE_WIDTH_PX, quality=85)
         self.send({"show": "image", "number": number}, buffers=[data])
+
+    def _send_where(self, number: int) -> None:
+        """Where the lines and places of a page stand; what is unclear is not told."""
+        layout = self.session.layout(number)
+        if layout is None:
+            return
+        found = whereabouts(self.session.pages[number], layout)
+        self.send({"show": "where", "number": number, "lines": found.lines, "places": found.places})
 
     def _go_to_page(self, number: int) -> None:
         self._number = min(max(number, 0), len(self.session.pages) - 1)
@@ -204,6 +214,7 @@ class ReviewWidget(BrowserWidget):
                 "name": Path(result.page.document_path).name,
                 "page_number": result.page.page_number,
                 "has_image": self.session.image(self._number) is not None,
+                "has_places": self.session.has_layouts,
                 "errors": str(expected_errors(result, self.session.calibration)),
                 "original": page.original_lines,
                 "steps": _steps_by_line(result),

@@ -24,7 +24,7 @@ from glmocr_utils.display import (
     worst_tokens_table,
     write_documents,
 )
-from glmocr_utils.records import PageImage, PageRef
+from glmocr_utils.records import Box, PageImage, PageLayout, PageRef, TokenPlace
 
 HOSTILE = (
     "<script>window.hit=1</script>",
@@ -197,3 +197,22 @@ def test_a_fragment_brings_its_style_and_is_no_formula():
     html = show(text_html(page_of(("a", 0.3)))).data
     assert 'class="glmocr mathjax_ignore"' in html
     assert html.count("<style>") == 1 and ".glmocr .p4" in html
+
+
+def test_each_placed_token_has_its_spot_on_the_image():
+    result = page_of(("a", 0.9), ("b", 0.3), (" ", 0.99), ("c", 0.99))
+    places = [TokenPlace(Box(10 * n, 5, 10 * n + 10, 25), 0.9, 0) for n in range(4)]
+    layout = PageLayout(result.page, 100, 50, (places[0], places[1], places[2], None), (None,))
+    image = PageImage(result.page, Image.new("RGB", (100, 50), "white"), scale=2.0)
+    html = page_html(result, image, layout=layout)
+    # a space, and a token whose place is unclear, have none; lengths are shares of the width
+    spots = [attributes["style"] for tag, attributes in Tree(html).tags if tag == "i"]
+    assert spots == [
+        "--x:0.0000;--y:0.0500;--w:0.1000;--h:0.2000",
+        "--x:0.1000;--y:0.0500;--w:0.1000;--h:0.2000",
+    ]
+    assert 'class="sides placed"' in html
+    assert "<i" not in page_html(result, None, layout=layout)  # without an image there is no place
+    document = document_html([result], {result.page: image}, layouts={result.page: layout})
+    assert document.count("<i style") == 2
+    assert "<script" not in document
