@@ -160,3 +160,24 @@ class OpenNotebook:
     def screenshot(self, name: str) -> None:
         if folder := screenshots():
             self.page.screenshot(path=folder / f"{name}.png")
+
+
+# Shows a widget's script in a page of its own; messages from and to its kernel are carried by hand.
+WIDGET_ALONE = """async ([source, style]) => {
+  const sheet = document.createElement("style");
+  sheet.textContent = style;
+  document.head.append(sheet);
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  const { default: widget } = await import(url);
+  const listeners = [];
+  window.sent = [];
+  window.answer = (message, buffers) => {
+    const views = buffers.map((bytes) => new DataView(new Uint8Array(bytes).buffer));
+    listeners.forEach((listener) => listener(message, views));
+  };
+  widget.render({ el: document.body, model: {
+    send: (message) => window.sent.push(message),
+    on: (_, listener) => listeners.push(listener),
+    off: () => {},
+  } });
+}"""

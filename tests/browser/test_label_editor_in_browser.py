@@ -7,6 +7,7 @@ carried by hand, so that a test decides when the kernel answers.
 from pathlib import Path
 
 import pytest
+from lab import WIDGET_ALONE
 from PIL import Image
 
 from glmocr_utils.labels import LabelStore, find_pages, key_of
@@ -16,24 +17,6 @@ from glmocr_utils.review.label_editor import LabelEditing, LabelEditor
 
 HOSTILE = '</textarea><img src=x onerror="window.hit=1"><script>window.hit=1</script> \u202etxet'
 SCRIPT = Path(label_editor.__file__).with_suffix(".js")
-MODEL = """async ([source, style]) => {
-  const sheet = document.createElement("style");
-  sheet.textContent = style;
-  document.head.append(sheet);
-  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  const { default: widget } = await import(url);
-  const listeners = [];
-  window.sent = [];
-  window.answer = (message, buffers) => {
-    const views = buffers.map((bytes) => new DataView(new Uint8Array(bytes).buffer));
-    listeners.forEach((listener) => listener(message, views));
-  };
-  widget.render({ el: document.body, model: {
-    send: (message) => window.sent.push(message),
-    on: (_, listener) => listeners.push(listener),
-    off: () => {},
-  } });
-}"""
 
 
 class Desk:
@@ -44,7 +27,7 @@ class Desk:
         self.editor = LabelEditor(editing)
         self.editor.send = self._answer
         page.set_content("<body></body>")
-        page.evaluate(MODEL, [SCRIPT.read_text(encoding="utf-8"), LabelEditor._css])
+        page.evaluate(WIDGET_ALONE, [SCRIPT.read_text(encoding="utf-8"), LabelEditor._css])
         self.area = page.locator("textarea")
         self.carry()
 

@@ -66,7 +66,13 @@ def test_ocr_explore(run, tmp_path):
         batch_size=2,
         show_tokens=True,
         show_probs=True,
+        export="hocr,alto,pdf",
     )
+    assert [Path(file).name for file in results["exported"]] == [
+        "decision.hocr",
+        "decision.alto.xml",
+        "decision.searchable.pdf",
+    ]
     pages = list(read_results(tmp_path / "02_ocr_explore/decision.jsonl"))
     assert results["pages"] == len(pages) == 2
     assert results["tokens"] == sum(len(page.tokens) for page in pages) == 80
@@ -89,6 +95,8 @@ def test_probs_viz(run, tmp_path):
         "results": str(tmp_path / "02_ocr_explore"),
         "references": str(SAMPLES / "truth.jsonl"),
         "worst_n": 7,
+        "places": True,
+        "export": "alto",
     }
     results, notebook = run("03_probs_viz", **parameters)
     folder = tmp_path / "03_probs_viz"
@@ -103,7 +111,9 @@ def test_probs_viz(run, tmp_path):
     assert [page["page"] for page in results["expected_errors"]] == [1, 2]
     assert sum(page["wrong"] for page in results["expected_errors"]) == results["wrong_tokens"]
     assert [Path(file).name for file in results["files"]] == ["decision_scan.html"]
+    assert [Path(file).name for file in results["exported"]] == ["decision_scan.alto.xml"]
     html = (folder / "decision_scan.html").read_text(encoding="utf-8")
+    assert html.count("<i style=") > 60  # places of tokens
     assert html.count("data:image/jpeg") == 2
     cut = sum(page.finish_reason == "length" for page in read)
     assert html.count("The token limit ended") == cut

@@ -1,4 +1,4 @@
-"""The review shows where a place stands: the line's strip, the marker, the page where it is unclear."""
+"""The review shows where a place stands: the line's strip and a marker, if they are clear."""
 
 import pytest
 from make_results import page_of
@@ -15,12 +15,12 @@ PAGE = page_of(("Gr", 0.999), ("", 0.9), ("ü", 0.4), (" ", 0.999), ("\n", 0.999
 IMAGE = PageImage(PAGE.page, Image.new("RGB", (100, 200), "white"), scale=2.0)
 
 
-def layout_with(*clear: bool, lines=(Box(0, 0, 30, 20), None)) -> PageLayout:
+def layout_with(*clear: bool) -> PageLayout:
     places = tuple(
         TokenPlace(Box(10 * n, 0, 10 * n + 10, 20), 0.9, 0) if is_clear else None
         for n, is_clear in enumerate(clear)
     )
-    return PageLayout(PAGE.page, 100, 200, places, lines)
+    return PageLayout(PAGE.page, 100, 200, places, (Box(0, 0, 30, 20), None))
 
 
 def session_with(layout: PageLayout | None, folder) -> ReviewSession:
