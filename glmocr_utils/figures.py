@@ -19,6 +19,7 @@ from glmocr_utils.finetune import finetune, make_config
 from glmocr_utils.finetune.comparison import most_changed
 from glmocr_utils.finetune.data import decode_image
 from glmocr_utils.finetune.figures import page_before_and_after
+from glmocr_utils.grounding import Locator
 from glmocr_utils.label_plots import label_overview
 from glmocr_utils.labelling import SourceOptions, label_from, label_report
 from glmocr_utils.labels import LabelStore
@@ -26,7 +27,12 @@ from glmocr_utils.mass_infer import InferOptions, infer
 from glmocr_utils.mass_infer.figures import run_overview
 from glmocr_utils.model import load_model, load_processor
 from glmocr_utils.notebook_run import BUNDLED_MODEL, DEMO, project_root
-from glmocr_utils.plots import page_and_tokens, page_grid, review_curves
+from glmocr_utils.plots import (
+    page_and_tokens,
+    page_grid,
+    page_with_unsure_words,
+    review_curves,
+)
 from glmocr_utils.reading import PageImages, read_documents
 from glmocr_utils.records import OcrResult
 from glmocr_utils.render import (
@@ -51,9 +57,12 @@ def main() -> None:
     pages = [next(render_document(samples / name, first_page)) for name in GRID]
     _save(page_grid(pages, columns=len(GRID)), root / FOLDER / "01_pages.png")
     scans = [samples / name for name in SCANS]
-    read = list(read_documents(load_model(root / BUNDLED_MODEL), scans, batch_size=2))
-    tokens = page_and_tokens(PageImages(read)[read[0].page], read[0])
-    _save(tokens, root / FOLDER / "02_tokens.png")
+    model = load_model(root / BUNDLED_MODEL)
+    read = list(read_documents(model, scans, batch_size=2))
+    image = PageImages(read)[read[0].page]
+    _save(page_and_tokens(image, read[0]), root / FOLDER / "02_tokens.png")
+    layout = Locator(model).locate(read[0], image.image)
+    _save(page_with_unsure_words(image, read[0], layout), root / FOLDER / "03_places.png")
     marked = mark_pages(read, load_references(samples / "truth.jsonl"))
     curves = review_curves(marked, fit_calibration(marked))
     _save(curves, root / FOLDER / "03_review_curves.png")

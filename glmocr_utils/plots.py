@@ -19,8 +19,9 @@ from glmocr_utils.confidence import (
     reliability,
     risk_coverage,
     step_of,
+    words_of_tokens,
 )
-from glmocr_utils.records import OcrResult, PageImage, PageRef, TokenProb
+from glmocr_utils.records import OcrResult, PageImage, PageLayout, PageRef, TokenProb
 
 # One hue at rising strength, for the five steps of probability; the last step is also bold and
 # underlined, so that colour is never the only sign.
@@ -94,6 +95,45 @@ def page_and_tokens(page: PageImage, result: OcrResult) -> Figure:
     right.set_xlim(0, columns / stretch)
     for number, line in enumerate(lines):
         _draw_line(right, number, line, font_size)
+    return figure
+
+
+def page_with_unsure_words(page: PageImage, result: OcrResult, layout: PageLayout) -> Figure:
+    """The page image with its unsure words outlined where they stand.
+
+    Thin outlines are words with a token below 0.8, thick red ones below 0.5. Unsure words whose
+    place is unclear are counted in the title.
+    """
+    figure, ax = plt.subplots(
+        figsize=(4.6, 4.6 * page.height_px / page.width_px + 0.4), layout="constrained"
+    )
+    _draw_page(ax, page)
+    unplaced = 0
+    for word in words_of_tokens(result):
+        step = step_of(min(result.tokens[index].prob for index in word))
+        if step < WORST_STEP - 1:
+            continue
+        spelling = [n for n in word if result.tokens[n].text.strip()]
+        box = layout.box_of(spelling)
+        if box is None:
+            unplaced += 1
+            continue
+        is_worst = step == WORST_STEP
+        ax.add_patch(
+            Rectangle(
+                (box.left - 2, box.top - 1),
+                box.right - box.left + 4,
+                box.bottom - box.top + 2,
+                fill=False,
+                edgecolor=WORST_INK if is_worst else TINTS[-1],
+                linewidth=1.8 if is_worst else 1.2,
+            )
+        )
+    ax.set_title(
+        f"{_name(page.page)}, unsure words; {unplaced} without a clear place",
+        loc="left",
+        fontsize=9,
+    )
     return figure
 
 

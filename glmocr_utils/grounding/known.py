@@ -10,6 +10,7 @@ from rapidfuzz.distance import Levenshtein
 from glmocr_utils.records import PageLayout
 
 CELL_PX = 28  # the side of an image token, on the image that the model is given
+SHORTEST_MATCH = 4  # fewer characters in a row are alike by chance where a line was read wrongly
 NEAR_PX = 60  # a line is one to be mistaken for where it has characters this near, across
 
 
@@ -80,11 +81,15 @@ class TruePlaces:
 
 
 def true_places(token_texts: Sequence[str], page: KnownPage) -> TruePlaces:
-    """Align what was read with what stands there, with the fewest edits, and look up its boxes."""
+    """Align what was read with what stands there, with the fewest edits, and look up its boxes.
+
+    Characters of a page that was read in part wrongly count from four in a row that are right.
+    """
     text = "".join(token_texts)
     match = np.full(len(text), -1)
+    shortest = min(SHORTEST_MATCH, len(page.text))
     for block in Levenshtein.opcodes(text, page.text):
-        if block.tag == "equal":
+        if block.tag == "equal" and block.src_end - block.src_start >= shortest:
             own = np.arange(block.src_start, block.src_end)
             match[own] = own + block.dest_start - block.src_start
     line_of = _lines_of_characters(page.text)

@@ -10,12 +10,21 @@ from glmocr_utils.plots import (
     TINTS,
     page_and_tokens,
     page_grid,
+    page_with_unsure_words,
     probability_histogram,
     review_curves,
     scale_comparison,
     tint,
 )
-from glmocr_utils.records import OcrResult, PageImage, PageRef, TokenProb
+from glmocr_utils.records import (
+    Box,
+    OcrResult,
+    PageImage,
+    PageLayout,
+    PageRef,
+    TokenPlace,
+    TokenProb,
+)
 
 PAGE = PageImage(PageRef("cost $5 and $6.pdf", "0" * 64, 0), Image.new("RGB", (60, 80)), 2.0)
 
@@ -85,3 +94,15 @@ def test_review_curves_compare_the_scores_and_tell_what_they_cannot_find():
     assert [1.0, 1.0] in precision.lines[0].get_xydata().tolist()
     assert "1 of 4 tokens wrong; 2 characters left out" in figure.get_suptitle()
     assert [line.get_label() for line in stated.lines[1:]] == ["as stated by the model"]
+
+
+def test_unsure_words_are_outlined_where_they_stand():
+    read = result(("sure", -0.01), (" ", -0.01), ("so-so", -0.4), (" ", 0.0), ("bad", -3.0))
+    read = result(*((token.text, token.logprob) for token in read.tokens), (" x", -2.0))
+    places = [TokenPlace(Box(10 * n, 5, 10 * n + 8, 15), 0.9, 0) for n in range(5)]
+    figure = page_with_unsure_words(PAGE, read, PageLayout(PAGE.page, 60, 80, (*places, None), ()))
+    (ax,) = figure.axes
+    assert [patch.get_x() for patch in ax.patches] == [18, 38]
+    widths = [patch.get_linewidth() for patch in ax.patches]
+    assert widths[0] < widths[1]
+    assert "1 without a clear place" in ax.get_title(loc="left")
