@@ -33,7 +33,7 @@ OPTIONS = (
     PASSWORD,
     Option("max_tokens", 2048, "new tokens per page, at most", int),
     Option("retry_max_tokens", None, "for one more try of a page that met max_tokens", int),
-    Option("batch_size", "auto", "pages in a pass, or auto: what memory holds", number_or_auto),
+    Option("batch_size", "auto", "pages read together, or auto: what memory holds", number_or_auto),
     Option("retry", None, f"read pages with these statuses again: {','.join(RETRYABLE)}"),
     Option("calibration", None, "calibration.json of notebook 03, for expected errors"),
     Option("max_failure_rate", 0.5, "stop when more of the pages fail or loop", float),

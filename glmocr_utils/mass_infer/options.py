@@ -34,7 +34,7 @@ class InferOptions:
         password: opens encrypted PDFs.
         max_tokens: new tokens a page, at most.
         retry_max_tokens: for one more try of a page that met that limit.
-        batch_size: pages in a pass, or `auto`: what free memory holds.
+        batch_size: pages read together, or `auto`: what free memory holds.
         retry: statuses of an earlier run whose pages are read again; with commas, or a list.
         calibration: `calibration.json` of notebook 03, for expected errors.
         max_failure_rate: the run stops when more of its pages fail, loops included.

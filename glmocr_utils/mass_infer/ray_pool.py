@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 import torch
 
-from glmocr_utils.mass_infer.batches import BatchReader, Failure
-from glmocr_utils.mass_infer.local import PAGES_TO_CHOOSE_FROM, advance
+from glmocr_utils.mass_infer.in_flight import Failure, InFlightReader
+from glmocr_utils.mass_infer.local import advance
 from glmocr_utils.mass_infer.task import PageTask, Reading, Request
 from glmocr_utils.model import load_model
 
 MAX_LOSSES = 3  # of actors, with the same page under way
+PAGES_A_CALL = 16
 CALLS_AHEAD = 2  # for each actor, so that none waits for this process
 
 
@@ -27,18 +28,13 @@ class PageActor:
         self, load: Mapping[str, object], prompt: str, batch_size: int | str, num_threads: int
     ) -> None:
         torch.set_num_threads(num_threads)
-        self._reader = BatchReader(load_model(**load), prompt, batch_size)
+        self._reader = InFlightReader(load_model(**load), prompt, batch_size)
 
     def read(self, requests: list[Request]) -> list[Reading | Failure]:
-        """Read all of them, in as many passes as memory asks for."""
-        readings: dict[int, Reading | Failure] = {}
-        left = list(range(len(requests)))
-        while left:
-            places = self._reader.choose([requests[i] for i in left])
-            chosen = [left[place] for place in places]
-            readings |= zip(chosen, self._reader.read([requests[i] for i in chosen]), strict=True)
-            left = [i for i in left if i not in readings]
-        return [readings[i] for i in range(len(requests))]
+        """Read all of them."""
+        work = (self._reader.prepare(*numbered) for numbered in enumerate(requests))
+        readings = dict(self._reader.read(lambda wait: next(work, None)))
+        return [readings[number] for number in range(len(requests))]
 
     def process_id(self) -> int:
         """For tests, which end it."""
@@ -52,7 +48,7 @@ class RayPool:
     Attributes:
         load: the arguments of `load_model`.
         prompt: the task.
-        batch_size: as in `BatchReader`.
+        batch_size: as in `InFlightReader`.
         num_actors: None is one a GPU of the cluster, or one where there is none.
         address: of a cluster, or `auto`; None starts Ray on this machine.
     """
@@ -106,7 +102,7 @@ class RayPool:
         ray.get([actor.process_id.remote() for actor in self.actors])
 
     def _read(self, ray, tasks: Iterator[PageTask]) -> Iterator[PageTask]:
-        size = PAGES_TO_CHOOSE_FROM if self.batch_size == "auto" else self.batch_size
+        size = PAGES_A_CALL if self.batch_size == "auto" else self.batch_size
         ready: deque[PageTask] = deque()
         alone: deque[PageTask] = deque()  # were under way on an actor that was lost
         losses: Counter[PageTask] = Counter()

@@ -87,6 +87,14 @@ class Reading:
         return float(np.exp(self.logprobs).mean()) if self.logprobs else None
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A page or document that is not to be read; `row` says what became of it."""
+
+    row: PageRow
+    request: None = None
+
+
 class PageTask:
     """One page on its way to its row.
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 from pypdf import PdfReader, PdfWriter
 from serving import free_port, needs_server, transformers_serve
@@ -19,6 +20,7 @@ from training_pages import write_imagefolder
 from glmocr_utils.cli import main
 from glmocr_utils.mass_infer import InferOptions, infer
 from glmocr_utils.mass_infer.ray_pool import RayPool
+from glmocr_utils.ocr import PageReader
 from glmocr_utils.records.page_row import PageRow, parts_of, read_rows
 
 ROOT = Path(__file__).parents[2]
@@ -111,27 +113,54 @@ def test_what_does_not_open_has_its_row_and_its_reason(options, collection, bund
 
 
 def test_a_page_that_fails_alone_does_not_stop_the_others(options, bundled_model, monkeypatch):
-    """Memory runs out for more than two pages at a time, and always for the widest page."""
-    from glmocr_utils.mass_infer import batches
+    """Memory runs out for steps of more than two pages, and always for the widest page."""
+    widest, together = max_width(options.input_path), []
+    enter, step = PageReader.enter, PageReader.step
 
-    widest, sizes = max_width(options.input_path), []
-    read_pages = batches.read_pages
-
-    def read_little(model, pages, **more):
-        pages = list(pages)
-        sizes.append(len(pages))
-        if len(pages) > 2 or any(page.width_px >= widest for page in pages):
+    def enter_little(reader, key, page, max_tokens):
+        if len(reader) >= 4 or page.page.width_px >= widest:
             raise RuntimeError("CUDA out of memory. Tried to allocate")
-        return read_pages(model, pages, **more)
+        enter(reader, key, page, max_tokens)
+
+    def step_little(reader):
+        together.append(len(reader))
+        if len(reader) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")
+        return step(reader)
 
     with Image.open(options.input_path / "d0_p0001.png") as image:
         image.resize((widest, image.height)).save(options.input_path / "d0_p0001.png")
-    monkeypatch.setattr(batches, "read_pages", read_little)
-    summary = infer(options, model=bundled_model)
+    alone = rows_of(infer(replace(options, batch_size=1), model=bundled_model).folder)
+    monkeypatch.setattr(PageReader, "enter", enter_little)
+    monkeypatch.setattr(PageReader, "step", step_little)
+    elsewhere = replace(options, output_dir=options.output_dir.with_name("little"))
+    summary = infer(elsewhere, model=bundled_model)
     assert summary.statuses["failed"] == 1 and summary.total == sum(summary.statuses.values())
-    [failed] = [row for row in read_rows(options.output_dir) if row.status == "failed"]
+    rows = rows_of(elsewhere.output_dir)
+    [failed] = [row for row in rows.values() if row.status == "failed"]
     assert "memory ran out for this page alone" in failed.reason
-    assert max(sizes[sizes.index(2) :]) <= 4  # it does not try large ones again and again
+    # it does not try large ones again and again
+    assert [size for size in together if size > 2] in ([3], [4], [4, 3])
+    for key, row in rows.items():
+        assert row is failed or row.text == alone[key].text
+
+
+def test_pages_of_a_pass_that_fails_are_tried_one_by_one(options, bundled_model, monkeypatch):
+    """A pass that the page of a certain width takes part in fails, for no lack of memory."""
+    guilty, step = max_width(options.input_path), PageReader.step
+
+    def step_without(reader):
+        if any(page.page.width_px == guilty for page in reader._under_way.values()):
+            raise RuntimeError("the size of tensor a must match")
+        return step(reader)
+
+    with Image.open(options.input_path / "d0_p0001.png") as image:
+        image.resize((guilty, image.height)).save(options.input_path / "d0_p0001.png")
+    monkeypatch.setattr(PageReader, "step", step_without)
+    summary = infer(options, model=bundled_model)
+    [failed] = [row for row in rows_of(options.output_dir).values() if row.status == "failed"]
+    assert failed.document_path.endswith("d0_p0001.png") and "size of tensor" in failed.reason
+    assert summary.total == sum(summary.statuses.values())
 
 
 def max_width(folder: Path) -> int:
@@ -139,12 +168,12 @@ def max_width(folder: Path) -> int:
 
 
 def test_too_many_failures_stop_the_run(options, bundled_model, monkeypatch):
-    from glmocr_utils.mass_infer import batches, run
+    from glmocr_utils.mass_infer import run
 
     def broken(*_, **__):
         raise RuntimeError("device-side assert triggered")
 
-    monkeypatch.setattr(batches, "read_pages", broken)
+    monkeypatch.setattr(PageReader, "enter", broken)
     monkeypatch.setattr(run, "MIN_PAGES_TO_JUDGE", 4)
     summary = infer(options, model=bundled_model)
     assert summary.read_now < summary.total
