@@ -29,6 +29,7 @@ OPTIONS = (
     Option("ray_address", None, "ray: of a cluster, or auto; default: this machine"),
     Option("num_actors", None, "ray: models at work; default: one a GPU", int),
     Option("prompt", "Text Recognition:", "what the model is asked to do"),
+    Option("prompt_style", None, "default or nothink; default: as the model was trained"),
     SCALE,
     PASSWORD,
     Option("max_tokens", 2048, "new tokens per page, at most", int),

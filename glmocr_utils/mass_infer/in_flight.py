@@ -11,6 +11,7 @@ from glmocr_utils.mass_infer.task import Reading, Request
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.model.source import first_line
 from glmocr_utils.ocr import PageReader, PreparedPage
+from glmocr_utils.prompt import PromptStyle
 
 MAX_AUTO_PAGES_GPU = 64
 MAX_AUTO_PAGES_CPU = 16  # with more, a page takes no less time
@@ -47,13 +48,20 @@ class InFlightReader:
     """Reads requests, each page leaving when it has ended.
 
     Args:
+        prompt, style: as in `PageReader`.
         batch_size: pages under way together, at most, or `auto`: what half of the free memory
             holds, at most 64 on a GPU and 16 on a CPU.
     """
 
-    def __init__(self, model: LoadedModel, prompt: str, batch_size: int | str = "auto") -> None:
+    def __init__(
+        self,
+        model: LoadedModel,
+        prompt: str,
+        style: PromptStyle | None,
+        batch_size: int | str = "auto",
+    ) -> None:
         self.model = model
-        self._reader = PageReader(model, prompt=prompt, top_k=1)
+        self._reader = PageReader(model, prompt=prompt, style=style, top_k=1)
         self._on_gpu = model.device.type == "cuda"
         self._by_memory = batch_size == "auto"
         most = MAX_AUTO_PAGES_GPU if self._on_gpu else MAX_AUTO_PAGES_CPU

@@ -172,6 +172,7 @@ def run_settings(options: InferOptions) -> dict[str, object]:
         "weights_sha256": weights_sha256(model_id),
         "adapter_sha256": adapter and weights_sha256(adapter),
         "prompt": options.prompt,
+        "prompt_style": options.prompt_style,
         "scale": options.scale,
         "max_tokens": options.max_tokens,
         "retry_max_tokens": options.retry_max_tokens,
@@ -185,7 +186,13 @@ def _engine(
 ) -> tuple[Read, int]:
     """How tasks are read, and the pixel budget of a page."""
     if options.engine == "server":
-        server = Server(options.base_url, options.model_id, options.prompt, options.concurrency)
+        server = Server(
+            options.base_url,
+            options.model_id,
+            options.prompt,
+            options.concurrency,
+            options.prompt_style,
+        )
         return server.read, CHECKPOINT_PIXELS
     load = {
         "model_id": settings["model_id"],
@@ -197,11 +204,14 @@ def _engine(
     if options.engine == "ray":
         processor = load_processor(options.model_id, options.adapter)
         pool = RayPool(
-            load, options.prompt, options.batch_size, options.num_actors, options.ray_address
+            load,
+            (options.prompt, options.prompt_style, options.batch_size),
+            options.num_actors,
+            options.ray_address,
         )
         return pool.read, max_page_pixels(processor)
     model = model or load_model(**load)
-    reader = InFlightReader(model, options.prompt, options.batch_size)
+    reader = InFlightReader(model, options.prompt, options.prompt_style, options.batch_size)
     return partial(read_local, reader), max_page_pixels(model.processor)
 
 
