@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test lab figures samples tiny-model
+.PHONY: demo test lab bench figures samples tiny-model
 .DEFAULT_GOAL := demo
 
 .venv/installed: pyproject.toml
@@ -19,6 +19,9 @@ test: .venv/installed  ## check everything
 
 lab: .venv/installed  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
+
+bench: .venv/installed  ## this project beside what a user would otherwise run
+	$(BIN)/python -m benchmarks
 
 figures: .venv/installed  ## draw the pictures in notebooks/figures again (one needs chromium)
 	$(BIN)/python -m glmocr_utils.figures
