@@ -14,8 +14,10 @@ from glmocr_utils.decoding import (
     DecodedPage,
     PageDecoder,
     has_repeating_tail,
+    slot_cache,
 )
 from glmocr_utils.decoding import decoder as decoder_module
+from glmocr_utils.decoding import recorder as recorder_module
 from glmocr_utils.decoding.recorder import TOKENS_AT_ONCE, Recorder
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import score_tokens
@@ -160,6 +162,19 @@ def test_it_writes_what_generate_writes(
     for each, page in zip(inputs, decode(model, inputs, 60), strict=True):
         written = model.model.generate(**each, max_new_tokens=60)[0, each["input_ids"].shape[1] :]
         assert page.token_ids.tolist() == written.tolist()
+
+
+def test_room_that_grows_step_by_step_loses_nothing(
+    endless_model: LoadedModel,
+    page_images: list[PageImage],
+    batch: list[DecodedPage],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(slot_cache, "COLUMNS_AT_ONCE", 3)
+    monkeypatch.setattr(recorder_module, "TOKENS_AT_ONCE", 2)
+    for page, before in zip(read(endless_model, page_images, NUM_TOKENS), batch, strict=True):
+        assert page.token_ids.tolist() == before.token_ids.tolist()
+        np.testing.assert_allclose(page.top_logprobs, before.top_logprobs, atol=1e-4)
 
 
 def test_a_step_that_failed_can_be_made_again(
