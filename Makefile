@@ -32,7 +32,7 @@ samples: .venv/installed  ## make data/samples again (needs the fonts that its R
 	$(BIN)/python -m glmocr_utils.synth.samples
 
 # Fonts and word lists are only for training; Debian has them all.
-TRAINING_PACKAGES := fonts-liberation wamerican wngerman
+TRAINING_PACKAGES := fonts-liberation fonts-crosextra-carlito fonts-urw-base35 fonts-linuxlibertine wamerican wngerman
 tiny-model: .venv/installed  ## train a bundled model from nothing, into outputs/tiny-model
 	dpkg --status $(TRAINING_PACKAGES) > /dev/null 2>&1 || apt-get install --yes $(TRAINING_PACKAGES)
 	$(BIN)/python -m glmocr_utils.tiny_model.train

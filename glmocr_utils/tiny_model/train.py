@@ -247,7 +247,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     options = parser.parse_args()
     beginner = options.output_dir / "beginner"
-    if not beginner.is_dir() or (beginner / "checkpoints").is_dir():
+    if not (beginner / "config.json").is_file():  # written at the end
         train(
             beginner,
             seed=options.seed,
