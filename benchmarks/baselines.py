@@ -5,7 +5,7 @@ correct, and with nothing done ahead, shared or left out.
 """
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pypdfium2
@@ -19,12 +19,12 @@ PROMPT = "Text Recognition:"
 SCRIPT_BATCH_SIZE = 8  # the default of the batch script
 
 
-def render_with_pdfium(path: Path, scale: float) -> list[Image.Image]:
+def render_with_pdfium(path: Path, scale: float) -> Iterator[Image.Image]:
     """All pages, one after the other, in this process."""
     document = pypdfium2.PdfDocument(path)
-    pages = [page.render(scale=scale).to_pil().convert("RGB") for page in document]
+    for page in document:
+        yield page.render(scale=scale).to_pil().convert("RGB")
     document.close()
-    return pages
 
 
 def render_with_pdftoppm(path: Path, scale: float, output_dir: Path) -> None:

@@ -47,9 +47,9 @@ def small_pages(count: int) -> list[PageImage]:
     ]
 
 
-def write_large_pdf(path: Path, pages: int) -> Path:
-    """The long sample over and over: a document that takes a while to render."""
-    source = pypdfium2.PdfDocument(project_root() / "data/samples/long.pdf")
+def write_large_pdf(path: Path, pages: int, sample: str = "long.pdf") -> Path:
+    """A sample over and over: a document that takes a while to render."""
+    source = pypdfium2.PdfDocument(project_root() / "data/samples" / sample)
     document = pypdfium2.PdfDocument.new()
     while len(document) < pages:
         document.import_pages(source)
