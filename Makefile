@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test lab figures samples tiny-model
+.PHONY: demo test lab bench figures samples tiny-model
 .DEFAULT_GOAL := demo
 
 .venv/installed: pyproject.toml
@@ -20,6 +20,9 @@ test: .venv/installed  ## check everything
 lab: .venv/installed  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
+bench: .venv/installed  ## this project beside what a user would otherwise run
+	$(BIN)/python -m benchmarks
+
 figures: .venv/installed  ## draw the pictures in notebooks/figures again (one needs chromium)
 	$(BIN)/python -m glmocr_utils.figures
 	GLMOCR_SCREENSHOTS=outputs/screenshots $(BIN)/python -m pytest tests/browser -k picture
@@ -29,7 +32,7 @@ samples: .venv/installed  ## make data/samples again (needs the fonts that its R
 	$(BIN)/python -m glmocr_utils.synth.samples
 
 # Fonts and word lists are only for training; Debian has them all.
-TRAINING_PACKAGES := fonts-liberation wamerican wngerman
+TRAINING_PACKAGES := fonts-liberation fonts-crosextra-carlito fonts-urw-base35 fonts-linuxlibertine wamerican wngerman
 tiny-model: .venv/installed  ## train a bundled model from nothing, into outputs/tiny-model
 	dpkg --status $(TRAINING_PACKAGES) > /dev/null 2>&1 || apt-get install --yes $(TRAINING_PACKAGES)
 	$(BIN)/python -m glmocr_utils.tiny_model.train

@@ -1,22 +1,104 @@
 """Page images → text with token probabilities."""
 
 import math
-import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from PIL import Image
+from transformers import BatchFeature
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from glmocr_utils.decoding import DecodedPage, decode
+from glmocr_utils.decoding import DecodedPage, PageDecoder
 from glmocr_utils.model import LoadedModel
+from glmocr_utils.prefetch import Prefetch
 from glmocr_utils.prompt import EMPTY_THOUGHT, TEXT_RECOGNITION, PromptStyle, encode_prompt
 from glmocr_utils.records import Alternative, OcrResult, PageImage, TokenProb
 from glmocr_utils.token_text import decode_ids, encode_text, special_token_ids, token_texts
 
 SCORE_POSITIONS_AT_ONCE = 256  # float32 logits of so many positions are in memory together
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedPage:
+    """A page as the model takes it.
+
+    Attributes:
+        inputs: of this page alone, on the CPU.
+    """
+
+    page: PageImage
+    inputs: BatchFeature
+
+
+class PageReader:
+    """Reads pages that come and go, several at a time.
+
+    The text of a page does not depend on the pages that are read with it (exactly so in float32; in
+    half precision rounding may turn a near tie).
+
+    Args:
+        prompt: what the model is asked, such as `Text Recognition:` or `Table Recognition:`.
+        style: `default` or `nothink`; None takes the one that the model was trained with.
+        top_k: alternatives recorded for each token.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        *,
+        prompt: str = TEXT_RECOGNITION,
+        style: PromptStyle | None = None,
+        top_k: int = 5,
+    ) -> None:
+        self.model = model
+        self._prompt = prompt
+        self._style = style or model.prompt_style
+        self._special = special_token_ids(model.processor.tokenizer)
+        self._decoder = PageDecoder(model.model, top_k)
+        self._under_way: dict[Hashable, PreparedPage] = {}
+
+    def __len__(self) -> int:
+        """How many pages are under way."""
+        return len(self._under_way)
+
+    def prepare(self, page: PageImage) -> PreparedPage:
+        """What can be done before the model is free; threads may do it."""
+        inputs = encode_prompt(self.model.processor, [page.image], self._prompt, self._style)
+        return PreparedPage(page, inputs)
+
+    def enter(self, key: Hashable, page: PreparedPage, max_tokens: int) -> None:
+        """Begin a page, which gets at most `max_tokens` new tokens and comes out under `key`."""
+        self._decoder.enter(key, page.inputs, max_tokens)
+        self._under_way[key] = page
+
+    def step(self) -> list[tuple[Hashable, OcrResult]]:
+        """Write a token of every page that is under way. Returns those that have ended."""
+        ended = self._decoder.step()
+        return [(key, self._result(self._under_way.pop(key), output)) for key, output in ended]
+
+    def remove(self, key: Hashable) -> None:
+        """Take a page out before it has ended."""
+        self._decoder.remove(key)
+        del self._under_way[key]
+
+    def _result(self, prepared: PreparedPage, output: DecodedPage) -> OcrResult:
+        model, page = self.model, prepared.page
+        tokens = without_thought(_tokens(model.processor.tokenizer, output, self._special))
+        return OcrResult(
+            page=page.page,
+            text="".join(token.text for token in tokens),
+            tokens=tokens,
+            finish_reason=output.finish_reason,
+            prompt=self._prompt,
+            model_id=model.model_id,
+            revision=model.revision,
+            adapter=model.adapter,
+            scale=page.scale,
+            seconds=output.seconds,
+            num_image_tokens=int(prepared.inputs["mm_token_type_ids"].sum()),
+        )
 
 
 def read_pages(
@@ -29,47 +111,35 @@ def read_pages(
     batch_size: int = 1,
     top_k: int = 5,
 ) -> Iterator[OcrResult]:
-    """Read pages in their order, `batch_size` in one pass, taking in only as many at a time.
+    """Read pages, `batch_size` at a time, and give them in their order.
 
-    The text of a page does not depend on the pages that it is read with (exactly so in float32;
-    in half precision rounding may turn a near tie).
+    Whenever a page has ended, the next one takes its place; as many again are prepared ahead.
 
     Args:
-        prompt: what the model is asked, such as `Text Recognition:` or `Table Recognition:`.
-        style: `default` or `nothink`; None takes the one that the model was trained with.
         max_tokens: new tokens a page, at most.
-        batch_size: pages in a pass.
-        top_k: alternatives recorded for each token.
+        batch_size: pages that are under way together.
+        prompt, style, top_k: as in `PageReader`.
 
     Raises:
         ValueError: an option is out of its range.
     """
     check_at_least_one(max_tokens=max_tokens, batch_size=batch_size, top_k=top_k)
-    special = special_token_ids(model.processor.tokenizer)
-    style = style or model.prompt_style
-    remaining = _checked_scale(model, pages)
-    while batch := list(islice(remaining, batch_size)):
-        start = time.perf_counter()
-        inputs = encode_prompt(model.processor, [page.image for page in batch], prompt, style)
-        image_tokens = _image_tokens(model, inputs["image_grid_thw"])
-        decoded = decode(model.model, inputs.to(model.device), max_tokens=max_tokens, top_k=top_k)
-        seconds = (time.perf_counter() - start) / len(batch)
-        for page, output, num_image_tokens in zip(batch, decoded, image_tokens, strict=True):
-            tokens = _tokens(model.processor.tokenizer, output, leave_out=special)
-            tokens = without_thought(tokens)
-            yield OcrResult(
-                page=page.page,
-                text="".join(token.text for token in tokens),
-                tokens=tokens,
-                finish_reason=output.finish_reason,
-                prompt=prompt,
-                model_id=model.model_id,
-                revision=model.revision,
-                adapter=model.adapter,
-                scale=page.scale,
-                seconds=seconds,
-                num_image_tokens=num_image_tokens,
-            )
+    reader = PageReader(model, prompt=prompt, style=style, top_k=top_k)
+    check_scale = ScaleCheck(model)
+    done: dict[int, OcrResult] = {}
+    entered = given = 0
+    with Prefetch(map(reader.prepare, pages), batch_size) as prepared:
+        while True:
+            while len(reader) < batch_size and (page := prepared.take(wait=not reader)) is not None:
+                check_scale(page.page)
+                reader.enter(entered, page, max_tokens)
+                entered += 1
+            if not reader and prepared.ended:
+                return
+            done.update(reader.step())
+            while given in done:
+                yield done.pop(given)
+                given += 1
 
 
 def check_at_least_one(**options: int) -> None:
@@ -129,7 +199,7 @@ def score_tokens(
     chosen, top_ids, top_logprobs = (
         torch.cat(parts).cpu().numpy() for parts in zip(*scored, strict=True)
     )
-    output = DecodedPage(target[0].cpu().numpy(), chosen, top_ids, top_logprobs, "stop")
+    output = DecodedPage(target[0].cpu().numpy(), chosen, top_ids, top_logprobs, "stop", 0.0)
     return _tokens(model.processor.tokenizer, output)
 
 
@@ -173,12 +243,16 @@ def without_thought(tokens: tuple[TokenProb, ...]) -> tuple[TokenProb, ...]:
     return tokens
 
 
-def _checked_scale(model: LoadedModel, pages: Iterable[PageImage]) -> Iterator[PageImage]:
-    """The pages; the first at another scale than the model was trained at is warned about."""
-    trained = None if model.trained_for is None else model.trained_for.scale
-    for page in pages:
+class ScaleCheck:
+    """Warns once of a page at another scale than the one that a model was trained at."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._trained = None if model.trained_for is None else model.trained_for.scale
+
+    def __call__(self, page: PageImage) -> None:
         # an image file has no points, so nothing is known of its scale
         is_pdf = page.page.document_path.lower().endswith(".pdf")
+        trained = self._trained
         if is_pdf and trained is not None and not math.isclose(page.scale, trained, rel_tol=0.1):
             warnings.warn(
                 f"{page.page.document_path} page {page.page.page_number} has scale {page.scale:g}, "
@@ -186,14 +260,7 @@ def _checked_scale(model: LoadedModel, pages: Iterable[PageImage]) -> Iterator[P
                 f"scale={trained:g}",
                 stacklevel=3,
             )
-            trained = None
-        yield page
-
-
-def _image_tokens(model: LoadedModel, image_grid_thw: torch.Tensor) -> list[int]:
-    """Image tokens of each page: patches, merged two by two."""
-    merge = model.processor.image_processor.merge_size
-    return (image_grid_thw.prod(dim=-1) // merge**2).tolist()
+            self._trained = None
 
 
 def _tokens(

@@ -98,7 +98,7 @@ def load_results(path: str | Path) -> list[OcrResult]:
 
 
 class PageImages(Mapping[PageRef, PageImage]):
-    """The images of pages that were read, rendered again when they are asked for.
+    """The images of pages as they were read, rendered (and turned) again when asked for.
 
     One image is kept. Pages asked for in order are rendered in one go, which ends with the last
     page of their document; a page whose document is gone has no image (`get` gives None).
@@ -110,6 +110,7 @@ class PageImages(Mapping[PageRef, PageImage]):
 
     def __init__(self, results: Sequence[OcrResult], password: str | None = None) -> None:
         self._scales = {result.page: result.scale for result in results}
+        self._angles = {result.page: result.angle for result in results}
         self._last_index: dict[str, int] = {}
         for page in self._scales:
             so_far = self._last_index.get(page.document_path, 0)
@@ -132,7 +133,7 @@ class PageImages(Mapping[PageRef, PageImage]):
             image = next(self._coming, None)
             if not isinstance(image, PageImage) or image.page != page:
                 raise KeyError(page)
-            self._last = image
+            self._last = image.turned(self._angles[page])
             if page.page_index == self._last_index[page.document_path]:
                 self._coming.close()
         return self._last

@@ -23,7 +23,7 @@ OPTIONS = (
     PAGES,
     PASSWORD,
     Option("max_tokens", 2048, "new tokens per page, at most", int),
-    Option("batch_size", 1, "pages in one pass", int),
+    Option("batch_size", 1, "pages read together", int),
     Option("show_tokens", False, "print the number of generated tokens"),
     Option("show_probs", False, "print token probabilities and the 50 lowest"),
     Option("export", None, "with the places of words: hocr, alto, pdf; several with commas"),

@@ -1,35 +1,40 @@
-"""The engine `local`: one model in this process, pages of like size in one pass."""
+"""The engine `local`: one model in this process."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 
-from glmocr_utils.mass_infer.batches import BatchReader, Failure
-from glmocr_utils.mass_infer.task import PageTask
+from glmocr_utils.mass_infer.in_flight import Failure, InFlightReader, Work
+from glmocr_utils.mass_infer.task import PageTask, Reading
+from glmocr_utils.prefetch import Prefetch
 
-PAGES_TO_CHOOSE_FROM = 16  # wait in memory, so that a pass is of pages of like size
+PAGES_AHEAD = 8  # rendered and prepared while the model is busy
 
 
-def read_local(reader: BatchReader, tasks: Iterable[PageTask]) -> Iterator[PageTask]:
-    """Read tasks to their end; each comes as soon as it is done, not in order."""
-    tasks = iter(tasks)
-    waiting: list[PageTask] = []
-    while True:
-        while len(waiting) < PAGES_TO_CHOOSE_FROM and (task := next(tasks, None)) is not None:
-            if task.row is not None:  # blank
-                yield task
+def read_local(reader: InFlightReader, tasks: Iterable[PageTask]) -> Iterator[PageTask]:
+    """Read tasks to their end; each comes as soon as it is done, not in order.
+
+    Tasks are taken and prepared in a thread; the next pass of a page comes before new pages.
+    """
+    unfinished: deque[PageTask] = deque()
+
+    def prepared(task: PageTask) -> Work:
+        return reader.prepare(task, task.request)
+
+    with Prefetch(map(prepared, tasks), PAGES_AHEAD) as ahead:
+
+        def take(wait: bool) -> Work | None:
+            return prepared(unfinished.popleft()) if unfinished else ahead.take(wait)
+
+        for task, reading in reader.read(take):
+            if reading is not None:
+                advance(task, reading)
+            if task.row is None:
+                unfinished.append(task)
             else:
-                waiting.append(task)
-        if not waiting:
-            return
-        chosen = [waiting[i] for i in reader.choose([task.request for task in waiting])]
-        readings = reader.read([task.request for task in chosen])
-        for task, reading in zip(chosen, readings, strict=True):
-            advance(task, reading)
-            if task.row is not None:
                 yield task
-        waiting = [task for task in waiting if task.row is None]
 
 
-def advance(task: PageTask, reading: object) -> None:
+def advance(task: PageTask, reading: Reading | Failure) -> None:
     """Give a task what came of its request."""
     if isinstance(reading, Failure):
         task.fail(reading.reason)

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from glmocr_utils.mass_infer.task import Limits
 from glmocr_utils.model import DEFAULT_MODEL
 from glmocr_utils.ocr import check_at_least_one
-from glmocr_utils.prompt import TEXT_RECOGNITION
+from glmocr_utils.prompt import TEXT_RECOGNITION, PromptStyle
 from glmocr_utils.records.page_row import PageStatus
 from glmocr_utils.render import RenderOptions
 
@@ -30,11 +30,13 @@ class InferOptions:
         ray_address: `ray`: of a cluster, or `auto`; None starts Ray on this machine.
         num_actors: `ray`: models at work; None is one a GPU, or one where there is none.
         prompt: the task.
+        prompt_style: `default` or `nothink`; None is the one that the model was trained with, which
+            a server does not tell: there it is `default`.
         scale: pixels per PDF point.
         password: opens encrypted PDFs.
         max_tokens: new tokens a page, at most.
         retry_max_tokens: for one more try of a page that met that limit.
-        batch_size: pages in a pass, or `auto`: what free memory holds.
+        batch_size: pages read together, or `auto`: what free memory holds.
         retry: statuses of an earlier run whose pages are read again; with commas, or a list.
         calibration: `calibration.json` of notebook 03, for expected errors.
         max_failure_rate: the run stops when more of its pages fail, loops included.
@@ -55,6 +57,7 @@ class InferOptions:
     ray_address: str | None = None
     num_actors: int | None = None
     prompt: str = TEXT_RECOGNITION
+    prompt_style: PromptStyle | None = None
     scale: float = 2.0
     password: str | None = None
     max_tokens: int = 2048
@@ -78,6 +81,9 @@ class InferOptions:
                 "engine='server' needs base_url, such as http://localhost:8000/v1; the README "
                 "has the commands that start a server"
             )
+        styles = get_args(PromptStyle)
+        if self.prompt_style not in (None, *styles):
+            raise ValueError(f"prompt_style is {' or '.join(styles)}, got {self.prompt_style!r}")
         unknown = sorted(self.statuses_to_retry() - set(RETRYABLE))
         if unknown:
             raise ValueError(

@@ -5,44 +5,70 @@ a page that was under way whenever an actor was lost is tried alone, and given u
 """
 
 import os
+import queue
+import threading
+import time
+import traceback
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import torch
 
-from glmocr_utils.mass_infer.batches import BatchReader, Failure
-from glmocr_utils.mass_infer.local import PAGES_TO_CHOOSE_FROM, advance
+from glmocr_utils.mass_infer.in_flight import (
+    MAX_AUTO_PAGES_CPU,
+    MAX_AUTO_PAGES_GPU,
+    Failure,
+    InFlightReader,
+    Work,
+)
+from glmocr_utils.mass_infer.local import advance
 from glmocr_utils.mass_infer.task import PageTask, Reading, Request
 from glmocr_utils.model import load_model
 
 MAX_LOSSES = 3  # of actors, with the same page under way
-CALLS_AHEAD = 2  # for each actor, so that none waits for this process
+PAUSE_S = 1.0  # before a lost actor is asked again whether it is there
+CALLS_AHEAD = 2  # of what an actor reads together, so that it never waits for this process
 
 
 class PageActor:
-    """A model in a process of its own."""
+    """A model in a process of its own, which many calls share.
+
+    Ray runs the calls in threads: each prepares its page and waits until it has been read.
+    """
 
     def __init__(
-        self, load: Mapping[str, object], prompt: str, batch_size: int | str, num_threads: int
+        self, load: Mapping[str, object], reader: tuple[object, ...], num_threads: int
     ) -> None:
         torch.set_num_threads(num_threads)
-        self._reader = BatchReader(load_model(**load), prompt, batch_size)
+        self._reader = InFlightReader(load_model(**load), *reader)
+        self._waiting: queue.SimpleQueue[Work] = queue.SimpleQueue()
+        threading.Thread(target=self._serve, name="reader", daemon=True).start()
 
-    def read(self, requests: list[Request]) -> list[Reading | Failure]:
-        """Read all of them, in as many passes as memory asks for."""
-        readings: dict[int, Reading | Failure] = {}
-        left = list(range(len(requests)))
-        while left:
-            places = self._reader.choose([requests[i] for i in left])
-            chosen = [left[place] for place in places]
-            readings |= zip(chosen, self._reader.read([requests[i] for i in chosen]), strict=True)
-            left = [i for i in left if i not in readings]
-        return [readings[i] for i in range(len(requests))]
+    def read(self, request: Request) -> Reading | Failure:
+        """Read a page."""
+        reading: Future[Reading | Failure] = Future()
+        self._waiting.put(self._reader.prepare(reading, request))
+        return reading.result()
 
     def process_id(self) -> int:
         """For tests, which end it."""
         return os.getpid()
+
+    def _serve(self) -> None:
+        try:
+            for reading, read in self._reader.read(self._take):
+                reading.set_result(read)
+        finally:  # it serves for ever, so something is wrong: Ray starts another
+            traceback.print_exc()
+            os._exit(1)
+
+    def _take(self, wait: bool) -> Work | None:
+        try:
+            return self._waiting.get(wait)
+        except queue.Empty:
+            return None
 
 
 @dataclass(slots=True)
@@ -51,18 +77,17 @@ class RayPool:
 
     Attributes:
         load: the arguments of `load_model`.
-        prompt: the task.
-        batch_size: as in `BatchReader`.
+        reader: the arguments of `InFlightReader` after the model.
         num_actors: None is one a GPU of the cluster, or one where there is none.
         address: of a cluster, or `auto`; None starts Ray on this machine.
     """
 
     load: Mapping[str, object]
-    prompt: str
-    batch_size: int | str = "auto"
+    reader: tuple[object, ...]
     num_actors: int | None = None
     address: str | None = None
     actors: list = field(default_factory=list, init=False)
+    _calls: int = field(default=0, init=False)  # under way on an actor, at most
 
     def read(self, tasks: Iterable[PageTask]) -> Iterator[PageTask]:
         """Read tasks to their end; each comes as soon as it is done.
@@ -96,56 +121,80 @@ class RayPool:
         num_gpus = int(resources.get("GPU", 0))
         count = self.num_actors or max(1, num_gpus)
         cores = max(1, int(resources.get("CPU", 1)) // count)
+        together = MAX_AUTO_PAGES_GPU if num_gpus else MAX_AUTO_PAGES_CPU
+        self._calls = CALLS_AHEAD * together
         actor = ray.remote(
             num_gpus=num_gpus / count if num_gpus else 0,
             num_cpus=0 if num_gpus else cores,
             max_restarts=-1,
+            max_concurrency=self._calls + 1,  # and `process_id`
         )(PageActor)
-        options = (dict(self.load), self.prompt, self.batch_size, cores)
+        options = (dict(self.load), self.reader, cores)
         self.actors = [actor.remote(*options) for _ in range(count)]
         ray.get([actor.process_id.remote() for actor in self.actors])
 
     def _read(self, ray, tasks: Iterator[PageTask]) -> Iterator[PageTask]:
-        size = PAGES_TO_CHOOSE_FROM if self.batch_size == "auto" else self.batch_size
-        ready: deque[PageTask] = deque()
-        alone: deque[PageTask] = deque()  # were under way on an actor that was lost
+        unfinished: deque[PageTask] = deque()  # want another pass
+        suspects: deque[PageTask] = deque()  # were under way on an actor that was lost
         losses: Counter[PageTask] = Counter()
-        under_way: dict = {}  # Ray's reference → (actor, tasks)
-        free = deque(self.actors * CALLS_AHEAD)
+        under_way: dict = {}  # Ray's reference → (actor, task)
+        starting: dict = {}  # Ray's reference → an actor that was lost
+        loads = dict.fromkeys(self.actors, 0)
+        ended = False
         while True:
-            while free:
-                while len(ready) < size and (task := next(tasks, None)) is not None:
-                    if task.row is not None:  # blank
-                        yield task
-                    else:
-                        ready.append(task)
-                source, count = (alone, 1) if alone else (ready, min(size, len(ready)))
-                if not source:
+            while idle := [actor for actor in loads if actor not in starting.values()]:
+                actor = min(idle, key=loads.get)
+                if suspects:
+                    if loads[actor]:
+                        break
+                    task = suspects.popleft()
+                elif loads[actor] == self._calls:
                     break
-                group = [source.popleft() for _ in range(count)]
-                actor = free.popleft()
-                under_way[actor.read.remote([task.request for task in group])] = (actor, group)
-            if not under_way:
+                elif unfinished:
+                    task = unfinished.popleft()
+                elif ended or (task := next(tasks, None)) is None:
+                    ended = True
+                    break
+                elif task.row is not None:  # blank
+                    yield task
+                    continue
+                under_way[actor.read.remote(task.request)] = (actor, task)
+                loads[actor] += 1
+            if ended and not (under_way or suspects or unfinished):
                 return
-            [reference], _ = ray.wait(list(under_way), num_returns=1)
-            actor, group = under_way.pop(reference)
-            free.append(actor)
+            [reference], _ = ray.wait([*under_way, *starting], num_returns=1)
+            if reference in starting:
+                actor = starting.pop(reference)
+                if not _succeeded(ray, reference):
+                    time.sleep(PAUSE_S)
+                    starting[actor.process_id.remote()] = actor
+                continue
+            actor, task = under_way.pop(reference)
+            loads[actor] -= 1
             try:
-                readings = ray.get(reference)
-            except ray.exceptions.RayActorError:  # Ray starts it anew
-                losses.update(group)
-                for task in group:
-                    if losses[task] == MAX_LOSSES:
-                        task.fail(
-                            f"ended the model's process {MAX_LOSSES} times; lower scale, or leave "
-                            "it out"
-                        )
-                alone += [task for task in group if task.row is None]
+                advance(task, ray.get(reference))
+            except ray.exceptions.RayActorError:  # Ray starts it anew, which takes a while
+                if actor not in starting.values():
+                    starting[actor.process_id.remote()] = actor
+                losses[task] += 1
+                if losses[task] < MAX_LOSSES:
+                    suspects.append(task)
+                    continue
+                task.fail(
+                    f"ended the model's process {MAX_LOSSES} times; lower scale, or leave it out"
+                )
+            if task.row is None:
+                unfinished.append(task)
             else:
-                for task, reading in zip(group, readings, strict=True):
-                    advance(task, reading)
-                ready += [task for task in group if task.row is None]
-            yield from (task for task in group if task.row is not None)
+                yield task
+
+
+def _succeeded(ray, reference) -> bool:
+    try:
+        ray.get(reference)
+    except ray.exceptions.RayActorError:
+        return False
+    return True
 
 
 def _import_ray():

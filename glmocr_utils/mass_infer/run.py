@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 
 from glmocr_utils.confidence import Calibration, expected_errors, load_calibration
-from glmocr_utils.mass_infer.batches import BatchReader
+from glmocr_utils.mass_infer.in_flight import InFlightReader
 from glmocr_utils.mass_infer.local import read_local
 from glmocr_utils.mass_infer.options import InferOptions
 from glmocr_utils.mass_infer.ray_pool import RayPool
 from glmocr_utils.mass_infer.run_folder import RunFolder
 from glmocr_utils.mass_infer.server import Server, ServerUnavailable
-from glmocr_utils.mass_infer.task import PageTask
+from glmocr_utils.mass_infer.task import PageTask, Settled
 from glmocr_utils.model import (
     LoadedModel,
     find_revision,
@@ -40,6 +40,8 @@ CHECKPOINT_PIXELS = 4_816_896  # the budget of GLM-OCR's own checkpoint, for a s
 PINNED_PACKAGES = ("torch", "transformers")
 FAILURES = ("failed", "looped")  # of the reading; a damaged document says nothing about it
 MIN_PAGES_TO_JUDGE = 20
+
+Read = Callable[[Iterable[PageTask | Settled]], Iterator[PageTask | Settled]]  # how an engine reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +136,17 @@ def infer(
             )
         )
         run = _Run(options, folder, plan, calibration, settings, watch)
-        read: Callable[[Iterable[PageTask]], Iterable[PageTask]] = iter
+        read: Read = iter
         if run.missing:
             read, max_pixels = _engine(options, settings, model)
             render_options = replace(render_options, max_pixels=max_pixels)
         stopped = None
-        with closing(render_and_check(run.missing_pages(), render_options)) as pages:
+        with (
+            closing(render_and_check(run.missing_pages(), render_options)) as pages,
+            closing(read(run.tasks(pages))) as tasks,
+        ):
             try:
-                stopped = run.collect(read(run.tasks(pages)))
+                stopped = run.collect(tasks)
             except KeyboardInterrupt:
                 stopped = "interrupted; the next start goes on where this one was"
             except ServerUnavailable as error:
@@ -167,6 +172,7 @@ def run_settings(options: InferOptions) -> dict[str, object]:
         "weights_sha256": weights_sha256(model_id),
         "adapter_sha256": adapter and weights_sha256(adapter),
         "prompt": options.prompt,
+        "prompt_style": options.prompt_style,
         "scale": options.scale,
         "max_tokens": options.max_tokens,
         "retry_max_tokens": options.retry_max_tokens,
@@ -177,10 +183,16 @@ def run_settings(options: InferOptions) -> dict[str, object]:
 
 def _engine(
     options: InferOptions, settings: dict[str, object], model: LoadedModel | None
-) -> tuple[Callable[[Iterable[PageTask]], Iterable[PageTask]], int]:
+) -> tuple[Read, int]:
     """How tasks are read, and the pixel budget of a page."""
     if options.engine == "server":
-        server = Server(options.base_url, options.model_id, options.prompt, options.concurrency)
+        server = Server(
+            options.base_url,
+            options.model_id,
+            options.prompt,
+            options.concurrency,
+            options.prompt_style,
+        )
         return server.read, CHECKPOINT_PIXELS
     load = {
         "model_id": settings["model_id"],
@@ -192,11 +204,14 @@ def _engine(
     if options.engine == "ray":
         processor = load_processor(options.model_id, options.adapter)
         pool = RayPool(
-            load, options.prompt, options.batch_size, options.num_actors, options.ray_address
+            load,
+            (options.prompt, options.prompt_style, options.batch_size),
+            options.num_actors,
+            options.ray_address,
         )
         return pool.read, max_page_pixels(processor)
     model = model or load_model(**load)
-    reader = BatchReader(model, options.prompt, options.batch_size)
+    reader = InFlightReader(model, options.prompt, options.prompt_style, options.batch_size)
     return partial(read_local, reader), max_page_pixels(model.processor)
 
 
@@ -243,21 +258,21 @@ class _Run:
         for document, page_index in self.missing:
             yield PageRef(str(document.path), document.sha256, page_index)
 
-    def tasks(self, pages: Iterable[CheckedPage | FailedPage]) -> Iterator[PageTask]:
-        """A task for each page; what could not be rendered goes to the ledger at once."""
+    def tasks(self, pages: Iterable[CheckedPage | FailedPage]) -> Iterator[PageTask | Settled]:
+        """A task for each page, those that could not be rendered among them."""
         for failed in self._unopened:
             row = _document_row(failed)
             if row.key not in self._folder.done:
-                self._add(row)
+                yield Settled(row)
         limits = self._options.limits()
         for (document, _), page in zip(self.missing, pages, strict=True):
             if isinstance(page, FailedPage):
                 values = {"document_sha256": document.sha256, "num_pages": document.num_pages}
-                self._add(replace(_document_row(page), **values))
-                continue
-            yield PageTask(page, document.num_pages, limits)
+                yield Settled(replace(_document_row(page), **values))
+            else:
+                yield PageTask(page, document.num_pages, limits)
 
-    def collect(self, tasks: Iterable[PageTask]) -> str | None:
+    def collect(self, tasks: Iterable[PageTask | Settled]) -> str | None:
         """Take in what is done. Returns why the run ends early, or None."""
         self._begun = time.monotonic()  # the model is loaded
         self._tell(None)

@@ -26,6 +26,7 @@ from glmocr_utils.endpoint import (
     reason_of,
 )
 from glmocr_utils.mass_infer.task import PageTask, Reading, Request
+from glmocr_utils.prompt import PromptStyle
 from glmocr_utils.records import PageImage
 
 TIMEOUT_S = 600.0  # for one page; a busy server lets it wait
@@ -47,12 +48,14 @@ class Server:
         model: its name for the model.
         prompt: the task.
         concurrency: requests under way at a time.
+        prompt_style: `nothink` asks the server to render its chat template so.
     """
 
     base_url: str
     model: str
     prompt: str
     concurrency: int = 16
+    prompt_style: PromptStyle | None = None
     _gives_logprobs: bool = field(default=True, init=False)
     _client: openai.OpenAI = field(init=False, repr=False)
     _stopped: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
@@ -128,6 +131,8 @@ class Server:
             "max_tokens": request.max_tokens,
             "temperature": 0,
         }
+        if self.prompt_style == "nothink":  # the field's name in vLLM and in SGLang
+            asked["extra_body"] = {"chat_template_kwargs": {"enable_thinking": False}}
         if self._gives_logprobs:
             try:
                 response = self._client.chat.completions.create(**asked, logprobs=True)

@@ -20,11 +20,6 @@ PROBE_TOKENS = 48  # enough to tell reading from guessing
 DOUBTFUL_PROB = 0.7  # a page read with less on average may stand on its head
 CLEARLY_SURER = 0.1  # by so much in mean probability is the other way up the right one
 LOOP_SCALES = (0.75, 1.25)  # other resolutions for a page that looped, as shares of its own
-TURNS = {
-    90: Image.Transpose.ROTATE_270,  # Pillow turns counter-clockwise
-    180: Image.Transpose.ROTATE_180,
-    270: Image.Transpose.ROTATE_90,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +80,14 @@ class Reading:
     def mean_prob(self) -> float | None:
         """Mean probability of the tokens; None without tokens or probabilities."""
         return float(np.exp(self.logprobs).mean()) if self.logprobs else None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A page or document that is not to be read; `row` says what became of it."""
+
+    row: PageRow
+    request: None = None
 
 
 class PageTask:
@@ -232,8 +235,9 @@ def _is_doubtful(reading: Reading) -> bool:
 
 def _changed(page: PageImage, angle: int, factor: float) -> PageImage:
     """The page turned clockwise by `angle` and with `factor` times its width and height."""
-    image = page.image.transpose(TURNS[angle]) if angle else page.image
-    if factor != 1:
-        size = [max(1, round(side * factor)) for side in image.size]
-        image = image.resize(size, Image.Resampling.LANCZOS)
-    return page if image is page.image else PageImage(page.page, image, page.scale * factor)
+    page = page.turned(angle)
+    if factor == 1:
+        return page
+    size = [max(1, round(side * factor)) for side in page.image.size]
+    image = page.image.resize(size, Image.Resampling.LANCZOS)
+    return PageImage(page.page, image, page.scale * factor)

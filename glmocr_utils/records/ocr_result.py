@@ -4,7 +4,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -83,8 +83,9 @@ class OcrResult:
         revision: commit of the model on the hub, None for a folder.
         adapter: folder or hub id of the adapter, None without one.
         scale: pixels per point of the page image.
-        seconds: wall-clock time of the pass that read this page, divided by the pages in it.
+        seconds: wall-clock time; a step for several pages counts for each in equal parts.
         num_image_tokens: length of the image in the prompt, in tokens.
+        angle: degrees clockwise by which the page was turned to be read: 0, 90, 180 or 270.
     """
 
     page: PageRef
@@ -97,7 +98,8 @@ class OcrResult:
     adapter: str | None
     scale: float
     seconds: float
-    num_image_tokens: int = field(default=0)
+    num_image_tokens: int = 0
+    angle: int = 0
 
     def __post_init__(self) -> None:
         check_one_of("finish_reason", self.finish_reason, FinishReason)
@@ -123,6 +125,7 @@ def to_json(result: OcrResult) -> str:
         "scale": result.scale,
         "seconds": round(result.seconds, 6),
         "num_image_tokens": result.num_image_tokens,
+        "angle": result.angle,
         "tokens": [
             {
                 "token_id": token.token_id,

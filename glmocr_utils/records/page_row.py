@@ -203,6 +203,7 @@ def to_result(row: PageRow, run: dict[str, object]) -> OcrResult | None:
         scale=row.scale,
         seconds=row.seconds,
         num_image_tokens=row.num_image_tokens,
+        angle=row.angle,
     )
 
 

@@ -1,7 +1,7 @@
 """Pages: which one, its image, and why one could not be read."""
 
 import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from PIL import Image
@@ -46,6 +46,14 @@ class PageRef:
         return cls(*(record.pop(field.name) for field in fields(cls)))
 
 
+# Clockwise angle → Pillow's name for it; Pillow turns the other way round.
+TURNS = {
+    90: Image.Transpose.ROTATE_270,
+    180: Image.Transpose.ROTATE_180,
+    270: Image.Transpose.ROTATE_90,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class PageImage:
     """A rendered page.
@@ -75,6 +83,12 @@ class PageImage:
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", quality=quality)
         return buffer.getvalue()
+
+    def turned(self, angle: int) -> "PageImage":
+        """The page turned clockwise by 0, 90, 180 or 270 degrees."""
+        if angle == 0:
+            return self
+        return replace(self, image=self.image.transpose(TURNS[angle]))
 
     @property
     def width_px(self) -> int:

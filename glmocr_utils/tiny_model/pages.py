@@ -33,6 +33,8 @@ class Stage:
         batches: how many batches it lasts.
         lines: printed lines in a batch, about; so a batch holds many snippets or few sheets.
         only_see: train the vision tower alone, to tell which characters stand where.
+        name_characters: ask for these also when the whole model is trained.
+        misremembered: share of the characters written before that are wrong, at most.
         max_lines: of a snippet, which is a few lines with a narrow margin.
         sheets: share of batches that are whole sheets of paper.
         random_text: share of pages with meaningless characters.
@@ -45,6 +47,8 @@ class Stage:
     batches: int
     lines: int
     only_see: bool = False
+    name_characters: bool = True
+    misremembered: float = 0.0
     max_lines: int = 1
     sheets: float = 0.0
     random_text: float = 0.14

@@ -7,6 +7,7 @@ while training; batch number n of a recipe is always the same.
 import argparse
 import json
 import os
+import random
 import shutil
 from collections import defaultdict
 from collections.abc import Sequence
@@ -26,15 +27,19 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from glmocr_utils.tiny_model.architecture import build_model, build_processor
 from glmocr_utils.tiny_model.guidance import Teachers, guidance
+from glmocr_utils.tiny_model.history import misremember
 from glmocr_utils.tiny_model.pages import Stage, draw_batch
 from glmocr_utils.training_data import collate, encode_example
 
-# A model this small learns a few families well rather than many a little.
+# A model this small learns its letters in a few families rather than in many.
 FAMILIES = ("Liberation Serif", "Liberation Sans", "DejaVu Sans")
+MORE_FAMILIES = ("DejaVu Serif", "Carlito", "C059 (Century)", "P052 (Palatino)", "Linux Libertine")
 
 
-def _stage(batches: int, lines: int, **options: object) -> Stage:
-    return Stage(batches, lines, families=FAMILIES, font_px=(18, 26), **options)
+def _stage(
+    batches: int, lines: int, families: Sequence[str] = FAMILIES, **options: object
+) -> Stage:
+    return Stage(batches, lines, families=tuple(families), font_px=(18, 26), **options)
 
 
 # First letters, then reading order, then sheets of paper, some of them scanned.
@@ -46,6 +51,14 @@ RECIPE = (
     _stage(900, 18, max_lines=8, random_text=0.2),
     _stage(
         6400, 18, max_lines=10, sheets=0.5, degraded=0.3, max_strength=0.6, blank=0.06
+    ),
+)  # fmt: skip
+# Then, with a learning rate that starts anew: more of it, in more families, with a text behind it
+# that is as faulty as its own.
+PRACTICE = (
+    _stage(
+        6000, 18, (*FAMILIES, *MORE_FAMILIES), max_lines=10, sheets=0.5, degraded=0.4,
+        max_strength=0.7, blank=0.06, name_characters=False, misremembered=0.15,
     ),
 )  # fmt: skip
 REPEAT_EVERY = 5  # a batch in so many is of the stage before, so that nothing is unlearned
@@ -74,7 +87,10 @@ class CurriculumBatches(Dataset):
         batch = collate(examples, tokenizer.pad_token_id)
         image_token_id = tokenizer.convert_tokens_to_ids("<|image|>")
         taught = guidance(pages, examples, batch, image_token_id)
-        return {"batch": batch, "only_see": stage.only_see, **taught}
+        if stage.misremembered:
+            rng = random.Random(repr((self.seed, number, "history")))
+            batch = misremember(batch, rng, stage.misremembered)
+        return {"batch": batch, "stage": stage, **taught}
 
 
 class MuonAndAdamW(torch.optim.Optimizer):
@@ -135,16 +151,15 @@ class CurriculumTrainer(Trainer):
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, object], **_options: object
     ) -> torch.Tensor:
-        batch = inputs["batch"]
-        if inputs["only_see"]:
+        batch, stage = inputs["batch"], inputs["stage"]
+        losses = {}
+        if stage.only_see:
             model.model.visual(batch["pixel_values"], grid_thw=batch["image_grid_thw"])
-            losses = {"see": self.teachers.see_loss(inputs["characters"])}
         else:
-            losses = {
-                "read": model(**batch).loss,
-                "see": self.teachers.see_loss(inputs["characters"]),
-                "look": self.teachers.look_loss(batch, inputs["focus"]),
-            }
+            losses["read"] = model(**batch).loss
+            losses["look"] = self.teachers.look_loss(batch, inputs["focus"])
+        if stage.only_see or stage.name_characters:
+            losses["see"] = self.teachers.see_loss(inputs["characters"])
         for name, loss in losses.items():
             self._losses[name].append(loss.detach())
         return sum(losses.values())
@@ -160,14 +175,16 @@ def train(
     output_dir: Path,
     recipe: Sequence[Stage] = RECIPE,
     *,
+    start: Path | None = None,
     seed: int = 7,
     learning_rate: float = 1e-3,
     workers: int = 0,
     save_steps: int = 500,
 ) -> Path:
-    """Train from nothing, or from the last checkpoint in `output_dir`, and save in bfloat16.
+    """Train a recipe, or go on with it at the last checkpoint in `output_dir`; save in bfloat16.
 
     Args:
+        start: folder of the model to begin with; None for one with random weights.
         workers: processes that draw pages ahead.
         save_steps: batches between two checkpoints.
 
@@ -196,7 +213,7 @@ def train(
         seed=seed,
     )
     trainer = CurriculumTrainer(
-        model=build_model(processor, seed),
+        model=_read_weights(start) if start else build_model(processor, seed),
         args=arguments,
         train_dataset=batches,
         data_collator=lambda items: items[0],
@@ -213,6 +230,10 @@ def train(
     return output_dir
 
 
+def _read_weights(folder: Path) -> nn.Module:
+    return AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
+
+
 def _check_it_loads(folder: Path) -> None:
     AutoProcessor.from_pretrained(folder)
     AutoModelForImageTextToText.from_pretrained(folder)
@@ -225,10 +246,20 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     options = parser.parse_args()
+    beginner = options.output_dir / "beginner"
+    if not (beginner / "config.json").is_file():  # written at the end
+        train(
+            beginner,
+            seed=options.seed,
+            learning_rate=options.learning_rate,
+            workers=options.workers,
+        )
     folder = train(
         options.output_dir,
-        seed=options.seed,
-        learning_rate=options.learning_rate,
+        PRACTICE,
+        start=beginner,
+        seed=options.seed + 1,
+        learning_rate=options.learning_rate / 2,
         workers=options.workers,
     )
     print(f"The model is in {folder}.")

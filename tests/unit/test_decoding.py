@@ -1,20 +1,24 @@
-"""Greedy decoding in batches: the same as alone, with true probabilities, ended for a reason."""
+"""Greedy decoding in flight: the same as alone, with true probabilities, ended for a reason."""
 
 import numpy as np
 import pytest
 import torch
 from scripted_model import begun_with, chain, endless, scripted
+from transformers import BatchFeature
 
 from glmocr_utils.decoding import (
-    CHECK_EVERY_STEPS,
+    CHECK_EVERY_TOKENS,
     MAX_PERIOD_TOKENS,
     MIN_LOOP_TOKENS,
     MIN_REPEATS,
     DecodedPage,
-    ProbabilityRecorder,
-    decode,
+    PageDecoder,
     has_repeating_tail,
+    slot_cache,
 )
+from glmocr_utils.decoding import decoder as decoder_module
+from glmocr_utils.decoding import recorder as recorder_module
+from glmocr_utils.decoding.recorder import TOKENS_AT_ONCE, Recorder
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import score_tokens
 from glmocr_utils.prompt import encode_prompt
@@ -25,17 +29,30 @@ TOP_K = 3
 
 
 def read(model: LoadedModel, pages: list[PageImage], max_tokens: int) -> list[DecodedPage]:
-    inputs = encode_prompt(model.processor, [page.image for page in pages])
-    return decode(model.model, inputs, max_tokens=max_tokens, top_k=TOP_K)
+    """All pages at the same time."""
+    inputs = [encode_prompt(model.processor, [page.image]) for page in pages]
+    return decode(model, inputs, max_tokens)
 
 
 def read_on(
     model: LoadedModel, pages: list[PageImage], first_ids: list[int], max_tokens: int
 ) -> list[DecodedPage]:
     """Like `read`, when page i has already begun with `first_ids[i]`."""
-    inputs = encode_prompt(model.processor, [page.image for page in pages])
-    inputs = begun_with(inputs, first_ids)
-    return decode(model.model, inputs, max_tokens=max_tokens, top_k=TOP_K)
+    encoded = (encode_prompt(model.processor, [page.image]) for page in pages)
+    inputs = [begun_with(each, [first]) for each, first in zip(encoded, first_ids, strict=True)]
+    return decode(model, inputs, max_tokens)
+
+
+def decode(
+    model: LoadedModel, inputs: list[BatchFeature], max_tokens: int, top_k: int = TOP_K
+) -> list[DecodedPage]:
+    decoder = PageDecoder(model.model, top_k)
+    for number, each in enumerate(inputs):
+        decoder.enter(number, each, max_tokens)
+    ended = {}
+    while len(decoder):
+        ended.update(decoder.step())
+    return [ended[number] for number in range(len(inputs))]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +65,7 @@ def batch(endless_model: LoadedModel, page_images: list[PageImage]) -> list[Deco
     return read(endless_model, page_images, NUM_TOKENS)
 
 
-def test_a_padded_batch_reads_as_one_by_one(
+def test_pages_read_together_read_as_one_by_one(
     endless_model: LoadedModel, page_images: list[PageImage], batch: list[DecodedPage]
 ) -> None:
     for page, together in zip(page_images, batch, strict=True):
@@ -75,7 +92,7 @@ def test_probabilities_are_a_softmax_over_the_whole_vocabulary(
 ) -> None:
     vocabulary = endless_model.model.config.text_config.vocab_size
     inputs = encode_prompt(endless_model.processor, [page_images[0].image])
-    [page] = decode(endless_model.model, inputs, max_tokens=4, top_k=vocabulary)
+    [page] = decode(endless_model, [inputs], max_tokens=4, top_k=vocabulary)
     np.testing.assert_allclose(np.exp(page.top_logprobs).sum(axis=1), 1, atol=1e-4)
 
 
@@ -91,41 +108,118 @@ def test_the_best_alternative_is_the_chosen_token(batch: list[DecodedPage]) -> N
 @pytest.mark.parametrize("vocabulary", [100, 59_392])
 def test_what_is_kept_of_a_step_does_not_grow_with_the_vocabulary(vocabulary: int) -> None:
     """The logits themselves would take 3.9 GB for 8 pages of 2,048 tokens."""
-    batch_size, steps, top_k = 2, 3, 5
-    recorder = ProbabilityRecorder(top_k)
-    for _ in range(steps):
-        recorder(torch.zeros(batch_size, 1), torch.randn(batch_size, vocabulary))
-    kept = [tensor for step in recorder._recorded for tensor in step]
-    numbers = batch_size * steps * (2 + 2 * top_k)
-    assert sum(tensor.numel() for tensor in kept) == numbers
-    # a view would keep all that it looks into; 8 bytes a number at most
-    assert sum(tensor.untyped_storage().nbytes() for tensor in kept) <= 8 * numbers
-
-
-def test_recording_changes_no_logits() -> None:
-    scores = torch.randn(2, 50)
-    before = scores.clone()
-    assert torch.equal(ProbabilityRecorder(3)(torch.zeros(2, 1), scores), before)
-    assert torch.equal(scores, before)
+    top_k = 5
+    recorder = Recorder(top_k)
+    recorder.append(torch.randn(vocabulary))
+    for step in range(1, 4):
+        recorder.write(torch.randn(1, vocabulary), [0], [step])
+    kept = sum(tensor.untyped_storage().nbytes() for tensor in recorder._all())
+    assert kept == TOKENS_AT_ONCE * (1 + top_k) * (8 + 4)
 
 
 def test_a_log_probability_that_rounding_lifts_above_0_is_0() -> None:
-    recorder = ProbabilityRecorder(1)
-    ids, logprobs = torch.tensor([5]), torch.tensor([1e-7])
-    recorder._recorded.append((ids, logprobs, ids[:, None], logprobs[:, None]))
-    recorded = recorder.steps(1)
-    assert recorded.chosen_logprobs.tolist() == [[0.0]]
-    assert recorded.top_logprobs.tolist() == [[[0.0]]]
+    recorder = Recorder(1)
+    for exponent in range(-12, 3):  # one of them is enough, whichever way a machine rounds
+        recorder.append(torch.tensor([100 + 10.0**exponent, 50.0, 49.0]))
+        _, logprobs, _, top_logprobs = recorder.take(recorder.num_pages - 1, 1)
+        assert -1e-5 < logprobs[0] <= 0 and top_logprobs[0, 0] <= 0
 
 
-def test_a_model_that_samples_is_refused(
+def test_pages_that_come_and_go_read_as_one_by_one(
+    endless_model: LoadedModel, page_images: list[PageImage]
+) -> None:
+    """Three places for pages with different limits; one page is taken out and put in again."""
+    limits = [3, 40, 7, 25, 1, 11, 30, 2]
+    pages = [page_images[number % len(page_images)] for number in range(len(limits))]
+    inputs = [encode_prompt(endless_model.processor, [page.image]) for page in pages]
+    decoder = PageDecoder(endless_model.model, TOP_K)
+    waiting, ended, most = list(range(len(limits))), {}, 0
+    while waiting or len(decoder):
+        while waiting and len(decoder) < 3:
+            number = waiting.pop(0)
+            decoder.enter(number, inputs[number], limits[number])
+        most = max(most, len(decoder))
+        for key, page in decoder.step():
+            assert key not in ended
+            ended[key] = page
+        if len(ended) == 4 and len(waiting) == 1 and 3 not in ended:
+            decoder.remove(3)
+            waiting.append(3)
+    assert most == 3
+    for number, limit in enumerate(limits):
+        [alone] = decode(endless_model, [inputs[number]], limit)
+        together = ended[number]
+        assert together.token_ids.tolist() == alone.token_ids.tolist()
+        assert len(together.token_ids) == limit and together.finish_reason == "length"
+        np.testing.assert_allclose(together.logprobs, alone.logprobs, atol=1e-4)
+
+
+def test_it_writes_what_generate_writes(
     bundled_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
-    model = scripted(bundled_model, {})  # all tokens are equally probable
-    model.model.generation_config.do_sample = True
-    torch.manual_seed(0)
-    with pytest.raises(RuntimeError, match="not the generated ones"):
-        read(model, page_images[:1], 8)
+    model = endless(bundled_model)
+    inputs = [encode_prompt(model.processor, [page.image]) for page in page_images]
+    for each, page in zip(inputs, decode(model, inputs, 60), strict=True):
+        written = model.model.generate(**each, max_new_tokens=60)[0, each["input_ids"].shape[1] :]
+        assert page.token_ids.tolist() == written.tolist()
+
+
+def test_room_that_grows_step_by_step_loses_nothing(
+    endless_model: LoadedModel,
+    page_images: list[PageImage],
+    batch: list[DecodedPage],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(slot_cache, "COLUMNS_AT_ONCE", 3)
+    monkeypatch.setattr(recorder_module, "TOKENS_AT_ONCE", 2)
+    for page, before in zip(read(endless_model, page_images, NUM_TOKENS), batch, strict=True):
+        assert page.token_ids.tolist() == before.token_ids.tolist()
+        np.testing.assert_allclose(page.top_logprobs, before.top_logprobs, atol=1e-4)
+
+
+def test_a_step_that_failed_can_be_made_again(
+    endless_model: LoadedModel, page_images: list[PageImage], batch: list[DecodedPage]
+) -> None:
+    decoder = PageDecoder(endless_model.model, TOP_K)
+    for number, page in enumerate(page_images):
+        inputs = encode_prompt(endless_model.processor, [page.image])
+        decoder.enter(number, inputs, NUM_TOKENS)
+    last_layer = endless_model.model.model.language_model.layers[-1]
+    fails = iter([False, True, False, True, True] + 100 * [False])
+
+    def no_memory(*_: object) -> None:
+        if next(fails):
+            raise torch.OutOfMemoryError
+
+    hook = last_layer.register_forward_pre_hook(no_memory)
+    ended = {}
+    while len(decoder):
+        try:
+            ended.update(decoder.step())
+        except torch.OutOfMemoryError:
+            continue
+    hook.remove()
+    for number, page in enumerate(batch):
+        assert ended[number].token_ids.tolist() == page.token_ids.tolist()
+
+
+def test_looking_less_often_changes_nothing(
+    stopping_model: LoadedModel,
+    page_images: list[PageImage],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a GPU what was written is looked at every few steps only."""
+
+    def outcomes() -> list[tuple]:
+        return [
+            (page.token_ids.tolist(), page.finish_reason)
+            for limit in (1, 2, 3, 10)
+            for page in read_on(stopping_model, page_images, [1, 11, 100], limit)
+        ]
+
+    often = outcomes()
+    monkeypatch.setattr(decoder_module, "STEPS_BETWEEN_LOOKS_CPU", 8)
+    assert outcomes() == often
 
 
 # Token ids below 256 are bytes; which ones does not matter here.
@@ -176,7 +270,7 @@ def test_a_loop_is_stopped_and_kept_while_another_page_goes_on(
     bundled_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
     turn_end = bundled_model.stop_token_ids[1]
-    num_others = MIN_LOOP_TOKENS + 2 * CHECK_EVERY_STEPS + 5
+    num_others = MIN_LOOP_TOKENS + 2 * CHECK_EVERY_TOKENS + 5
     # 230 is followed by 231, that by 230 again
     script = chain(230, 231, 230) | chain(*range(num_others + 1), turn_end)
     model = scripted(bundled_model, script)

@@ -22,6 +22,7 @@ FLOORS = {
     "synth": 1,
     "prompt": 1,
     "endpoint": 1,
+    "prefetch": 1,
     "model": 2,
     "decoding": 2,
     "token_text": 2,

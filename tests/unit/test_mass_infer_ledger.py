@@ -202,7 +202,7 @@ def test_a_document_has_its_file_with_its_last_page_also_after_a_kill(tmp_path):
 
 def test_what_a_run_read_can_be_reviewed_and_labelled(tmp_path):
     with RunFolder(tmp_path / "run", SETTINGS) as folder:
-        folder.add(a_row(1, text="two"))
+        folder.add(a_row(1, text="two", angle=90))
         folder.add(a_row(0, text="one", status="truncated"))
         folder.add(PageRow("b.pdf", SHA, 0, 1, "blank", text=""))
     results = load_results(tmp_path / "run")
@@ -210,4 +210,5 @@ def test_what_a_run_read_can_be_reviewed_and_labelled(tmp_path):
         ("one", "length"),
         ("two", "stop"),
     ]
+    assert [result.angle for result in results] == [0, 90]
     assert results[0].model_id == "m" and results[0].prompt == "Text Recognition:"

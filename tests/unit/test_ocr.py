@@ -1,6 +1,7 @@
 """Pages → text with token probabilities; and the probability of any text."""
 
 import math
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -79,7 +80,7 @@ def test_the_batch_size_does_not_change_what_is_read(
     assert without_times(together) == alone
 
 
-def test_only_a_batch_of_pages_is_taken_in_at_a_time(
+def test_pages_are_taken_in_as_they_are_needed(
     bundled_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
     taken = 0
@@ -90,13 +91,44 @@ def test_only_a_batch_of_pages_is_taken_in_at_a_time(
             taken += 1
             yield page_images[0]
 
-    results = read_pages(bundled_model, many_pages(), max_tokens=1, batch_size=2)
+    batch_size = 2
+    results = read_pages(bundled_model, many_pages(), max_tokens=1, batch_size=batch_size)
     assert taken == 0
-    seen = []
-    for _ in range(5):
+    for given in range(1, 6):
         next(results)
-        seen.append(taken)
-    assert seen == [2, 2, 4, 4, 6]
+        # read, or being read; prepared; and one in the hands of the thread that prepares
+        assert given <= taken <= given + 2 * batch_size + 1
+
+
+def test_no_page_is_taken_in_after_reading_was_given_up(
+    bundled_model: LoadedModel, page_images: list[PageImage]
+) -> None:
+    taken = []
+
+    def many_pages() -> Iterator[PageImage]:
+        while True:
+            taken.append(1)
+            yield page_images[0]
+
+    results = read_pages(bundled_model, many_pages(), max_tokens=1)
+    next(results)
+    results.close()
+    so_far = len(taken)
+    assert not any(thread.name == "prefetch" for thread in threading.enumerate())
+    assert len(taken) == so_far
+
+
+def test_what_pages_raise_is_raised_in_its_place(
+    bundled_model: LoadedModel, page_images: list[PageImage]
+) -> None:
+    def pages() -> Iterator[PageImage]:
+        yield page_images[0]
+        raise OSError("the disk is gone")
+
+    results = read_pages(bundled_model, pages(), max_tokens=1)
+    assert next(results).page == page_images[0].page
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(results)
 
 
 def test_no_pages_give_no_results(bundled_model: LoadedModel) -> None:

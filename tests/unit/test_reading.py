@@ -99,6 +99,15 @@ def test_page_images_are_those_that_were_read():
     assert PageImages([replace(results[0], page=gone)]).get(gone) is None
 
 
+@pytest.mark.parametrize("angle", [90, 180, 270])
+def test_a_page_that_was_turned_to_be_read_is_shown_turned(angle):
+    [page] = render_documents([SAMPLES / "letter.pdf"], RenderOptions(scale=1.0))
+    result = replace(page_of(), page=page.page, scale=1.0, angle=angle)
+    [shown] = PageImages([result]).values()
+    turned_back = shown.image.rotate(angle, expand=True)  # Pillow turns counter-clockwise
+    assert turned_back.tobytes() == page.image.tobytes()
+
+
 def test_results_are_loaded_from_a_file_or_a_folder(tmp_path):
     for number in (0, 1):
         write_results([page_of(("a", 0.5), index=number)], tmp_path / f"{number}.jsonl")

@@ -14,7 +14,13 @@ from PIL import Image
 from render_inputs import Page, endless_pdf, grey_page, write_grey_pdf, write_pdf
 
 from glmocr_utils.records import FailedPage, PageImage
-from glmocr_utils.render import RenderOptions, pool, render_document, render_documents
+from glmocr_utils.render import (
+    RenderOptions,
+    pool,
+    render_document,
+    render_documents,
+    worker_process,
+)
 
 
 @pytest.fixture
@@ -27,21 +33,23 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen
             super().__init__(*args, **kwargs)
             started.append(self)
 
-    monkeypatch.setattr(pool.subprocess, "Popen", RecordedPopen)
+    monkeypatch.setattr(worker_process.subprocess, "Popen", RecordedPopen)
     yield started
     assert all(process.returncode is not None for process in started)
 
 
 def kill_worker_on(monkeypatch: pytest.MonkeyPatch, page_index: int | None) -> None:
     """Let the worker that is asked for this page (None: to open a document) die at once."""
-    send = pool.Worker.send
+    send = worker_process.Worker.send
 
-    def send_and_kill(worker: pool.Worker, request: pool.Request, process: object) -> None:
+    def send_and_kill(
+        worker: worker_process.Worker, request: pool.Request, process: object
+    ) -> None:
         if request.page_index == page_index:
             process.kill()
         send(worker, request, process)
 
-    monkeypatch.setattr(pool.Worker, "send", send_and_kill)
+    monkeypatch.setattr(worker_process.Worker, "send", send_and_kill)
 
 
 def outline(page: PageImage | FailedPage) -> tuple[str, int | None, object]:
@@ -91,14 +99,16 @@ def test_pages_of_one_document_are_rendered_by_several_workers(
     tmp_path: Path, processes: list[subprocess.Popen], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pages_by_process: Counter[int] = Counter()
-    send = pool.Worker.send
+    send = worker_process.Worker.send
 
-    def counting_send(worker: pool.Worker, request: pool.Request, process: object) -> None:
+    def counting_send(
+        worker: worker_process.Worker, request: pool.Request, process: object
+    ) -> None:
         if request.page_index is not None:
             pages_by_process[process.pid] += 1
         send(worker, request, process)
 
-    monkeypatch.setattr(pool.Worker, "send", counting_send)
+    monkeypatch.setattr(worker_process.Worker, "send", counting_send)
     path = write_pdf(tmp_path / "a.pdf", *[grey_page(9, (600, 800))] * 40)
     assert len(list(render_documents([path], workers=2))) == 40
     assert len(processes) == 2
@@ -258,7 +268,7 @@ def test_a_worker_that_cannot_run_is_an_error_and_no_failed_pages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_grey_pdf(tmp_path / "a.pdf", [5])
-    monkeypatch.setattr(pool.sys, "executable", "/bin/false")
+    monkeypatch.setattr(worker_process.sys, "executable", "/bin/false")
     with pytest.raises(RuntimeError, match="a render worker could not run"):
         list(render_documents([path], workers=1))
 

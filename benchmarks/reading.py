@@ -1,0 +1,137 @@
+"""Reading on a CPU with the bundled model."""
+
+from collections.abc import Iterator
+from unittest import mock
+
+import torch
+
+from benchmarks.baselines import (
+    SCRIPT_BATCH_SIZE,
+    read_batches_with_probabilities,
+    read_single_pages,
+    render_with_pdfium,
+)
+from benchmarks.inputs import bundled_model, images_of, mixed_pages, small_pages
+from benchmarks.measure import MEGABYTE, Row, compare, held_memory, seconds_of
+from glmocr_utils.decoding import recorder
+from glmocr_utils.notebook_run import project_root
+from glmocr_utils.ocr import read_pages
+from glmocr_utils.reading import read_documents
+from glmocr_utils.records import OcrResult, PageImage
+
+PAGES = 48
+PAGES_TOGETHER = 16
+MAX_TOKENS = 1200
+TOP_K = 5
+
+
+class NoProbabilities(recorder.Recorder):
+    """Chooses tokens and records nothing else."""
+
+    def write(self, logits: torch.Tensor, rows: list[int], columns: list[int]) -> None:
+        self._make_room(max(rows) + 1, max(columns) + 1, logits.device)
+        places = tuple(torch.tensor(each, device=logits.device) for each in (rows, columns))
+        self.token_ids[places] = logits.argmax(dim=-1)
+
+
+def against_the_batch_script() -> Iterator[Row]:
+    """Pages of mixed length, probabilities on."""
+    model, pages = bundled_model(), mixed_pages(PAGES)
+    seen: dict[str, object] = {}
+
+    def ours() -> None:
+        seen["ours"] = _read(model, pages)
+
+    def baseline() -> None:
+        seen["baseline"] = read_batches_with_probabilities(model, images_of(pages), MAX_TOKENS)
+
+    seconds, script_seconds = compare(ours, baseline)
+    texts, _, score_bytes = seen["baseline"]
+    _same_text(seen["ours"], texts)
+    yield Row(
+        "pages/s against the batch script, pages of mixed length, probabilities on",
+        "pages/s",
+        PAGES / seconds,
+        PAGES / script_seconds,
+        ">= 2.5",
+    )
+    longest = max(len(result.tokens) for result in seen["ours"])
+    kept = PAGES_TOGETHER * longest * (1 + TOP_K) * (4 + 8)
+    yield Row(
+        "memory for probabilities, scaled to GLM-OCR's vocabulary",
+        "MB",
+        kept / MEGABYTE,
+        score_bytes * 59_392 / model.model.config.text_config.vocab_size / MEGABYTE,
+        "<= 0.01",
+        f"ours for {PAGES_TOGETHER} pages at a time, the script's for {SCRIPT_BATCH_SIZE}",
+    )
+
+
+def probabilities_on_against_off() -> Iterator[Row]:
+    """The same loop, with and without what is recorded of each step."""
+    model, pages = bundled_model(), mixed_pages(PAGES // 2)
+    texts = {}
+
+    def recorded() -> None:
+        texts["on"] = [result.text for result in _read(model, pages)]
+
+    def unrecorded() -> None:
+        with mock.patch("glmocr_utils.decoding.decoder.Recorder", NoProbabilities):
+            texts["off"] = [result.text for result in _read(model, pages)]
+
+    on, off = compare(recorded, unrecorded, repeats=5)
+    assert texts["on"] == texts["off"]
+    yield Row("probabilities on against off, time", "s", on, off, "<= 1.03")
+
+
+def first_page() -> Iterator[Row]:
+    """From a path to the first page's text, the model loaded."""
+    model, path = bundled_model(), project_root() / "data/samples/letter.pdf"
+    texts = {}
+
+    def ours() -> None:
+        texts["ours"] = next(read_documents(model, [path], max_tokens=MAX_TOKENS)).text
+
+    def baseline() -> None:
+        [page] = render_with_pdfium(path, 2.0)
+        [texts["baseline"]] = read_single_pages(model, [page], MAX_TOKENS)
+
+    seconds, script_seconds = compare(ours, baseline, repeats=7)
+    assert texts["ours"] == texts["baseline"]
+    yield Row("time to the first page's text", "s", seconds, script_seconds, "<= 1.1")
+
+
+def as_work_grows() -> Iterator[Row]:
+    """The time of a page, and the memory, when there are ten and a hundred times as many."""
+    model = bundled_model()
+    _read(model, small_pages(100))
+    seconds, memory = {}, {}
+    for count in (10, 100, 1000):
+        pages = small_pages(count)
+        seconds[count] = min(seconds_of(lambda p=pages: _read(model, p)) for _ in range(3)) / count
+        memory[count] = held_memory()
+    for fewer, more in ((10, 100), (100, 1000)):
+        yield Row(
+            f"time a page, {more:,} pages against {fewer}",
+            "ms",
+            1000 * seconds[more],
+            1000 * seconds[fewer],
+            "<= 1.05",
+        )
+    yield Row(
+        "memory after 1,000 pages against 100",
+        "MB",
+        memory[1000] / MEGABYTE,
+        memory[100] / MEGABYTE,
+        "<= 1.05",
+    )
+
+
+def _read(model: object, pages: list[PageImage]) -> list[OcrResult]:
+    options = {"max_tokens": MAX_TOKENS, "batch_size": PAGES_TOGETHER, "top_k": TOP_K}
+    return list(read_pages(model, pages, **options))
+
+
+def _same_text(results: list[OcrResult], texts: list[str]) -> None:
+    ours = [result.text for result in results]
+    assert ours == texts, "the texts differ, so the row does not count"

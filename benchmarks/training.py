@@ -1,0 +1,111 @@
+"""One training step: the same pages, prompt, optimizer and weights."""
+
+import copy
+import io
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import datasets
+import torch
+
+from benchmarks.inputs import mixed_pages
+from benchmarks.measure import MEGABYTE, Row, compare, held_memory, watched_memory
+from glmocr_utils.finetune import make_config
+from glmocr_utils.finetune.trainer import OcrTrainer
+from glmocr_utils.model import LoadedModel, load_model
+from glmocr_utils.notebook_run import BUNDLED_MODEL, project_root
+from glmocr_utils.prompt import TEXT_RECOGNITION
+
+BATCH_SIZE = 2
+CHARACTERS = 180  # bytes are the bundled model's tokens: as long as a page's text is in GLM-OCR's
+
+
+def against_full_logits() -> Iterator[Row]:
+    """A step of the loop that a user would write, and ours, on a model with GLM-OCR's vocabulary.
+
+    The bundled model's vocabulary of 320 would hide what logits cost; so its decoder gets GLM-OCR's
+    width and vocabulary, and one layer with random weights.
+    """
+    loaded = wide_model()
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = _trainer(loaded, Path(folder))
+    batch = trainer.data_collator(_rows())
+    parameters = [each for each in loaded.model.parameters() if each.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=0.0)  # both meet the same weights
+
+    def ours() -> float:
+        return _step(optimizer, lambda: trainer.compute_loss(loaded.model, dict(batch)))
+
+    def baseline() -> float:
+        return _step(optimizer, lambda: loaded.model(**batch).loss)
+
+    losses = ours(), baseline()  # and the optimizer has its states
+    assert abs(losses[0] - losses[1]) < 1e-3 * losses[1], f"other losses: {losses}"
+    seconds, full_seconds = compare(ours, baseline, repeats=2)
+    yield Row("one training step, time", "s", seconds, full_seconds, "<= 0.833")
+    added = []
+    for step in (ours, baseline):
+        with watched_memory() as memory:
+            step()
+        added.append(memory.added / MEGABYTE)
+    held = held_memory() / MEGABYTE
+    yield Row(
+        "one training step, memory at most",
+        "MB",
+        *(held + each for each in added),
+        "<= 0.6",
+        f"weights, gradients and the optimizer's states are {held:,.0f} MB of both",
+    )
+
+
+def wide_model() -> LoadedModel:
+    """The bundled model with a decoder as wide as GLM-OCR's, and with its vocabulary."""
+    loaded = load_model(str(project_root() / BUNDLED_MODEL), device_map="cpu")
+    config = copy.deepcopy(loaded.model.config)
+    text = config.text_config
+    text.hidden_size, text.intermediate_size, text.vocab_size = 1536, 4608, 59_392
+    text.num_attention_heads, text.num_key_value_heads, text.head_dim = 16, 8, 128
+    text.num_hidden_layers = 1
+    text.rope_parameters = {**text.rope_parameters, "mrope_section": [16, 24, 24]}
+    config.vision_config.out_hidden_size = 1536
+    torch.manual_seed(0)
+    network = type(loaded.model)(config).eval()
+    network.generation_config = loaded.model.generation_config
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad = not name.startswith("model.visual.")
+    return LoadedModel(network, loaded.processor, "wide", None, None, loaded.attention)
+
+
+def _trainer(loaded: LoadedModel, folder: Path) -> OcrTrainer:
+    config = make_config(
+        {
+            "dataset_name": str(folder),
+            "output_dir": str(folder / "run"),
+            "report_to": "none",
+            "eval_strategy": "no",
+            "eval_split_size": 0,
+            "max_steps": 1,
+        }
+    )
+    rows = datasets.Dataset.from_list([{"text": "", "length": 1}])
+    return OcrTrainer(loaded, config, rows, None)
+
+
+def _rows() -> list[dict[str, object]]:
+    rows = []
+    for number, page in enumerate(mixed_pages(BATCH_SIZE)):
+        file = io.BytesIO()
+        page.image.save(file, "PNG")
+        text = (f"Page {number} " + "with some words " * CHARACTERS)[:CHARACTERS]
+        image = {"bytes": file.getvalue(), "path": None}
+        rows.append({"image": image, "text": text, "prompt": TEXT_RECOGNITION})
+    return rows
+
+
+def _step(optimizer: torch.optim.Optimizer, compute_loss: Callable[[], torch.Tensor]) -> float:
+    optimizer.zero_grad(set_to_none=False)
+    loss = compute_loss()
+    loss.backward()
+    optimizer.step()
+    return loss.item()

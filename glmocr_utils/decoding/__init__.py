@@ -1,0 +1,20 @@
+"""Greedy decoding of many pages at a time, which records probabilities as it goes."""
+
+from glmocr_utils.decoding.decoder import DecodedPage, PageDecoder
+from glmocr_utils.decoding.repetition import (
+    CHECK_EVERY_TOKENS,
+    MAX_PERIOD_TOKENS,
+    MIN_LOOP_TOKENS,
+    MIN_REPEATS,
+    has_repeating_tail,
+)
+
+__all__ = [
+    "CHECK_EVERY_TOKENS",
+    "MAX_PERIOD_TOKENS",
+    "MIN_LOOP_TOKENS",
+    "MIN_REPEATS",
+    "DecodedPage",
+    "PageDecoder",
+    "has_repeating_tail",
+]

@@ -1,0 +1,187 @@
+"""Greedy decoding in flight: pages enter and leave while others go on.
+
+A fixed batch waits for its longest page, and `generate(output_scores=True)` keeps the logits of
+every step until the end: batch × tokens × vocabulary × 4 bytes, 3.9 GB for 8 pages of 2,048 tokens.
+Here a page that has ended leaves at once and makes room for another (continuous batching: Yu et al.
+2022, Orca), and of each step's logits only what is wanted is kept. Transformers has continuous
+batching too, for models without images; once it takes them, this module can go.
+"""
+
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from transformers import BatchFeature, DynamicCache, PreTrainedModel
+
+from glmocr_utils.decoding.recorder import Recorder
+from glmocr_utils.decoding.repetition import loop_end
+from glmocr_utils.decoding.slot_cache import SlotCache
+from glmocr_utils.records import FinishReason
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+# Each look at what was written waits for the device; on a CPU there is nothing to wait for.
+STEPS_BETWEEN_LOOKS_GPU = 8
+STEPS_BETWEEN_LOOKS_CPU = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedPage:
+    """What came out for one page; the stop token is left out.
+
+    Attributes:
+        token_ids: (num_tokens,)
+        logprobs: (num_tokens,) natural log, float32 softmax of the raw logits.
+        top_ids, top_logprobs: (num_tokens, top_k), best first.
+        finish_reason: `stop`, `length` or `loop`.
+        seconds: wall-clock time; steps are shared out among the pages that took part.
+    """
+
+    token_ids: np.ndarray
+    logprobs: np.ndarray
+    top_ids: np.ndarray
+    top_logprobs: np.ndarray
+    finish_reason: FinishReason
+    seconds: float
+
+
+@dataclass(slots=True, eq=False)
+class _Page:
+    """A page under way.
+
+    Attributes:
+        offset: from its number of tokens to the M-RoPE position of the next one.
+        count: tokens written so far; `looked_at` of them have been looked at.
+    """
+
+    key: Hashable
+    max_tokens: int
+    offset: int
+    seconds: float
+    count: int = 1
+    looked_at: int = 0
+
+
+class PageDecoder:
+    """Pages under way in one model, each at its own place.
+
+    Args:
+        model: with a generation config that names the stop tokens; an adapter may be on it.
+        top_k: how many of the best tokens are recorded at each place.
+    """
+
+    def __init__(self, model: "PreTrainedModel | PeftModel", top_k: int) -> None:
+        # an adapter's layers are in the model itself; around it is only another `generate`
+        self._model = model.get_base_model() if hasattr(model, "peft_config") else model
+        self._stops = model.generation_config.eos_token_id
+        self._text_config = self._model.config.get_text_config()
+        self._cache = SlotCache(self._text_config.num_hidden_layers)
+        self._recorder = Recorder(top_k)
+        self._pages: list[_Page] = []  # in the order of the rows of cache and recorder
+        self._steps = 0
+        on_cpu = self._model.device.type == "cpu"
+        self._steps_between_looks = STEPS_BETWEEN_LOOKS_CPU if on_cpu else STEPS_BETWEEN_LOOKS_GPU
+
+    def __len__(self) -> int:
+        """How many pages are under way."""
+        return len(self._pages)
+
+    @torch.inference_mode()
+    def enter(self, key: Hashable, inputs: BatchFeature, max_tokens: int) -> None:
+        """Put a page in: its image and prompt go through the model.
+
+        Where that fails, for lack of memory say, the pages under way are as they were.
+
+        Args:
+            key: what the page comes out under.
+            inputs: of this page alone, as `prompt.encode_prompt` makes them, on any device.
+            max_tokens: new tokens, at most.
+        """
+        begun = time.perf_counter()
+        page = DynamicCache(config=self._text_config)
+        # all of it is the page's own: nothing is padded, so nothing is masked
+        inputs = {name: each for name, each in inputs.items() if name != "attention_mask"}
+        inputs = BatchFeature(inputs).to(self._model.device)
+        output = self._model.model(**inputs, past_key_values=page, use_cache=True)
+        logits = self._model.lm_head(output.last_hidden_state[0, -1])
+        offset = int(self._model.model.rope_deltas[0, 0])
+        self._cache.append(page)
+        self._recorder.append(logits)
+        self._pages.append(_Page(key, max_tokens, offset, time.perf_counter() - begun))
+
+    @torch.inference_mode()
+    def step(self) -> list[tuple[Hashable, DecodedPage]]:
+        """Write the next token of every page.
+
+        A step that fails, for lack of memory say, has changed nothing and can be made again.
+
+        Returns:
+            The pages that have ended, each with its key.
+        """
+        begun = time.perf_counter()
+        device = self._recorder.token_ids.device
+        last = self._recorder.last([page.count for page in self._pages]).to(self._model.device)
+        ends, columns = self._cache.prepare_step(self._model.device)
+        if columns is not None and self._text_config._attn_implementation == "sdpa":
+            # ready to use; Transformers would first ask the device whether all of it is True
+            columns = columns[:, None, None]
+        positions = ends + torch.tensor([page.offset for page in self._pages], device=ends.device)
+        hidden = self._model.model.language_model(
+            inputs_embeds=self._model.get_input_embeddings()(last[:, None]),
+            position_ids=positions[None, :, None].expand(3, -1, -1),
+            attention_mask=columns,
+            past_key_values=self._cache,
+        ).last_hidden_state
+        logits = self._model.lm_head(hidden[:, -1]).to(device)
+        counts = [page.count for page in self._pages]
+        self._recorder.write(logits, list(range(len(counts))), counts)
+        self._cache.finish_step()
+        self._steps += 1
+        seconds = (time.perf_counter() - begun) / len(self._pages)
+        for page in self._pages:
+            page.count += 1
+            page.seconds += seconds
+        return [] if self._steps % self._steps_between_looks else self._ended()
+
+    @torch.inference_mode()
+    def remove(self, key: Hashable) -> None:
+        """Take a page out before it has ended."""
+        [row] = [row for row, page in enumerate(self._pages) if page.key == key]
+        self._remove(row)
+
+    def _ended(self) -> list[tuple[Hashable, DecodedPage]]:
+        written = self._recorder.token_ids[: len(self._pages)].cpu().numpy()
+        ended = []
+        for row in reversed(range(len(self._pages))):  # the last one moves into a row set free
+            page = self._pages[row]
+            length, reason = self._end(page, written[row, : page.count])
+            page.looked_at = page.count
+            if reason is not None:
+                taken = self._recorder.take(row, length)
+                ended.append((page.key, DecodedPage(*taken, reason, page.seconds)))
+                self._remove(row)
+        return ended[::-1]
+
+    def _end(self, page: _Page, token_ids: np.ndarray) -> tuple[int, FinishReason | None]:
+        """How many of a page's tokens count, and why it has ended; None if it has not."""
+        token_ids = token_ids[: page.max_tokens]
+        [stops] = np.isin(token_ids[page.looked_at :], self._stops).nonzero()
+        if len(stops):
+            token_ids = token_ids[: page.looked_at + stops[0]]
+        loop = loop_end(token_ids, page.looked_at)
+        if loop is not None:
+            return loop, "loop"
+        if len(stops):
+            return len(token_ids), "stop"
+        return len(token_ids), "length" if page.count >= page.max_tokens else None
+
+    def _remove(self, row: int) -> None:
+        self._cache.remove(row)
+        self._recorder.remove(row)
+        last = self._pages.pop()
+        if row < len(self._pages):
+            self._pages[row] = last

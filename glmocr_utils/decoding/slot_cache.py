@@ -1,0 +1,108 @@
+"""Keys and values of pages of different length that come and go."""
+
+import torch
+from transformers.cache_utils import Cache, CacheLayerMixin
+
+COLUMNS_AT_ONCE = 256  # so many tokens of room are added when a page needs more
+
+
+class SlotCache(Cache):
+    """A row for each page, filled from its first column on, each as far as its page has come.
+
+    The caches of Transformers pad rows on the left to one length, so that all of a batch begin and
+    end together. Here a page can be put in and taken out while others go on, and no page takes
+    part in a pass once it has ended.
+
+    Attributes:
+        lengths: tokens of each row.
+    """
+
+    def __init__(self, num_layers: int) -> None:
+        super().__init__(layers=[_SlotLayer(self) for _ in range(num_layers)])
+        self.lengths: list[int] = []
+
+    @property
+    def longest(self) -> int:
+        return max(self.lengths, default=0)
+
+    def append(self, page: Cache) -> None:
+        """Add a row with what is in the cache of a page on its own."""
+        row, length = len(self.lengths), page.get_seq_length()
+        for layer, filled in zip(self.layers, page.layers, strict=True):
+            layer.make_room(row + 1, length, like=filled.keys)
+            layer.keys[row, :, :length] = filled.keys[0]
+            layer.values[row, :, :length] = filled.values[0]
+        self.lengths.append(length)
+
+    def prepare_step(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Make room for one more token in every row.
+
+        Returns:
+            How many tokens each row has, (num_rows,), and which columns a row may attend to with
+            the new one, (num_rows, longest + 1); None for all.
+        """
+        for layer in self.layers:
+            layer.make_room(len(self.lengths), self.longest + 1, like=layer.keys)
+        self._rows = torch.arange(len(self.lengths), device=device)
+        self._ends = torch.tensor(self.lengths, device=device)
+        if min(self.lengths) == self.longest:
+            return self._ends, None
+        return self._ends, torch.arange(self.longest + 1, device=device) <= self._ends[:, None]
+
+    def finish_step(self) -> None:
+        """Count the token that was added; a step that failed before is simply made again."""
+        self.lengths = [length + 1 for length in self.lengths]
+
+    def remove(self, row: int) -> None:
+        """Take a row out; the last one moves into its place."""
+        length = self.lengths.pop()
+        last = len(self.lengths)
+        if row == last:
+            return
+        self.lengths[row] = length
+        for layer in self.layers:
+            layer.keys[row, :, :length] = layer.keys[last, :, :length]
+            layer.values[row, :, :length] = layer.values[last, :, :length]
+
+
+class _SlotLayer(CacheLayerMixin):
+    def __init__(self, cache: SlotCache) -> None:
+        super().__init__()
+        self._cache = cache
+
+    def make_room(self, rows: int, columns: int, like: torch.Tensor) -> None:
+        """Hold at least so many rows and columns."""
+        old_rows, old_columns = (0, 0) if self.keys is None else self.keys.shape[::2]
+        if rows <= old_rows and columns <= old_columns:
+            return
+        if columns > old_columns:
+            columns = COLUMNS_AT_ONCE * (columns // COLUMNS_AT_ONCE + 1)
+        shape = max(rows, old_rows), like.shape[1], max(columns, old_columns), like.shape[3]
+        # zeros, because what is masked must still be a number
+        keys, values = like.new_zeros(shape), like.new_zeros(shape)
+        if self.keys is not None:
+            keys[:old_rows, :, :old_columns] = self.keys
+            values[:old_rows, :, :old_columns] = self.values
+        self.keys, self.values = keys, values
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *_args: object, **_: object
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        # key_states: (num_rows, heads, 1, head_dim)
+        num_rows, stop = len(key_states), self._cache.longest + 1
+        rows, ends = (each.to(self.keys.device) for each in (self._cache._rows, self._cache._ends))
+        self.keys[rows, :, ends] = key_states[:, :, 0]
+        self.values[rows, :, ends] = value_states[:, :, 0]
+        return self.keys[:num_rows, :, :stop], self.values[:num_rows, :, :stop]
+
+    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
+        """Nothing to do: `make_room` comes first."""
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return self._cache.longest + query_length, 0
+
+    def get_seq_length(self) -> int:
+        return self._cache.longest
+
+    def get_max_length(self) -> int:
+        return -1

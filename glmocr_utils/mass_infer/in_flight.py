@@ -1,0 +1,184 @@
+"""Requests → readings with a model in this process: as many pages at a time as memory holds."""
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+
+import psutil
+import torch
+
+from glmocr_utils.mass_infer.task import Reading, Request
+from glmocr_utils.model import LoadedModel
+from glmocr_utils.model.source import first_line
+from glmocr_utils.ocr import PageReader, PreparedPage
+from glmocr_utils.prompt import PromptStyle
+
+MAX_AUTO_PAGES_GPU = 64
+MAX_AUTO_PAGES_CPU = 16  # with more, a page takes no less time
+SHARE_OF_FREE_MEMORY = 0.5  # the rest is for what is not counted here
+# A pass over the vision tower holds about so many activations of its width for each patch.
+VISION_ACTIVATIONS = 16
+FAILURES_OF_A_PASS = (RuntimeError, MemoryError, ValueError)  # out of memory is a RuntimeError
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A request that cannot be read; `reason` is one sentence."""
+
+    reason: str
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """A request on its way through the model.
+
+    Attributes:
+        key: what its reading comes out under.
+        request: None where nothing is to be read, as of a page that is blank.
+        is_suspect: a pass in which it took part failed, so it is tried alone.
+    """
+
+    key: Hashable
+    request: Request | None
+    page: PreparedPage | None
+    is_suspect: bool = False
+
+
+class InFlightReader:
+    """Reads requests, each page leaving when it has ended.
+
+    Args:
+        prompt, style: as in `PageReader`.
+        batch_size: pages under way together, at most, or `auto`: what half of the free memory
+            holds, at most 64 on a GPU and 16 on a CPU.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        prompt: str,
+        style: PromptStyle | None,
+        batch_size: int | str = "auto",
+    ) -> None:
+        self.model = model
+        self._reader = PageReader(model, prompt=prompt, style=style, top_k=1)
+        self._on_gpu = model.device.type == "cuda"
+        self._by_memory = batch_size == "auto"
+        most = MAX_AUTO_PAGES_GPU if self._on_gpu else MAX_AUTO_PAGES_CPU
+        self._most = most if self._by_memory else batch_size  # lowered when memory runs out
+
+    def prepare(self, key: Hashable, request: Request | None) -> Work:
+        """What can be done before the model is free; threads may do it."""
+        return Work(key, request, request and self._reader.prepare(request.page))
+
+    def read(
+        self, take: Callable[[bool], Work | None]
+    ) -> Iterator[tuple[Hashable, Reading | Failure | None]]:
+        """Read what `take` gives, until it gives nothing.
+
+        Where memory runs out, pages are put back until half as many are under way; where a pass
+        fails for another reason, those that took part are tried one by one. A page that fails alone
+        is a `Failure`.
+
+        Args:
+            take: the next piece of work; told to wait or not to; None if there is none (yet).
+
+        Yields:
+            The key of each request with what was read; with None where nothing is to be read.
+        """
+        put_back: deque[Work] = deque()
+        under_way: dict[Hashable, Work] = {}
+        work: Work | None = None
+        while True:
+            while work or (work := put_back.popleft() if put_back else take(not under_way)):
+                if work.request is None:
+                    yield work.key, None
+                elif not self._has_room(work, under_way):
+                    break
+                elif failure := self._enter(work, under_way, put_back):
+                    yield work.key, failure
+                work = None
+            if under_way:
+                yield from self._step(under_way, put_back)
+            elif not put_back:
+                return
+
+    def _has_room(self, work: Work, under_way: dict[Hashable, Work]) -> bool:
+        if not under_way:
+            return True
+        if work.is_suspect or any(other.is_suspect for other in under_way.values()):
+            return False
+        return len(under_way) < self._most and (not self._by_memory or self._fits(work))
+
+    def _enter(
+        self, work: Work, under_way: dict[Hashable, Work], put_back: deque[Work]
+    ) -> Failure | None:
+        try:
+            self._reader.enter(work.key, work.page, work.request.max_tokens)
+        except FAILURES_OF_A_PASS as error:
+            self._free_memory()
+            if not under_way or not _is_memory(error):
+                return _failure(error)
+            self._most = len(under_way)
+            put_back.append(work)
+            return None
+        under_way[work.key] = work
+        return None
+
+    def _step(
+        self, under_way: dict[Hashable, Work], put_back: deque[Work]
+    ) -> Iterator[tuple[Hashable, Reading | Failure]]:
+        try:
+            ended = self._reader.step()
+        except FAILURES_OF_A_PASS as error:
+            was_alone = len(under_way) == 1
+            keep = len(under_way) // 2 if _is_memory(error) else 0
+            if _is_memory(error):
+                self._most = max(1, keep)
+            for key in list(under_way)[keep:]:  # those that came last have the least to lose
+                self._reader.remove(key)
+                work = under_way.pop(key)
+                if was_alone:
+                    yield key, _failure(error)
+                else:
+                    work.is_suspect = not _is_memory(error)
+                    put_back.append(work)
+            self._free_memory()
+            return
+        for key, result in ended:
+            del under_way[key]
+            yield key, Reading.of(result)
+
+    def _fits(self, work: Work) -> bool:
+        if self._on_gpu:
+            free, _ = torch.cuda.mem_get_info()
+            free += torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+        else:
+            free = psutil.virtual_memory().available
+        image_tokens = int(work.page.inputs["mm_token_type_ids"].sum())
+        return self._page_bytes(image_tokens, work.request.max_tokens) < SHARE_OF_FREE_MEMORY * free
+
+    def _page_bytes(self, image_tokens: int, max_tokens: int) -> int:
+        """Keys and values of a page's whole sequence, and its activations in the vision tower."""
+        config = self.model.model.config
+        text, vision = config.get_text_config(), config.vision_config
+        item = self.model.dtype.itemsize
+        cache = 2 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim * item
+        patches = image_tokens * vision.spatial_merge_size**2
+        seen = VISION_ACTIVATIONS * patches * vision.hidden_size * item
+        return cache * (image_tokens + max_tokens) + seen
+
+    def _free_memory(self) -> None:
+        if self._on_gpu:
+            torch.cuda.empty_cache()
+
+
+def _failure(error: Exception) -> Failure:
+    is_memory = _is_memory(error)
+    cause = "memory ran out for this page alone" if is_memory else "reading it failed"
+    advice = "lower scale or max_tokens" if is_memory else "run it again with retry"
+    return Failure(f"{cause} ({first_line(error)}); {advice}")
+
+
+def _is_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "memory" in str(error).lower()

@@ -1,0 +1,75 @@
+"""Something made ahead, in a thread, while what was made before is used."""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+STOPPED_LOOKING_S = 0.1  # how long a full queue waits before it asks whether it is still wanted
+
+
+class Prefetch(Generic[Item]):
+    """Takes from an iterable in a thread, at most `ahead` items more than were asked for.
+
+    Use it as a context manager: leaving it ends the thread, after the item it is at. What the
+    iterable raises is raised where its next item would have come.
+    """
+
+    def __init__(self, items: Iterable[Item], ahead: int) -> None:
+        self._items = iter(items)
+        self._made: queue.Queue[tuple[bool, object]] = queue.Queue(ahead)
+        self._stopped = threading.Event()
+        self._ended = False
+        self._thread = threading.Thread(target=self._make, name="prefetch", daemon=True)
+
+    def __enter__(self) -> "Prefetch[Item]":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def __iter__(self) -> Iterator[Item]:
+        while (item := self.take()) is not None:
+            yield item
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last item was taken."""
+        return self._ended
+
+    def take(self, wait: bool = True) -> Item | None:
+        """The next item; None after the last one, or, if told not to wait, where none is ready."""
+        if self._ended:
+            return None
+        try:
+            is_item, made = self._made.get(wait)
+        except queue.Empty:
+            return None
+        if is_item:
+            return made
+        self._ended = True
+        if made is not None:
+            raise made
+        return None
+
+    def _make(self) -> None:
+        end: BaseException | None = None
+        try:
+            for item in self._items:
+                if not self._put((True, item)):
+                    return
+        except BaseException as error:  # raised where the items are taken
+            end = error
+        self._put((False, end))
+
+    def _put(self, made: tuple[bool, object]) -> bool:
+        while not self._stopped.is_set():
+            try:
+                self._made.put(made, timeout=STOPPED_LOOKING_S)
+                return True
+            except queue.Full:
+                continue
+        return False
