@@ -255,7 +255,11 @@ def test_a_page_of_4000_tokens_is_quick_and_hostile_text_does_nothing(browser, t
 )
 def test_the_picture_of_the_review(browser, tmp_path, bundled_model):
     results = list(read_documents(bundled_model, [SAMPLES / "decision_scan.pdf"], batch_size=2))
-    parameters = {"references": str(SAMPLES / "truth.jsonl")}
+    parameters = {
+        "references": str(SAMPLES / "truth.jsonl"),
+        "model_id": bundled_model.model_id,
+        "places": True,
+    }
     folder = review_project(tmp_path / "project", results, **parameters)
     with jupyterlab(folder) as address:
         page = browser.new_page(viewport={"width": 1250, "height": 1250})
