@@ -59,9 +59,13 @@ def table_line(record: dict[str, object]) -> str:
     target = record["target"].replace("<=", "≤").replace(">=", "≥") + "×"
     if record["ours"] is None:
         return f"| {name} | | | | {target} | |"
-    numbers = (f"{record[key]:.3g} {record['unit']}" for key in ("ours", "baseline"))
+    numbers = (f"{_short(record[key])} {record['unit']}" for key in ("ours", "baseline"))
     met = "yes" if record["met"] else "no"
     return f"| {name} | {' | '.join(numbers)} | {record['ratio']:.3g} | {target} | {met} |"
+
+
+def _short(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def machine() -> str:
