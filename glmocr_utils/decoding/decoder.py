@@ -109,8 +109,12 @@ class PageDecoder:
         output = self._model.model(**inputs, past_key_values=page, use_cache=True)
         logits = self._model.lm_head(output.last_hidden_state[0, -1])
         offset = int(self._model.model.rope_deltas[0, 0])
-        self._cache.append(page)
         self._recorder.append(logits)
+        try:
+            self._cache.append(page)
+        except BaseException:
+            self._recorder.remove(len(self._pages))
+            raise
         self._pages.append(_Page(key, max_tokens, offset, time.perf_counter() - begun))
 
     @torch.inference_mode()

@@ -35,12 +35,15 @@ class Work:
     Attributes:
         key: what its reading comes out under.
         request: None where nothing is to be read, as of a page that is blank.
+        page: None without a request, and where the page could not be prepared.
+        failure: why it could not.
         is_suspect: a pass in which it took part failed, so it is tried alone.
     """
 
     key: Hashable
     request: Request | None
-    page: PreparedPage | None
+    page: PreparedPage | None = None
+    failure: Failure | None = None
     is_suspect: bool = False
 
 
@@ -69,7 +72,12 @@ class InFlightReader:
 
     def prepare(self, key: Hashable, request: Request | None) -> Work:
         """What can be done before the model is free; threads may do it."""
-        return Work(key, request, request and self._reader.prepare(request.page))
+        if request is None:
+            return Work(key, None)
+        try:
+            return Work(key, request, self._reader.prepare(request.page))
+        except FAILURES_OF_A_PASS as error:  # as of a page that is far wider than high
+            return Work(key, request, failure=_failure(error))
 
     def read(
         self, take: Callable[[bool], Work | None]
@@ -91,8 +99,8 @@ class InFlightReader:
         work: Work | None = None
         while True:
             while work or (work := put_back.popleft() if put_back else take(not under_way)):
-                if work.request is None:
-                    yield work.key, None
+                if work.page is None:
+                    yield work.key, work.failure
                 elif not self._has_room(work, under_way):
                     break
                 elif failure := self._enter(work, under_way, put_back):

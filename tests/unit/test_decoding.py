@@ -177,6 +177,31 @@ def test_room_that_grows_step_by_step_loses_nothing(
         np.testing.assert_allclose(page.top_logprobs, before.top_logprobs, atol=1e-4)
 
 
+def test_a_page_that_finds_no_room_leaves_the_others_as_they_were(
+    endless_model: LoadedModel,
+    page_images: list[PageImage],
+    batch: list[DecodedPage],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inputs = [encode_prompt(endless_model.processor, [page.image]) for page in page_images]
+    decoder = PageDecoder(endless_model.model, TOP_K)
+
+    def no_memory(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    for number, each in enumerate(inputs):
+        with monkeypatch.context() as patch, pytest.raises(torch.OutOfMemoryError):
+            patch.setattr(slot_cache.SlotCache, "append", no_memory)
+            decoder.enter("no room", each, NUM_TOKENS)
+        decoder.enter(number, each, NUM_TOKENS)
+    ended = {}
+    while len(decoder):
+        ended.update(decoder.step())
+    assert sorted(ended) == list(range(len(inputs)))
+    for number, page in enumerate(batch):
+        assert ended[number].token_ids.tolist() == page.token_ids.tolist()
+
+
 def test_a_step_that_failed_can_be_made_again(
     endless_model: LoadedModel, page_images: list[PageImage], batch: list[DecodedPage]
 ) -> None:

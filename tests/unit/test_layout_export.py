@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import pypdfium2 as pdfium
 import pytest
+from make_results import page_of
 
 from glmocr_utils.grounding import Locator
 from glmocr_utils.layout_export import check_formats, export_layouts
@@ -41,18 +42,7 @@ def page():
 def result(bundled_model, page):
     """The page read without an error, for which the bundled model is too small."""
     tokens = score_text(bundled_model, page.image, page.text)
-    return OcrResult(
-        page=PageRef("shop <1>.pdf", "a" * 64, 4),
-        text=page.text,
-        tokens=tokens,
-        finish_reason="stop",
-        prompt="Text Recognition:",
-        model_id="some/model",
-        revision=None,
-        adapter=None,
-        scale=2.0,
-        seconds=1.0,
-    )
+    return page_of(page=PageRef("shop <1>.pdf", "a" * 64, 4), text=page.text, tokens=tokens)
 
 
 @pytest.fixture(scope="module")

@@ -147,6 +147,21 @@ def test_a_page_that_fails_alone_does_not_stop_the_others(options, bundled_model
         assert row is failed or row.text == alone[key].text
 
 
+def test_a_page_that_cannot_be_prepared_does_not_stop_the_others(
+    options, collection, bundled_model
+):
+    """The image processor refuses a page that is more than 200 times as wide as high."""
+    Image.new("RGB", (9000, 30), "white").save(collection / "blank_strip.png")
+    strip = Image.new("RGB", (9000, 30), "white")
+    strip.paste("black", (100, 8, 8000, 20))
+    strip.save(collection / "strip.png")
+    summary = infer(options, model=bundled_model)
+    assert summary.stopped is None and summary.total == sum(summary.statuses.values())
+    rows = rows_of(options.output_dir).values()
+    [failed] = [row for row in rows if row.status == "failed"]
+    assert failed.document_path.endswith("/strip.png") and "aspect ratio" in failed.reason
+
+
 def test_pages_of_a_pass_that_fails_are_tried_one_by_one(options, bundled_model, monkeypatch):
     """A pass that the page of a certain width takes part in fails, for no lack of memory."""
     guilty, step = max_width(options.input_path), PageReader.step
