@@ -91,15 +91,3 @@ def collate(
         "labels": labels,
         "logits_to_keep": kept,
     }
-
-
-def with_full_labels(batch: dict[str, torch.Tensor | int]) -> dict[str, torch.Tensor]:
-    """A batch of `collate` for a loss that picks the labelled positions itself, as TRL's does.
-
-    Returns:
-        The batch with `labels` as long as `input_ids`, and without `logits_to_keep`.
-    """
-    missing = batch["input_ids"].shape[1] - batch["labels"].shape[1]
-    labels = torch.nn.functional.pad(batch["labels"], (missing, 0), value=IGNORED)
-    kept = {name: tensor for name, tensor in batch.items() if name != "logits_to_keep"}
-    return {**kept, "labels": labels}

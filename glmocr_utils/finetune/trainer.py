@@ -2,10 +2,12 @@
 
 Own here, each with its reason: the collator (the chat template closes no turn, so TRL's would train
 no stop token), the sampler (Transformers' draws from the global random state, so a resumed run
-would see other batches), the weight of each token, and evaluation by reading.
+would see other batches), the weight of each token, which positions get logits, and evaluation by
+reading.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import datasets
@@ -15,6 +17,7 @@ from accelerate.utils import gather_object
 from transformers import ProcessorMixin, TrainerCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import EvalLoopOutput
+from transformers.utils import ModelOutput
 from trl import SFTTrainer
 from trl.models.utils import unwrap_model_for_generation
 
@@ -24,19 +27,19 @@ from glmocr_utils.finetune.reading import PageReading, read_held_out, scores
 from glmocr_utils.labels.disagreements import diff_segments
 from glmocr_utils.metrics import cer
 from glmocr_utils.model import LoadedModel
-from glmocr_utils.training_data import collate, encode_example, with_full_labels
+from glmocr_utils.training_data import collate, encode_example
 
 SAMPLE_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
 class PageCollator:
-    """Rows of pages → a batch: prompt, label and stop token, padded on the left."""
+    """Rows of pages → a batch of `collate`: prompt, label and stop token, padded on the left."""
 
     processor: ProcessorMixin
     prompt_style: str
 
-    def __call__(self, rows: Sequence[dict]) -> dict[str, torch.Tensor]:
+    def __call__(self, rows: Sequence[dict]) -> dict[str, torch.Tensor | int]:
         examples = [
             encode_example(
                 self.processor,
@@ -47,7 +50,7 @@ class PageCollator:
             )
             for row in rows
         ]
-        return with_full_labels(collate(examples, self.processor.tokenizer.pad_token_id))
+        return collate(examples, self.processor.tokenizer.pad_token_id)
 
 
 class EpochSeededSampler(LengthGroupedSampler):
@@ -96,6 +99,19 @@ class OcrTrainer(SFTTrainer):
         # The class says that its own loss takes no number of tokens, and so Transformers counts
         # none. TRL's loss takes it: without, a pass of short labels weighs as much as one of long.
         self.model_accepts_loss_kwargs = True
+
+    def compute_loss(
+        self, model: torch.nn.Module, inputs: dict[str, torch.Tensor | int], **options: object
+    ) -> torch.Tensor | tuple[torch.Tensor, object]:
+        """TRL's, of the last positions alone, where the labels are.
+
+        Its head leaves out what has no label on a GPU only; elsewhere it would score each image
+        token against the whole vocabulary.
+        """
+        inputs = dict(inputs)
+        network = self.model.get_base_model() if self.args.use_lora else self.model
+        with _only_last(network.base_model, inputs.pop("logits_to_keep")):
+            return super().compute_loss(model, inputs, **options)
 
     def read(
         self, pages: datasets.Dataset, numbers: Sequence[int] | None = None
@@ -152,6 +168,21 @@ class OcrTrainer(SFTTrainer):
         batch_size = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
         lengths = list((train_dataset or self.train_dataset)["length"])
         return EpochSeededSampler(batch_size, lengths, args.seed)
+
+
+@contextmanager
+def _only_last(backbone: torch.nn.Module, count: int) -> Iterator[None]:
+    """Within, the backbone's hidden states are those of the last `count` positions."""
+
+    def keep(_module: torch.nn.Module, _arguments: tuple, output: ModelOutput) -> ModelOutput:
+        output.last_hidden_state = output.last_hidden_state[:, -count:]
+        return output
+
+    hook = backbone.register_forward_hook(keep)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 class EvaluateAndSave(TrainerCallback):

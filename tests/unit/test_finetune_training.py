@@ -14,6 +14,7 @@ import datasets
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.nn.functional import cross_entropy, pad
 from training_pages import TEXTS, write_imagefolder
 from transformers import AutoModelForImageTextToText, AutoProcessor, TrainerCallback
 
@@ -50,6 +51,7 @@ def options(tmp_path, bundled_folder, monkeypatch):
 
 
 WITHOUT_EVALUATION = {"eval_strategy": "no", "eval_split_size": 0}
+SMOOTHED = {"label_smoothing_factor": 0.1}  # then TRL asks for the logits themselves
 
 
 def weights(folder: str | Path) -> dict[str, torch.Tensor]:
@@ -142,23 +144,42 @@ def test_the_batch_trains_label_and_stop_token_alone(options, bundled_model):
     pages = load_pages(make_config(options | WITHOUT_EVALUATION)).train
     collator = PageCollator(bundled_model.processor, "default")
     batch = collator([pages[n] for n in range(3)])
-    assert batch["labels"].shape == batch["input_ids"].shape
     tokenizer = bundled_model.processor.tokenizer
     for row, labels in zip(pages, batch["labels"], strict=False):
         trained = tokenizer.decode(labels[labels != IGNORED], skip_special_tokens=False)
         assert trained == row["text"] + "<|user|>"
 
 
-def test_the_loss_is_transformers_own(options, bundled_model):
-    """TRL's head scores the labelled places alone; it must say what the full logits say."""
-    config = make_config(options | WITHOUT_EVALUATION)
+@pytest.mark.parametrize("smoothing", [{}, SMOOTHED])
+def test_the_loss_is_transformers_own(options, bundled_model, smoothing):
+    """Only the labelled places are scored; it must say what the full logits say."""
+    config = make_config(options | WITHOUT_EVALUATION | smoothing)
     pages = load_pages(config).train.add_column("length", [1] * 8)
     trainer = OcrTrainer(load_trainable(config), config, pages, None)
     batch = trainer.data_collator([pages[n] for n in range(4)])
     with torch.no_grad():
-        own = trainer.compute_loss(trainer.model, dict(batch))
-        full = bundled_model.model(**batch).loss
-    assert own.item() == pytest.approx(full.item(), abs=1e-4)
+        own = trainer.compute_loss(trainer.model, batch)
+        inputs = {name: batch[name] for name in batch if name not in ("labels", "logits_to_keep")}
+        full = bundled_model.model(**inputs).logits[:, :-1]
+    missing = batch["input_ids"].shape[1] - batch["labels"].shape[1]
+    labels = pad(batch["labels"], (missing, 0), value=IGNORED)[:, 1:]
+    smoothed = config.label_smoothing_factor
+    expected = cross_entropy(full.transpose(1, 2), labels, label_smoothing=smoothed)
+    assert own.item() == pytest.approx(expected.item(), abs=1e-4)
+
+
+def test_image_tokens_are_not_scored_against_the_vocabulary(options):
+    """Neither does an adapter hide the network whose positions are left out."""
+    config = make_config(options | WITHOUT_EVALUATION | SMOOTHED | {"use_lora": True})
+    pages = load_pages(config).train.add_column("length", [1] * 8)
+    trainer = OcrTrainer(load_trainable(config), config, pages, None)
+    batch = trainer.data_collator([pages[n] for n in range(2)])
+    scored = []
+    head = trainer.model.get_output_embeddings()
+    head.register_forward_pre_hook(lambda _head, arguments: scored.append(arguments[0].shape[1]))
+    trainer.compute_loss(trainer.model, batch)
+    assert scored == [batch["labels"].shape[1]]
+    assert 2 * scored[0] < batch["input_ids"].shape[1]
 
 
 def test_the_style_of_the_prompt_travels_with_the_checkpoint(options, page_images):
