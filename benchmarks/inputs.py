@@ -38,9 +38,13 @@ def mixed_pages(count: int, seed: int = 5) -> list[PageImage]:
 
 
 def small_pages(count: int) -> list[PageImage]:
-    """Small pages, each with a word and a number."""
-    style = PageStyle(find_font(FONT), find_font(FONT), width_px=196, height_px=112, margin_px=14)
-    drawn = [draw_page([Block(f"Page {number}")], style).image for number in range(10)]
+    """Small pages, each with a sentence: a thousand are read in about a minute."""
+    style = PageStyle(find_font(FONT), find_font(FONT), width_px=336, height_px=252, margin_px=14)
+    texts = [
+        f"Page {number} of the file has few lines, and each of them is short."
+        for number in range(10)
+    ]
+    drawn = [draw_page([Block(text)], style).image for text in texts]
     return [
         PageImage(PageRef("small", "0" * 64, number), drawn[number % 10], scale=2.0)
         for number in range(count)

@@ -10,7 +10,7 @@ from benchmarks.inputs import write_large_pdf
 from benchmarks.measure import MEGABYTE, Row, compare, watched_memory
 from glmocr_utils.render import RenderOptions, render_documents, render_to_imagefolder
 
-PAGES = 240
+PAGES = 1920
 SCALE = 4.0  # an A6 page with the pixels of an A4 page at 2.0
 
 

@@ -27,7 +27,13 @@ from glmocr_utils.finetune.preflight import Preflight, preflight
 from glmocr_utils.finetune.reading import PageReading, scores
 from glmocr_utils.finetune.trainable import base_dtype, load_trainable, sketch_trainable
 from glmocr_utils.finetune.trainer import OcrTrainer
-from glmocr_utils.model import TrainedFor, load_processor
+from glmocr_utils.model import (
+    TrainedFor,
+    find_revision,
+    load_processor,
+    resolve_adapter,
+    weights_sha256,
+)
 from glmocr_utils.model.trained_for import REPORT
 from glmocr_utils.prompt import limit_page_pixels, max_page_pixels
 from glmocr_utils.records import read_results, write_results
@@ -42,6 +48,12 @@ NOT_OF_THE_RUN = (
     "dataloader_prefetch_factor dataloader_persistent_workers dataloader_pin_memory local_rank "
     "resume_from_checkpoint push_to_hub hub_model_id hub_token hub_strategy hub_private_repo _n_gpu"
 ).split()
+
+DIFFERING_PARTS = {
+    "data_sha256": "data",
+    "revision": "revision of the model",
+    "weights_sha256": "weights to start from",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +184,14 @@ def _describe_run(config: FinetuneConfig, data: str) -> dict[str, object]:
     options = {
         name: value for name, value in config.to_dict().items() if name not in NOT_OF_THE_RUN
     }
-    return json.loads(json.dumps({"data_sha256": data, "options": options}, default=str))
+    model_id, adapter = resolve_adapter(config.model_name, config.adapter)
+    run = {
+        "data_sha256": data,
+        "revision": find_revision(model_id),
+        "weights_sha256": [weights_sha256(part) for part in (model_id, adapter) if part],
+        "options": options,
+    }
+    return json.loads(json.dumps(run, default=str))
 
 
 def _claim(output_dir: Path, run: dict[str, object]) -> None:
@@ -190,8 +209,9 @@ def _claim(output_dir: Path, run: dict[str, object]) -> None:
         differing = sorted(
             name for name in names if run["options"].get(name) != other["options"].get(name)
         )
-        if other["data_sha256"] != run["data_sha256"]:
-            differing.append("the data")
+        for part, name in DIFFERING_PARTS.items():
+            if other.get(part) != run[part]:
+                differing.append(name)
         raise ValueError(
             f"{output_dir} holds another run, with other {', '.join(differing)}; choose another "
             "output_dir, or delete that one"

@@ -13,7 +13,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from glmocr_utils.render.errors import DocumentError, named
 from glmocr_utils.render.options import RenderOptions
-from glmocr_utils.render.raster import Canvas, Raster, as_bytes, largest_scale
+from glmocr_utils.render.raster import RAW_MODE, Canvas, Raster, as_bytes, largest_scale
 
 # The plugins are called directly because the guard of Image.open against decompression bombs is a
 # setting of the whole process. Here max_pixels guards.
@@ -67,7 +67,7 @@ class ImageReader:
             image = _without_transparency(self._path, page_index, frame)
             image = _reduced(image, options.max_pixels)
             image = ImageOps.exif_transpose(image).convert("RGB")
-        pixels = image.tobytes()
+        pixels = image.tobytes("raw", RAW_MODE)
         as_bytes(canvas)[: len(pixels)] = pixels
         scale = max(image.size) / max(full_size)  # either may lie on its side
         return Raster(image.width, image.height, scale, asked_scale=1.0)

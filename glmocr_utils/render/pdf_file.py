@@ -73,7 +73,8 @@ class PdfReader:
             )
         bitmap = page.render(
             scale=scale,
-            rev_byteorder=True,  # RGB
+            rev_byteorder=True,  # with the next: RGBX
+            prefer_bgrx=True,
             bitmap_maker=functools.partial(pdfium.PdfBitmap.new_native, buffer=canvas),
         )
         bitmap.close()

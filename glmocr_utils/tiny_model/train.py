@@ -61,6 +61,9 @@ PRACTICE = (
         max_strength=0.7, blank=0.06, name_characters=False, misremembered=0.15,
     ),
 )  # fmt: skip
+# Folder, recipe, share of the learning rate; each goes on with the model of the one before.
+PARTS = (("beginner", RECIPE, 1), ("", PRACTICE, 0.5))
+CURVE = "training_curve.json"
 REPEAT_EVERY = 5  # a batch in so many is of the stage before, so that nothing is unlearned
 
 
@@ -184,12 +187,13 @@ def train(
     """Train a recipe, or go on with it at the last checkpoint in `output_dir`; save in bfloat16.
 
     Args:
-        start: folder of the model to begin with; None for one with random weights.
+        start: folder of the model to go on with; None for one with random weights.
         workers: processes that draw pages ahead.
         save_steps: batches between two checkpoints.
 
     Returns:
-        `output_dir`, which then holds model, processor and `training_curve.json`.
+        `output_dir`, which then holds model, processor and `training_curve.json`, the curve of
+        `start` before its own.
     """
     processor = build_processor()
     checkpoints = output_dir / "checkpoints"
@@ -212,8 +216,11 @@ def train(
         report_to="none",
         seed=seed,
     )
+    model = build_model(processor, seed)
+    if start:
+        model.load_state_dict(AutoModelForImageTextToText.from_pretrained(start).state_dict())
     trainer = CurriculumTrainer(
-        model=_read_weights(start) if start else build_model(processor, seed),
+        model=model,
         args=arguments,
         train_dataset=batches,
         data_collator=lambda items: items[0],
@@ -223,15 +230,12 @@ def train(
     trainer.train(resume_from_checkpoint=last)
     trainer.model.to(torch.bfloat16).save_pretrained(output_dir)
     processor.save_pretrained(output_dir)
-    curve = [row for row in trainer.state.log_history if "loss" in row]
-    (output_dir / "training_curve.json").write_text(json.dumps(curve))
+    curve = json.loads((start / CURVE).read_text()) if start else []
+    curve += [row for row in trainer.state.log_history if "loss" in row]
+    (output_dir / CURVE).write_text(json.dumps(curve))
     _check_it_loads(output_dir)
     shutil.rmtree(checkpoints)
     return output_dir
-
-
-def _read_weights(folder: Path) -> nn.Module:
-    return AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
 
 
 def _check_it_loads(folder: Path) -> None:
@@ -246,22 +250,19 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     options = parser.parse_args()
-    beginner = options.output_dir / "beginner"
-    if not (beginner / "config.json").is_file():  # written at the end
+    folder = None
+    for number, (name, recipe, share) in enumerate(PARTS):
+        start, folder = folder, options.output_dir / name
+        if name and (folder / "config.json").is_file():  # written at the end
+            continue
         train(
-            beginner,
-            seed=options.seed,
-            learning_rate=options.learning_rate,
+            folder,
+            recipe,
+            start=start,
+            seed=options.seed + number,
+            learning_rate=options.learning_rate * share,
             workers=options.workers,
         )
-    folder = train(
-        options.output_dir,
-        PRACTICE,
-        start=beginner,
-        seed=options.seed + 1,
-        learning_rate=options.learning_rate / 2,
-        workers=options.workers,
-    )
     print(f"The model is in {folder}.")
 
 

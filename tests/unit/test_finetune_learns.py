@@ -51,7 +51,7 @@ def test_the_cer_of_held_out_black_letter_falls_by_half(
     result = finetune(make_config(options | how))
     before, after = scores(result.before), scores(result.after)
     assert len(result.before) == 4
-    assert before["cer"] > 0.3  # something to learn
+    assert before["cer"] > 0.2  # something to learn
     assert after["cer"] < before["cer"] / 2
     assert result.comparison.verdict == "better"
     assert after["stop_rate"] == 1

@@ -6,6 +6,7 @@ Each trap of fine-tuning GLM-OCR has a test here or in `test_training_data` and
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -261,6 +262,18 @@ def test_a_folder_of_another_run_is_left_alone(options):
     assert "\n" not in str(refused.value)
     after = weights(options["output_dir"])
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_run_is_not_taken_up_with_other_weights_at_the_same_place(
+    options, bundled_folder, tmp_path
+):
+    base = Path(shutil.copytree(bundled_folder, tmp_path / "base"))
+    config = make_config(options | WITHOUT_EVALUATION | {"model_name": str(base), "max_steps": 1})
+    finetune(config)
+    for name in ("model.safetensors", "config.json"):  # it has been trained further, in place
+        shutil.copy(Path(options["output_dir"]) / name, base / name)
+    with pytest.raises(ValueError, match="with other weights to start from; choose another"):
+        finetune(config)
 
 
 def test_a_folder_of_other_files_is_left_alone(options):

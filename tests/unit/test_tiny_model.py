@@ -1,5 +1,6 @@
 """The bundled model: what it is, how it is trained, and that it reads."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,15 @@ def test_training_moves_every_parameter(tmp_path):
         assert not torch.equal(parameter, after[name].to(torch.bfloat16)), name
 
 
+def test_a_second_recipe_goes_on_with_the_model_and_the_curve_of_the_first(tmp_path):
+    first = training.train(tmp_path / "first", TWO_STAGES)
+    curve = json.dumps([{"step": 50, "loss": 1.0}])  # such a short run logs nothing itself
+    (first / training.CURVE).write_text(curve)
+    second = training.train(tmp_path / "second", TWO_STAGES[1:], start=first, learning_rate=0.0)
+    for name in ("model.safetensors", "config.json", training.CURVE):
+        assert (second / name).read_bytes() == (first / name).read_bytes(), name
+
+
 @pytest.mark.skipif(
     not all(Path(path).exists() for path, _ in WORD_LISTS.values()),
     reason="the word lists that training pages are made of are not installed (see WORD_LISTS)",
@@ -100,4 +110,4 @@ def read_samples(model, *names: str) -> list[tuple[str, str]]:
 
 def test_it_reads_the_clean_samples(bundled_model):
     pairs = read_samples(bundled_model, "letter.pdf", "decision.pdf", "german.pdf")
-    assert corpus_cer(pairs) < 0.20
+    assert corpus_cer(pairs) < 0.05
