@@ -4,6 +4,7 @@ import importlib.util
 import os
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
 from unittest import mock
@@ -160,18 +161,17 @@ def as_work_grows() -> Iterator[Row]:
             pass
 
     read(small_pages(100))
-    seconds, memory = {}, {}
-    for count, repeats in ((10, 9), (100, 3), (1000, 1)):
+    seconds, memory = defaultdict(list), {}
+    for count, repeats in [(10, 5), (100, 3), (1000, 1)] * 2:  # in turn: machines have moods
         pages = small_pages(count)
-        times = [seconds_of(lambda p=pages: read(p)) for _ in range(repeats)]
-        seconds[count] = statistics.median(times) / count
-        memory[count] = held_memory()
+        seconds[count] += [seconds_of(lambda p=pages: read(p)) / count for _ in range(repeats)]
+        memory.setdefault(count, held_memory())
     for fewer, more in ((10, 100), (100, 1000)):
         yield Row(
             f"time a page, {more:,} pages against {fewer}",
             "ms",
-            1000 * seconds[more],
-            1000 * seconds[fewer],
+            1000 * min(seconds[more]),
+            1000 * min(seconds[fewer]),
             "<= 1.05",
         )
     yield Row(
