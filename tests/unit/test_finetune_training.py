@@ -14,7 +14,7 @@ from pathlib import Path
 import datasets
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy, pad
 from training_pages import TEXTS, write_imagefolder
 from transformers import AutoModelForImageTextToText, AutoProcessor, TrainerCallback
@@ -268,12 +268,12 @@ def test_a_run_is_not_taken_up_with_other_weights_at_the_same_place(
     options, bundled_folder, tmp_path
 ):
     base = Path(shutil.copytree(bundled_folder, tmp_path / "base"))
-    config = make_config(options | WITHOUT_EVALUATION | {"model_name": str(base), "max_steps": 1})
-    finetune(config)
-    for name in ("model.safetensors", "config.json"):  # it has been trained further, in place
-        shutil.copy(Path(options["output_dir"]) / name, base / name)
+    run = options | WITHOUT_EVALUATION | {"model_name": str(base), "max_steps": 1}
+    finetune(make_config(run))
+    other = {name: 2 * tensor for name, tensor in weights(base).items()}
+    save_file(other, base / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ValueError, match="with other weights to start from; choose another"):
-        finetune(config)
+        finetune(make_config(run))
 
 
 def test_a_folder_of_other_files_is_left_alone(options):
