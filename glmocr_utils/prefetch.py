@@ -5,12 +5,17 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
+import torch
+from threadpoolctl import threadpool_limits
+
 Item = TypeVar("Item")
 STOPPED_LOOKING_S = 0.1  # how long a full queue waits before it asks whether it is still wanted
 
 
 class Prefetch(Generic[Item]):
     """Takes from an iterable in a thread, at most `ahead` items more than were asked for.
+
+    PyTorch's operations there run in that one thread, and leave the cores to those of the model.
 
     Use it as a context manager: leaving it ends the thread, after the item it is at. What the
     iterable raises is raised where its next item would have come.
@@ -58,9 +63,13 @@ class Prefetch(Generic[Item]):
     def _make(self) -> None:
         end: BaseException | None = None
         try:
-            for item in self._items:
-                if not self._put((True, item)):
-                    return
+            # A thread takes over the model's number of threads when it first asks. PyTorch's own
+            # setting would lower that of later threads too, so OpenMP is told.
+            torch.get_num_threads()
+            with threadpool_limits(1, user_api="openmp"):
+                for item in self._items:
+                    if not self._put((True, item)):
+                        return
         except BaseException as error:  # raised where the items are taken
             end = error
         self._put((False, end))
