@@ -53,5 +53,6 @@ def test_the_cer_of_held_out_black_letter_falls_by_half(
     assert len(result.before) == 4
     assert before["cer"] > 0.2  # something to learn
     assert after["cer"] < before["cer"] / 2
+    assert after["cer"] < 0.15
     assert result.comparison.verdict == "better"
     assert after["stop_rate"] == 1

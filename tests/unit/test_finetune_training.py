@@ -145,6 +145,7 @@ def test_the_batch_trains_label_and_stop_token_alone(options, bundled_model):
     pages = load_pages(make_config(options | WITHOUT_EVALUATION)).train
     collator = PageCollator(bundled_model.processor, "default")
     batch = collator([pages[n] for n in range(3)])
+    assert batch["labels"].shape == (3, batch["logits_to_keep"])
     tokenizer = bundled_model.processor.tokenizer
     for row, labels in zip(pages, batch["labels"], strict=False):
         trained = tokenizer.decode(labels[labels != IGNORED], skip_special_tokens=False)
