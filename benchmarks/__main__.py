@@ -19,7 +19,6 @@ from glmocr_utils.notebook_run import project_root
 
 PARTS = (
     "reading.against_the_batch_script",
-    "reading.by_a_process_a_core",
     "reading.probabilities_on_against_off",
     "reading.first_page",
     "reading.as_work_grows",

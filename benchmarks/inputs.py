@@ -1,10 +1,13 @@
 """Pages to read, of the lengths that a collection has."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pypdfium2
+import torch
 from PIL import Image
+from transformers import AutoModelForImageTextToText
 
 from glmocr_utils.confidence import load_references
 from glmocr_utils.model import LoadedModel, load_model
@@ -20,6 +23,14 @@ FONT = "DejaVu Sans"  # comes with matplotlib
 
 def bundled_model() -> LoadedModel:
     return load_model(str(project_root() / BUNDLED_MODEL), device_map="cpu")
+
+
+def plain_model() -> LoadedModel:
+    """The same as Transformers loads it, for the baselines."""
+    loaded = bundled_model()
+    network = AutoModelForImageTextToText.from_pretrained(loaded.model_id, dtype=torch.float32)
+    network.generation_config = loaded.model.generation_config
+    return replace(loaded, model=network.eval())
 
 
 def mixed_pages(count: int, seed: int = 5) -> list[PageImage]:

@@ -15,6 +15,7 @@ from glmocr_utils.finetune import FinetuneConfig, make_config
 from glmocr_utils.finetune.trainable import make_trainable
 from glmocr_utils.finetune.trainer import OcrTrainer
 from glmocr_utils.model import LoadedModel, load_model
+from glmocr_utils.model.patches import project_patches_at_once
 from glmocr_utils.notebook_run import BUNDLED_MODEL, project_root
 from glmocr_utils.prompt import TEXT_RECOGNITION
 from glmocr_utils.training_data import IGNORED
@@ -37,6 +38,7 @@ def against_full_logits() -> Iterator[Row]:
 
 def _rows_of(name: str, config: FinetuneConfig) -> Iterator[Row]:
     loaded = wide_model(config)
+    project_patches_at_once(loaded.model)  # as `load_model` does
     plain = wide_model(config).model  # TRL changes the forward pass of the model that it is given
     trainer = OcrTrainer(loaded, config, datasets.Dataset.from_list([NO_PAGE]), None)
     batch = trainer.data_collator(_pages())

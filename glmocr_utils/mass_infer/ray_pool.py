@@ -29,7 +29,9 @@ from glmocr_utils.model import load_model
 
 MAX_LOSSES = 3  # of actors, with the same page under way
 PAUSE_S = 1.0  # before a lost actor is asked again whether it is there
-CALLS_AHEAD = 2  # of what an actor reads together, so that it never waits for this process
+# An actor holds so many pages more than it reads together: enough that it never waits for this
+# process, and few, so that all actors end at about the same time.
+CALLS_AHEAD = 8
 
 
 class PageActor:
@@ -122,7 +124,7 @@ class RayPool:
         count = self.num_actors or max(1, num_gpus)
         cores = max(1, int(resources.get("CPU", 1)) // count)
         together = MAX_AUTO_PAGES_GPU if num_gpus else MAX_AUTO_PAGES_CPU
-        self._calls = CALLS_AHEAD * together
+        self._calls = together + CALLS_AHEAD
         actor = ray.remote(
             num_gpus=num_gpus / count if num_gpus else 0,
             num_cpus=0 if num_gpus else cores,

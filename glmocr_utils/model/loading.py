@@ -15,6 +15,7 @@ from transformers import (
 )
 
 from glmocr_utils.model.attention import AttentionChoice, choose_attention
+from glmocr_utils.model.patches import project_patches_at_once
 from glmocr_utils.model.source import (
     DEFAULT_MODEL,
     ModelLoadError,
@@ -128,6 +129,7 @@ def load_model(
             quantization_config=_four_bit(dtype) if load_in_4bit else None,
             output_loading_info=True,
         )
+        project_patches_at_once(model)
         _take_greedy_generation(model, processor)
         trained_for = read_trained_for(adapter or model_id, adapter_source or source)
         if trained_for is not None and trained_for.max_pixels is not None:

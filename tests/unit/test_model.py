@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer, GlmOcrConfig, GlmOcrForConditionalGeneration
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoTokenizer,
+    GlmOcrConfig,
+    GlmOcrForConditionalGeneration,
+)
 from transformers.utils import is_flash_attn_2_available, is_kernels_available
 
 from glmocr_utils.model import LoadedModel, ModelLoadError, choose_attention, load_model
@@ -84,6 +89,18 @@ def test_float32_on_the_cpu_whatever_the_checkpoint_says(copied_model: Path) -> 
     loaded = load_model(str(copied_model), device_map="cpu")
     assert loaded.dtype == torch.float32
     assert {parameter.dtype for parameter in loaded.model.parameters()} == {torch.float32}
+
+
+def test_patches_are_projected_as_the_convolution_does(bundled_folder: Path) -> None:
+    loaded = load_model(str(bundled_folder), device_map="cpu", dtype=torch.float64)
+    plain = AutoModelForImageTextToText.from_pretrained(bundled_folder, dtype=torch.float64)
+    patches = torch.randn(50, 1176, dtype=torch.float64)
+    ours, theirs = loaded.model.model.visual.patch_embed, plain.model.visual.patch_embed
+    torch.testing.assert_close(ours(patches), theirs(patches))
+    for embed in (ours, theirs):
+        embed(patches).square().sum().backward()
+    torch.testing.assert_close(ours.proj.weight.grad, theirs.proj.weight.grad)
+    assert loaded.model.state_dict().keys() == plain.state_dict().keys()
 
 
 def test_another_dtype_reads(bundled_folder: Path, page_images: list[PageImage]) -> None:
