@@ -22,10 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, about in ABOUT.items():
         commands.add_parser(name, help=about, add_help=False)
     name = parser.parse_args(arguments[:1]).command
-    # only now, since importing all commands takes seconds
-    command = import_module(f"{__name__}.{name}")
     try:
-        return command.main(arguments[1:])
+        # only now, since importing all commands takes seconds
+        return import_module(f"{__name__}.{name}").main(arguments[1:])
     except (FileNotFoundError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -166,6 +166,15 @@ def test_an_unknown_command_is_an_error_that_names_the_known_ones(capsys):
     assert "finetune" in capsys.readouterr().err
 
 
+def test_ctrl_c_while_a_command_is_still_imported_is_one_sentence(monkeypatch, capsys):
+    def interrupted(_name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("glmocr_utils.cli.import_module", interrupted)
+    assert main(["ocr", "page.png"]) == 130
+    assert capsys.readouterr().err.startswith("stopped")
+
+
 def test_unknown_option_is_an_error(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["ocr", LETTER, "--batchsize", "3"])
