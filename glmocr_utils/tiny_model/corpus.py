@@ -5,7 +5,8 @@ among them, and the model learns to look at the letters rather than to guess the
 """
 
 import random
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -52,6 +53,7 @@ LAWS = ("BGB", "ZPO", "StGB", "GG", "VwGO", "SGB X", "HGB", "InsO", "UrhG", "ESt
 REGISTERS = ("U", "O", "StR", "ZR", "C", "BvR", "AZR")
 REPORTERS = ("F.2d", "U.S.", "S. Ct.", "F. Supp. 3d", "A.C.", "W.L.R.", "All E.R.")
 
+LONGEST_TITLE = 60  # characters
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 # every character that the model must know, more or less as often as print has it
 ODD_CHARACTERS = (
@@ -255,3 +257,17 @@ def random_blocks(rng: random.Random, characters: int) -> list[Block]:
     while sum(map(len, text)) < characters:
         text.append(random_word(rng, 12))
     return [Block(" ".join(text))]
+
+
+def capitalise(rng: random.Random, blocks: Sequence[Block], share: float) -> list[Block]:
+    """`share` of the blocks in capitals: all of a title, the first words of a paragraph."""
+    return [
+        replace(block, text=_in_capitals(rng, block.text)) if rng.random() < share else block
+        for block in blocks
+    ]
+
+
+def _in_capitals(rng: random.Random, text: str) -> str:
+    words = text.split(" ")
+    num_capital = rng.randint(1, 6) if len(text) > LONGEST_TITLE else len(words)
+    return " ".join([*(word.upper() for word in words[:num_capital]), *words[num_capital:]])

@@ -17,7 +17,7 @@ from glmocr_utils.synth import (
     find_font,
     skew_boxes,
 )
-from glmocr_utils.tiny_model.corpus import prose_blocks, random_blocks
+from glmocr_utils.tiny_model.corpus import capitalise, prose_blocks, random_blocks
 
 # A6, upright and lying: (width, height) in pixels at 2 pixels per point
 SHEETS = ((595, 842), (842, 595))
@@ -38,6 +38,7 @@ class Stage:
         max_lines: of a snippet, which is a few lines with a narrow margin.
         sheets: share of batches that are whole sheets of paper.
         random_text: share of pages with meaningless characters.
+        capitals: share of titles and of beginnings of paragraphs that are in capitals alone.
         degraded: share of pages that look scanned; max_strength: how bad at the worst, 0 to 1.
         blank: share of sheets with nothing on them.
         families: names of the font families; None for all that may be trained on.
@@ -52,6 +53,7 @@ class Stage:
     max_lines: int = 1
     sheets: float = 0.0
     random_text: float = 0.14
+    capitals: float = 0.0
     degraded: float = 0.0
     max_strength: float = 0.0
     blank: float = 0.0
@@ -114,6 +116,8 @@ def _page(
         paper=rng.randint(215, 255) if rng.random() < 0.3 else 255,
     )
     blocks = (random_blocks if meaningless else prose_blocks)(rng, characters)
+    if stage.capitals:
+        blocks = capitalise(rng, blocks, stage.capitals)
     page = draw_page(blocks, style)
     if zoom > 1:
         page = SynthPage(page.image.reduce(zoom), page.text, page.boxes / zoom)

@@ -11,7 +11,9 @@ import random
 import shutil
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -55,14 +57,37 @@ RECIPE = (
 )  # fmt: skip
 # Then, with a learning rate that starts anew: more of it, in more families, with a text behind it
 # that is as faulty as its own.
-PRACTICE = (
-    _stage(
-        6000, 18, (*FAMILIES, *MORE_FAMILIES), max_lines=10, sheets=0.5, degraded=0.4,
-        max_strength=0.7, blank=0.06, name_characters=False, misremembered=0.15,
-    ),
+PRACTICE = _stage(
+    6000, 18, (*FAMILIES, *MORE_FAMILIES), max_lines=10, sheets=0.5, degraded=0.4,
+    max_strength=0.7, blank=0.06, name_characters=False, misremembered=0.15,
 )  # fmt: skip
-# Folder, recipe, share of the learning rate; each goes on with the model of the one before.
-PARTS = (("beginner", RECIPE, 1), ("", PRACTICE, 0.5))
+# And the same again, at last with more in capitals, which it had read worst.
+SECOND_PRACTICE = (
+    replace(PRACTICE, batches=2000),
+    replace(PRACTICE, batches=3000, capitals=0.15),
+)
+
+
+class Part(NamedTuple):
+    """A part of the training, which goes on with the model of the part before.
+
+    Attributes:
+        folder: below the output folder.
+        rate: share of the learning rate that it starts at.
+        decay: share of the batches, the last ones, over which the rate falls to nothing.
+    """
+
+    folder: str
+    recipe: Sequence[Stage]
+    rate: float
+    decay: float
+
+
+PARTS = (
+    Part("beginner", RECIPE, rate=1, decay=1 / 3),
+    Part("practised", (PRACTICE,), rate=0.5, decay=1 / 3),
+    Part("", SECOND_PRACTICE, rate=0.5, decay=3 / 5),
+)
 CURVE = "training_curve.json"
 REPEAT_EVERY = 5  # a batch in so many is of the stage before, so that nothing is unlearned
 
@@ -181,6 +206,7 @@ def train(
     start: Path | None = None,
     seed: int = 7,
     learning_rate: float = 1e-3,
+    decay: float = 1 / 3,
     workers: int = 0,
     save_steps: int = 500,
 ) -> Path:
@@ -188,6 +214,7 @@ def train(
 
     Args:
         start: folder of the model to go on with; None for one with random weights.
+        decay: share of the batches, the last ones, over which the learning rate falls to nothing.
         workers: processes that draw pages ahead.
         save_steps: batches between two checkpoints.
 
@@ -203,7 +230,7 @@ def train(
         max_steps=len(batches),
         per_device_train_batch_size=1,  # an item of the data set is a whole batch
         lr_scheduler_type="warmup_stable_decay",
-        lr_scheduler_kwargs={"num_decay_steps": len(batches) // 3},
+        lr_scheduler_kwargs={"num_decay_steps": int(len(batches) * decay)},
         warmup_steps=60,
         max_grad_norm=1.0,
         dataloader_num_workers=workers,
@@ -251,16 +278,17 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     options = parser.parse_args()
     folder = None
-    for number, (name, recipe, share) in enumerate(PARTS):
-        start, folder = folder, options.output_dir / name
-        if name and (folder / "config.json").is_file():  # written at the end
+    for number, part in enumerate(PARTS):
+        start, folder = folder, options.output_dir / part.folder
+        if part.folder and (folder / "config.json").is_file():  # written at the end
             continue
         train(
             folder,
-            recipe,
+            part.recipe,
             start=start,
             seed=options.seed + number,
-            learning_rate=options.learning_rate * share,
+            learning_rate=options.learning_rate * part.rate,
+            decay=part.decay,
             workers=options.workers,
         )
     print(f"The model is in {folder}.")

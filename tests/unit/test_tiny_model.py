@@ -1,6 +1,7 @@
 """The bundled model: what it is, how it is trained, and that it reads."""
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from transformers import (
 from glmocr_utils.confidence import load_references
 from glmocr_utils.metrics import corpus_cer, normalize
 from glmocr_utils.reading import read_documents
+from glmocr_utils.synth import Block
 from glmocr_utils.tiny_model import train as training
-from glmocr_utils.tiny_model.corpus import WORD_LISTS, prose_blocks
+from glmocr_utils.tiny_model.corpus import WORD_LISTS, capitalise, prose_blocks
 from glmocr_utils.tiny_model.evaluate import MAX_TOKENS
 from glmocr_utils.tiny_model.pages import Stage
 
@@ -83,8 +85,6 @@ def test_a_second_recipe_goes_on_with_the_model_and_the_curve_of_the_first(tmp_p
     reason="the word lists that training pages are made of are not installed (see WORD_LISTS)",
 )
 def test_sample_texts_are_not_among_training_texts():
-    import random
-
     def phrases(text: str) -> set[tuple[str, ...]]:
         words = text.split()
         return {tuple(words[i : i + 5]) for i in range(len(words) - 4)}
@@ -94,6 +94,17 @@ def test_sample_texts_are_not_among_training_texts():
     for _ in range(300):
         text = " ".join(block.text for block in prose_blocks(rng, 800))
         assert not samples & phrases(text)
+
+
+def test_capitals_are_for_titles_and_the_beginnings_of_paragraphs():
+    paragraph = "in the harbour of the town " * 5
+    blocks = [Block("Grüße an alle", "heading"), Block(paragraph.strip())]
+    rng = random.Random(1)
+    assert capitalise(rng, blocks, 0.0) == blocks
+    title, text = capitalise(rng, blocks, 1.0)
+    assert title == Block("GRÜSSE AN ALLE", "heading")
+    assert text.text.lower() == blocks[1].text
+    assert text.text.startswith("IN") and text.text.endswith("in the harbour of the town")
 
 
 def read_samples(model, *names: str) -> list[tuple[str, str]]:
@@ -110,4 +121,4 @@ def read_samples(model, *names: str) -> list[tuple[str, str]]:
 
 def test_it_reads_the_clean_samples(bundled_model):
     pairs = read_samples(bundled_model, "letter.pdf", "decision.pdf", "german.pdf")
-    assert corpus_cer(pairs) < 0.05
+    assert corpus_cer(pairs) < 0.03
