@@ -4,6 +4,7 @@ import ast
 import json
 import logging
 import os
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -218,6 +219,8 @@ def run_demo() -> int:
         folder = Path(parameters["output_dir"])
         output = folder.with_suffix(".ipynb")
         print(f"── {folder.name} ──", flush=True)
+        # the notebooks link to these pictures, and so does what comes of them
+        shutil.copytree(root / "notebooks/figures", folder.parent / "figures", dirs_exist_ok=True)
         try:
             run_notebook(root / "notebooks" / f"{name}.ipynb", output, parameters)
         except PapermillExecutionError as error:
@@ -231,5 +234,7 @@ def run_demo() -> int:
 
 def _files_to_look_at(output_dir: Path) -> list[str]:
     """The files of a step, or its folder where there are many."""
-    files = sorted(path for path in output_dir.iterdir() if path.is_file())
+    files = sorted(
+        path for path in output_dir.iterdir() if path.is_file() and not path.name.startswith(".")
+    )
     return [str(path) for path in files] if len(files) <= 6 else [f"{output_dir}/"]

@@ -8,10 +8,12 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from papermill.exceptions import PapermillExecutionError
 
+from glmocr_utils import notebook_run
 from glmocr_utils.notebook_run import (
     notebook_parameters,
     project_root,
     record_results,
+    run_demo,
     run_notebook,
 )
 
@@ -65,3 +67,23 @@ def test_results_are_json_that_appears_whole(tmp_path):
     with pytest.raises(TypeError):
         record_results(tmp_path / "new", pages=object())
     assert json.loads(path.read_text(encoding="utf-8"))["pages"] == 2
+
+
+def test_the_demo_puts_the_notebooks_pictures_where_their_links_point(
+    notebook, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "notebooks/figures").mkdir(parents=True)
+    (tmp_path / "notebooks/figures/01.png").write_bytes(b"png")
+    (tmp_path / "glmocr_utils").mkdir()
+    with_folder = notebook.read_text().replace("name = None", r"name = None\noutput_dir = None")
+    (tmp_path / "notebooks/01.ipynb").write_text(with_folder)
+    (tmp_path / "demo/01").mkdir(parents=True)
+    (tmp_path / "demo/01/.lock").touch()
+    (tmp_path / "demo/01/results.json").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # so that it is restored
+    monkeypatch.setattr(notebook_run, "DEMO", (("01", {"output_dir": "demo/01"}),))
+    assert run_demo() == 0
+    assert (tmp_path / "demo/figures/01.png").read_bytes() == b"png"
+    named = capsys.readouterr().out
+    assert "demo/01.ipynb" in named and "results.json" in named and ".lock" not in named
