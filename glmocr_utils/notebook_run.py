@@ -214,13 +214,14 @@ def run_demo() -> int:
     os.environ["HF_HUB_OFFLINE"] = "1"  # for the notebooks' kernels
     root = project_root()
     os.chdir(root)
+    # the notebooks link to these pictures, and so does what comes of them
+    for outputs in {Path(parameters["output_dir"]).parent for _, parameters in DEMO}:
+        shutil.copytree(root / "notebooks/figures", outputs / "figures", dirs_exist_ok=True)
     made: list[str] = []
     for name, parameters in DEMO:
         folder = Path(parameters["output_dir"])
         output = folder.with_suffix(".ipynb")
         print(f"── {folder.name} ──", flush=True)
-        # the notebooks link to these pictures, and so does what comes of them
-        shutil.copytree(root / "notebooks/figures", folder.parent / "figures", dirs_exist_ok=True)
         try:
             run_notebook(root / "notebooks" / f"{name}.ipynb", output, parameters)
         except PapermillExecutionError as error:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.pdfdoc import PDFDocument
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
@@ -52,8 +54,7 @@ def write_searchable_pdf(
 def _register_font(text: str) -> str:
     """A font whose characters have no shape, for all that `text` says, in any script.
 
-    Fonts that are seen lack most of them. Characters beyond U+FFFF get lost: reportlab does not
-    say in the PDF what they are.
+    Fonts that are seen lack most of them.
     """
     characters = sorted({*text, " "})
     name = "glyphless-" + hashlib.sha256("".join(characters).encode()).hexdigest()[:16]
@@ -72,8 +73,26 @@ def _register_font(text: str) -> str:
     buffer = io.BytesIO()
     font.save(buffer)
     buffer.seek(0)
-    pdfmetrics.registerFont(TTFont(name, buffer))
+    pdfmetrics.registerFont(_GlyphlessFont(name, buffer))
     return name
+
+
+class _GlyphlessFont(TTFont):
+    """Says of characters beyond U+FFFF, too, what they are.
+
+    The format wants UTF-16 there, surrogates and all; reportlab writes five digits, which viewers
+    cannot read.
+    """
+
+    def addObjects(self, doc: PDFDocument) -> None:
+        super().addObjects(doc)
+        for name, meanings in doc.idToObject.items():
+            if name.startswith("toUnicodeCMap:"):
+                meanings.content = re.sub(
+                    "<([0-9A-F]{5,6})>",
+                    lambda match: f"<{chr(int(match[1], 16)).encode('utf-16-be').hex()}>",
+                    meanings.content,
+                )
 
 
 def _write(canvas: Canvas, word: PlacedWord, font: str, scale: float, page_height: float) -> None:

@@ -200,12 +200,13 @@ def test_the_text_of_the_pdf_is_not_seen(result, layout, page, tmp_path):
 
 
 def test_words_without_a_place_are_still_found(tmp_path, page):
-    result, layout = made_up(["日本語한국\x00", " ", "lost"], [False] * 3)
+    result, layout = made_up(["日本語한국\x00", " ", "𝑥²+𠮷", " ", "lost"], [False] * 5)
     image = PageImage(result.page, page.image, scale=1.0)
     write_searchable_pdf([(result, layout, image)], tmp_path / "out.pdf")
     with pdfium.PdfDocument(tmp_path / "out.pdf") as pdf:
         assert "lost" in pdf[0].get_textpage().get_text_bounded()
         assert "日本語한국" in pdf[0].get_textpage().get_text_bounded()
+        assert "𝑥²+𠮷" in pdf[0].get_textpage().get_text_bounded()  # beyond U+FFFF
 
 
 def test_one_file_a_document_and_format(bundled_model, result, page, tmp_path):
