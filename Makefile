@@ -18,7 +18,7 @@ test: .venv/installed  ## check everything
 	$(BIN)/python -m pytest
 
 lab: .venv/installed  ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
 
 bench: .venv/installed  ## this project beside what a user would otherwise run
 	$(BIN)/python -m benchmarks

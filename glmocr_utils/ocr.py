@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,13 +11,16 @@ from transformers import BatchFeature
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from glmocr_utils.decoding import DecodedPage, PageDecoder
-from glmocr_utils.model import LoadedModel
+from glmocr_utils.model import LoadedModel, TrainedFor
 from glmocr_utils.prefetch import Prefetch
 from glmocr_utils.prompt import EMPTY_THOUGHT, TEXT_RECOGNITION, PromptStyle, encode_prompt
 from glmocr_utils.records import Alternative, OcrResult, PageImage, TokenProb
 from glmocr_utils.token_text import decode_ids, encode_text, special_token_ids, token_texts
 
 SCORE_POSITIONS_AT_ONCE = 256  # float32 logits of so many positions are in memory together
+FAILURES_OF_A_PAGE = (RuntimeError, MemoryError, ValueError)  # out of memory is a RuntimeError
+# what PyTorch says on a GPU, on a CPU, and for a library's own memory
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "alloc_failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,10 @@ class PreparedPage:
 
     page: PageImage
     inputs: BatchFeature
+
+    @property
+    def num_image_tokens(self) -> int:
+        return int(self.inputs["mm_token_type_ids"].sum())
 
 
 class PageReader:
@@ -57,11 +64,17 @@ class PageReader:
         self._style = style or model.prompt_style
         self._special = special_token_ids(model.processor.tokenizer)
         self._decoder = PageDecoder(model.model, top_k)
-        self._under_way: dict[Hashable, PreparedPage] = {}
+        # without their inputs: the patches of a large page are over 100 MB
+        self._under_way: dict[Hashable, tuple[PageImage, int]] = {}
 
     def __len__(self) -> int:
         """How many pages are under way."""
         return len(self._under_way)
+
+    @property
+    def cache_bytes(self) -> int:
+        """Memory that keys and values of the pages under way hold."""
+        return self._decoder.cache_bytes
 
     def prepare(self, page: PageImage) -> PreparedPage:
         """What can be done before the model is free; threads may do it."""
@@ -71,20 +84,20 @@ class PageReader:
     def enter(self, key: Hashable, page: PreparedPage, max_tokens: int) -> None:
         """Begin a page, which gets at most `max_tokens` new tokens and comes out under `key`."""
         self._decoder.enter(key, page.inputs, max_tokens)
-        self._under_way[key] = page
+        self._under_way[key] = page.page, page.num_image_tokens
 
     def step(self) -> list[tuple[Hashable, OcrResult]]:
         """Write a token of every page that is under way. Returns those that have ended."""
         ended = self._decoder.step()
-        return [(key, self._result(self._under_way.pop(key), output)) for key, output in ended]
+        return [(key, self._result(*self._under_way.pop(key), output)) for key, output in ended]
 
     def remove(self, key: Hashable) -> None:
         """Take a page out before it has ended."""
         self._decoder.remove(key)
         del self._under_way[key]
 
-    def _result(self, prepared: PreparedPage, output: DecodedPage) -> OcrResult:
-        model, page = self.model, prepared.page
+    def _result(self, page: PageImage, num_image_tokens: int, output: DecodedPage) -> OcrResult:
+        model = self.model
         tokens = without_thought(_tokens(model.processor.tokenizer, output, self._special))
         return OcrResult(
             page=page.page,
@@ -97,7 +110,7 @@ class PageReader:
             adapter=model.adapter,
             scale=page.scale,
             seconds=output.seconds,
-            num_image_tokens=int(prepared.inputs["mm_token_type_ids"].sum()),
+            num_image_tokens=num_image_tokens,
         )
 
 
@@ -110,6 +123,7 @@ def read_pages(
     max_tokens: int = 2048,
     batch_size: int = 1,
     top_k: int = 5,
+    on_failure: Callable[[PageImage, Exception], None] | None = None,
 ) -> Iterator[OcrResult]:
     """Read pages, `batch_size` at a time, and give them in their order.
 
@@ -119,27 +133,53 @@ def read_pages(
         max_tokens: new tokens a page, at most.
         batch_size: pages that are under way together.
         prompt, style, top_k: as in `PageReader`.
+        on_failure: is told of a page that cannot be prepared or finds no room in memory, which is
+            then left out. None raises what was raised.
 
     Raises:
         ValueError: an option is out of its range.
     """
     check_at_least_one(max_tokens=max_tokens, batch_size=batch_size, top_k=top_k)
     reader = PageReader(model, prompt=prompt, style=style, top_k=top_k)
-    check_scale = ScaleCheck(model)
+    check_scale = ScaleCheck(model.trained_for)
     done: dict[int, OcrResult] = {}
     entered = given = 0
-    with Prefetch(map(reader.prepare, pages), batch_size) as prepared:
+
+    def prepare(page: PageImage) -> tuple[PageImage, PreparedPage | Exception]:
+        try:
+            return page, reader.prepare(page)
+        except FAILURES_OF_A_PAGE as error:
+            return page, error
+
+    with Prefetch(map(prepare, pages), batch_size) as prepared:
         while True:
-            while len(reader) < batch_size and (page := prepared.take(wait=not reader)) is not None:
-                check_scale(page.page)
-                reader.enter(entered, page, max_tokens)
-                entered += 1
+            while len(reader) < batch_size and (taken := prepared.take(wait=not reader)):
+                page, ready = taken
+                check_scale(page)
+                try:
+                    if isinstance(ready, Exception):
+                        raise ready
+                    reader.enter(entered, ready, max_tokens)
+                except FAILURES_OF_A_PAGE as error:
+                    if on_failure is None:
+                        raise
+                    on_failure(page, error)
+                else:
+                    entered += 1
             if not reader and prepared.ended:
                 return
             done.update(reader.step())
             while given in done:
                 yield done.pop(given)
                 given += 1
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a pass through the model failed for lack of memory."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
+        each in said for each in OUT_OF_MEMORY
+    )
 
 
 def check_at_least_one(**options: int) -> None:
@@ -246,8 +286,8 @@ def without_thought(tokens: tuple[TokenProb, ...]) -> tuple[TokenProb, ...]:
 class ScaleCheck:
     """Warns once of a page at another scale than the one that a model was trained at."""
 
-    def __init__(self, model: LoadedModel) -> None:
-        self._trained = None if model.trained_for is None else model.trained_for.scale
+    def __init__(self, trained_for: TrainedFor | None) -> None:
+        self._trained = trained_for and trained_for.scale
 
     def __call__(self, page: PageImage) -> None:
         # an image file has no points, so nothing is known of its scale

@@ -1,7 +1,6 @@
 """Figures for notebooks: pages, a page beside its text, how sure the model was."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -243,5 +242,5 @@ def _draw_page(ax: Axes, page: PageImage) -> None:
 
 
 def _name(page: PageRef) -> str:
-    name = Path(page.document_path).name.replace("$", r"\$")
+    name = page.document_name.replace("$", r"\$")
     return f"{name}, page {page.page_number}"

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from glmocr_utils.model import LoadedModel
-from glmocr_utils.ocr import read_pages
+from glmocr_utils.model.source import first_line
+from glmocr_utils.ocr import is_out_of_memory, read_pages
 from glmocr_utils.records import (
     FailedPage,
     OcrResult,
@@ -16,28 +17,30 @@ from glmocr_utils.records import (
 )
 from glmocr_utils.records.page_row import parts_of, read_rows, to_result
 from glmocr_utils.render import (
+    SAMPLES,
     RenderOptions,
-    find_documents,
+    input_documents,
     render_document,
     render_documents,
     safe_stem,
 )
 
+FIRST_SAMPLE = SAMPLES / "decision.pdf"
 PAGE_BREAK = "\f"  # between the pages of a text file, as pdftotext writes it
 
 
 def default_input(input_path: str | Path | None) -> Path:
-    """`input_path`, or the first PDF under `data/` when there is none.
+    """`input_path`; without one the first PDF under `data/`, or a sample if there is no other.
 
     Raises:
         FileNotFoundError: no path was given and there is no PDF under `data/`.
     """
     if input_path is not None:
         return Path(input_path)
-    pdfs = [path for path in find_documents("data") if path.suffix.lower() == ".pdf"]
+    pdfs = [path for path in input_documents(None) if path.suffix.lower() == ".pdf"]
     if not pdfs:
         raise FileNotFoundError("no PDF under data/; put one there or name an input_path")
-    return pdfs[0]
+    return FIRST_SAMPLE if FIRST_SAMPLE in pdfs else pdfs[0]
 
 
 def read_documents(
@@ -48,7 +51,9 @@ def read_documents(
     options: RenderOptions | None = None,
     **read_options: object,
 ) -> Iterator[OcrResult | FailedPage]:
-    """Read documents page by page, in their order; a document that fails does not stop the others.
+    """Read documents page by page, in their order; what fails does not stop the others.
+
+    Only a step that fails for all pages under way, for lack of memory say, ends it.
 
     Args:
         output_dir: gets `{name}.jsonl`, one `OcrResult` a line, and `{name}.txt`, pages parted by
@@ -57,10 +62,16 @@ def read_documents(
         read_options: those of `ocr.read_pages`: prompt, max_tokens, batch_size, top_k.
 
     Yields:
-        What was read, and each page or document that could not be rendered as a `FailedPage`.
+        What was read, and each page or document that could not be rendered, or not be given to
+        the model, as a `FailedPage`.
     """
     failed: list[FailedPage] = []
-    results = read_pages(model, _rendered(render_documents(paths, options), failed), **read_options)
+
+    def fail(page: PageImage, error: Exception) -> None:
+        failed.append(_failed_page(page, error))
+
+    pages = _rendered(render_documents(paths, options), failed)
+    results = read_pages(model, pages, on_failure=fail, **read_options)
     files = None if output_dir is None else _DocumentFiles(Path(output_dir))
     for result in results:
         while failed:
@@ -156,10 +167,20 @@ def _rendered(
             yield page
 
 
+def _failed_page(page: PageImage, error: Exception) -> FailedPage:
+    ref = page.page
+    memory_ran_out = is_out_of_memory(error)
+    why = "memory ran out" if memory_ran_out else "the model does not take it"
+    advice = "lower batch_size, scale or max_tokens" if memory_ran_out else "cut it or change scale"
+    reason = f"{ref.document_path}, page {ref.page_number}: {why} ({first_line(error)}); {advice}"
+    return FailedPage(ref.document_path, ref.page_index, "failed", reason)
+
+
 class _DocumentFiles:
     """Collects the pages of one document at a time and writes its files when it is complete."""
 
     def __init__(self, output_dir: Path) -> None:
+        output_dir.mkdir(parents=True, exist_ok=True)
         self._output_dir = output_dir
         self._pages: list[OcrResult] = []
         self._document_of_name: dict[str, str] = {}
@@ -174,11 +195,17 @@ class _DocumentFiles:
             return
         page = self._pages[0].page
         name = safe_stem(page.document_path)
-        if self._document_of_name.setdefault(name.casefold(), page.document_path) != (
-            page.document_path
-        ):
+        if self._owner(name) not in (None, page.document_path):
             name = f"{name}_{page.document_sha256[:8]}"
+        self._document_of_name[name.casefold()] = page.document_path
         write_results(self._pages, self._output_dir / f"{name}.jsonl")
         text = PAGE_BREAK.join(result.text for result in self._pages)
         (self._output_dir / f"{name}.txt").write_text(text, encoding="utf-8")
         self._pages = []
+
+    def _owner(self, name: str) -> str | None:
+        """The document whose files have this name, from this run or an earlier one."""
+        written = self._output_dir / f"{name}.jsonl"
+        if name.casefold() not in self._document_of_name and written.exists():
+            return next(read_results(written)).page.document_path
+        return self._document_of_name.get(name.casefold())

@@ -1,7 +1,6 @@
 """Results as lines for a terminal: text with line numbers, timing, tokens, worst probabilities."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from glmocr_utils.confidence import WorstToken, summarize, worst_tokens
 from glmocr_utils.records import FINISH_WARNINGS, OcrResult, TokenProb
@@ -82,7 +81,7 @@ def _batches(results: Sequence[OcrResult], batch_size: int) -> list[Sequence[Ocr
 def _worst_line(worst: WorstToken, color: bool) -> str:
     text = printable(worst.token.text) or "·"
     marked = f"{BOLD_RED}{text}{RESET}" if color else f"[{text}]"
-    where = f"{Path(worst.page.document_path).name} p{worst.page.page_number}:{worst.line_number}"
+    where = f"{worst.page.document_name} p{worst.page.page_number}:{worst.line_number}"
     context = f"{printable(worst.before)}{marked}{printable(worst.after)}"
     return f"{worst.token.prob:6.4f}  {where}  {context}"
 
@@ -98,4 +97,4 @@ def _statistics(tokens: Iterator[TokenProb]) -> str:
 
 
 def _name(result: OcrResult) -> str:
-    return f"{printable(Path(result.page.document_path).name)} page {result.page.page_number}"
+    return f"{printable(result.page.document_name)} page {result.page.page_number}"

@@ -25,7 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # only now, since importing all commands takes seconds
         return import_module(f"{__name__}.{name}").main(arguments[1:])
-    except (FileNotFoundError, ValueError) as error:
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
+    except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

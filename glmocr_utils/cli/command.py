@@ -1,9 +1,13 @@
 """What a command is made of: its options, and how argparse reads them."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NoReturn
 
 from glmocr_utils.records import FailedPage
 
@@ -85,6 +89,7 @@ class Command:
         run: takes the parsed options and returns the exit code.
         input_help: what its positional argument may be.
         input_name: of that argument.
+        takes_several: of it may stand there; they come as a list.
         input_option: an option that may be given instead of it, such as `--image`.
         shorthands: switches beside the options.
     """
@@ -94,29 +99,85 @@ class Command:
     run: Callable[[argparse.Namespace], int]
     input_help: str = INPUT_PATH
     input_name: str = "input_path"
+    takes_several: bool = False
     input_option: str | None = None
     shorthands: Sequence[Shorthand] = ()
 
     def main(self, arguments: Sequence[str]) -> int:
-        """Parse the arguments and run. Returns the exit code."""
+        """Parse the arguments and run. Returns the exit code.
+
+        Raises:
+            ValueError: an option is unknown, or nothing can be written to `output_dir`.
+        """
         parser = parser_of(self.name)
-        parser.add_argument(self.input_name, nargs="?", default=None, help=self.input_help)
+        parser.add_argument(self.input_name, nargs="*", help=self.input_help)
         for option in (*self.options, *self.shorthands):
             option.add_to(parser)
         if self.input_option:
             same = f"the same as {self.input_name}"
             parser.add_argument(self.input_option, dest="other_input", metavar="PATH", help=same)
-        options = parser.parse_args(arguments)
-        if self.input_option and options.other_input is not None:
-            if getattr(options, self.input_name) is not None:
-                parser.error(f"give {self.input_name} or {self.input_option}, not both")
-            setattr(options, self.input_name, options.other_input)
+        options, unknown = parser.parse_known_intermixed_args(arguments)
+        if unknown:
+            raise no_such_option(unknown[0], [_dashed(each.name) for each in self.options])
+        self._settle_input(options)
+        if hasattr(options, "output_dir"):
+            check_output_dir(options.output_dir)
         return self.run(options)
 
+    def _settle_input(self, options: argparse.Namespace) -> None:
+        """What is to be read: a list where several may be given, else one path or None."""
+        given = getattr(options, self.input_name)
+        if self.input_option and options.other_input is not None:
+            if given:
+                raise ValueError(f"give {self.input_name} or {self.input_option}, not both")
+            given = [options.other_input]
+        if self.takes_several:
+            setattr(options, self.input_name, given)
+        elif len(given) > 1:
+            raise ValueError(
+                f"{self.name} takes one {self.input_name}, got {len(given)}; for several documents "
+                "give a folder, or a .txt list with a path a line"
+            )
+        else:
+            setattr(options, self.input_name, given[0] if given else None)
 
-def parser_of(name: str) -> argparse.ArgumentParser:
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in a sentence, without all the options before it."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message}; --help lists all options")
+
+
+def parser_of(name: str) -> Parser:
     """A parser for the command of this name, without options."""
-    return argparse.ArgumentParser(prog=f"{PROGRAM} {name}", description=ABOUT[name])
+    return Parser(prog=f"{PROGRAM} {name}", description=ABOUT[name], allow_abbrev=False)
+
+
+def no_such_option(argument: str, known: Sequence[str]) -> ValueError:
+    """The error for an option that is not there, with the one that may have been meant."""
+    close = get_close_matches(argument.partition("=")[0], known, n=1)
+    hint = f"did you mean {close[0]}?" if close else "--help lists all options"
+    return ValueError(f"there is no option {argument}; {hint}")
+
+
+def check_output_dir(path: str | Path) -> None:
+    """Refuse a folder that cannot be written to, before there is something to write.
+
+    Raises:
+        ValueError: it, or what it would be made in, is a file or write-protected.
+    """
+    path = Path(path)
+    found = next(each for each in (path, *path.absolute().parents) if each.exists())
+    if not found.is_dir():
+        raise ValueError(f"output_dir {path}: {found} is a file; name a folder")
+    if not os.access(found, os.W_OK):
+        raise ValueError(f"output_dir {path}: {found} cannot be written to; name another folder")
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 page`, `2 pages`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def report_failures(failed: Sequence[FailedPage]) -> int:

@@ -32,11 +32,11 @@ def main(arguments: Sequence[str]) -> int:
         ModelLoadError: the model cannot be loaded.
     """
     parser = Parser(FinetuneConfig, prog=f"{PROGRAM} finetune", description=ABOUT["finetune"])
-    arguments = [ALIASES.get(argument, argument) for argument in arguments]
+    arguments = [_without_alias(argument) for argument in arguments]
     _, unknown = parser.parse_known_args(arguments)
     if unknown:
         known = [name for action in parser._actions for name in action.option_strings]
-        close = get_close_matches(unknown[0], known, n=1)
+        close = get_close_matches(unknown[0].partition("=")[0], [*known, *ALIASES], n=1)
         hint = f"; did you mean {close[0]}?" if close else "; --help lists all options"
         raise ValueError(f"there is no option {unknown[0]}{hint}")
     [config] = parser.parse_args_into_dataclasses(arguments)
@@ -49,3 +49,9 @@ def main(arguments: Sequence[str]) -> int:
     if config.process_index == 0:
         print("", *summary_lines(result), f"model and report are in {result.output_dir}", sep="\n")
     return 0
+
+
+def _without_alias(argument: str) -> str:
+    """`--model_id` or `--model_id=X` under the option's own name; any other as it is."""
+    name, equals, value = argument.partition("=")
+    return ALIASES.get(name, name) + equals + value

@@ -2,12 +2,22 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
 
-from glmocr_utils.cli.command import Command, Option
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from glmocr_utils.cli.command import Command, Option, counted
 from glmocr_utils.cli.render import PASSWORD, SCALE
 from glmocr_utils.mass_infer import RETRYABLE, InferOptions, infer
 from glmocr_utils.mass_infer.watching import watch_in_terminal
 from glmocr_utils.model import DEFAULT_MODEL
+from glmocr_utils.records import FailureStatus
+from glmocr_utils.records.page_row import parts_of
+
+REASONS_SHOWN = 10
 
 
 def number_or_auto(text: str) -> int | str:
@@ -35,9 +45,9 @@ OPTIONS = (
     Option("max_tokens", 2048, "new tokens per page, at most", int),
     Option("retry_max_tokens", None, "for one more try of a page that met max_tokens", int),
     Option("batch_size", "auto", "pages read together, or auto: what memory holds", number_or_auto),
-    Option("retry", None, f"read pages with these statuses again: {','.join(RETRYABLE)}"),
+    Option("retry", None, f"statuses to read again, also at other limits: {','.join(RETRYABLE)}"),
     Option("calibration", None, "calibration.json of notebook 03, for expected errors"),
-    Option("max_failure_rate", 0.5, "stop when more of the pages fail or loop", float),
+    Option("max_failure_rate", 0.5, "stop when more of the last 200 pages fail or loop", float),
     Option("new_run", False, "put a run with other settings in output_dir aside"),
     Option("attn", "auto", "as in ocr"),
     Option("device_map", "auto", "auto, cpu, cuda:0, …"),
@@ -46,21 +56,31 @@ OPTIONS = (
 
 
 def _infer(options: argparse.Namespace) -> int:
-    try:
-        summary = infer(InferOptions(**vars(options)), watch=watch_in_terminal())
-    except OSError as error:  # a full disk, or another process that writes there
-        print(f"error: {error.strerror or error}", file=sys.stderr)
-        return 2
+    summary = infer(InferOptions(**vars(options)), watch=watch_in_terminal())
     counts = ", ".join(f"{count} {status}" for status, count in summary.statuses.most_common())
     print(
-        f"{summary.documents} documents, {summary.total} pages: {summary.read_now} read now in "
-        f"{summary.seconds:.0f} s; all: {counts or 'none'}"
+        f"{counted(summary.documents, 'document')}, {counted(summary.total, 'page')}: "
+        f"{summary.read_now} done now in {summary.seconds:.0f} s; all: {counts or 'none'}"
     )
+    for line in _reasons(summary.folder):
+        print(line, file=sys.stderr)
     print(f"the ledger is in {summary.folder}")
     if summary.stopped:
         print(f"stopped: {summary.stopped}")
     unread = summary.statuses.keys() - {"ok", "blank"}
     return 1 if unread or summary.stopped else 0
+
+
+def _reasons(folder: Path) -> Iterator[str]:
+    """Why pages could not be read: the first few of the ledger."""
+    if not parts_of(folder):
+        return
+    unread = pc.field("status").isin(get_args(FailureStatus))
+    table = pq.read_table(folder / "pages", columns=["status", "reason"], filters=unread)
+    for row in table.slice(0, REASONS_SHOWN).to_pylist():
+        yield f"{row['status']}: {row['reason']}"
+    if table.num_rows > REASONS_SHOWN:
+        yield f"and {table.num_rows - REASONS_SHOWN} more, in the ledger's column `reason`"
 
 
 COMMAND = Command("infer", OPTIONS, _infer)

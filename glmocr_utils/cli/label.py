@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections import Counter
 
-from glmocr_utils.cli.command import Command, Option
+from glmocr_utils.cli.command import Command, Option, counted
 from glmocr_utils.cli.render import PASSWORD
 from glmocr_utils.confidence import load_calibration
 from glmocr_utils.labelling import (
@@ -69,14 +69,15 @@ def _label(options: argparse.Namespace) -> int:
     find_leaks(labels, split)  # which warns
     folders = export_label_set(labels, split, options.output_dir)
     sizes = Counter(split.of(label) for label in labels)
-    print(f"{len(labels)} labels: {sizes['train']} for training, {sizes['test']} for testing")
+    parts = f"{sizes['train']} for training, {sizes['test']} for testing"
+    print(f"{counted(len(labels), 'label')}: {parts}")
     print(f"files are in {', '.join(map(str, folders))}")
     return 0
 
 
 def _say(run: LabelRun) -> None:
     print(
-        f"{run.source}: {run.labelled} pages labelled, {run.already_there} were there, "
+        f"{run.source}: {counted(run.labelled, 'page')} labelled, {run.already_there} were there, "
         f"{len(run.left_out)} left out"
     )
     reasons = Counter(left_out.reason for left_out in run.left_out)

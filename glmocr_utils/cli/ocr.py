@@ -37,7 +37,8 @@ def _ocr(options: argparse.Namespace) -> int:
     check_at_least_one(max_tokens=options.max_tokens, batch_size=options.batch_size)
     formats = check_formats(options.export)
     render_options = RenderOptions(options.scale, options.pages, options.password)
-    paths = find_documents(default_input(options.input_path))
+    given = options.input_path or [default_input(None)]
+    paths = [path for each in given for path in find_documents(each)]
     start = perf_counter()
     model = load_model(
         options.model_id, options.adapter, attn=options.attn, device_map=options.device_map
@@ -84,6 +85,7 @@ COMMAND = Command(
     "ocr",
     OPTIONS,
     _ocr,
+    takes_several=True,
     input_option="--image",
     shorthands=(Shorthand("no_flash_attn", sets="attn", to="sdpa"),),
 )

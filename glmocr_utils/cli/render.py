@@ -2,8 +2,8 @@
 
 import argparse
 
-from glmocr_utils.cli.command import Command, Option, report_failures
-from glmocr_utils.render import RenderOptions, find_documents, render_to_imagefolder
+from glmocr_utils.cli.command import Command, Option, counted, report_failures
+from glmocr_utils.render import RenderOptions, input_documents, render_to_imagefolder
 
 SCALE = Option("scale", 2.0, "pixels per PDF point (2.0 is 144 DPI)", float)
 PAGES = Option("pages", None, 'page numbers from 1, such as "1-3,7"; default: all')
@@ -21,7 +21,7 @@ OPTIONS = (
 
 def _render(options: argparse.Namespace) -> int:
     summary = render_to_imagefolder(
-        find_documents(options.input_path or "data"),
+        [path for given in options.input_path or [None] for path in input_documents(given)],
         options.output_dir,
         RenderOptions(options.scale, options.pages, options.password),
         num_pages=options.num_pages,
@@ -29,7 +29,7 @@ def _render(options: argparse.Namespace) -> int:
         progress=_count,
     )
     print(
-        f"\n{summary.written} pages written, {summary.already_there} were there, "
+        f"\n{counted(summary.written, 'page')} written, {summary.already_there} were there, "
         f"{summary.total} in {options.output_dir}"
     )
     if summary.shortfall:
@@ -41,5 +41,5 @@ def _count(done: int, total: int) -> None:
     print(f"\rrendered {done} of {total}", end="", flush=True)
 
 
-COMMAND = Command("render", OPTIONS, _render)
+COMMAND = Command("render", OPTIONS, _render, takes_several=True)
 main = COMMAND.main

@@ -99,7 +99,7 @@ def mark_pages(
 
 
 def _name(result: OcrResult) -> tuple[str, int]:
-    return Path(result.page.document_path).name, result.page.page_index
+    return result.page.document_name, result.page.page_index
 
 
 def _kept_by_normalizing(text: str) -> list[int]:

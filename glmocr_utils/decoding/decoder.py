@@ -90,6 +90,11 @@ class PageDecoder:
         """How many pages are under way."""
         return len(self._pages)
 
+    @property
+    def cache_bytes(self) -> int:
+        """Memory that keys and values of the pages under way hold."""
+        return self._cache.num_bytes
+
     @torch.inference_mode()
     def enter(self, key: Hashable, inputs: BatchFeature, max_tokens: int) -> None:
         """Put a page in: its image and prompt go through the model.

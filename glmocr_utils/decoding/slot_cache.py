@@ -25,11 +25,16 @@ class SlotCache(Cache):
     def longest(self) -> int:
         return max(self.lengths, default=0)
 
+    @property
+    def num_bytes(self) -> int:
+        """Memory that it holds."""
+        return sum(layer.num_bytes for layer in self.layers)
+
     def append(self, page: Cache) -> None:
         """Add a row with what is in the cache of a page on its own."""
         row, length = len(self.lengths), page.get_seq_length()
         for layer, filled in zip(self.layers, page.layers, strict=True):
-            layer.make_room(row + 1, length, like=filled.keys)
+            layer.make_room(row + 1, max(length, self.longest), like=filled.keys)
             layer.keys[row, :, :length] = filled.keys[0]
             layer.values[row, :, :length] = filled.values[0]
         self.lengths.append(length)
@@ -54,9 +59,12 @@ class SlotCache(Cache):
         self.lengths = [length + 1 for length in self.lengths]
 
     def remove(self, row: int) -> None:
-        """Take a row out; the last one moves into its place."""
+        """Take a row out; the last one moves into its place. Without rows no memory is held."""
         length = self.lengths.pop()
         last = len(self.lengths)
+        if last == 0:
+            for layer in self.layers:
+                layer.keys = layer.values = None
         if row == last:
             return
         self.lengths[row] = length
@@ -70,19 +78,25 @@ class _SlotLayer(CacheLayerMixin):
         super().__init__()
         self._cache = cache
 
+    @property
+    def num_bytes(self) -> int:
+        return 0 if self.keys is None else self.keys.nbytes + self.values.nbytes
+
     def make_room(self, rows: int, columns: int, like: torch.Tensor) -> None:
-        """Hold at least so many rows and columns."""
+        """Hold at least so many rows and columns, of which no others are in use.
+
+        What grows drops the rest, so that fewer pages take less memory once it has run out.
+        """
         old_rows, old_columns = (0, 0) if self.keys is None else self.keys.shape[::2]
         if rows <= old_rows and columns <= old_columns:
             return
-        if columns > old_columns:
-            columns = COLUMNS_AT_ONCE * (columns // COLUMNS_AT_ONCE + 1)
-        shape = max(rows, old_rows), like.shape[1], max(columns, old_columns), like.shape[3]
+        columns = COLUMNS_AT_ONCE * (columns // COLUMNS_AT_ONCE + 1)
+        shape = rows, like.shape[1], columns, like.shape[3]
         # zeros, because what is masked must still be a number
         keys, values = like.new_zeros(shape), like.new_zeros(shape)
         if self.keys is not None:
-            keys[:old_rows, :, :old_columns] = self.keys
-            values[:old_rows, :, :old_columns] = self.values
+            kept = slice(min(rows, old_rows)), slice(None), slice(min(columns, old_columns))
+            keys[kept], values[kept] = self.keys[kept], self.values[kept]
         self.keys, self.values = keys, values
 
     def update(

@@ -33,7 +33,7 @@ def document_html(
         images: page images by page; pages without one show their text alone.
         layouts: where the tokens stand, of the pages for which it is known.
     """
-    name = escape(Path(results[0].page.document_path).name)
+    name = escape(results[0].page.document_name)
     summary = summarize(token for result in results for token in result.tokens)
     numbers = f"{len(results)} pages, {summary.num_tokens} tokens"
     if summary.num_tokens:

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Iterator
-from pathlib import Path
 
 from glmocr_utils.confidence import (
     WORST_STEP,
@@ -79,7 +78,7 @@ def text_html(result: OcrResult, layout: PageLayout | None = None) -> str:
 
 
 def page_name(page: PageRef) -> str:
-    return f"{Path(page.document_path).name}, page {page.page_number}"
+    return f"{page.document_name}, page {page.page_number}"
 
 
 def anchor(page: PageRef) -> str:

@@ -18,7 +18,7 @@ from glmocr_utils.confidence import (
 )
 from glmocr_utils.display.escape import escape, visible
 from glmocr_utils.display.page import anchor, page_name
-from glmocr_utils.records import OcrResult
+from glmocr_utils.records import OcrResult, storable_path
 
 
 def worst_tokens_html(
@@ -59,7 +59,7 @@ def worst_tokens_table(
     return pd.DataFrame(
         [
             {
-                "document": worst.page.document_path,
+                "document": storable_path(worst.page.document_path),
                 "page": worst.page.page_number,
                 "line": worst.line_number,
                 "probability": worst.token.prob,
@@ -127,7 +127,7 @@ def expected_errors_table(pages: Sequence[MarkedPage]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "document": page.result.page.document_path,
+                "document": storable_path(page.result.page.document_path),
                 "page": page.result.page.page_number,
                 "stated": round(expected_errors(page.result).mean, 1),
                 "expected": round(estimate.mean, 1),

@@ -66,10 +66,14 @@ class FinetuneConfig(SFTConfig):
     )
     train_split: str = _option("train", "split to train on")
     eval_split: str | None = _option(None, "split to evaluate on; None takes a share of documents")
-    eval_split_size: float = _option(0.1, "that share; 0 evaluates on nothing")
+    eval_split_size: float = _option(
+        0.1, "that share; 0 evaluates on nothing. What a label set put aside is never trained on"
+    )
     prompt: str = _option(TEXT_RECOGNITION, "the task, where the data set names none")
-    prompt_style: Literal["default", "nothink"] = _option(
-        "default", "default or nothink; inference will use it too"
+    prompt_style: Literal["default", "nothink"] | None = _option(
+        None,
+        "default or nothink, for inference too; None: as the model or adapter was trained before, "
+        "else default",
     )
     label_statuses: str = _option(
         "gold,silver", "of a label set: which labels are trained on; others are left out"
@@ -82,7 +86,7 @@ class FinetuneConfig(SFTConfig):
         None, "pixels per PDF point of the pages, for inference to keep to; None: the data set's"
     )
     max_pixels: int | None = _option(
-        None, "pixel budget of a page, for inference too; None keeps the checkpoint's own"
+        None, "pixel budget of a page, for inference too; None: the model's or the adapter's own"
     )
     dry_run: bool = _option(False, "check everything, train nothing")
 

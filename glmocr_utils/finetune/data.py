@@ -61,7 +61,15 @@ def load_pages(config: FinetuneConfig) -> Pages:
     left_out: Counter[str] = Counter()
     rows = _with_status(rows, config, left_out)
     notes: list[str] = []
-    own_test = _rows_of_own_split(rows, "test")
+    put_aside = rows.select(_rows_of_own_split(rows, "test"))
+    if len(put_aside):
+        left_out.update(f"split {name}" for name in rows["split"] if name not in ("train", "test"))
+        rows = rows.select(_rows_of_own_split(rows, "train"))
+        if not len(rows):
+            raise ValueError(
+                f"{config.dataset_name} has put all its pages aside for testing, so none is left "
+                "to train on; add pages of other documents, or split again with a smaller test_size"
+            )
     if config.eval_split is not None:
         if config.eval_split not in splits:
             raise ValueError(
@@ -70,14 +78,16 @@ def load_pages(config: FinetuneConfig) -> Pages:
             )
         held_out = _with_status(splits[config.eval_split], config, left_out)
         notes.append(f"evaluation on the split {config.eval_split!r} of the data set")
-    elif config.eval_split_size == 0 or (config.eval_strategy == "no" and not own_test):
+    elif config.eval_split_size == 0 or (config.eval_strategy == "no" and not len(put_aside)):
         held_out = None
-    elif own_test:
-        rows, held_out = rows.select(_rows_of_own_split(rows, "train")), rows.select(own_test)
+    elif len(put_aside):
+        held_out = put_aside
         notes.append("evaluation on the pages that the label set put aside for it")
     else:
         rows, held_out = _part(rows, config)
         notes.append(f"evaluation on {config.eval_split_size:.0%} of the documents, drawn by seed")
+    if len(put_aside) and held_out is not put_aside:
+        notes.append(f"{len(put_aside)} pages that the label set put aside are not trained on")
     text_column = find_columns(rows)[1]
     return Pages(
         train=_in_one_form(rows, config),

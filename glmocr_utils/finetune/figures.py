@@ -38,7 +38,7 @@ def training_curve(history: Sequence[dict[str, float]], cer_before: float | None
     """Loss of training and held-out pages, and CER of held-out pages, against the step.
 
     Args:
-        cer_before: the CER at step 0, where it was measured.
+        cer_before: the CER at step 0; None where no page was held out.
     """
     if cer_before is not None:
         history = [{"step": 0, "eval_cer": cer_before}, *history]

@@ -104,6 +104,12 @@ def preflight(
     held_out = pages.held_out and _with_lengths(pages.held_out, config, processor, overhead)
     num_tokens = tuple(train["length"])
     problems, notes = [], list(pages.notes)
+    if config.n_gpu > 1:
+        problems.append(
+            f"{config.n_gpu} GPUs are visible to this process, and TRL trains on one GPU a "
+            "process; start `accelerate launch -m glmocr_utils finetune …` to use them all, or set "
+            "CUDA_VISIBLE_DEVICES=0 before Python or Jupyter starts to use one"
+        )
     notes += [f"left out: {count} with {reason}" for reason, count in pages.left_out.items()]
     notes.append(f"texts come from the column {pages.text_column!r}")
     empty = sum(not text for text in train["text"])

@@ -75,14 +75,17 @@ def read_held_out(
     return [readings[number] for number in numbers]
 
 
-def scores(readings: Sequence[PageReading]) -> dict[str, float]:
+def scores(readings: Sequence[PageReading]) -> dict[str, float | None]:
     """What the readings are worth.
 
     Returns:
         `cer_raw`: corpus CER of the texts as they are; `cer`: with NFC and white space made alike;
         `wer`: word error rate over all words; `loop_rate`, `stop_rate`: shares of pages that were
-        stopped for repeating themselves, and that ended by themselves.
+        stopped for repeating themselves, and that ended by themselves. None each without
+        readings: nothing was read, which is not to have read without error.
     """
+    if not readings:
+        return dict.fromkeys(("cer", "cer_raw", "wer", "loop_rate", "stop_rate"))
     pairs = [reading.pair for reading in readings]
     reasons = [reading.result.finish_reason for reading in readings]
     words = sum(len(reference.split()) for reference, _ in pairs)
@@ -91,8 +94,8 @@ def scores(readings: Sequence[PageReading]) -> dict[str, float]:
         "cer": corpus_cer(pairs),
         "cer_raw": corpus_cer((r.reference, r.result.text) for r in readings),
         "wer": word_edits / max(1, words),
-        "loop_rate": reasons.count("loop") / max(1, len(reasons)),
-        "stop_rate": reasons.count("stop") / max(1, len(reasons)),
+        "loop_rate": reasons.count("loop") / len(reasons),
+        "stop_rate": reasons.count("stop") / len(reasons),
     }
 
 

@@ -15,6 +15,7 @@ from torch import nn
 from transformers import EarlyStoppingCallback, TrainerCallback, set_seed
 from transformers.trainer_utils import IntervalStrategy, get_last_checkpoint
 
+from glmocr_utils.finetune.checkpoints import remove_incomplete_checkpoints
 from glmocr_utils.finetune.comparison import (
     Comparison,
     calibration_error,
@@ -25,7 +26,12 @@ from glmocr_utils.finetune.config import FinetuneConfig
 from glmocr_utils.finetune.data import data_hash, load_pages, load_whole
 from glmocr_utils.finetune.preflight import Preflight, preflight
 from glmocr_utils.finetune.reading import PageReading, scores
-from glmocr_utils.finetune.trainable import base_dtype, load_trainable, sketch_trainable
+from glmocr_utils.finetune.trainable import (
+    base_dtype,
+    go_on_as_trained,
+    load_trainable,
+    sketch_trainable,
+)
 from glmocr_utils.finetune.trainer import OcrTrainer
 from glmocr_utils.model import (
     TrainedFor,
@@ -82,9 +88,12 @@ class FinetuneResult:
 def check(config: FinetuneConfig) -> Preflight:
     """The preflight alone: what `dry_run` does. No weights are loaded.
 
+    What the config leaves to the model, its prompt style and pixel budget, is filled in.
+
     Raises:
         ValueError, ModelLoadError: the data set or the model is not there, or an image is damaged.
     """
+    go_on_as_trained(config)
     pages = load_pages(config)
     sketch = sketch_trainable(config)
     return preflight(config, pages, _processor(config), sketch)
@@ -109,6 +118,7 @@ def finetune(
     output_dir = Path(config.output_dir)
     process = PartialState()
     with process.main_process_first():
+        go_on_as_trained(config)
         checked = checked or check(config)
     if checked.problems:
         raise ValueError("; ".join(checked.problems))
@@ -118,6 +128,7 @@ def finetune(
     run = _describe_run(config, data)
     if process.is_main_process:
         _claim(output_dir, run)
+        remove_incomplete_checkpoints(output_dir)
     process.wait_for_everyone()
     if held_out is None:
         config.eval_strategy, config.load_best_model_at_end = IntervalStrategy.NO, False

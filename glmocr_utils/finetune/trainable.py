@@ -13,10 +13,31 @@ from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedMode
 from glmocr_utils.finetune.config import FinetuneConfig
 from glmocr_utils.model import LoadedModel, ModelLoadError, load_model
 from glmocr_utils.model.source import find_model, resolve_adapter
+from glmocr_utils.model.trained_for import TrainedFor, read_trained_for
 
 # Everything under `visual` is vision tower or projector; these three are the projector.
 PROJECTOR = r"\.visual\.(merger|downsample|post_layernorm)\."
 COMPONENTS = ("vision tower", "projector", "decoder", "adapter")
+
+
+def go_on_as_trained(config: FinetuneConfig) -> None:
+    """Fill in prompt style and pixel budget, where the config leaves them to the model.
+
+    A model or adapter that was fine-tuned before has both in its report; to go on with others
+    would undo part of what it learned.
+
+    Raises:
+        ModelLoadError: the model is not there.
+        ValueError: its report is damaged.
+    """
+    model_id, adapter = _model_and_adapter(config)
+    config_name = "adapter_config.json" if adapter else "config.json"
+    source = find_model(adapter or model_id, config_name, None)
+    trained_for = read_trained_for(adapter or model_id, source) or TrainedFor()
+    if config.prompt_style is None:
+        config.prompt_style = trained_for.prompt_style
+    if config.max_pixels is None:
+        config.max_pixels = trained_for.max_pixels
 
 
 def load_trainable(config: FinetuneConfig) -> LoadedModel:

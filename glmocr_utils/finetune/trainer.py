@@ -87,15 +87,25 @@ class OcrTrainer(SFTTrainer):
         callbacks: Sequence[TrainerCallback] = (),
     ) -> None:
         self._loaded = loaded
+        self._prompt_style = config.prompt_style or loaded.prompt_style
+        trained = [
+            (parameter, parameter.data)
+            for parameter in loaded.model.parameters()
+            if parameter.requires_grad
+        ]
         super().__init__(
             model=loaded.model,
             args=config,
             train_dataset=train,
             eval_dataset=held_out,
             processing_class=loaded.processor,
-            data_collator=PageCollator(loaded.processor, config.prompt_style),
+            data_collator=PageCollator(loaded.processor, self._prompt_style),
             callbacks=[EvaluateAndSave(), *callbacks],
         )
+        if config.load_in_4bit:
+            # TRL has rounded the adapter to bfloat16, in which small steps come to nothing
+            for parameter, values in trained:
+                parameter.data = values
         # The class says that its own loss takes no number of tokens, and so Transformers counts
         # none. TRL's loss takes it: without, a pass of short labels weighs as much as one of long.
         self.model_accepts_loss_kwargs = True
@@ -136,7 +146,7 @@ class OcrTrainer(SFTTrainer):
                 pages,
                 batch_size=self.args.per_device_eval_batch_size,
                 max_tokens=self.args.max_tokens,
-                prompt_style=self.args.prompt_style,
+                prompt_style=self._prompt_style,
                 scale=self.args.scale,
                 numbers=share,
             )

@@ -52,7 +52,7 @@ def _known_page(rendered: PageImage, options: RenderOptions | None) -> KnownPage
     left, top, right, bottom = page.frame
     scale = np.array([rendered.width_px / (right - left), rendered.height_px / (bottom - top)] * 2)
     boxes = (boxes - np.array([left, top, left, top])) * scale
-    name = f"{Path(rendered.page.document_path).name}, page {rendered.page.page_number}"
+    name = f"{rendered.page.document_name}, page {rendered.page.page_number}"
     return KnownPage(name, rendered.image, text, boxes)
 
 

@@ -1,8 +1,7 @@
 """Pages that were read → where their tokens stand."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import islice
 
 from PIL import Image
 
@@ -36,13 +35,9 @@ class Locator:
         [layout] = self._together([(result, image)])
         return layout
 
-    def locate_all(
-        self, pages: Iterable[tuple[OcrResult, PageImage]], batch_size: int = 1
-    ) -> Iterator[PageLayout]:
-        """Pages in their order, `batch_size` in one pass; only so many images are in memory."""
-        remaining = iter(pages)
-        while batch := list(islice(remaining, batch_size)):
-            yield from self._together([(result, page.image) for result, page in batch])
+    def locate_all(self, pages: Sequence[tuple[OcrResult, PageImage]]) -> Iterator[PageLayout]:
+        """Pages in their order, in one pass."""
+        return self._together([(result, page.image) for result, page in pages])
 
     def _together(self, batch: Sequence[tuple[OcrResult, Image.Image]]) -> Iterator[PageLayout]:
         """Raises ValueError where a result is another model's reading."""
@@ -67,6 +62,11 @@ class Locator:
     def _check_own(self, result: OcrResult) -> None:
         """The ids of its tokens spell a page's text in no other model's vocabulary."""
         ids = [token.token_id for token in result.tokens]
+        if any(number < 0 for number in ids):
+            raise ValueError(
+                f"page {result.page.page_number} of {result.page.document_path} was read by a "
+                "server, which tells no token ids; to place its tokens, read it in this process"
+            )
         if decode_ids(self._model.processor.tokenizer, ids) != result.text:
             raise ValueError(
                 f"page {result.page.page_number} of {result.page.document_path} was read by "

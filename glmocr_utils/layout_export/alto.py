@@ -1,7 +1,6 @@
 """ALTO XML, version 4.4: the archives' format for text with its places (Library of Congress)."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from xml.etree import ElementTree
 
 from glmocr_utils.layout_export.placed_text import PlacedLine, placed_blocks, xml_text
@@ -21,7 +20,7 @@ def alto(pages: Sequence[tuple[OcrResult, PageLayout]]) -> str:
     description = ElementTree.SubElement(root, "Description")
     ElementTree.SubElement(description, "MeasurementUnit").text = "pixel"
     source = ElementTree.SubElement(description, "sourceImageInformation")
-    name = Path(first.page.document_path).name
+    name = first.page.document_name
     ElementTree.SubElement(source, "fileName").text = xml_text(name)
     processing = ElementTree.SubElement(description, "Processing", {"ID": "reading"})
     ElementTree.SubElement(processing, "processingCategory").text = "contentGeneration"

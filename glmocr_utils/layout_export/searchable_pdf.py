@@ -3,8 +3,7 @@
 import hashlib
 import io
 import re
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable
 
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
@@ -24,31 +23,36 @@ DESCENT = 250  # of an em; a word's box is an em high, and so much of it lies un
 JPEG_QUALITY = 85
 
 
-def write_searchable_pdf(
-    pages: Sequence[tuple[OcrResult, PageLayout, PageImage]], path: Path
-) -> None:
-    """Write a document's page images with an invisible layer of text, all or nothing.
+class SearchablePdf:
+    """A document's page images with an invisible layer of text; pages are kept as JPEG.
 
     A page is as large as it was; of an image file, one pixel is a point. Words whose place is
     unclear stand at the page's upper left corner, so that a search still finds the page.
+
+    Args:
+        results: of all pages that will be added.
     """
-    font = _register_font("".join(xml_text(result.text) for result, _, _ in pages))
-    buffer = io.BytesIO()
-    canvas = Canvas(buffer, invariant=True)
-    for result, layout, image in pages:
+
+    def __init__(self, results: Iterable[OcrResult]) -> None:
+        self._font = _register_font("".join(xml_text(result.text) for result in results))
+        self._buffer = io.BytesIO()
+        self._canvas = Canvas(self._buffer, invariant=True)
+
+    def add(self, result: OcrResult, layout: PageLayout, image: PageImage) -> None:
+        """Add a page."""
         width, height = (side / image.scale for side in (layout.width_px, layout.height_px))
-        canvas.setPageSize((width, height))
+        self._canvas.setPageSize((width, height))
         jpeg = image.jpeg(image.width_px, JPEG_QUALITY)
-        canvas.drawImage(ImageReader(io.BytesIO(jpeg)), 0, 0, width, height)
+        self._canvas.drawImage(ImageReader(io.BytesIO(jpeg)), 0, 0, width, height)
         words = [w for block in placed_blocks(result, layout) for line in block for w in line.words]
         for word in words:
-            _write(canvas, word, font, image.scale, height)
-        canvas.showPage()
-    canvas.save()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(buffer.getvalue())
-    partial.replace(path)
+            _write(self._canvas, word, self._font, image.scale, height)
+        self._canvas.showPage()
+
+    def content(self) -> bytes:
+        """The file, after the last page."""
+        self._canvas.save()
+        return self._buffer.getvalue()
 
 
 def _register_font(text: str) -> str:

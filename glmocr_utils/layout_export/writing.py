@@ -1,20 +1,19 @@
 """Pages that were read → files with the places of their words, one a document and format."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 
 from glmocr_utils.grounding import Locator
 from glmocr_utils.layout_export.alto import alto
 from glmocr_utils.layout_export.hocr import hocr
-from glmocr_utils.layout_export.searchable_pdf import write_searchable_pdf
+from glmocr_utils.layout_export.searchable_pdf import SearchablePdf
 from glmocr_utils.records import OcrResult, PageImage, PageLayout, PageRef
 from glmocr_utils.render import safe_stem
 
 SUFFIXES = {"hocr": ".hocr", "alto": ".alto.xml", "pdf": ".searchable.pdf"}
 FORMATS = tuple(SUFFIXES)
-
-Placed = tuple[OcrResult, PageLayout, PageImage]
+WRITERS = {"hocr": hocr, "alto": alto}
 
 
 def check_formats(formats: str | None) -> tuple[str, ...]:
@@ -52,25 +51,40 @@ def export_layouts(
     folder.mkdir(parents=True, exist_ok=True)
     taken: set[str] = set()
     for document, of_document in groupby(results, key=lambda result: result.page.document_path):
-        pages = [(r, image) for r in of_document if (image := images.get(r.page)) is not None]
-        if not pages:
+        read = list(of_document)
+        pdf = SearchablePdf(read) if "pdf" in formats else None
+        placed: list[tuple[OcrResult, PageLayout]] = []
+        for result, layout, image in _placed(locator, read, images, batch_size):
+            placed.append((result, layout))
+            if pdf:
+                pdf.add(result, layout, image)
+        if not placed:
             continue
-        layouts = locator.locate_all(pages, batch_size)
-        placed = [(r, layout, i) for (r, i), layout in zip(pages, layouts, strict=True)]
         name = safe_stem(document)
         if name.casefold() in taken:
-            name = f"{name}_{pages[0][0].page.document_sha256[:8]}"
+            name = f"{name}_{read[0].page.document_sha256[:8]}"
         taken.add(name.casefold())
         for form in formats:
-            yield _write(placed, folder / (name + SUFFIXES[form]), form)
+            content = pdf.content() if form == "pdf" else WRITERS[form](placed).encode()
+            yield _write(content, folder / (name + SUFFIXES[form]))
 
 
-def _write(pages: Sequence[Placed], path: Path, form: str) -> Path:
-    if form == "pdf":
-        write_searchable_pdf(pages, path)
-        return path
-    texts = [(result, layout) for result, layout, _ in pages]
+def _placed(
+    locator: Locator,
+    results: Sequence[OcrResult],
+    images: Mapping[PageRef, PageImage],
+    batch_size: int,
+) -> Iterator[tuple[OcrResult, PageLayout, PageImage]]:
+    """Pages that have an image, with their places; of `batch_size` pages images are in memory."""
+    pages = ((result, images.get(result.page)) for result in results)
+    shown = ((result, image) for result, image in pages if image is not None)
+    while batch := list(islice(shown, batch_size)):
+        for (result, image), layout in zip(batch, locator.locate_all(batch), strict=True):
+            yield result, layout, image
+
+
+def _write(content: bytes, path: Path) -> Path:
     partial = path.with_name(path.name + ".partial")
-    partial.write_text({"hocr": hocr, "alto": alto}[form](texts), encoding="utf-8")
+    partial.write_bytes(content)
     partial.replace(path)
     return path

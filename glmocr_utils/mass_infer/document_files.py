@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,6 +26,8 @@ class DocumentFiles:
         self._folder = folder
         self._num_pages: dict[tuple[str, str], int] = {}
         self._pages: dict[tuple[str, str], dict[int, str]] = {}
+        self._files = {_first_line(path): path for path in folder.glob("*.md")}
+        self._last_numbers: Counter[str] = Counter()  # of the files of one name
 
     def expect(self, documents: Mapping[tuple[str, str], int]) -> None:
         """Say how many pages each document (path, sha256) has."""
@@ -32,13 +35,13 @@ class DocumentFiles:
 
     def unfinished(self) -> set[tuple[str, str]]:
         """The expected documents that have no file yet."""
-        return {document for document in self._num_pages if not self._file_of(document)[1]}
+        return {document for document in self._num_pages if _head(document) not in self._files}
 
     def remove(self, *document: str) -> None:
-        """Delete the file of a document (path, sha256), where there is one: a page is read anew."""
-        path, is_there = self._file_of(document)
-        if is_there:
-            path.unlink()
+        """Delete the file of a document (path, sha256), if there is one: a page was read anew."""
+        path = self._files.pop(_head(document), None)
+        if path is not None:
+            path.unlink(missing_ok=True)
 
     def add(self, row: PageRow) -> None:
         """Take in a page; with the last one of its document the file is written."""
@@ -53,28 +56,31 @@ class DocumentFiles:
 
     def _write(self, document: tuple[str, str], pages: list[str]) -> None:
         self._folder.mkdir(exist_ok=True)
-        path, _ = self._file_of(document)
+        head = _head(document)
+        path = self._files.get(head) or self._free_path(safe_stem(document[0]))
         partial = path.with_name(path.name + PARTIAL_SUFFIX)
-        partial.write_text(_head(document) + "\n" + "\n".join(pages), encoding="utf-8")
+        partial.write_text(head + "\n" + "\n".join(pages), encoding="utf-8")
         os.replace(partial, path)
+        self._files[head] = path
 
-    def _file_of(self, document: tuple[str, str]) -> tuple[Path, bool]:
-        """The document's file, and whether it is there."""
-        stem, number = safe_stem(document[0]), 1
-        path = self._folder / f"{stem}.md"
-        while path.exists():
-            with path.open(encoding="utf-8") as file:
-                if file.readline() == _head(document):
-                    return path, True
-            number += 1
-            path = self._folder / f"{stem}_{number}.md"
-        return path, False
+    def _free_path(self, stem: str) -> Path:
+        while True:
+            self._last_numbers[stem] += 1
+            number = self._last_numbers[stem]
+            path = self._folder / (f"{stem}.md" if number == 1 else f"{stem}_{number}.md")
+            if not path.exists():
+                return path
 
 
 def _head(document: tuple[str, str]) -> str:
     """The first line; a path may hold anything, also line ends and the end of a comment."""
     path, sha256 = document
     return HEAD.format(json.dumps(path, ensure_ascii=False).replace(">", "\\u003e"), sha256)
+
+
+def _first_line(path: Path) -> str:
+    with path.open(encoding="utf-8", errors="replace") as file:  # it may be the user's own
+        return file.readline()
 
 
 def _page_text(row: PageRow) -> str:

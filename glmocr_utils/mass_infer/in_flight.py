@@ -10,7 +10,7 @@ import torch
 from glmocr_utils.mass_infer.task import Reading, Request
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.model.source import first_line
-from glmocr_utils.ocr import PageReader, PreparedPage
+from glmocr_utils.ocr import FAILURES_OF_A_PAGE, PageReader, PreparedPage, is_out_of_memory
 from glmocr_utils.prompt import PromptStyle
 
 MAX_AUTO_PAGES_GPU = 64
@@ -18,7 +18,7 @@ MAX_AUTO_PAGES_CPU = 16  # with more, a page takes no less time
 SHARE_OF_FREE_MEMORY = 0.5  # the rest is for what is not counted here
 # A pass over the vision tower holds about so many activations of its width for each patch.
 VISION_ACTIVATIONS = 16
-FAILURES_OF_A_PASS = (RuntimeError, MemoryError, ValueError)  # out of memory is a RuntimeError
+PAGES_BEFORE_ONE_MORE = 100  # when memory has run out: others may have held it for a while
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,10 @@ class Work:
     Attributes:
         key: what its reading comes out under.
         request: None where nothing is to be read, as of a page that is blank.
-        page: None without a request, and where the page could not be prepared.
-        failure: why it could not.
+        page: None without a request, where the page could not be prepared, and once it is under
+            way, for its patches are large.
+        failure: why it could not be prepared.
+        max_length: tokens of image and text together, at most.
         is_suspect: a pass in which it took part failed, so it is tried alone.
     """
 
@@ -44,6 +46,7 @@ class Work:
     request: Request | None
     page: PreparedPage | None = None
     failure: Failure | None = None
+    max_length: int = 0
     is_suspect: bool = False
 
 
@@ -68,15 +71,18 @@ class InFlightReader:
         self._on_gpu = model.device.type == "cuda"
         self._by_memory = batch_size == "auto"
         most = MAX_AUTO_PAGES_GPU if self._on_gpu else MAX_AUTO_PAGES_CPU
-        self._most = most if self._by_memory else batch_size  # lowered when memory runs out
+        self._batch_size = most if self._by_memory else batch_size
+        self._most = self._batch_size  # lowered when memory runs out
+        self._ended_since = 0
 
     def prepare(self, key: Hashable, request: Request | None) -> Work:
         """What can be done before the model is free; threads may do it."""
         if request is None:
             return Work(key, None)
         try:
-            return Work(key, request, self._reader.prepare(request.page))
-        except FAILURES_OF_A_PASS as error:  # as of a page that is far wider than high
+            page = self._reader.prepare(request.page)
+            return Work(key, request, page, None, page.num_image_tokens + request.max_tokens)
+        except FAILURES_OF_A_PAGE as error:  # as of a page that is far wider than high
             return Work(key, request, failure=_failure(error))
 
     def read(
@@ -97,8 +103,12 @@ class InFlightReader:
         put_back: deque[Work] = deque()
         under_way: dict[Hashable, Work] = {}
         work: Work | None = None
+
+        def take_next() -> Work | None:
+            return self._again(put_back.popleft()) if put_back else take(not under_way)
+
         while True:
-            while work or (work := put_back.popleft() if put_back else take(not under_way)):
+            while work or (work := take_next()):
                 if work.page is None:
                     yield work.key, work.failure
                 elif not self._has_room(work, under_way):
@@ -111,25 +121,34 @@ class InFlightReader:
             elif not put_back:
                 return
 
+    def _again(self, work: Work) -> Work:
+        """A piece of work that was put back, with its page."""
+        if work.page is not None:
+            return work
+        again = self.prepare(work.key, work.request)
+        again.is_suspect = work.is_suspect
+        return again
+
     def _has_room(self, work: Work, under_way: dict[Hashable, Work]) -> bool:
         if not under_way:
             return True
         if work.is_suspect or any(other.is_suspect for other in under_way.values()):
             return False
-        return len(under_way) < self._most and (not self._by_memory or self._fits(work))
+        return len(under_way) < self._most and (not self._by_memory or self._fits(work, under_way))
 
     def _enter(
         self, work: Work, under_way: dict[Hashable, Work], put_back: deque[Work]
     ) -> Failure | None:
         try:
             self._reader.enter(work.key, work.page, work.request.max_tokens)
-        except FAILURES_OF_A_PASS as error:
+        except FAILURES_OF_A_PAGE as error:
             self._free_memory()
-            if not under_way or not _is_memory(error):
+            if not under_way or not is_out_of_memory(error):
                 return _failure(error)
-            self._most = len(under_way)
+            self._lower_most(len(under_way))
             put_back.append(work)
             return None
+        work.page = None
         under_way[work.key] = work
         return None
 
@@ -138,43 +157,62 @@ class InFlightReader:
     ) -> Iterator[tuple[Hashable, Reading | Failure]]:
         try:
             ended = self._reader.step()
-        except FAILURES_OF_A_PASS as error:
+        except FAILURES_OF_A_PAGE as error:
             was_alone = len(under_way) == 1
-            keep = len(under_way) // 2 if _is_memory(error) else 0
-            if _is_memory(error):
-                self._most = max(1, keep)
+            keep = len(under_way) // 2 if is_out_of_memory(error) else 0
+            if is_out_of_memory(error):
+                self._lower_most(max(1, keep))
             for key in list(under_way)[keep:]:  # those that came last have the least to lose
                 self._reader.remove(key)
                 work = under_way.pop(key)
                 if was_alone:
                     yield key, _failure(error)
                 else:
-                    work.is_suspect = not _is_memory(error)
+                    work.is_suspect = not is_out_of_memory(error)
                     put_back.append(work)
             self._free_memory()
             return
         for key, result in ended:
             del under_way[key]
+            self._count_ended()
             yield key, Reading.of(result)
 
-    def _fits(self, work: Work) -> bool:
+    def _lower_most(self, pages: int) -> None:
+        self._most, self._ended_since = pages, 0
+
+    def _count_ended(self) -> None:
+        self._ended_since += 1
+        if self._ended_since % PAGES_BEFORE_ONE_MORE == 0:
+            self._most = min(self._most + 1, self._batch_size)
+
+    def _fits(self, work: Work, under_way: dict[Hashable, Work]) -> bool:
+        """Whether there is room with it, also when each page has become as long as it may.
+
+        All rows of the cache are as long as its longest page.
+        """
+        held = self._reader.cache_bytes
         if self._on_gpu:
-            free, _ = torch.cuda.mem_get_info()
-            free += torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+            device = self.model.device
+            free, _ = torch.cuda.mem_get_info(device)
+            free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         else:
             free = psutil.virtual_memory().available
-        image_tokens = int(work.page.inputs["mm_token_type_ids"].sum())
-        return self._page_bytes(image_tokens, work.request.max_tokens) < SHARE_OF_FREE_MEMORY * free
+        longest = max(each.max_length for each in (work, *under_way.values()))
+        cache = self._token_bytes() * (len(under_way) + 1) * longest
+        needed = cache + self._vision_bytes(work.page.num_image_tokens)
+        return needed < SHARE_OF_FREE_MEMORY * (free + held)
 
-    def _page_bytes(self, image_tokens: int, max_tokens: int) -> int:
-        """Keys and values of a page's whole sequence, and its activations in the vision tower."""
-        config = self.model.model.config
-        text, vision = config.get_text_config(), config.vision_config
-        item = self.model.dtype.itemsize
-        cache = 2 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim * item
+    def _token_bytes(self) -> int:
+        """Keys and values of a token."""
+        text = self.model.model.config.get_text_config()
+        size = text.num_key_value_heads * text.head_dim * self.model.dtype.itemsize
+        return 2 * text.num_hidden_layers * size
+
+    def _vision_bytes(self, image_tokens: int) -> int:
+        """Activations of a page in the vision tower."""
+        vision = self.model.model.config.vision_config
         patches = image_tokens * vision.spatial_merge_size**2
-        seen = VISION_ACTIVATIONS * patches * vision.hidden_size * item
-        return cache * (image_tokens + max_tokens) + seen
+        return VISION_ACTIVATIONS * patches * vision.hidden_size * self.model.dtype.itemsize
 
     def _free_memory(self) -> None:
         if self._on_gpu:
@@ -182,11 +220,7 @@ class InFlightReader:
 
 
 def _failure(error: Exception) -> Failure:
-    is_memory = _is_memory(error)
+    is_memory = is_out_of_memory(error)
     cause = "memory ran out for this page alone" if is_memory else "reading it failed"
     advice = "lower scale or max_tokens" if is_memory else "run it again with retry"
     return Failure(f"{cause} ({first_line(error)}); {advice}")
-
-
-def _is_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "memory" in str(error).lower()

@@ -21,7 +21,8 @@ class InferOptions:
     """Options of `infer`; names and defaults are those of notebook 06.
 
     Attributes:
-        input_path: a PDF, an image, a folder of them, or a `.txt` list; None is `data`.
+        input_path: a PDF, an image, a folder of them, or a `.txt` list; None is `data`, its samples
+            only where they are alone.
         engine: `local` (this process), `server` (an OpenAI-compatible one) or `ray`.
         model_id: hub id or folder; for `server` its name there.
         adapter: LoRA adapter for it.
@@ -37,9 +38,10 @@ class InferOptions:
         max_tokens: new tokens a page, at most.
         retry_max_tokens: for one more try of a page that met that limit.
         batch_size: pages read together, or `auto`: what free memory holds.
-        retry: statuses of an earlier run whose pages are read again; with commas, or a list.
+        retry: statuses of an earlier run whose pages are read again; with commas, or a list. Then
+            `max_tokens` and `retry_max_tokens` may be others than the run's.
         calibration: `calibration.json` of notebook 03, for expected errors.
-        max_failure_rate: the run stops when more of its pages fail, loops included.
+        max_failure_rate: the run stops when more of its last 200 pages fail, loops included.
         new_run: put a run with other settings aside instead of refusing.
         attn, device_map: as in `load_model`.
         output_dir: the run's folder.

@@ -4,13 +4,14 @@ Ray places and restarts the actors. What is under way on an actor that is lost i
 a page that was under way whenever an actor was lost is tried alone, and given up at the third loss.
 """
 
+import math
 import os
 import queue
 import threading
 import time
 import traceback
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -73,6 +74,48 @@ class PageActor:
             return None
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What each of `num_actors` takes of a cluster, so that there is a place for all of them.
+
+    Attributes:
+        num_actors: how many there are.
+        num_gpus: 1, or the share of a GPU that others use too; 0 where there is no GPU.
+        cores: threads of PyTorch.
+    """
+
+    num_actors: int
+    num_gpus: float
+    cores: int
+
+
+def share_of(machines: Sequence[Mapping[str, float]], num_actors: int | None) -> Share:
+    """Divide a cluster; Ray never begins an actor that no single machine or GPU has room for.
+
+    Args:
+        machines: how many `CPU` and `GPU` each has.
+        num_actors: None is one a GPU, or one where there is none.
+
+    Raises:
+        ValueError: without a GPU there are more actors than cores.
+    """
+    num_gpus = int(sum(machine.get("GPU", 0) for machine in machines))
+    cores = [int(machine.get("CPU", 0)) for machine in machines]
+    count = num_actors or max(1, num_gpus)
+    even = sum(cores) // count
+    if num_gpus:
+        on_a_gpu = math.ceil(count / num_gpus)
+        # rounded down: Ray counts in steps of 0.0001, and the shares must not exceed the GPU
+        return Share(count, math.floor(10_000 / on_a_gpu) / 10_000, max(1, even))
+    for most in range(even, 0, -1):
+        if sum(machine // most for machine in cores) >= count:
+            return Share(count, 0, most)
+    raise ValueError(
+        f"num_actors={count}, and each needs a core of its own, of which Ray has {sum(cores)} and "
+        f"no GPU; set num_actors to {sum(cores)} at most, or leave it out"
+    )
+
+
 @dataclass(slots=True)
 class RayPool:
     """Actors, each with a model.
@@ -96,6 +139,7 @@ class RayPool:
 
         Raises:
             ModuleNotFoundError: Ray is not installed.
+            ValueError: there is no place for so many actors.
             ModelLoadError: the model cannot be loaded.
         """
         ray = _import_ray()
@@ -119,20 +163,19 @@ class RayPool:
                 ray.shutdown()
 
     def _start(self, ray) -> None:
-        resources = ray.cluster_resources()
-        num_gpus = int(resources.get("GPU", 0))
-        count = self.num_actors or max(1, num_gpus)
-        cores = max(1, int(resources.get("CPU", 1)) // count)
-        together = MAX_AUTO_PAGES_GPU if num_gpus else MAX_AUTO_PAGES_CPU
+        share = share_of(
+            [node["Resources"] for node in ray.nodes() if node["Alive"]], self.num_actors
+        )
+        together = MAX_AUTO_PAGES_GPU if share.num_gpus else MAX_AUTO_PAGES_CPU
         self._calls = together + CALLS_AHEAD
         actor = ray.remote(
-            num_gpus=num_gpus / count if num_gpus else 0,
-            num_cpus=0 if num_gpus else cores,
+            num_gpus=share.num_gpus,
+            num_cpus=0 if share.num_gpus else share.cores,
             max_restarts=-1,
             max_concurrency=self._calls + 1,  # and `process_id`
         )(PageActor)
-        options = (dict(self.load), self.reader, cores)
-        self.actors = [actor.remote(*options) for _ in range(count)]
+        options = (dict(self.load), self.reader, share.cores)
+        self.actors = [actor.remote(*options) for _ in range(share.num_actors)]
         ray.get([actor.process_id.remote() for actor in self.actors])
 
     def _read(self, ray, tasks: Iterator[PageTask]) -> Iterator[PageTask]:

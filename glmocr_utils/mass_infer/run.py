@@ -1,47 +1,33 @@
 """A run over a collection: find the pages, read what is missing, account for every one."""
 
-import importlib.metadata
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from glmocr_utils.confidence import Calibration, expected_errors, load_calibration
-from glmocr_utils.mass_infer.in_flight import InFlightReader
-from glmocr_utils.mass_infer.local import read_local
+from glmocr_utils.mass_infer.engines import Engine, run_settings, start_engine
 from glmocr_utils.mass_infer.options import InferOptions
-from glmocr_utils.mass_infer.ray_pool import RayPool
 from glmocr_utils.mass_infer.run_folder import RunFolder
-from glmocr_utils.mass_infer.server import Server, ServerUnavailable
+from glmocr_utils.mass_infer.server import ServerUnavailable
 from glmocr_utils.mass_infer.task import PageTask, Settled
-from glmocr_utils.model import (
-    LoadedModel,
-    find_revision,
-    load_model,
-    load_processor,
-    resolve_adapter,
-    weights_sha256,
-)
-from glmocr_utils.prompt import max_page_pixels
-from glmocr_utils.records import FailedPage, PageRef
-from glmocr_utils.records.page_row import PageRow, storable_path, to_result
+from glmocr_utils.model import LoadedModel
+from glmocr_utils.ocr import ScaleCheck
+from glmocr_utils.records import FailedPage, PageImage, PageRef, storable_path
+from glmocr_utils.records.page_row import PageRow, to_result
 from glmocr_utils.render import (
     CheckedPage,
     Inspected,
-    find_documents,
+    input_documents,
     inspect_documents,
     render_and_check,
 )
 
-CHECKPOINT_PIXELS = 4_816_896  # the budget of GLM-OCR's own checkpoint, for a server's pages
-PINNED_PACKAGES = ("torch", "transformers")
 FAILURES = ("failed", "looped")  # of the reading; a damaged document says nothing about it
 MIN_PAGES_TO_JUDGE = 20
-
-Read = Callable[[Iterable[PageTask | Settled]], Iterator[PageTask | Settled]]  # how an engine reads
+MAX_PAGES_TO_JUDGE = 200  # the last ones: a server that dies late is soon noticed
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,33 +103,26 @@ def infer(
         FileNotFoundError: there is nothing to read.
         BlockingIOError: another process writes to the run.
         ModelLoadError: the model cannot be loaded.
-        OSError: the disk is full.
+        OSError: the disk is full, or `output_dir` cannot be a folder.
     """
-    paths = find_documents(options.input_path or "data")
+    paths = input_documents(options.input_path)
     calibration = options.calibration and load_calibration(options.calibration)
     settings = run_settings(options)
     render_options = options.render_options()
     # documents are opened in worker processes only: a hostile one can end its process
     plan = list(inspect_documents(paths, render_options))
-    with RunFolder(options.output_dir, settings, options.new_run) as folder:
-        retry = options.statuses_to_retry()
-        opened = {storable_path(each.path) for each in plan if isinstance(each, Inspected)}
-        folder.forget(
-            lambda row: (
-                row["status"] in retry
-                # encrypted or damaged before, and no longer
-                or (row["page_index"] is None and row["document_path"] in opened)
-            )
-        )
+    retry = options.statuses_to_retry()
+    with RunFolder(options.output_dir, settings, options.new_run, retry) as folder:
         run = _Run(options, folder, plan, calibration, settings, watch)
-        read: Read = iter
+        engine = Engine(iter, render_options.max_pixels)
         if run.missing:
-            read, max_pixels = _engine(options, settings, model)
-            render_options = replace(render_options, max_pixels=max_pixels)
+            engine = start_engine(options, settings, model)
+            render_options = replace(render_options, max_pixels=engine.max_pixels)
+        folder.forget_unopened({storable_path(document.path) for document in run.opened})
         stopped = None
         with (
             closing(render_and_check(run.missing_pages(), render_options)) as pages,
-            closing(read(run.tasks(pages))) as tasks,
+            closing(engine.read(run.tasks(pages, ScaleCheck(engine.trained_for)))) as tasks,
         ):
             try:
                 stopped = run.collect(tasks)
@@ -153,66 +132,6 @@ def infer(
                 stopped = str(error)
         folder.flush()
         return run.summary(stopped)
-
-
-def run_settings(options: InferOptions) -> dict[str, object]:
-    """What a run's pages share; `run.json` holds it, and no other pages are mixed in.
-
-    Raises:
-        ModelLoadError: the model is not there.
-    """
-    model_id, adapter, revision = options.model_id, options.adapter, None
-    if options.engine != "server":
-        model_id, adapter = resolve_adapter(options.model_id, options.adapter)
-        revision = find_revision(model_id)
-    return {
-        "model_id": model_id,
-        "revision": revision,
-        "adapter": adapter,
-        "weights_sha256": weights_sha256(model_id),
-        "adapter_sha256": adapter and weights_sha256(adapter),
-        "prompt": options.prompt,
-        "prompt_style": options.prompt_style,
-        "scale": options.scale,
-        "max_tokens": options.max_tokens,
-        "retry_max_tokens": options.retry_max_tokens,
-        "calibration": options.calibration,
-        "versions": {name: importlib.metadata.version(name) for name in PINNED_PACKAGES},
-    }
-
-
-def _engine(
-    options: InferOptions, settings: dict[str, object], model: LoadedModel | None
-) -> tuple[Read, int]:
-    """How tasks are read, and the pixel budget of a page."""
-    if options.engine == "server":
-        server = Server(
-            options.base_url,
-            options.model_id,
-            options.prompt,
-            options.concurrency,
-            options.prompt_style,
-        )
-        return server.read, CHECKPOINT_PIXELS
-    load = {
-        "model_id": settings["model_id"],
-        "adapter": settings["adapter"],
-        "revision": settings["revision"],
-        "attn": options.attn,
-        "device_map": options.device_map,
-    }
-    if options.engine == "ray":
-        processor = load_processor(options.model_id, options.adapter)
-        pool = RayPool(
-            load,
-            (options.prompt, options.prompt_style, options.batch_size),
-            options.num_actors,
-            options.ray_address,
-        )
-        return pool.read, max_page_pixels(processor)
-    model = model or load_model(**load)
-    reader = InFlightReader(model, options.prompt, options.prompt_style, options.batch_size)
-    return partial(read_local, reader), max_page_pixels(model.processor)
 
 
 class _Run:
@@ -235,21 +154,21 @@ class _Run:
         self._begun = time.monotonic()
         self.read_now = 0
         self.documents = len(plan)
-        self._opened = [document for document in plan if isinstance(document, Inspected)]
+        self.opened = [document for document in plan if isinstance(document, Inspected)]
         self._unopened = [document for document in plan if isinstance(document, FailedPage)]
         self._num_pages = {
             (storable_path(document.path), document.sha256): document.num_pages
-            for document in self._opened
+            for document in self.opened
         }
         folder.expect(self._num_pages)
         self.total = sum(self._num_pages.values()) + len(self._unopened)
         self.missing = [
             (document, page_index)
-            for document in self._opened
+            for document in self.opened
             for page_index in range(document.num_pages)
             if (storable_path(document.path), document.sha256, page_index) not in folder.done
         ]
-        self._failures = 0
+        self._failed: deque[bool] = deque(maxlen=MAX_PAGES_TO_JUDGE)  # of each of the last pages
         self._left = len(self.missing) + sum(
             _document_row(failed).key not in folder.done for failed in self._unopened
         )
@@ -258,7 +177,9 @@ class _Run:
         for document, page_index in self.missing:
             yield PageRef(str(document.path), document.sha256, page_index)
 
-    def tasks(self, pages: Iterable[CheckedPage | FailedPage]) -> Iterator[PageTask | Settled]:
+    def tasks(
+        self, pages: Iterable[CheckedPage | FailedPage], check_scale: Callable[[PageImage], None]
+    ) -> Iterator[PageTask | Settled]:
         """A task for each page, those that could not be rendered among them."""
         for failed in self._unopened:
             row = _document_row(failed)
@@ -270,6 +191,7 @@ class _Run:
                 values = {"document_sha256": document.sha256, "num_pages": document.num_pages}
                 yield Settled(replace(_document_row(page), **values))
             else:
+                check_scale(page.image)
                 yield PageTask(page, document.num_pages, limits)
 
     def collect(self, tasks: Iterable[PageTask | Settled]) -> str | None:
@@ -281,7 +203,7 @@ class _Run:
             share = self._failure_rate()
             if share > self._options.max_failure_rate:
                 return (
-                    f"{share:.0%} of {self.read_now} pages failed or looped, above "
+                    f"{share:.0%} of the last {len(self._failed)} pages failed or looped, above "
                     f"max_failure_rate={self._options.max_failure_rate:g}; the last: "
                     f"{task.row.reason}"
                 )
@@ -302,7 +224,7 @@ class _Run:
         self._folder.add(replace(row, finished_at=time.time()))
         self.read_now += 1
         self._left -= 1
-        self._failures += row.status in FAILURES
+        self._failed.append(row.status in FAILURES)
         self._tell(row)
 
     def _with_expected_errors(self, row: PageRow) -> PageRow:
@@ -314,7 +236,7 @@ class _Run:
     def _failure_rate(self) -> float:
         if self.read_now < MIN_PAGES_TO_JUDGE:
             return 0.0
-        return self._failures / self.read_now
+        return sum(self._failed) / len(self._failed)
 
     def _tell(self, row: PageRow | None) -> None:
         self._watch(

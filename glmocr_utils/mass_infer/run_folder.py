@@ -8,8 +8,9 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -20,19 +21,24 @@ from glmocr_utils.records.page_row import (
     PART,
     PARTIAL_SUFFIX,
     PARTS,
+    STATUS_OF,
     PageRow,
     parts_of,
     read_part,
-    read_rows,
     row_from_record,
     write_part,
 )
 
 SETTINGS = "run.json"
+LIMITS = ("max_tokens", "retry_max_tokens")  # each attempt of a row names its own
 LOCK = ".lock"
+NO_PAGES_YET = {"results.json", LOCK, SETTINGS + PARTIAL_SUFFIX}
 ROWS_A_PART = 64
 SECONDS_A_PART = 20.0
 KEY = ("document_path", "document_sha256", "page_index")
+IN_A_TEXT_FILE = (*KEY, "num_pages", "status", "text")
+
+Key = tuple[str, str | None, int | None]
 
 
 class RunFolder:
@@ -42,38 +48,36 @@ class RunFolder:
         path: the folder; made where it is missing.
         settings: what all its pages are read with; a JSON object.
         new_run: put a run with other settings aside instead of refusing.
+        retry: statuses whose pages are to be read again; the limits in `settings` may then be
+            others. Such a row stays until there is a new one, which takes its place in its part.
+
+    Attributes:
+        done: the pages that need not be read.
+        statuses: how many pages have which status.
 
     Raises:
         ValueError: it holds a run with other settings, or other files.
         BlockingIOError: another process writes there.
+        OSError: there can be no folder.
     """
 
     def __init__(
-        self, path: str | Path, settings: Mapping[str, object], new_run: bool = False
+        self,
+        path: str | Path,
+        settings: Mapping[str, object],
+        new_run: bool = False,
+        retry: Collection[str] = (),
     ) -> None:
         self.path = Path(path)
         self._settings = json.loads(json.dumps(settings))
-        self._claim(new_run)
-        self._lock = FileLock(self.path / LOCK)
+        self._refuse_other_files()
+        self._lock = _locked(self.path)
         try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise BlockingIOError(
-                f"another process writes to the run {self.path}; wait for it, or choose another "
-                "output_dir"
-            ) from None
-        for left in (self.path / "pages").glob(f"*{PARTIAL_SUFFIX}"):
-            left.unlink()
-        self.statuses: Counter[str] = Counter()
-        self.done: set[tuple] = set()
-        for path in parts_of(self.path):
-            for row in read_part(path, (*KEY, "status")):
-                self.done.add(tuple(row[name] for name in KEY))
-                self.statuses[row["status"]] += 1
-        self._documents = DocumentFiles(self.path / "documents")
-        self._waiting: list[PageRow] = []
-        self._waiting_since = time.monotonic()
-        self._number = self._last_number()
+            self._claim(new_run, LIMITS if retry else ())
+            self._open(retry)
+        except BaseException:
+            self._lock.release()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -84,28 +88,23 @@ class RunFolder:
         finally:
             self._lock.release()
 
-    def forget(self, is_outdated: Callable[[dict[str, object]], bool]) -> None:
-        """Take rows out of the ledger, so that their pages are read again.
-
-        Each part is replaced as a whole: a page has one row or, after a kill, none.
+    def forget_unopened(self, opened: Collection[str]) -> None:
+        """Take out the rows of documents that did not open and now do: their pages get rows.
 
         Args:
-            is_outdated: is given `document_path`, `document_sha256`, `page_index` and `status`.
+            opened: paths of documents.
         """
-        for path in parts_of(self.path):
-            marks = [is_outdated(row) for row in read_part(path, (*KEY, "status"))]
-            if not any(marks):
-                continue
-            rows = [row_from_record(record) for record in read_part(path)]
-            kept = [row for row, is_dropped in zip(rows, marks, strict=True) if not is_dropped]
-            for row in (row for row, is_dropped in zip(rows, marks, strict=True) if is_dropped):
-                self.done.discard(row.key)
-                self.statuses[row.status] -= 1
-                self._documents.remove(row.document_path, row.document_sha256)
+        for part in {part for path, part in self._unopened.items() if path in opened}:
+            kept = []
+            for row in map(row_from_record, read_part(part)):
+                if row.page_index is not None or row.document_path not in opened:
+                    kept.append(row)
+                else:
+                    self.statuses[row.status] -= 1
             if kept:
-                write_part(kept, path)
+                write_part(kept, part)
             else:
-                path.unlink()
+                part.unlink()
         self.statuses = +self.statuses
 
     def expect(self, documents: Mapping[tuple[str, str], int]) -> None:
@@ -114,11 +113,14 @@ class RunFolder:
         Pages of these that were read before are looked up, so that a file is whole.
         """
         self._documents.expect(documents)
-        unfinished = self._documents.unfinished()
-        if unfinished and self.done:
-            for row in read_rows(self.path):
-                if (row.document_path, row.document_sha256) in unfinished:
-                    self._documents.add(row)
+        wanted = self._documents.unfinished() | {key[:2] for key in self._outdated}
+        if not wanted:
+            return
+        for part in parts_of(self.path):
+            for record in read_part(part, IN_A_TEXT_FILE):
+                key = _key(record)
+                if key[:2] in wanted and key not in self._outdated:
+                    self._documents.add(PageRow(**record))
 
     def add(self, row: PageRow) -> None:
         """Take in what became of a page; it is on the disk with the next part.
@@ -130,27 +132,34 @@ class RunFolder:
         if row.key in self.done:
             raise ValueError(f"page {row.key} has a row already")
         self.done.add(row.key)
-        self.statuses[row.status] += 1
-        self._waiting.append(row)
+        part, status = self._next_part, row.status
+        if row.key in self._outdated:
+            part, before = self._outdated.pop(row.key)
+            self.statuses[before] -= 1
+            status = before if _keeps_its_text(before, row) else status
+        self.statuses[status] += 1
+        self.statuses = +self.statuses
+        self._waiting.setdefault(part, []).append(row)
         is_old = time.monotonic() - self._waiting_since > SECONDS_A_PART
-        if len(self._waiting) >= ROWS_A_PART or is_old:
+        if sum(map(len, self._waiting.values())) >= ROWS_A_PART or is_old:
             self.flush()
 
     def flush(self) -> None:
         """Write the waiting rows as a part, then the text files of documents that are complete.
 
+        Rows of pages that were read again take the place of the old ones: each part is replaced as
+        a whole, so a page has the one or the other.
+
         Raises:
             OSError: the disk is full or cannot be written to.
         """
         self._waiting_since = time.monotonic()
-        if not self._waiting:
-            return
         try:
-            write_part(self._waiting, self.path / "pages" / PART.format(self._number + 1))
-            self._number += 1
-            rows, self._waiting = self._waiting, []
-            for row in rows:
-                self._documents.add(row)
+            for part in list(self._waiting):
+                rows = self._write(part, self._waiting[part])
+                del self._waiting[part]
+                for row in rows:
+                    self._documents.add(row)
         except OSError as error:
             for left in (self.path / "pages").glob(f"*{PARTIAL_SUFFIX}"):
                 with suppress(OSError):
@@ -161,37 +170,114 @@ class RunFolder:
                 "until the last part is kept: make room and start the run again",
             ) from error
 
-    def _claim(self, new_run: bool) -> None:
+    def _write(self, part: Path, rows: list[PageRow]) -> list[PageRow]:
+        """Write rows to a part. Returns the rows that then stand for their pages."""
+        if part == self._next_part:
+            write_part(rows, part)
+            self._number += 1
+            return rows
+        whole = {row.key: row for row in map(row_from_record, read_part(part))}
+        for row in rows:
+            # before the row: a text file never says what the ledger does not
+            self._documents.remove(row.document_path, row.document_sha256)
+            whole[row.key] = _read_again(whole[row.key], row)
+        write_part(whole.values(), part)
+        return [whole[row.key] for row in rows]
+
+    def _refuse_other_files(self) -> None:
+        if not self.path.is_dir() or (self.path / SETTINGS).exists():
+            return
+        if {file.name for file in self.path.iterdir()} - NO_PAGES_YET:
+            raise ValueError(f"{self.path} holds files that are no run; choose an empty output_dir")
+
+    def _claim(self, new_run: bool, may_differ: Collection[str]) -> None:
+        """Make sure that the folder holds this run; its lock is held."""
         path = self.path / SETTINGS
         if path.exists():
             other = json.loads(path.read_text(encoding="utf-8"))
-            if other == self._settings:
+            differing = _differing(other, self._settings) - set(may_differ)
+            if not differing:
                 return
             if not new_run:
                 raise ValueError(
-                    f"{self.path} holds a run with other {_differing(other, self._settings)}, and "
+                    f"{self.path} holds a run with other {', '.join(sorted(differing))}, and "
                     "one run does not mix them; choose another output_dir, or set new_run=True to "
                     "put that run aside"
                 )
             self.path.rename(_free_name(self.path))
-        elif self.path.exists() and {file.name for file in self.path.iterdir()} - {
-            "results.json",
-            LOCK,
-        }:
-            raise ValueError(f"{self.path} holds files that are no run; choose an empty output_dir")
-        (self.path / "pages").mkdir(parents=True, exist_ok=True)
+            aside, self._lock = self._lock, _locked(self.path)
+            aside.release()
         partial = path.with_name(path.name + PARTIAL_SUFFIX)
         partial.write_text(json.dumps(self._settings, indent=1), encoding="utf-8")
         os.replace(partial, path)
 
-    def _last_number(self) -> int:
+    def _open(self, retry: Collection[str]) -> None:
+        pages = self.path / "pages"
+        pages.mkdir(exist_ok=True)
+        for left in pages.glob(f"*{PARTIAL_SUFFIX}"):
+            left.unlink()
+        self.statuses: Counter[str] = Counter()
+        self.done: set[Key] = set()
+        self._outdated: dict[Key, tuple[Path, str]] = {}  # part and status of rows to replace
+        self._unopened: dict[str, Path] = {}  # part of the row of a document that did not open
+        for part in parts_of(self.path):
+            for record in read_part(part, (*KEY, "status")):
+                key, status = _key(record), record["status"]
+                self.statuses[status] += 1
+                if status in retry:
+                    self._outdated[key] = part, status
+                else:
+                    self.done.add(key)
+                if record["page_index"] is None:
+                    self._unopened[record["document_path"]] = part
+        self._documents = DocumentFiles(self.path / "documents")
+        self._waiting: dict[Path, list[PageRow]] = {}  # by the part that they belong to
+        self._waiting_since = time.monotonic()
         digits = PARTS.index("*")
-        return max((int(path.stem[digits:]) for path in parts_of(self.path)), default=0)
+        self._number = max((int(part.stem[digits:]) for part in parts_of(self.path)), default=0)
+
+    @property
+    def _next_part(self) -> Path:
+        return self.path / "pages" / PART.format(self._number + 1)
 
 
-def _differing(one: Mapping[str, object], other: Mapping[str, object]) -> str:
-    names = sorted(one.keys() | other.keys())
-    return ", ".join(name for name in names if one.get(name) != other.get(name))
+def _locked(path: Path) -> FileLock:
+    """The lock of a run's folder, held; the folder is made where it is missing."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"{path} cannot be the folder of a run ({error.strerror}); choose another output_dir",
+        ) from error
+    lock = FileLock(path / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise BlockingIOError(
+            f"another process writes to the run {path}; wait for it, or choose another output_dir"
+        ) from None
+    return lock
+
+
+def _key(record: Mapping[str, object]) -> Key:
+    return tuple(record[name] for name in KEY)
+
+
+def _keeps_its_text(status: str, again: PageRow) -> bool:
+    """Whether a page of this status has a text, and reading it again gave none."""
+    return again.status == "failed" and status in STATUS_OF.values()
+
+
+def _read_again(before: PageRow, again: PageRow) -> PageRow:
+    """The row of a page that was read again."""
+    if not _keeps_its_text(before.status, again):
+        return again
+    return replace(before, reason=f"{before.reason} Read again, it failed: {again.reason}")
+
+
+def _differing(one: Mapping[str, object], other: Mapping[str, object]) -> set[str]:
+    return {name for name in one.keys() | other.keys() if one.get(name) != other.get(name)}
 
 
 def _free_name(path: Path) -> Path:

@@ -8,9 +8,11 @@ import io
 import os
 import threading
 import time
+import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import repeat
 
 import numpy as np
 import openai
@@ -26,12 +28,14 @@ from glmocr_utils.endpoint import (
     reason_of,
 )
 from glmocr_utils.mass_infer.task import PageTask, Reading, Request
+from glmocr_utils.ocr import without_thought
 from glmocr_utils.prompt import PromptStyle
-from glmocr_utils.records import PageImage
+from glmocr_utils.records import PageImage, TokenProb
 
 TIMEOUT_S = 600.0  # for one page; a busy server lets it wait
 MAX_RETRIES = 5  # of 429, 5xx and time-outs, by the client, with pauses that double
 PATIENCE_S = 600.0  # for a server that is not there, such as one that starts anew
+UNKNOWN_ID = -1  # of a token: a server tells only its text
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 
 
@@ -57,6 +61,7 @@ class Server:
     concurrency: int = 16
     prompt_style: PromptStyle | None = None
     _gives_logprobs: bool = field(default=True, init=False)
+    _said_it_waits: bool = field(default=False, init=False)
     _client: openai.OpenAI = field(init=False, repr=False)
     _stopped: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
 
@@ -115,6 +120,7 @@ class Server:
             except openai.APIConnectionError as error:
                 if not is_unreached(error):
                     raise
+                self._say_that_it_waits()
                 if self._stopped.is_set() or time.monotonic() - begun > PATIENCE_S:
                     raise ServerUnavailable(
                         f"nobody answers at {self.base_url} ({reason_of(error)}); what was read is "
@@ -122,6 +128,15 @@ class Server:
                     ) from error
             self._stopped.wait(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    def _say_that_it_waits(self) -> None:
+        if not self._said_it_waits:
+            self._said_it_waits = True
+            warnings.warn(
+                f"nobody answers at {self.base_url}; asking again for up to {PATIENCE_S / 60:.0f} "
+                "minutes",
+                stacklevel=2,
+            )
 
     def _ask(self, request: Request) -> Reading:
         begun = time.perf_counter()
@@ -133,13 +148,15 @@ class Server:
         }
         if self.prompt_style == "nothink":  # the field's name in vLLM and in SGLang
             asked["extra_body"] = {"chat_template_kwargs": {"enable_thinking": False}}
+        create = self._client.chat.completions.create
         if self._gives_logprobs:
             try:
-                response = self._client.chat.completions.create(**asked, logprobs=True)
+                response = create(**asked, logprobs=True)
             except (openai.BadRequestError, openai.UnprocessableEntityError):
-                self._gives_logprobs = False  # some servers refuse the question
-        if not self._gives_logprobs:
-            response = self._client.chat.completions.create(**asked)
+                response = create(**asked)  # refused too, unless logprobs were what it refused
+                self._gives_logprobs = False
+        else:
+            response = create(**asked)
         try:
             [choice] = response.choices
             text = choice.message.content or ""
@@ -149,23 +166,25 @@ class Server:
 
 
 def _reading(choice: Choice, text: str, seconds: float) -> Reading:
-    pieces, logprobs = _spelled(choice, text)
-    units = pieces if pieces is not None else text
+    spelled = _spelled(choice, text)
+    characters = (TokenProb(UNKNOWN_ID, character, 0.0) for character in text)
+    tokens = without_thought(tuple(characters) if spelled is None else spelled)
+    pieces = [token.text for token in tokens]
     finish_reason = "length" if choice.finish_reason == "length" else "stop"
     if finish_reason == "length":
-        ids = {unit: number for number, unit in enumerate(dict.fromkeys(units))}
-        if has_repeating_tail(np.array([ids[unit] for unit in units])):
+        ids = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
+        if has_repeating_tail(np.array([ids[piece] for piece in pieces])):
             finish_reason = "loop"  # the server goes on until its limit
     return Reading(
-        text=text,
+        text="".join(pieces),
         finish_reason=finish_reason,
         seconds=seconds,
-        logprobs=logprobs,
-        token_lengths=None if pieces is None else [len(piece) for piece in pieces],
+        logprobs=None if spelled is None else [token.logprob for token in tokens],
+        token_lengths=None if spelled is None else [len(piece) for piece in pieces],
     )
 
 
-def _spelled(choice: Choice, text: str) -> tuple[list[str] | None, list[float] | None]:
+def _spelled(choice: Choice, text: str) -> tuple[TokenProb, ...] | None:
     """What each token adds to the text, and its log probability; None where that is not given.
 
     A token may be a part of a character: the token with its last byte carries the character.
@@ -180,8 +199,8 @@ def _spelled(choice: Choice, text: str) -> tuple[list[str] | None, list[float] |
     while pieces and len("".join(pieces)) > len(text):  # the stop token, of some servers
         pieces.pop(), logprobs.pop()
     if not pieces or "".join(pieces) != text:
-        return None, None
-    return pieces, logprobs
+        return None
+    return tuple(map(TokenProb, repeat(UNKNOWN_ID), pieces, logprobs))
 
 
 def _png_url(page: PageImage) -> str:

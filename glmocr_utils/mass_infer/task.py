@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from glmocr_utils.records import FinishReason, OcrResult, PageImage
-from glmocr_utils.records.page_row import STATUS_OF, Attempt, PageRow, storable_path
+from glmocr_utils.records import FinishReason, OcrResult, PageImage, storable_path
+from glmocr_utils.records.page_row import STATUS_OF, Attempt, PageRow
 from glmocr_utils.render import CheckedPage
 
 PROBE_TOKENS = 48  # enough to tell reading from guessing

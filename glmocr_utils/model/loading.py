@@ -1,6 +1,7 @@
 """Load a model: dtype by hardware, device, attention, adapter, quantisation."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,7 +15,7 @@ from transformers import (
     ProcessorMixin,
 )
 
-from glmocr_utils.model.attention import AttentionChoice, choose_attention
+from glmocr_utils.model.attention import HUB_KERNEL, AttentionChoice, choose_attention
 from glmocr_utils.model.patches import project_patches_at_once
 from glmocr_utils.model.source import (
     DEFAULT_MODEL,
@@ -99,7 +100,8 @@ def load_model(
         adapter: hub id or folder of a LoRA adapter for `model_id`.
         attn: `auto`, or an implementation of Transformers: `sdpa`, `eager`, `flash_attention_2`,
             `kernels-community/flash-attn2`.
-        device_map: `auto` takes the GPUs that are there, else the CPU; or `cpu`, `cuda:0`, ….
+        device_map: `auto` takes one GPU if there is any, else the CPU; or `cpu`, `cuda:1`, …, or
+            what else Transformers knows.
         dtype: None takes bfloat16 on a GPU that has it, float16 on one that has not, else float32.
         load_in_4bit: quantise the weights to NF4 with bitsandbytes.
         revision: branch, tag or commit on the hub.
@@ -118,17 +120,25 @@ def load_model(
     attention = choose_attention(attn, dtype, on_gpu)
     source = find_model(model_id, "config.json", revision)
     adapter_source = adapter and find_model(adapter, "adapter_config.json", None)
+    load_weights = partial(
+        AutoModelForImageTextToText.from_pretrained,
+        model_id,
+        **source,
+        dtype=dtype,
+        device_map=_placement(device_map, on_gpu),
+        quantization_config=_four_bit(dtype) if load_in_4bit else None,
+        output_loading_info=True,
+    )
     try:
         processor = AutoProcessor.from_pretrained(model_id, **source)
-        model, report = AutoModelForImageTextToText.from_pretrained(
-            model_id,
-            **source,
-            dtype=dtype,
-            attn_implementation=attention.implementation,
-            device_map=device_map if on_gpu else "cpu",
-            quantization_config=_four_bit(dtype) if load_in_4bit else None,
-            output_loading_info=True,
-        )
+        try:
+            model, report = load_weights(attn_implementation=attention.implementation)
+        except (OSError, ValueError, RuntimeError, ImportError) as error:
+            if attn != "auto" or attention.implementation != HUB_KERNEL:
+                raise
+            reason = f"auto: the kernel from the hub cannot be loaded, {first_line(error)}"
+            attention = AttentionChoice("sdpa", reason)
+            model, report = load_weights(attn_implementation=attention.implementation)
         project_patches_at_once(model)
         _take_greedy_generation(model, processor)
         trained_for = read_trained_for(adapter or model_id, adapter_source or source)
@@ -164,6 +174,13 @@ def load_processor(model_id: str = DEFAULT_MODEL, adapter: str | None = None) ->
         raise ModelLoadError(
             f"The processor of {model_id} cannot be loaded: {first_line(error)}"
         ) from error
+
+
+def _placement(device_map: str, on_gpu: bool) -> str:
+    """Transformers' own `auto` would cut even a small model into a piece for each GPU."""
+    if not on_gpu:
+        return "cpu"
+    return "cuda" if device_map == "auto" else device_map
 
 
 def _hardware_dtype(on_gpu: bool) -> torch.dtype:

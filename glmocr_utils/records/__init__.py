@@ -30,7 +30,13 @@ from glmocr_utils.records.ocr_result import (
     to_json,
     write_results,
 )
-from glmocr_utils.records.pages import FailedPage, FailureStatus, PageImage, PageRef
+from glmocr_utils.records.pages import (
+    FailedPage,
+    FailureStatus,
+    PageImage,
+    PageRef,
+    storable_path,
+)
 
 __all__ = [
     "FINISH_WARNINGS",
@@ -60,6 +66,7 @@ __all__ = [
     "read_results",
     "reviews_of",
     "standing",
+    "storable_path",
     "to_json",
     "write_results",
 ]

@@ -106,21 +106,26 @@ def read_decisions(path: Path) -> Iterator[Decision]:
     """The decisions of a file, undone ones and their `undo` included; a torn line is left out.
 
     Raises:
-        ValueError: a whole line is no decision; the message names file and line.
+        ValueError: a whole line is no decision, or none is; the message names file and line.
     """
     if not path.exists():
         return
     lines = path.read_bytes().split(b"\n")
+    whole = torn = 0
     for number, line in enumerate(lines, start=1):
         try:
             record = json.loads(line)
         except ValueError:
-            continue  # empty, or torn by a crash
+            torn += bool(line.strip())  # else it is empty
+            continue
+        whole += 1
         try:
             fields = {"revision": None, "adapter": None, "image_sha256": None}
             yield Decision(**fields | record)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path}, line {number} is no review decision ({error})") from error
+    if torn > 1 and not whole:  # a crash tears one
+        raise ValueError(f"{path} is no review log; give the review.jsonl that notebook 03 writes")
 
 
 def _ends_a_line(path: Path) -> bool:

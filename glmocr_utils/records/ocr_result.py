@@ -170,7 +170,8 @@ def write_results(results: Iterable[OcrResult], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("w", encoding="utf-8") as file:
+        # what is no Unicode in a file name becomes an escape of JSON, and comes back as it was
+        with partial.open("w", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(to_json(result) + "\n" for result in results)
         os.replace(partial, path)
     finally:

@@ -207,11 +207,6 @@ def to_result(row: PageRow, run: dict[str, object]) -> OcrResult | None:
     )
 
 
-def storable_path(path: str | Path) -> str:
-    """The path as it stands in the ledger: bytes of a name that are no Unicode become `\\xff`."""
-    return os.fsencode(path).decode(errors="backslashreplace")
-
-
 def _to_record(row: PageRow) -> dict[str, object]:
     record = {field.name: getattr(row, field.name) for field in fields(row)}
     record["attempts"] = json.dumps([asdict(attempt) for attempt in row.attempts])

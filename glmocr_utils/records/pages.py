@@ -1,7 +1,9 @@
 """Pages: which one, its image, and why one could not be read."""
 
 import io
+import os
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Literal
 
 from PIL import Image
@@ -9,6 +11,11 @@ from PIL import Image
 from glmocr_utils.records.checks import check_one_of
 
 FailureStatus = Literal["unreadable", "encrypted", "too_large", "failed"]
+
+
+def storable_path(path: str | Path) -> str:
+    """A path as text that can be written: bytes of a name that are no Unicode become `\\xff`."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,11 @@ class PageRef:
             raise ValueError(f"page_index counts from 0, got {self.page_index}")
         if len(self.document_sha256) != 64:
             raise ValueError(f"document_sha256 must be 64 hex digits, got {self.document_sha256!r}")
+
+    @property
+    def document_name(self) -> str:
+        """The file's name, for people; bytes of it that are no Unicode stand as `\\xff`."""
+        return storable_path(Path(self.document_path).name)
 
     @property
     def page_number(self) -> int:

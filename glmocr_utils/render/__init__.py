@@ -4,7 +4,14 @@ for page in render_documents(find_documents("scans/"), RenderOptions(scale=2.0))
     ...  # PageImage, or FailedPage that says why
 """
 
-from glmocr_utils.render.documents import count_pages, find_documents, render_document
+from glmocr_utils.render.documents import (
+    SAMPLES,
+    count_pages,
+    find_documents,
+    first_page,
+    input_documents,
+    render_document,
+)
 from glmocr_utils.render.errors import DocumentError
 from glmocr_utils.render.imagefolder import RenderSummary, safe_stem, write_imagefolder
 from glmocr_utils.render.options import RenderOptions, parse_pages
@@ -18,6 +25,7 @@ from glmocr_utils.render.sampling import render_to_imagefolder
 from glmocr_utils.render.worker import Inspected
 
 __all__ = [
+    "SAMPLES",
     "CheckedPage",
     "DocumentError",
     "Inspected",
@@ -25,6 +33,8 @@ __all__ = [
     "RenderSummary",
     "count_pages",
     "find_documents",
+    "first_page",
+    "input_documents",
     "inspect_documents",
     "parse_pages",
     "render_and_check",

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NoReturn, Protocol
@@ -17,6 +17,8 @@ from glmocr_utils.render.raster import Canvas, Raster, as_bytes, new_canvas
 
 DOCUMENT_SUFFIXES = frozenset({".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"})
 PDF_MARK = b"%PDF-"
+DEFAULT_INPUT = Path("data")
+SAMPLES = DEFAULT_INPUT / "samples"
 HEAD_BYTES = 1024  # a PDF may begin anywhere within these
 
 logger = logging.getLogger(__name__)
@@ -58,6 +60,33 @@ def find_documents(input_path: str | Path) -> list[Path]:
     if not documents:
         raise FileNotFoundError(nothing)
     return documents
+
+
+def input_documents(input_path: str | Path | None) -> list[Path]:
+    """The documents of `input_path`; without one those under `data/`, the samples only if alone.
+
+    Raises:
+        FileNotFoundError, ValueError: as `find_documents` does.
+    """
+    if input_path is not None:
+        return find_documents(input_path)
+    documents = find_documents(DEFAULT_INPUT)
+    return [path for path in documents if not path.is_relative_to(SAMPLES)] or documents
+
+
+def first_page(documents: Iterable[Path], options: RenderOptions) -> PageImage:
+    """The first page that can be rendered.
+
+    Raises:
+        ValueError: there is none; the message says why of the first few.
+    """
+    reasons = []
+    for document in documents:
+        for page in render_document(document, options):
+            if isinstance(page, PageImage):
+                return page
+            reasons.append(page.reason)
+    raise ValueError("no page can be rendered: " + "; ".join(reasons[:3]))
 
 
 def open_document(path: Path, password: str | None = None) -> Document:

@@ -93,7 +93,7 @@ def _open(path: Path, password: str | None) -> pdfium.PdfDocument:
 def _opening_error(path: Path, password: str | None, error: pdfium.PdfiumError) -> DocumentError:
     if error.err_code == pdfium_c.FPDF_ERR_PASSWORD:
         if password is None:
-            advice = "is encrypted and needs a password; give it as password="
+            advice = "is encrypted and needs a password; give it as the option password"
         else:
             advice = "is encrypted and the password given does not open it; give the right one"
         return DocumentError("encrypted", f"{named(path)} {advice}")

@@ -56,7 +56,9 @@ def render_to_imagefolder(
         ValueError: the folder holds pages that were rendered at another scale or pixel budget.
     """
     if num_pages is not None and num_pages < 1:
-        raise ValueError(f"num_pages must be at least 1, got {num_pages}; None renders all pages")
+        raise ValueError(
+            f"num_pages must be at least 1, got {num_pages}; leave it out for all pages"
+        )
     options = options or RenderOptions()
     folder = ImageFolder(Path(output_dir))
     folder.claim(options)

@@ -147,7 +147,7 @@ class LabelEditor(BrowserWidget):
                 "number": number,
                 "num_pages": len(editing.pages),
                 "num_gold": editing.num_gold(),
-                "name": Path(page.page.document_path).name,
+                "name": page.page.document_name,
                 "page_number": page.page.page_number,
                 "text": label.text if label else "",
                 "status": label.status if label else None,

@@ -211,7 +211,7 @@ class ReviewWidget(BrowserWidget):
                 "show": "page",
                 "number": self._number,
                 "num_pages": len(self.session.pages),
-                "name": Path(result.page.document_path).name,
+                "name": result.page.document_name,
                 "page_number": result.page.page_number,
                 "has_image": self.session.image(self._number) is not None,
                 "has_places": self.session.has_layouts,

@@ -48,7 +48,7 @@ def read_samples(model: LoadedModel, samples: Path) -> dict[str, Read]:
     files = sorted({samples / file_name for file_name, _ in truth})
     pages: dict[str, Read] = {}
     for result in read_documents(model, files, batch_size=BATCH_SIZE, max_tokens=MAX_TOKENS):
-        name = Path(result.page.document_path).name
+        name = result.page.document_name
         pages.setdefault(name, []).append((result, truth[name, result.page.page_index]))
     return pages
 

@@ -97,12 +97,11 @@ def test_flags_work_with_dashes_and_underscores(ocr, flags):
     assert "attention sdpa (as asked)" in printed
 
 
-def test_the_document_may_be_named_by_image(ocr, capsys):
+def test_the_document_may_be_named_by_image(ocr):
     code, printed, _ = ocr("--image", LETTER)
     assert code == 0 and "letter.pdf page 1" in printed
-    with pytest.raises(SystemExit):
-        ocr(LETTER, "--image", LETTER)
-    assert "not both" in capsys.readouterr().err
+    code, _, errors = ocr(LETTER, "--image", LETTER)
+    assert code == 2 and "not both" in errors
 
 
 def test_one_bad_document_does_not_stop_the_others(ocr, tmp_path):
@@ -175,17 +174,44 @@ def test_ctrl_c_while_a_command_is_still_imported_is_one_sentence(monkeypatch, c
     assert capsys.readouterr().err.startswith("stopped")
 
 
-def test_unknown_option_is_an_error(capsys):
-    with pytest.raises(SystemExit) as stopped:
-        main(["ocr", LETTER, "--batchsize", "3"])
-    assert stopped.value.code == 2
-    assert "--batchsize" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["ocr", LETTER, "--batchsize", "3"], "no option --batchsize; did you mean --batch-size?"),
+        (["ocr", LETTER, "--show-prob"], "did you mean --show-probs?"),  # no abbreviations
+        (["ocr", LETTER, "--telepathy=yes"], "no option --telepathy=yes; --help lists"),
+        (["render", LETTER, "--scale", "big"], "invalid float value"),
+        (["infer", LETTER, LETTER], "infer takes one input_path, got 2"),
+    ],
+)
+def test_what_is_typed_wrongly_is_named_in_one_sentence(arguments, said, capsys):
+    assert main(arguments) == 2
+    printed, errors = capsys.readouterr()
+    assert said in errors and printed == ""
+    assert len(errors.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["render", "ocr", "label", "infer", "export"])
+def test_a_file_where_the_output_folder_should_be_is_refused_at_once(command, tmp_path, capsys):
+    file = tmp_path / "notes.txt"
+    file.write_text("kept")
+    assert main([command, LETTER, "--output-dir", str(file / "deeper")]) == 2
+    printed, errors = capsys.readouterr()
+    assert "notes.txt is a file; name a folder" in errors and printed == ""
+    assert file.read_text() == "kept"
+
+
+def test_several_documents_may_be_named(tmp_path, capsys):
+    german = str(ROOT / "data/samples/german.pdf")
+    folder = tmp_path / "pages"
+    assert main(["render", LETTER, "--output-dir", str(folder), german]) == 0
+    assert {file.name for file in folder.glob("*.png")} == {"letter_p0001.png", "german_p0001.png"}
 
 
 def test_render_writes_an_imagefolder_and_a_rerun_adds_nothing(tmp_path, capsys):
     arguments = ["render", LETTER, "--output-dir", str(tmp_path / "pages")]
     assert main(arguments) == 0
-    assert "1 pages written, 0 were there" in capsys.readouterr().out
+    assert "1 page written, 0 were there" in capsys.readouterr().out
     assert main(arguments) == 0
     assert "0 pages written, 1 were there" in capsys.readouterr().out
     assert (tmp_path / "pages" / "letter_p0001.png").is_file()
@@ -201,7 +227,7 @@ def test_label_makes_a_label_set_and_a_rerun_adds_nothing(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "text_layer: 2 pages labelled, 0 were there, 2 left out" in printed
     assert "2 × the page has no text layer" in printed
-    assert "review: 1 pages labelled" in printed
+    assert "review: 1 page labelled" in printed
     rows = (output / "dataset/metadata.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 3
     assert main(arguments) == 0

@@ -1,5 +1,6 @@
 """Before against after: CER with intervals, documents, confusions."""
 
+import matplotlib.pyplot as plt
 import pytest
 from make_results import page_of
 
@@ -12,6 +13,7 @@ from glmocr_utils.finetune.comparison import (
     confusions,
     most_changed,
 )
+from glmocr_utils.finetune.figures import training_curve
 from glmocr_utils.finetune.reading import PageReading, scores
 
 
@@ -82,6 +84,15 @@ def test_scores():
     assert values["cer_raw"] == pytest.approx(2 / 15)
     assert values["wer"] == pytest.approx(1 / 4)
     assert values["stop_rate"] == 1 and values["loop_rate"] == 0
+
+
+def test_nothing_read_is_not_read_without_error():
+    assert set(scores(()).values()) == {None}
+    assert scores(()).keys() == scores([read("a", "b", "b")]).keys()
+    figure = training_curve([{"step": 1, "loss": 2.0}], cer_before=scores(())["cer"])
+    losses, rates = figure.axes
+    assert len(losses.lines) == 1 and not rates.lines
+    plt.close(figure)
 
 
 def test_sure_and_wrong_is_badly_calibrated():

@@ -45,6 +45,33 @@ def test_a_label_sets_own_split_is_kept(tmp_path):
     assert any("put aside" in note for note in pages.notes)
 
 
+@pytest.mark.parametrize(
+    "options", [{"eval_split_size": 0}, {"eval_strategy": "no"}, {"eval_split": "train"}]
+)
+def test_what_a_label_set_put_aside_is_never_trained_on(tmp_path, options):
+    split = ["train", "train", "test", "test", "train", "train", "train", "train"]
+    write_imagefolder(tmp_path / "pages", split=split)
+    pages = load(tmp_path / "pages", **options)
+    assert set(pages.train["document"]) == {"d0.pdf", "d2.pdf", "d3.pdf"}
+    if pages.held_out is None or "eval_split" in options:
+        assert "2 pages that the label set put aside are not trained on" in pages.notes
+    else:
+        assert set(pages.held_out["document"]) == {"d1.pdf"}
+
+
+def test_a_split_that_is_neither_for_training_nor_put_aside_is_said(tmp_path):
+    write_imagefolder(tmp_path / "pages", split=["test", "test", "dev", "dev", *["train"] * 4])
+    pages = load(tmp_path / "pages", eval_split_size=0)
+    assert len(pages.train) == 4 and pages.left_out == {"split dev": 2}
+
+
+def test_a_label_set_that_is_all_put_aside(tmp_path):
+    write_imagefolder(tmp_path / "pages", split="test")
+    with pytest.raises(ValueError, match="put all its pages aside") as refused:
+        load(tmp_path / "pages")
+    assert "smaller test_size" in str(refused.value)
+
+
 def test_only_trusted_labels_are_trained_on(tmp_path):
     status = ["gold", "draft", "silver", "gold", "gold", "rejected", "gold", "gold"]
     write_imagefolder(tmp_path / "pages", status=status)

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from training_pages import write_imagefolder, write_metadata
 
+from glmocr_utils.cli.finetune import main
 from glmocr_utils.finetune import check, make_config
 from glmocr_utils.finetune.trainable import (
     check_frozen,
@@ -117,6 +118,30 @@ def test_blank_pages_are_counted(config, tmp_path):
     write_imagefolder(tmp_path / "pages", text=["", *["x"] * 7])
     checked = check(config(eval_split_size=0, eval_strategy="no"))
     assert any("1 pages are blank" in note for note in checked.notes)
+
+
+def test_several_gpus_in_one_process_are_to_mend(config, tmp_path, monkeypatch):
+    """TRL refuses them too, but only when data and model are loaded and the folder is claimed."""
+    write_imagefolder(tmp_path / "pages")
+    several = config(seed=1)
+    monkeypatch.setattr(type(several), "n_gpu", 2)  # as counted where the hardware has them
+    [problem] = check(several).problems
+    assert problem.startswith("2 GPUs are visible")
+    assert "accelerate launch" in problem and "CUDA_VISIBLE_DEVICES=0" in problem
+
+
+@pytest.mark.parametrize("name", ["--model_id", "--model-id", "--model", "--model-name"])
+def test_the_command_takes_every_name_of_the_model(config, tmp_path, name):
+    write_imagefolder(tmp_path / "pages")
+    model, data = config().model_name, config().dataset_name
+    rest = [f"--dataset_name={data}", "--dry_run", "--report_to=none", "--seed=1"]
+    assert main([f"{name}={model}", *rest]) == 0
+    assert main([name, model, *rest]) == 0
+
+
+def test_a_misspelt_name_of_the_model_is_answered_with_the_right_one():
+    with pytest.raises(ValueError, match="did you mean --model_id"):
+        main(["--model_idd=x", "--dataset_name=y"])
 
 
 # what moves

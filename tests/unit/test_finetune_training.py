@@ -4,6 +4,7 @@ Each trap of fine-tuning GLM-OCR has a test here or in `test_training_data` and
 `test_finetune_preflight` that fails without its remedy.
 """
 
+import io
 import json
 import os
 import shutil
@@ -17,9 +18,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy, pad
 from training_pages import TEXTS, write_imagefolder
-from transformers import AutoModelForImageTextToText, AutoProcessor, TrainerCallback
+from transformers import AutoModelForImageTextToText, AutoProcessor, Trainer, TrainerCallback
 
-from glmocr_utils.finetune import finetune, make_config
+from glmocr_utils.finetune import check, finetune, make_config
+from glmocr_utils.finetune.checkpoints import remove_incomplete_checkpoints
 from glmocr_utils.finetune.data import load_pages
 from glmocr_utils.finetune.trainable import load_trainable
 from glmocr_utils.finetune.trainer import OcrTrainer, PageCollator
@@ -136,9 +138,25 @@ def test_four_bits_train_on_a_cpu(options):
     result = finetune(make_config(options | WITHOUT_EVALUATION | lora))
     losses = [row["loss"] for row in result.history if "loss" in row]
     assert losses and all(0 < loss < 20 for loss in losses)
-    assert any(
-        t.abs().max() > 0 for n, t in weights(options["output_dir"]).items() if "lora_B" in n
-    )
+    adapter = weights(options["output_dir"])
+    assert any(t.abs().max() > 0 for n, t in adapter.items() if "lora_B" in n)
+    assert {t.dtype for t in adapter.values()} == {torch.float32}
+
+
+def test_an_adapter_on_four_bits_is_not_rounded(options):
+    """TRL makes it bfloat16, in which a step of 1e-4 on a weight of 0.05 is mostly lost."""
+    config = make_config(options | WITHOUT_EVALUATION | {"use_lora": True, "load_in_4bit": True})
+    loaded = load_trainable(config)
+
+    def trained() -> dict[str, torch.Tensor]:
+        named = loaded.model.named_parameters()
+        return {name: p.detach().clone() for name, p in named if p.requires_grad}
+
+    before = trained()
+    OcrTrainer(loaded, config, load_pages(config).train.add_column("length", [1] * 8), None)
+    for name, after in trained().items():
+        assert after.dtype == torch.float32
+        assert torch.equal(before[name], after), name
 
 
 def test_the_batch_trains_label_and_stop_token_alone(options, bundled_model):
@@ -194,6 +212,26 @@ def test_the_style_of_the_prompt_travels_with_the_checkpoint(options, page_image
     assert by_itself != score_text(loaded, image, "One line.", style="default")
 
 
+def test_an_adapter_is_trained_further_in_the_form_it_was_trained_in(options, tmp_path):
+    """In the check, in training and in what is stored; unless the user says otherwise."""
+    form = {"prompt_style": "nothink", "max_pixels": 112 * 56}
+    lora = options | WITHOUT_EVALUATION | {"use_lora": True}
+    finetune(make_config(lora | form))
+    further = lora | {"adapter": options["output_dir"], "output_dir": str(tmp_path / "further")}
+
+    checked = check(make_config(further))
+    assert "/nothink" in checked.example[0]
+    assert checked.num_tokens == check(make_config(lora | form)).num_tokens
+    assert checked.num_tokens != check(make_config(lora)).num_tokens
+    finetune(make_config(further))
+    report = json.loads((tmp_path / "further/training_report.json").read_text())
+    assert report["trained_for"].items() >= form.items()
+
+    otherwise = check(make_config(further | {"prompt_style": "default", "max_pixels": 224 * 224}))
+    assert "/nothink" not in otherwise.example[0]
+    assert max(otherwise.num_tokens) > max(checked.num_tokens)
+
+
 def test_the_pixel_budget_travels_with_an_adapter(options):
     budget = 200 * 28 * 28
     lora = {"use_lora": True, "max_pixels": budget}
@@ -217,6 +255,57 @@ class Stopped(Exception):
 class StopAfterSaving(TrainerCallback):
     def on_save(self, args, state, control, **_others):
         raise Stopped
+
+
+def test_a_run_that_is_killed_as_it_saves_goes_on_at_the_checkpoint_before(
+    options, tmp_path, monkeypatch, capsys
+):
+    steps = {"max_steps": 6, "save_steps": 2, "learning_rate": 1e-3}
+    whole = options | WITHOUT_EVALUATION | steps
+    finetune(make_config(whole | {"output_dir": str(tmp_path / "whole")}))
+
+    def killed(trainer: Trainer, folder: str) -> None:
+        if trainer.state.global_step == 4:
+            raise Stopped
+        save(trainer, folder)
+
+    save = Trainer._save_rng_state
+    with monkeypatch.context() as patched, pytest.raises(Stopped):
+        patched.setattr(Trainer, "_save_rng_state", killed)
+        finetune(make_config(whole))
+    run = Path(options["output_dir"])
+    assert (run / "checkpoint-4/model.safetensors").is_file()
+    capsys.readouterr()
+    finetune(make_config(whole))
+    assert "checkpoint-4 is incomplete" in capsys.readouterr().out
+    assert (run / "checkpoint-4/trainer_state.json").is_file()  # written again
+    expected, resumed = weights(tmp_path / "whole"), weights(run)
+    for name in expected:
+        assert torch.equal(expected[name], resumed[name]), name
+
+
+def test_only_checkpoints_that_are_not_whole_are_removed(tmp_path, capsys):
+    state = {"trainer_state.json": '{"global_step": 2}'}
+    random_states = io.BytesIO()
+    torch.save({"cpu": torch.zeros(9)}, random_states)
+    archive = random_states.getvalue()
+    folders = {
+        "checkpoint-1": {"model.safetensors": "", **state},
+        "checkpoint-2": {"rng_state_0.pth": archive, "rng_state_1.pth": archive, **state},
+        "checkpoint-3": {"trainer_state.json": '{"global_st'},
+        "checkpoint-4": {"rng_state_0.pth": archive, "rng_state_1.pth": archive[:99], **state},
+        "checkpoint-10": {},
+        "checkpoint-of-mine": {},
+    }
+    for name, files in folders.items():
+        (tmp_path / name).mkdir()
+        for file, content in files.items():
+            content = content if isinstance(content, bytes) else content.encode()
+            (tmp_path / name / file).write_bytes(content)
+    remove_incomplete_checkpoints(tmp_path)
+    left = {folder.name for folder in tmp_path.iterdir()}
+    assert left == {"checkpoint-1", "checkpoint-2", "checkpoint-of-mine"}
+    assert len(capsys.readouterr().out.splitlines()) == 3
 
 
 @pytest.mark.parametrize(

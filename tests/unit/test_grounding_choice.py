@@ -120,7 +120,7 @@ def test_pages_are_split_without_sharing_any(pages):
 def test_a_located_page_is_as_in_a_batch(bundled_model, page_images):
     results = list(read_pages(bundled_model, page_images, max_tokens=60))
     locator = Locator(bundled_model)
-    together = list(locator.locate_all(zip(results, page_images, strict=True), batch_size=3))
+    together = list(locator.locate_all(list(zip(results, page_images, strict=True))))
     alone = [locator.locate(r, i.image) for r, i in zip(results, page_images, strict=True)]
     for one, other in zip(together, alone, strict=True):
         for a, b in zip(one.tokens, other.tokens, strict=True):
@@ -136,6 +136,13 @@ def test_another_models_tokens_are_refused(bundled_model, page_images):
     strange = replace(result.tokens[0], token_id=50_000)
     result = replace(result, tokens=(strange, *result.tokens[1:]), model_id="somebody/else")
     with pytest.raises(ValueError, match="Load the model that read it"):
+        Locator(bundled_model).locate(result, page_images[0].image)
+
+
+def test_a_servers_reading_is_refused_for_it_has_no_token_ids(bundled_model, page_images):
+    (result,) = read_pages(bundled_model, page_images[:1], max_tokens=4)
+    result = replace(result, tokens=tuple(replace(each, token_id=-1) for each in result.tokens))
+    with pytest.raises(ValueError, match="read by a server, which tells no token ids"):
         Locator(bundled_model).locate(result, page_images[0].image)
 
 

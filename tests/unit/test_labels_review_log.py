@@ -134,3 +134,9 @@ def test_a_reviewer_without_a_name_is_still_one(store: LabelStore, log: Path) ->
 def test_no_log(store: LabelStore, log: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no review log"):
         label_from_review_log(store, PAGES, log)
+
+
+def test_a_file_that_is_no_log_is_refused(store: LabelStore, log: Path) -> None:
+    log.write_text("# A heading\n\nand a sentence.\n")
+    with pytest.raises(ValueError, match=r"review\.jsonl is no review log; give"):
+        label_from_review_log(store, PAGES, log)

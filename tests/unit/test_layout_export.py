@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from weakref import finalize
 from xml.etree import ElementTree
 
 import pypdfium2 as pdfium
@@ -13,7 +14,7 @@ from glmocr_utils.layout_export import check_formats, export_layouts
 from glmocr_utils.layout_export.alto import NAMESPACE, alto
 from glmocr_utils.layout_export.hocr import XHTML, hocr
 from glmocr_utils.layout_export.placed_text import placed_blocks
-from glmocr_utils.layout_export.searchable_pdf import write_searchable_pdf
+from glmocr_utils.layout_export.searchable_pdf import SearchablePdf
 from glmocr_utils.ocr import score_text
 from glmocr_utils.records import (
     Box,
@@ -170,10 +171,16 @@ def test_hostile_text_stays_text():
         assert any("<script>&amp;" in (word or "") for word in written)
 
 
+def write_pdf(result, layout, image, path):
+    pdf = SearchablePdf([result])
+    pdf.add(result, layout, image)
+    path.write_bytes(pdf.content())
+
+
 def test_a_word_is_found_at_its_place(result, layout, page, tmp_path):
     image = PageImage(result.page, page.image, scale=2.0)
     path = tmp_path / "out.pdf"
-    write_searchable_pdf([(result, layout, image)], path)
+    write_pdf(result, layout, image, path)
     with pdfium.PdfDocument(path) as pdf:
         assert pdf[0].get_size() == (154, 84)
         textpage = pdf[0].get_textpage()
@@ -193,7 +200,7 @@ def test_a_word_is_found_at_its_place(result, layout, page, tmp_path):
 
 def test_the_text_of_the_pdf_is_not_seen(result, layout, page, tmp_path):
     blank = PageImage(result.page, page.image.point(lambda _: 255), scale=2.0)
-    write_searchable_pdf([(result, layout, blank)], tmp_path / "out.pdf")
+    write_pdf(result, layout, blank, tmp_path / "out.pdf")
     with pdfium.PdfDocument(tmp_path / "out.pdf") as pdf:
         shown = pdf[0].render().to_pil().convert("L")
     assert shown.getextrema() == (255, 255)
@@ -202,7 +209,7 @@ def test_the_text_of_the_pdf_is_not_seen(result, layout, page, tmp_path):
 def test_words_without_a_place_are_still_found(tmp_path, page):
     result, layout = made_up(["日本語한국\x00", " ", "𝑥²+𠮷", " ", "lost"], [False] * 5)
     image = PageImage(result.page, page.image, scale=1.0)
-    write_searchable_pdf([(result, layout, image)], tmp_path / "out.pdf")
+    write_pdf(result, layout, image, tmp_path / "out.pdf")
     with pdfium.PdfDocument(tmp_path / "out.pdf") as pdf:
         assert "lost" in pdf[0].get_textpage().get_text_bounded()
         assert "日本語한국" in pdf[0].get_textpage().get_text_bounded()
@@ -220,6 +227,29 @@ def test_one_file_a_document_and_format(bundled_model, result, page, tmp_path):
     )
     assert len({file.name for file in files}) == 6
     assert sorted(tmp_path.iterdir()) == sorted(files)
+
+
+def test_images_of_a_long_document_are_not_all_held(bundled_model, result, page, tmp_path):
+    held = [0]
+    most = 0
+
+    class Images(dict):
+        """Makes an image when asked, and counts those that are still held."""
+
+        def get(self, ref):
+            nonlocal most
+            image = page.image.copy()
+            held[0] += 1
+            finalize(image, lambda: held.__setitem__(0, held[0] - 1))
+            most = max(most, held[0])
+            return PageImage(ref, image, scale=2.0)
+
+    results = [replace(result, page=PageRef("long.pdf", "a" * 64, n)) for n in range(8)]
+    formats = ("alto", "pdf")
+    list(export_layouts(Locator(bundled_model), results, Images(), tmp_path, formats, batch_size=2))
+    with pdfium.PdfDocument(tmp_path / "long.searchable.pdf") as pdf:
+        assert len(pdf) == 8
+    assert most <= 5  # a batch, the one before it, and the page being fetched
 
 
 def test_formats_are_checked():

@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import random
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,12 +12,13 @@ import pytest
 from glmocr_utils.mass_infer import run_folder
 from glmocr_utils.mass_infer.run_folder import RunFolder
 from glmocr_utils.reading import load_results
+from glmocr_utils.records import storable_path
 from glmocr_utils.records.page_row import (
     Attempt,
     PageRow,
     parts_of,
+    read_part,
     read_rows,
-    storable_path,
     to_result,
     write_part,
 )
@@ -137,22 +139,143 @@ def test_two_processes_do_not_write_to_one_run(tmp_path):
         RunFolder(tmp_path / "run", SETTINGS)
 
 
-def test_forgotten_pages_can_be_read_again(tmp_path):
+def test_a_run_that_is_under_way_is_not_put_aside(tmp_path):
     path = tmp_path / "run"
-    document = {("a.pdf", SHA): 3}
     with RunFolder(path, SETTINGS) as folder:
-        folder.expect(document)
-        for page, status in enumerate(("ok", "looped", "ok")):
-            folder.add(a_row(page, status=status))
-    assert (path / "documents/a.md").exists()
+        with pytest.raises(BlockingIOError, match="another process"):
+            RunFolder(path, SETTINGS | {"prompt": "Table Recognition:"}, new_run=True)
+        folder.add(a_row(0))
+    assert [each.name for each in tmp_path.iterdir()] == ["run"]
+    assert texts(path) == {("a.pdf", 0): "Grüße"}
+
+
+def test_a_run_that_was_put_aside_is_locked_no_more_and_the_new_one_is(tmp_path):
+    path, others = tmp_path / "run", SETTINGS | {"prompt": "Table Recognition:"}
+    with RunFolder(path, SETTINGS):
+        pass
+    with RunFolder(path, others, new_run=True):
+        with pytest.raises(BlockingIOError, match="another process"):
+            RunFolder(path, others)
+        with RunFolder(tmp_path / "run.1", SETTINGS) as aside:
+            assert not aside.done
+
+
+def test_a_folder_that_cannot_be_one_is_named(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    for path in (tmp_path / "notes.txt", tmp_path / "notes.txt/run"):
+        with pytest.raises(OSError, match="choose another output_dir") as refused:
+            RunFolder(path, SETTINGS)
+        assert str(path) in refused.value.strerror
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_only_a_retry_may_have_other_limits(tmp_path):
+    path, before = tmp_path / "run", SETTINGS | {"max_tokens": 3, "retry_max_tokens": None}
+    with RunFolder(path, before) as folder:
+        folder.add(a_row(0, status="truncated"))
+    higher = before | {"max_tokens": 300, "retry_max_tokens": 900}
+    with pytest.raises(ValueError, match="with other max_tokens, retry_max_tokens"):
+        RunFolder(path, higher)
+    with RunFolder(path, higher, retry=["truncated"]) as folder:
+        assert not folder.done
+    with pytest.raises(ValueError, match="with other prompt, and"):
+        RunFolder(path, higher | {"prompt": "Table Recognition:"}, retry=["truncated"])
+    with RunFolder(path, before) as folder:
+        assert len(folder.done) == 1
+
+
+THREE_PAGES = {("a.pdf", SHA): 3}
+
+
+def a_run_with_two_loops(path) -> None:
     with RunFolder(path, SETTINGS) as folder:
-        folder.forget(lambda row: row["status"] == "looped")
-        assert folder.statuses == {"ok": 2}
-        assert not (path / "documents/a.md").exists()
-        folder.expect(document)
-        folder.add(a_row(1, text="better"))
-    assert texts(path) == {("a.pdf", 0): "Grüße", ("a.pdf", 1): "better", ("a.pdf", 2): "Grüße"}
-    assert "better" in (path / "documents/a.md").read_text(encoding="utf-8")
+        folder.expect(THREE_PAGES)
+        for page, status in enumerate(("looped", "ok", "looped")):
+            folder.add(a_row(page, status=status, text=f"first {page}", reason="Looped."))
+
+
+def test_a_row_stays_until_its_page_has_been_read_again(tmp_path):
+    path = tmp_path / "run"
+    a_run_with_two_loops(path)
+    document = path / "documents/a.md"
+    written = document.read_text(encoding="utf-8")
+    with RunFolder(path, SETTINGS, retry=["looped"]) as folder:
+        folder.expect(THREE_PAGES)
+        assert len(folder.done) == 1 and folder.statuses == {"looped": 2, "ok": 1}
+    assert texts(path) == {("a.pdf", page): f"first {page}" for page in range(3)}
+    assert document.read_text(encoding="utf-8") == written
+    with RunFolder(path, SETTINGS, retry=["looped"]) as folder:
+        folder.expect(THREE_PAGES)
+        folder.add(a_row(0, text="better 0"))
+        folder.add(a_row(2, text="better 2", status="looped"))
+        assert folder.statuses == {"looped": 1, "ok": 2}
+    rows = list(read_rows(path))
+    assert [row.text for row in rows] == ["better 0", "first 1", "better 2"]
+    assert [row.status for row in rows] == ["ok", "ok", "looped"]
+    content = document.read_text(encoding="utf-8")
+    assert all(row.text in content for row in rows) and "first 0" not in content
+
+
+def test_a_retry_that_ends_early_leaves_one_row_a_page_and_the_text_file_follows(tmp_path):
+    path = tmp_path / "run"
+    a_run_with_two_loops(path)
+    with RunFolder(path, SETTINGS, retry=["looped"]) as folder:
+        folder.expect(THREE_PAGES)
+        folder.add(a_row(2, text="better 2"))
+    assert [row.text for row in read_rows(path)] == ["first 0", "first 1", "better 2"]
+    with RunFolder(path, SETTINGS) as folder:
+        folder.expect(THREE_PAGES)
+        assert len(folder.done) == 3
+    content = (path / "documents/a.md").read_text(encoding="utf-8")
+    assert content.index("first 0") < content.index("better 2")
+
+
+def test_a_page_that_fails_when_it_is_read_again_keeps_its_text(tmp_path):
+    path = tmp_path / "run"
+    a_run_with_two_loops(path)
+    failed = PageRow("a.pdf", SHA, 2, 3, "failed", reason="the server did not read it")
+    with RunFolder(path, SETTINGS, retry=["looped"]) as folder:
+        folder.expect(THREE_PAGES)
+        folder.add(a_row(0, text="better 0"))
+        folder.add(failed)
+        assert folder.statuses == {"looped": 1, "ok": 2}
+    *_, kept = read_rows(path)
+    assert (kept.status, kept.text) == ("looped", "first 2")
+    assert kept.reason == "Looped. Read again, it failed: the server did not read it"
+    assert "first 2" in (path / "documents/a.md").read_text(encoding="utf-8")
+
+
+def test_a_full_disk_leaves_the_old_row_of_a_page_that_was_read_again(tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    a_run_with_two_loops(path)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("glmocr_utils.records.page_row.os.fsync", full)
+    with (
+        pytest.raises(OSError, match="make room"),
+        RunFolder(path, SETTINGS, retry=["looped"]) as folder,
+    ):
+        folder.expect(THREE_PAGES)
+        folder.add(a_row(0, text="better 0"))
+    monkeypatch.undo()
+    assert texts(path) == {("a.pdf", page): f"first {page}" for page in range(3)}
+
+
+def test_a_document_that_opens_now_loses_the_row_that_says_it_does_not(tmp_path):
+    path = tmp_path / "run"
+    with RunFolder(path, SETTINGS) as folder:
+        folder.add(PageRow("a.pdf", None, None, None, "encrypted", reason="needs a password"))
+        folder.add(PageRow("b.pdf", None, None, None, "encrypted", reason="needs a password"))
+    with RunFolder(path, SETTINGS) as folder:
+        folder.forget_unopened({"a.pdf"})
+        assert folder.statuses == {"encrypted": 1}
+        folder.add(a_row(0))
+    assert [(row.document_path, row.status) for row in read_rows(path)] == [
+        ("b.pdf", "encrypted"),
+        ("a.pdf", "ok"),
+    ]
 
 
 NAMES = (
@@ -198,6 +321,42 @@ def test_a_document_has_its_file_with_its_last_page_also_after_a_kill(tmp_path):
     content = (path / "documents/a.md").read_text(encoding="utf-8")
     assert content.index("first") < content.index("second") < content.index("third")
     assert "<!-- page 2: looped -->" in content
+
+
+def test_many_documents_of_one_name_do_not_look_through_each_others_files(tmp_path, monkeypatch):
+    opened = []
+    open_file = Path.open
+
+    def counted(path, *arguments, **options):
+        opened.append(path)
+        return open_file(path, *arguments, **options)
+
+    names = [f"{number:03d}/document.pdf" for number in range(40)]
+    monkeypatch.setattr(Path, "open", counted)
+    for _ in range(2):
+        with RunFolder(tmp_path / "run", SETTINGS) as folder:
+            folder.expect({(name, SHA): 1 for name in names})
+            for name in names if not folder.done else ():
+                folder.add(a_row(0, name, text=f"text of {name}"))
+    files = list((tmp_path / "run/documents").iterdir())
+    assert len(files) == 40 and (tmp_path / "run/documents/document_40.md") in files
+    assert len([path for path in opened if path.suffix in (".md", ".partial")]) <= 3 * 40
+
+
+def test_a_rerun_looks_up_the_texts_alone(tmp_path, monkeypatch):
+    path, read = tmp_path / "run", set()
+    with RunFolder(path, SETTINGS) as folder:
+        folder.add(a_row(0))
+
+    def noted(part, columns=None):
+        read.update(columns or ["all"])
+        return read_part(part, columns)
+
+    monkeypatch.setattr(run_folder, "read_part", noted)
+    with RunFolder(path, SETTINGS) as folder:
+        folder.expect({("a.pdf", SHA): 1})
+    assert "Grüße" in (path / "documents/a.md").read_text(encoding="utf-8")
+    assert "text" in read and not read & {"all", "token_ids", "logprobs", "attempts"}
 
 
 def test_what_a_run_read_can_be_reviewed_and_labelled(tmp_path):

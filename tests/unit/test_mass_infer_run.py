@@ -6,10 +6,8 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -20,8 +18,9 @@ from serving import free_port, needs_server, transformers_serve
 from training_pages import write_imagefolder
 
 from glmocr_utils.cli import main
-from glmocr_utils.mass_infer import InferOptions, infer
+from glmocr_utils.mass_infer import InferOptions, infer, run
 from glmocr_utils.mass_infer.ray_pool import RayPool
+from glmocr_utils.model import ModelLoadError, TrainedFor
 from glmocr_utils.ocr import PageReader
 from glmocr_utils.records.page_row import PageRow, parts_of, read_rows
 
@@ -91,12 +90,40 @@ def test_new_documents_are_read_and_settings_are_kept(options, collection, bundl
 def test_truncated_pages_are_read_again_when_asked(options, bundled_model):
     short = replace(options, max_tokens=3)
     assert infer(short, model=bundled_model).statuses["truncated"] == 9
-    again = infer(replace(short, retry="truncated,failed"), model=bundled_model)
-    assert again.read_now == 9 and again.statuses["truncated"] == 9
     with pytest.raises(ValueError, match="retry takes statuses"):
         replace(options, retry=["lost"])
+    again = infer(replace(short, max_tokens=60, retry="truncated,failed"), model=bundled_model)
+    assert again.read_now == 9 and again.statuses == {"ok": 9, "blank": 1}
+    attempts = [row.attempts for row in rows_of(options.output_dir).values() if row.attempts]
+    assert {each[-1].max_tokens for each in attempts} == {60}
+    assert infer(short, model=bundled_model).read_now == 0  # the folder's own limits are as before
     longer = replace(short, output_dir=options.output_dir.with_name("b"), retry_max_tokens=60)
     assert infer(longer, model=bundled_model).statuses["ok"] == 9
+
+
+def test_a_retry_that_cannot_load_its_model_takes_nothing_away(options, bundled_model):
+    short = replace(options, max_tokens=3)
+    infer(short, model=bundled_model)
+    rows = rows_of(options.output_dir)
+    with pytest.raises(ModelLoadError):
+        infer(replace(short, retry="truncated", device_map="cuda:99"))
+    assert rows_of(options.output_dir) == rows
+    assert len(list((options.output_dir / "documents").iterdir())) == 9
+
+
+def test_a_retry_that_is_interrupted_leaves_every_page_its_row(options, bundled_model):
+    def interrupt(progress):
+        if progress.read_now == 4:
+            raise KeyboardInterrupt
+
+    infer(replace(options, max_tokens=3), model=bundled_model)
+    retry = replace(options, retry="truncated")
+    stopped = infer(retry, model=bundled_model, watch=interrupt)
+    assert stopped.read_now == 4 and stopped.statuses["truncated"] == 5
+    assert len(rows_of(options.output_dir)) == 10
+    assert infer(retry, model=bundled_model).read_now == 5
+    assert {row.status for row in rows_of(options.output_dir).values()} == {"ok", "blank"}
+    assert len(list((options.output_dir / "documents").iterdir())) == 9
 
 
 def test_what_does_not_open_has_its_row_and_its_reason(options, collection, bundled_model):
@@ -167,7 +194,7 @@ def test_pages_of_a_pass_that_fails_are_tried_one_by_one(options, bundled_model,
     guilty, step = max_width(options.input_path), PageReader.step
 
     def step_without(reader):
-        if any(page.page.width_px == guilty for page in reader._under_way.values()):
+        if any(page.width_px == guilty for page, _ in reader._under_way.values()):
             raise RuntimeError("the size of tensor a must match")
         return step(reader)
 
@@ -185,8 +212,6 @@ def max_width(folder: Path) -> int:
 
 
 def test_too_many_failures_stop_the_run(options, bundled_model, monkeypatch):
-    from glmocr_utils.mass_infer import run
-
     def broken(*_, **__):
         raise RuntimeError("device-side assert triggered")
 
@@ -195,6 +220,31 @@ def test_too_many_failures_stop_the_run(options, bundled_model, monkeypatch):
     summary = infer(options, model=bundled_model)
     assert summary.read_now < summary.total
     assert "device-side assert" in summary.stopped and "max_failure_rate" in summary.stopped
+
+
+def test_failures_that_begin_late_stop_the_run_soon(options, bundled_model, monkeypatch):
+    """Of the whole run half the pages are read, of the last four hardly one."""
+    entered, enter = [], PageReader.enter
+
+    def break_down(reader, key, page, max_tokens):
+        entered.append(key)
+        if len(entered) > 5:
+            raise RuntimeError("device-side assert triggered")
+        enter(reader, key, page, max_tokens)
+
+    monkeypatch.setattr(PageReader, "enter", break_down)
+    monkeypatch.setattr(run, "MIN_PAGES_TO_JUDGE", 2)
+    monkeypatch.setattr(run, "MAX_PAGES_TO_JUDGE", 4)
+    summary = infer(replace(options, batch_size=1), model=bundled_model)
+    assert summary.statuses["failed"] == 3
+    assert "75% of the last 4 pages failed or looped" in summary.stopped
+
+
+def test_a_page_at_another_scale_than_the_model_was_trained_at_is_told_of(options, bundled_model):
+    trained = replace(bundled_model, trained_for=TrainedFor(scale=3.0))
+    page = replace(options, input_path=SAMPLES / "ordinances/of_ale.pdf", max_tokens=2, scale=1.0)
+    with pytest.warns(UserWarning, match="scale 1, and the model was trained at 3"):
+        infer(page, model=trained)
 
 
 def test_ctrl_c_keeps_what_was_read_and_the_next_start_goes_on(options, bundled_model):
@@ -287,7 +337,8 @@ def test_a_server_reads_the_same_and_may_start_anew(options, bundled_model, tmp_
         stopped.append(infer(served, watch=stop))
     assert stopped[0].read_now == 4
     monkeypatch.setattr("glmocr_utils.mass_infer.server.PATIENCE_S", 2.0)
-    alone = infer(served)
+    with pytest.warns(UserWarning, match="nobody answers at .*; asking again"):
+        alone = infer(served)
     assert "nobody answers" in alone.stopped and "start the server" in alone.stopped
     with transformers_serve(model, port, tmp_path / "second.log"):
         assert infer(served).stopped is None
@@ -329,39 +380,20 @@ def test_the_command_says_what_was_read_and_what_was_not(options, collection, ca
     arguments = ["infer", str(collection), "--model", str(options.model_id), "--max-tokens", "40"]
     arguments += ["--output-dir", str(options.output_dir)]
     assert main(arguments) == 1
-    printed = capsys.readouterr().out
-    assert "10 documents, 11 pages: 11 read now" in printed and "1 unreadable" in printed
+    printed, errors = capsys.readouterr()
+    assert "10 documents, 11 pages: 11 done now" in printed and "1 unreadable" in printed
+    assert "unreadable: " in errors and "empty.pdf" in errors and "0 bytes" in errors
     assert main([*arguments, "--retry", "unreadable"]) == 1
-    assert "1 read now" in capsys.readouterr().out
+    assert "1 done now" in capsys.readouterr().out
     assert len(parts_of(options.output_dir)) >= 1
 
 
-@pytest.mark.parametrize("style", [None, "default", "nothink"])
-def test_a_server_is_told_the_prompt_style(options, style):
-    asked = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            choice = {"index": 0, "finish_reason": "stop", "message": {"content": "Text"}}
-            body = json.dumps({"choices": [choice]}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/v1"
-        options = replace(options, engine="server", base_url=url, prompt_style=style)
-        assert infer(options).statuses["ok"] == 9
-        server.shutdown()
-    told = {"enable_thinking": False} if style == "nothink" else None
-    assert [each.get("chat_template_kwargs") for each in asked] == [told] * 9
+def test_the_command_names_an_output_folder_that_is_a_file(options, tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("mine")
+    arguments = ["infer", str(options.input_path), "--model", str(options.model_id)]
+    assert main([*arguments, "--output-dir", str(tmp_path / "notes.txt")]) == 2
+    said = capsys.readouterr().err
+    assert str(tmp_path / "notes.txt") in said and "folder" in said
 
 
 def test_options_that_cannot_work_are_refused_before_anything_is_read():

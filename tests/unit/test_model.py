@@ -19,7 +19,8 @@ from transformers import (
 )
 from transformers.utils import is_flash_attn_2_available, is_kernels_available
 
-from glmocr_utils.model import LoadedModel, ModelLoadError, choose_attention, load_model
+from glmocr_utils.model import LoadedModel, ModelLoadError, choose_attention, load_model, loading
+from glmocr_utils.model.attention import HUB_KERNEL, AttentionChoice
 from glmocr_utils.ocr import read_pages
 from glmocr_utils.prompt import encode_prompt
 from glmocr_utils.records import PageImage
@@ -188,6 +189,26 @@ def test_an_unknown_attention_is_refused(bundled_folder: Path) -> None:
 def test_a_kernel_without_the_package_is_refused(bundled_folder: Path) -> None:
     with pytest.raises(ModelLoadError, match="kernels"):
         load_model(str(bundled_folder), device_map="cpu", attn="kernels-community/other")
+
+
+@pytest.mark.skipif(is_kernels_available(), reason="the package kernels is installed")
+def test_auto_goes_on_with_sdpa_where_the_kernel_cannot_be_loaded(
+    bundled_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine that has the package and a GPU, but no way to the hub."""
+    chosen = AttentionChoice(HUB_KERNEL, "auto: kernels is installed, flash-attn is not")
+    monkeypatch.setattr(loading, "choose_attention", lambda *_: chosen)
+    loaded = load_model(str(bundled_folder), device_map="cpu")
+    assert loaded.attention.implementation == "sdpa" == loaded.model.config._attn_implementation
+    assert "cannot be loaded" in loaded.attention.reason and "kernels" in loaded.attention.reason
+
+
+@pytest.mark.parametrize(
+    ("device_map", "on_gpu", "placed"),
+    [("auto", True, "cuda"), ("cuda:1", True, "cuda:1"), ("auto", False, "cpu")],
+)
+def test_auto_does_not_cut_the_model_into_pieces(device_map, on_gpu, placed) -> None:
+    assert loading._placement(device_map, on_gpu) == placed
 
 
 @pytest.mark.skipif(

@@ -1,12 +1,16 @@
 """Documents to files: order, names, failures in between."""
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from make_results import page_of
+from PIL import Image
 
+from glmocr_utils.ocr import PageReader
 from glmocr_utils.reading import (
     PAGE_BREAK,
     PageImages,
@@ -15,7 +19,7 @@ from glmocr_utils.reading import (
     read_documents,
 )
 from glmocr_utils.records import FailedPage, OcrResult, read_results, write_results
-from glmocr_utils.render import RenderOptions, render_documents
+from glmocr_utils.render import RenderOptions, input_documents, render_documents
 
 SAMPLES = Path(__file__).parents[2] / "data/samples"
 FEW_TOKENS = {"max_tokens": 8}
@@ -42,6 +46,46 @@ def test_failures_are_yielded_among_the_results(bundled_model, tmp_path):
     failed = {Path(p.document_path).name for p in pages if isinstance(p, FailedPage)}
     assert failed == {"broken.pdf", "missing.pdf"}
     assert sum(isinstance(p, OcrResult) for p in pages) == 1
+
+
+def test_a_page_that_the_model_does_not_take_does_not_stop_the_others(
+    bundled_model, tmp_path, monkeypatch
+):
+    """A strip is refused before the model, and the second page of the decision finds no room."""
+    Image.new("RGB", (9000, 30), "white").save(tmp_path / "strip.png")
+    enter = PageReader.enter
+
+    def enter_or_fail(reader, key, page, max_tokens):
+        if page.page.page.page_index == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        enter(reader, key, page, max_tokens)
+
+    monkeypatch.setattr(PageReader, "enter", enter_or_fail)
+    paths = [tmp_path / "strip.png", SAMPLES / "decision.pdf", SAMPLES / "letter.pdf"]
+    pages = list(read_documents(bundled_model, paths, tmp_path / "out", **FEW_TOKENS))
+    reasons = {Path(p.document_path).name: p.reason for p in pages if isinstance(p, FailedPage)}
+    assert "page 1" in reasons["strip.png"] and "aspect ratio" in reasons["strip.png"]
+    assert "page 2" in reasons["decision.pdf"] and "lower batch_size" in reasons["decision.pdf"]
+    assert {file.stem for file in (tmp_path / "out").iterdir()} == {"decision", "letter"}
+
+
+def test_a_name_that_is_no_unicode_comes_back_as_it_was(bundled_model, tmp_path):
+    path = Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.png"))
+    Image.new("RGB", (280, 280), "white").save(path)
+    [result] = read_documents(bundled_model, [path], tmp_path / "out", **FEW_TOKENS)
+    [again] = load_results(tmp_path / "out")
+    assert again.page == result.page and Path(again.page.document_path) == path
+
+
+def test_a_later_run_leaves_the_files_of_another_document(bundled_model, tmp_path):
+    paths = [tmp_path / folder / "same.pdf" for folder in ("a", "b")]
+    for path in paths:
+        path.parent.mkdir()
+        shutil.copy(SAMPLES / "letter.pdf", path)
+        for _ in range(2):  # the same document again replaces its own
+            list(read_documents(bundled_model, [path], tmp_path / "out", **FEW_TOKENS))
+    read = sorted(result.page.document_path for result in load_results(tmp_path / "out"))
+    assert read == [str(path) for path in paths]
 
 
 def test_two_documents_of_one_name_keep_their_files(bundled_model, tmp_path):
@@ -72,14 +116,20 @@ def test_pages_are_chosen_and_scaled(bundled_model):
     assert result.num_image_tokens == 15 * 11  # 420 × 298 points, in cells of 28 pixels
 
 
-def test_default_input_is_the_first_pdf_under_data(tmp_path, monkeypatch):
+def test_default_input_is_the_first_pdf_under_data_and_a_sample_without_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "data/b").mkdir(parents=True)
+    (tmp_path / "data/samples").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match="no PDF or image in"):
+        default_input(None)
+    for name in ("samples/blank.pdf", "samples/decision.pdf"):
+        (tmp_path / "data" / name).write_bytes(b"")
+    assert default_input(None) == Path("data/samples/decision.pdf")
     (tmp_path / "data/a.png").write_bytes(b"")
     with pytest.raises(FileNotFoundError, match="no PDF under data/"):
         default_input(None)
-    (tmp_path / "data/b/c.pdf").write_bytes(b"")
-    assert default_input(None) == Path("data/b/c.pdf")
+    (tmp_path / "data/z.pdf").write_bytes(b"")
+    assert default_input(None) == Path("data/z.pdf")
+    assert input_documents(None) == [Path("data/a.png"), Path("data/z.pdf")]
     assert default_input("x.pdf") == Path("x.pdf")
 
 

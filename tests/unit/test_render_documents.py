@@ -11,7 +11,13 @@ from pypdf import PdfReader, PdfWriter
 from render_inputs import Page, grey_page, pdf_bytes, write_grey_pdf, write_pdf
 
 from glmocr_utils.records import FailedPage, PageImage
-from glmocr_utils.render import DocumentError, RenderOptions, count_pages, render_document
+from glmocr_utils.render import (
+    DocumentError,
+    RenderOptions,
+    count_pages,
+    first_page,
+    render_document,
+)
 
 WHITE, RED, GREEN, BLUE = (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -223,6 +229,16 @@ def test_an_encrypted_pdf_needs_its_password(tmp_path: Path) -> None:
     assert "guess-1" not in wrong.reason
     page = render_one(path, password="gehëim")
     assert page.image.getpixel((5, 5)) == (80, 80, 80)
+
+
+def test_the_first_page_is_the_first_that_can_be_rendered(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pdf"
+    empty.write_bytes(b"")
+    good = write_grey_pdf(tmp_path / "good.pdf", [0, 1])
+    page = first_page([empty, good], RenderOptions()).page
+    assert (page.document_path, page.page_index) == (str(good), 0)
+    with pytest.raises(ValueError, match=r"no page can be rendered: .*empty\.pdf.*0 bytes"):
+        first_page([empty], RenderOptions())
 
 
 def test_count_pages(tmp_path: Path) -> None:

@@ -1,0 +1,121 @@
+"""The engines that can read, and the settings that all pages of a run share."""
+
+import importlib.metadata
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from glmocr_utils.mass_infer.in_flight import InFlightReader
+from glmocr_utils.mass_infer.local import read_local
+from glmocr_utils.mass_infer.options import InferOptions
+from glmocr_utils.mass_infer.ray_pool import RayPool
+from glmocr_utils.mass_infer.server import Server
+from glmocr_utils.mass_infer.task import PageTask, Settled
+from glmocr_utils.model import (
+    LoadedModel,
+    TrainedFor,
+    find_revision,
+    load_model,
+    load_processor,
+    resolve_adapter,
+    weights_sha256,
+)
+from glmocr_utils.model.source import find_model
+from glmocr_utils.model.trained_for import read_trained_for
+from glmocr_utils.prompt import limit_page_pixels, max_page_pixels
+
+CHECKPOINT_PIXELS = 4_816_896  # the budget of GLM-OCR's own checkpoint, for a server's pages
+PINNED_PACKAGES = ("torch", "transformers")
+
+Read = Callable[[Iterable[PageTask | Settled]], Iterator[PageTask | Settled]]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine that is ready.
+
+    Attributes:
+        read: reads tasks to their end; each comes as soon as it is done.
+        max_pixels: the budget of a page image.
+        trained_for: how its model was fine-tuned; None where it was not, or a server has it.
+    """
+
+    read: Read
+    max_pixels: int
+    trained_for: TrainedFor | None = None
+
+
+def start_engine(
+    options: InferOptions, settings: dict[str, object], model: LoadedModel | None
+) -> Engine:
+    """The engine that is asked for, with its model where that is here.
+
+    Args:
+        settings: of `run_settings`.
+        model: for the engine `local`, when it is loaded already.
+
+    Raises:
+        ModelLoadError: the model cannot be loaded.
+    """
+    if options.engine == "server":
+        server = Server(
+            options.base_url,
+            options.model_id,
+            options.prompt,
+            options.concurrency,
+            options.prompt_style,
+        )
+        return Engine(server.read, CHECKPOINT_PIXELS)
+    load = {
+        "model_id": settings["model_id"],
+        "adapter": settings["adapter"],
+        "revision": settings["revision"],
+        "attn": options.attn,
+        "device_map": options.device_map,
+    }
+    reading = options.prompt, options.prompt_style, options.batch_size
+    if options.engine == "ray":
+        pool = RayPool(load, reading, options.num_actors, options.ray_address)
+        trained_for = _trained_for(settings)
+        processor = load_processor(options.model_id, options.adapter)
+        if trained_for is not None and trained_for.max_pixels is not None:
+            limit_page_pixels(processor, trained_for.max_pixels)  # as the actors do
+        return Engine(pool.read, max_page_pixels(processor), trained_for)
+    model = model or load_model(**load)
+    reader = InFlightReader(model, *reading)
+    budget = max_page_pixels(model.processor)
+    return Engine(partial(read_local, reader), budget, model.trained_for)
+
+
+def run_settings(options: InferOptions) -> dict[str, object]:
+    """What a run's pages share; `run.json` holds it, and no other pages are mixed in.
+
+    Raises:
+        ModelLoadError: the model is not there.
+    """
+    model_id, adapter, revision = options.model_id, options.adapter, None
+    if options.engine != "server":
+        model_id, adapter = resolve_adapter(options.model_id, options.adapter)
+        revision = find_revision(model_id)
+    return {
+        "model_id": model_id,
+        "revision": revision,
+        "adapter": adapter,
+        "weights_sha256": weights_sha256(model_id),
+        "adapter_sha256": adapter and weights_sha256(adapter),
+        "prompt": options.prompt,
+        "prompt_style": options.prompt_style,
+        "scale": options.scale,
+        "max_tokens": options.max_tokens,
+        "retry_max_tokens": options.retry_max_tokens,
+        "calibration": options.calibration,
+        "versions": {name: importlib.metadata.version(name) for name in PINNED_PACKAGES},
+    }
+
+
+def _trained_for(settings: dict[str, object]) -> TrainedFor | None:
+    """What the actors will find beside their weights."""
+    if adapter := settings["adapter"]:
+        return read_trained_for(adapter, find_model(adapter, "adapter_config.json", None))
+    model_id = settings["model_id"]
+    return read_trained_for(model_id, find_model(model_id, "config.json", settings["revision"]))

@@ -1,0 +1,116 @@
+"""Pages in flight where memory is short."""
+
+from types import SimpleNamespace
+
+import psutil
+import pytest
+import torch
+
+from glmocr_utils.decoding import slot_cache
+from glmocr_utils.mass_infer import in_flight
+from glmocr_utils.mass_infer.in_flight import InFlightReader, Work
+from glmocr_utils.mass_infer.task import Reading, Request
+from glmocr_utils.model import LoadedModel
+from glmocr_utils.ocr import PageReader, is_out_of_memory
+from glmocr_utils.prompt import TEXT_RECOGNITION
+from glmocr_utils.records import PageImage, PageRef
+from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
+
+NUM_PAGES = 10
+MAX_TOKENS = 600
+
+
+@pytest.fixture(scope="module")
+def pages() -> list[PageImage]:
+    font = find_font("DejaVu Sans")
+    style = PageStyle(font, font, width_px=420, height_px=300)
+    texts = [f"Ship {n} left for the north with salt and rope. " * 3 for n in range(NUM_PAGES)]
+    return [
+        PageImage(PageRef(f"{n}.png", f"{n:064}", 0), draw_page([Block(text)], style).image, 2.0)
+        for n, text in enumerate(texts)
+    ]
+
+
+def read(
+    model: LoadedModel, pages: list[PageImage], batch_size: int | str
+) -> tuple[dict[int, Reading], int]:
+    """What was read of each page, and how many were under way together, at most."""
+    reader = InFlightReader(model, TEXT_RECOGNITION, None, batch_size)
+    works = iter([reader.prepare(n, Request(page, MAX_TOKENS)) for n, page in enumerate(pages)])
+    together, readings = 0, {}
+
+    def take(_: bool) -> Work | None:
+        nonlocal together
+        together = max(together, len(reader._reader))
+        return next(works, None)
+
+    for number, reading in reader.read(take):
+        readings[number] = reading
+    return readings, together
+
+
+def test_after_memory_ran_out_fewer_pages_take_less_of_it(
+    bundled_model: LoadedModel, pages: list[PageImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight pages find room until they become longer than they were at first."""
+    alone, _ = read(bundled_model, pages, 1)
+    make_room, failures = slot_cache._SlotLayer.make_room, []
+
+    def in_little_memory(layer, rows, columns, like):
+        before = None if layer.keys is None else layer.keys.shape
+        make_room(layer, rows, columns, like)
+        if layer.keys.shape != before and layer.keys.shape[0] * layer.keys.shape[2] > 8 * 224:
+            failures.append(layer.keys.shape)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(slot_cache, "COLUMNS_AT_ONCE", 32)
+    monkeypatch.setattr(slot_cache._SlotLayer, "make_room", in_little_memory)
+    readings, _ = read(bundled_model, pages, 8)
+    assert failures
+    for number, reading in readings.items():
+        assert isinstance(reading, Reading) and reading.text == alone[number].text
+
+
+def test_auto_leaves_room_for_what_the_pages_under_way_will_still_write(
+    bundled_model: LoadedModel, pages: list[PageImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token_bytes = 2 * 5 * 3 * 32 * 4  # keys and values, layers, heads, their width, float32
+    patches = 4 * 165
+    whole_page = token_bytes * (165 + MAX_TOKENS)
+    vision = 16 * patches * 128 * 4
+    for room in (3, 5):
+        memory = SimpleNamespace(available=2 * (room * whole_page + vision) + 2)
+        monkeypatch.setattr(psutil, "virtual_memory", lambda memory=memory: memory)
+        monkeypatch.setattr(PageReader, "cache_bytes", 0)  # what is held was there before
+        _, together = read(bundled_model, pages, "auto")
+        assert together == room
+
+
+def test_memory_that_ran_out_once_is_asked_for_again_later(
+    bundled_model: LoadedModel, pages: list[PageImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter, fails = PageReader.enter, iter([False, False, True] + 100 * [False])
+
+    def enter_or_fail(reader, key, page, max_tokens):
+        if next(fails):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        enter(reader, key, page, max_tokens)
+
+    monkeypatch.setattr(PageReader, "enter", enter_or_fail)
+    assert read(bundled_model, pages, 4)[1] == 2
+    monkeypatch.setattr(in_flight, "PAGES_BEFORE_ONE_MORE", 2)
+    fails = iter([False, False, True] + 100 * [False])
+    assert read(bundled_model, pages, 4)[1] == 4
+
+
+@pytest.mark.parametrize(
+    ("said", "is_memory"),
+    [
+        ("CUDA error: out of memory", True),
+        ("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes", True),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", True),
+        ("CUDA error: an illegal memory access was encountered", False),
+    ],
+)
+def test_memory_that_ran_out_is_told_from_other_failures(said: str, is_memory: bool) -> None:
+    assert is_out_of_memory(RuntimeError(said)) == is_memory
