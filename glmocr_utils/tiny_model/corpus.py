@@ -271,3 +271,32 @@ def _in_capitals(rng: random.Random, text: str) -> str:
     words = text.split(" ")
     num_capital = rng.randint(1, 6) if len(text) > LONGEST_TITLE else len(words)
     return " ".join([*(word.upper() for word in words[:num_capital]), *words[num_capital:]])
+
+
+def echo(rng: random.Random, blocks: Sequence[Block], share: float) -> list[Block]:
+    """Blocks of which `share` of the words are one that stands a few words before.
+
+    A reader that finds its place by what it wrote last must not go on behind the other one.
+    """
+    return [
+        block if block.kind == "row" else replace(block, text=_with_echoes(rng, block.text, share))
+        for block in blocks
+    ]
+
+
+def _with_echoes(rng: random.Random, text: str, share: float) -> str:
+    words = text.split(" ")
+    for place in range(2, len(words)):
+        if rng.random() < share:
+            words[place] = words[place - rng.randint(2, min(place, 8))]
+    return " ".join(words)
+
+
+def leave_open(rng: random.Random, blocks: Sequence[Block], share: float) -> list[Block]:
+    """Blocks of which `share` end without a full stop, as lists and tables do."""
+    return [
+        replace(block, text=block.text.rstrip(".?!;:") or block.text)
+        if rng.random() < share
+        else block
+        for block in blocks
+    ]

@@ -17,7 +17,13 @@ from glmocr_utils.synth import (
     find_font,
     skew_boxes,
 )
-from glmocr_utils.tiny_model.corpus import capitalise, prose_blocks, random_blocks
+from glmocr_utils.tiny_model.corpus import (
+    capitalise,
+    echo,
+    leave_open,
+    prose_blocks,
+    random_blocks,
+)
 
 # A6, upright and lying: (width, height) in pixels at 2 pixels per point
 SHEETS = ((595, 842), (842, 595))
@@ -39,6 +45,10 @@ class Stage:
         sheets: share of batches that are whole sheets of paper.
         random_text: share of pages with meaningless characters.
         capitals: share of titles and of beginnings of paragraphs that are in capitals alone.
+        echoes: share of words that stood a few words before.
+        open_ends: share of blocks without a full stop.
+        in_step: share of pages whose lines are about as far apart as image tokens. There a line
+            may lie across two rows of them for a whole paragraph.
         degraded: share of pages that look scanned; max_strength: how bad at the worst, 0 to 1.
         blank: share of sheets with nothing on them.
         families: names of the font families; None for all that may be trained on.
@@ -54,6 +64,9 @@ class Stage:
     sheets: float = 0.0
     random_text: float = 0.14
     capitals: float = 0.0
+    echoes: float = 0.0
+    open_ends: float = 0.0
+    in_step: float = 0.0
     degraded: float = 0.0
     max_strength: float = 0.0
     blank: float = 0.0
@@ -89,6 +102,8 @@ def _page(
         return draw_blank_page(rng, stage, family, sheet)
     font_px = rng.randint(*stage.font_px)
     line_spacing = rng.uniform(1.15, 1.6)
+    if stage.in_step and rng.random() < stage.in_step:
+        line_spacing = max(1.1, rng.uniform(CELL_PX - 1, CELL_PX + 1) / font_px)
     meaningless = rng.random() < stage.random_text
     if sheet:
         width, height = (side + rng.randint(-30, 10) for side in sheet)
@@ -118,6 +133,10 @@ def _page(
     blocks = (random_blocks if meaningless else prose_blocks)(rng, characters)
     if stage.capitals:
         blocks = capitalise(rng, blocks, stage.capitals)
+    if stage.echoes:
+        blocks = echo(rng, blocks, stage.echoes)
+    if stage.open_ends:
+        blocks = leave_open(rng, blocks, stage.open_ends)
     page = draw_page(blocks, style)
     if zoom > 1:
         page = SynthPage(page.image.reduce(zoom), page.text, page.boxes / zoom)

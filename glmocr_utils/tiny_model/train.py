@@ -66,6 +66,11 @@ SECOND_PRACTICE = (
     replace(PRACTICE, batches=2000),
     replace(PRACTICE, batches=3000, capitals=0.15),
 )
+# And once more, with what was still hard for it: words that recur, ends without a full stop, lines
+# that lie across two rows of image tokens.
+THIRD_PRACTICE = (
+    replace(PRACTICE, batches=5000, capitals=0.1, echoes=0.06, open_ends=0.2, in_step=0.3),
+)
 
 
 class Part(NamedTuple):
@@ -86,7 +91,8 @@ class Part(NamedTuple):
 PARTS = (
     Part("beginner", RECIPE, rate=1, decay=1 / 3),
     Part("practised", (PRACTICE,), rate=0.5, decay=1 / 3),
-    Part("", SECOND_PRACTICE, rate=0.5, decay=3 / 5),
+    Part("practised_twice", SECOND_PRACTICE, rate=0.5, decay=3 / 5),
+    Part("", THIRD_PRACTICE, rate=0.35, decay=4 / 5),
 )
 CURVE = "training_curve.json"
 REPEAT_EVERY = 5  # a batch in so many is of the stage before, so that nothing is unlearned

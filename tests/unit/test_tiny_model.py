@@ -18,7 +18,7 @@ from glmocr_utils.metrics import corpus_cer, normalize
 from glmocr_utils.reading import read_documents
 from glmocr_utils.synth import Block
 from glmocr_utils.tiny_model import train as training
-from glmocr_utils.tiny_model.corpus import WORD_LISTS, capitalise, prose_blocks
+from glmocr_utils.tiny_model.corpus import WORD_LISTS, capitalise, echo, leave_open, prose_blocks
 from glmocr_utils.tiny_model.evaluate import MAX_TOKENS
 from glmocr_utils.tiny_model.pages import Stage
 
@@ -105,6 +105,25 @@ def test_capitals_are_for_titles_and_the_beginnings_of_paragraphs():
     assert title == Block("GRÜSSE AN ALLE", "heading")
     assert text.text.lower() == blocks[1].text
     assert text.text.startswith("IN") and text.text.endswith("in the harbour of the town")
+
+
+def test_echoes_are_words_of_the_same_block_a_little_before():
+    words = [f"word{number}" for number in range(60)]
+    [rows, text] = echo(
+        random.Random(1), [Block("a a\tb b", "row"), Block(" ".join(words))], share=0.5
+    )
+    assert rows == Block("a a\tb b", "row")
+    echoed = text.text.split(" ")
+    assert len(echoed) == 60 and echoed != words
+    for place, word in enumerate(echoed):
+        assert word == words[place] or word in echoed[max(0, place - 8) : place - 1]
+
+
+def test_open_ends_lose_their_full_stop_and_nothing_else():
+    blocks = [Block("Hard to the wind."), Block("10 %"), Block("...")]
+    left_open = leave_open(random.Random(1), blocks, share=1.0)
+    assert [block.text for block in left_open] == ["Hard to the wind", "10 %", "..."]
+    assert leave_open(random.Random(1), blocks, share=0.0) == blocks
 
 
 def read_samples(model, *names: str) -> list[tuple[str, str]]:
