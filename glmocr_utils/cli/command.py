@@ -118,7 +118,8 @@ class Command:
             parser.add_argument(self.input_option, dest="other_input", metavar="PATH", help=same)
         options, unknown = parser.parse_known_intermixed_args(arguments)
         if unknown:
-            raise no_such_option(unknown[0], [_dashed(each.name) for each in self.options])
+            known = [_dashed(each.name) for each in (*self.options, *self.shorthands)]
+            raise no_such_option(unknown[0], known)
         self._settle_input(options)
         if hasattr(options, "output_dir"):
             check_output_dir(options.output_dir)

@@ -5,12 +5,11 @@ All options are fields of `FinetuneConfig`, so those of TRL's SFTConfig are amon
 """
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import NoReturn
 
 from transformers import HfArgumentParser
 
-from glmocr_utils.cli.command import ABOUT, PROGRAM
+from glmocr_utils.cli.command import ABOUT, PROGRAM, check_output_dir, no_such_option
 from glmocr_utils.finetune import FinetuneConfig, check, finetune, summary_lines
 
 # what other commands and notebooks call it
@@ -28,7 +27,8 @@ def main(arguments: Sequence[str]) -> int:
     """Train, or only check with `--dry_run`. Returns the exit code.
 
     Raises:
-        ValueError: an option is unknown or cannot work, or the preflight found something to mend.
+        ValueError: an option is unknown or cannot work, nothing can be written to `output_dir`, or
+            the preflight found something to mend.
         ModelLoadError: the model cannot be loaded.
     """
     parser = Parser(FinetuneConfig, prog=f"{PROGRAM} finetune", description=ABOUT["finetune"])
@@ -36,10 +36,9 @@ def main(arguments: Sequence[str]) -> int:
     _, unknown = parser.parse_known_args(arguments)
     if unknown:
         known = [name for action in parser._actions for name in action.option_strings]
-        close = get_close_matches(unknown[0].partition("=")[0], [*known, *ALIASES], n=1)
-        hint = f"; did you mean {close[0]}?" if close else "; --help lists all options"
-        raise ValueError(f"there is no option {unknown[0]}{hint}")
+        raise no_such_option(unknown[0], [*known, *ALIASES])
     [config] = parser.parse_args_into_dataclasses(arguments)
+    check_output_dir(config.output_dir)
     checked = check(config)
     if config.process_index == 0:
         print(checked, flush=True)

@@ -178,6 +178,7 @@ def test_ctrl_c_while_a_command_is_still_imported_is_one_sentence(monkeypatch, c
     ("arguments", "said"),
     [
         (["ocr", LETTER, "--batchsize", "3"], "no option --batchsize; did you mean --batch-size?"),
+        (["ocr", LETTER, "--no-flash-atn"], "did you mean --no-flash-attn?"),
         (["ocr", LETTER, "--show-prob"], "did you mean --show-probs?"),  # no abbreviations
         (["ocr", LETTER, "--telepathy=yes"], "no option --telepathy=yes; --help lists"),
         (["render", LETTER, "--scale", "big"], "invalid float value"),
@@ -191,11 +192,17 @@ def test_what_is_typed_wrongly_is_named_in_one_sentence(arguments, said, capsys)
     assert len(errors.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", ["render", "ocr", "label", "infer", "export"])
-def test_a_file_where_the_output_folder_should_be_is_refused_at_once(command, tmp_path, capsys):
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *([name, LETTER] for name in ("render", "ocr", "label", "infer", "export")),
+        ["finetune", "--dataset_name", "pages", "--report_to", "none", "--dry_run"],
+    ],
+)
+def test_a_file_where_the_output_folder_should_be_is_refused_at_once(arguments, tmp_path, capsys):
     file = tmp_path / "notes.txt"
     file.write_text("kept")
-    assert main([command, LETTER, "--output-dir", str(file / "deeper")]) == 2
+    assert main([*arguments, "--output_dir", str(file / "deeper")]) == 2
     printed, errors = capsys.readouterr()
     assert "notes.txt is a file; name a folder" in errors and printed == ""
     assert file.read_text() == "kept"
