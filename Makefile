@@ -24,15 +24,15 @@ bench: .venv/installed  ## this project beside what a user would otherwise run
 	$(BIN)/python -m benchmarks
 
 figures: .venv/installed  ## draw the pictures in notebooks/figures again (one needs chromium)
-	$(BIN)/python -m glmocr_utils.figures
+	$(BIN)/python -m workshop.readme_pictures
 	GLMOCR_SCREENSHOTS=outputs/screenshots $(BIN)/python -m pytest tests/browser -k picture
 	cp outputs/screenshots/03_review.png notebooks/figures/
 
 samples: .venv/installed  ## make data/samples again (needs the fonts that its README names)
-	$(BIN)/python -m glmocr_utils.synth.samples
+	$(BIN)/python -m workshop.samples
 
 # Fonts and word lists are only for training; Debian has them all.
 TRAINING_PACKAGES := fonts-liberation fonts-crosextra-carlito fonts-urw-base35 fonts-linuxlibertine wamerican wngerman
 tiny-model: .venv/installed  ## train a bundled model from nothing, into outputs/tiny-model
 	dpkg --status $(TRAINING_PACKAGES) > /dev/null 2>&1 || apt-get install --yes $(TRAINING_PACKAGES)
-	$(BIN)/python -m glmocr_utils.tiny_model.train
+	$(BIN)/python -m workshop.tiny_model.train

@@ -23,9 +23,8 @@ from glmocr_utils.decoding import recorder
 from glmocr_utils.mass_infer.ray_pool import RayPool
 from glmocr_utils.mass_infer.task import Limits, PageTask
 from glmocr_utils.notebook_run import BUNDLED_MODEL, project_root
-from glmocr_utils.ocr import read_pages
+from glmocr_utils.ocr import read_documents, read_pages
 from glmocr_utils.prompt import TEXT_RECOGNITION
-from glmocr_utils.reading import read_documents
 from glmocr_utils.records import OcrResult, PageImage
 from glmocr_utils.render import CheckedPage
 

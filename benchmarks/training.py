@@ -12,13 +12,13 @@ import torch
 from benchmarks.inputs import mixed_pages
 from benchmarks.measure import MEGABYTE, Row, compare, watched_memory
 from glmocr_utils.finetune import FinetuneConfig, make_config
+from glmocr_utils.finetune.examples import IGNORED
 from glmocr_utils.finetune.trainable import make_trainable
 from glmocr_utils.finetune.trainer import OcrTrainer
 from glmocr_utils.model import LoadedModel, load_model
 from glmocr_utils.model.patches import project_patches_at_once
 from glmocr_utils.notebook_run import BUNDLED_MODEL, project_root
 from glmocr_utils.prompt import TEXT_RECOGNITION
-from glmocr_utils.training_data import IGNORED
 
 BATCH_SIZE = 4  # of the official guide
 NO_PAGE = {"text": "", "length": 1}  # a trainer wants a data set; its batches are made here

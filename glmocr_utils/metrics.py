@@ -7,8 +7,12 @@ exceed 1. The edit distance is Levenshtein's, from rapidfuzz.
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
 
 from rapidfuzz.distance import Levenshtein
+
+DiffKind = Literal["equal", "replace", "delete", "insert"]
 
 
 def normalize(text: str) -> str:
@@ -61,3 +65,29 @@ def mean_page_cer(pairs: Iterable[tuple[str, str]]) -> float:
     """The mean of the pages' error rates; 0 for no pages."""
     rates = [cer(reference, prediction) for reference, prediction in pairs]
     return sum(rates) / max(1, len(rates))
+
+
+@dataclass(frozen=True, slots=True)
+class DiffSegment:
+    """A stretch that two texts share, or in which they differ.
+
+    Attributes:
+        kind: `equal`; `replace`; `delete` (only in the first text); `insert` (only in the second).
+        first, second: its characters in either text.
+    """
+
+    kind: DiffKind
+    first: str
+    second: str
+
+
+def diff_segments(first: str, second: str) -> list[DiffSegment]:
+    """A shortest way from one text to the other; joined, the segments give both."""
+    return [
+        DiffSegment(
+            edit.tag,
+            first[edit.src_start : edit.src_end],
+            second[edit.dest_start : edit.dest_end],
+        )
+        for edit in Levenshtein.opcodes(first, second)
+    ]

@@ -3,7 +3,7 @@
 import argparse
 
 from glmocr_utils.cli.command import Command, Option
-from glmocr_utils.export import export_model
+from glmocr_utils.model_export import export_model
 from glmocr_utils.records import FailedPage, PageImage
 from glmocr_utils.render import find_documents, render_documents
 

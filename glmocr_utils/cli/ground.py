@@ -4,16 +4,16 @@ import argparse
 
 from glmocr_utils.cli.command import Command, Option, report_failures
 from glmocr_utils.cli.render import PAGES, PASSWORD, SCALE
-from glmocr_utils.ground_truth import (
+from glmocr_utils.grounding.choice import choice_path, load_choice, save_choice
+from glmocr_utils.grounding.evaluation import (
     choose_for,
     draw_pages,
     evaluate_places,
     pages_with_text_layer,
 )
-from glmocr_utils.ground_truth.choosing import split_pages
-from glmocr_utils.ground_truth.evaluation import HEAD
-from glmocr_utils.grounding.choice import choice_path, load_choice, save_choice
-from glmocr_utils.grounding.known import KnownPage
+from glmocr_utils.grounding.evaluation.choosing import split_pages
+from glmocr_utils.grounding.evaluation.known import KnownPage
+from glmocr_utils.grounding.evaluation.table import HEAD
 from glmocr_utils.model import DEFAULT_MODEL, load_model
 from glmocr_utils.ocr import check_at_least_one
 from glmocr_utils.records import FailedPage

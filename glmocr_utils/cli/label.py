@@ -7,7 +7,9 @@ from collections import Counter
 from glmocr_utils.cli.command import Command, Option, counted
 from glmocr_utils.cli.render import PASSWORD
 from glmocr_utils.confidence import load_calibration
-from glmocr_utils.labelling import (
+from glmocr_utils.labels import LabelRun, LabelStore
+from glmocr_utils.labels.leaks import find_leaks
+from glmocr_utils.labels.workflow import (
     DEFAULT_PAGES,
     SOURCES,
     TRUSTED,
@@ -16,9 +18,7 @@ from glmocr_utils.labelling import (
     label_from,
     split_labels,
 )
-from glmocr_utils.labels import LabelRun, LabelStore
-from glmocr_utils.labels.leaks import find_leaks
-from glmocr_utils.reading import load_results
+from glmocr_utils.ocr import load_results
 
 
 def share_or_count(text: str) -> float | int:

@@ -6,14 +6,18 @@ from time import perf_counter
 
 from glmocr_utils.cli.command import Command, Option, Shorthand, report_failures
 from glmocr_utils.cli.render import PAGES, PASSWORD, SCALE
+from glmocr_utils.display.plain_text import (
+    numbered_text,
+    probability_lines,
+    timing_lines,
+    token_lines,
+)
 from glmocr_utils.grounding import Locator
-from glmocr_utils.layout_export import check_formats, export_layouts
 from glmocr_utils.model import DEFAULT_MODEL, load_model
-from glmocr_utils.ocr import check_at_least_one
-from glmocr_utils.reading import PageImages, default_input, read_documents
+from glmocr_utils.ocr import PageImages, check_at_least_one, default_input, read_documents
+from glmocr_utils.ocr_formats import check_formats, export_layouts
 from glmocr_utils.records import FailedPage, OcrResult
 from glmocr_utils.render import RenderOptions, find_documents
-from glmocr_utils.terminal import numbered_text, probability_lines, timing_lines, token_lines
 
 OPTIONS = (
     Option("model_id", DEFAULT_MODEL, "hub id or folder", aliases=("--model",)),

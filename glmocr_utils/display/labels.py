@@ -7,8 +7,9 @@ from PIL import Image
 from glmocr_utils.display.escape import escape, visible
 from glmocr_utils.display.page import image_html, page_name
 from glmocr_utils.display.tables import html_table
-from glmocr_utils.labels.disagreements import DiffSegment, Disagreement, diff_segments
+from glmocr_utils.labels.disagreements import Disagreement
 from glmocr_utils.labels.suspects import Suspect
+from glmocr_utils.metrics import DiffSegment, diff_segments
 from glmocr_utils.records import Label, PageImage
 
 CONTEXT_LINES = 1  # around lines that differ

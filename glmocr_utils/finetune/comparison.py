@@ -8,7 +8,7 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 from glmocr_utils.confidence import mark_tokens, reliability
-from glmocr_utils.finetune.reading import PageReading
+from glmocr_utils.finetune.evaluation import PageReading
 from glmocr_utils.metrics import cer, character_edits, corpus_cer
 
 RESAMPLES = 2000

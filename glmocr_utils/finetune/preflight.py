@@ -14,11 +14,11 @@ from torch import nn
 from transformers import ProcessorMixin
 
 from glmocr_utils.finetune.config import FinetuneConfig
-from glmocr_utils.finetune.data import Pages, decode_image
+from glmocr_utils.finetune.dataset import Pages, decode_image
+from glmocr_utils.finetune.examples import encode_example
 from glmocr_utils.finetune.trainable import count_parameters
 from glmocr_utils.prompt import max_page_pixels, num_image_tokens
 from glmocr_utils.token_text import encode_text
-from glmocr_utils.training_data import encode_example
 
 LONGEST_SHOWN = 5
 GIB = 2**30

@@ -23,9 +23,9 @@ from glmocr_utils.finetune.comparison import (
     compare_documents,
 )
 from glmocr_utils.finetune.config import FinetuneConfig
-from glmocr_utils.finetune.data import data_hash, load_pages, load_whole
+from glmocr_utils.finetune.dataset import data_hash, load_pages, load_whole
+from glmocr_utils.finetune.evaluation import PageReading, scores
 from glmocr_utils.finetune.preflight import Preflight, preflight
-from glmocr_utils.finetune.reading import PageReading, scores
 from glmocr_utils.finetune.trainable import (
     base_dtype,
     go_on_as_trained,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from glmocr_utils.finetune.comparison import changed_confusions, compare_documents
-from glmocr_utils.finetune.reading import PageReading, scores
+from glmocr_utils.finetune.evaluation import PageReading, scores
 from glmocr_utils.finetune.run import FinetuneResult
 
 SCORES = {

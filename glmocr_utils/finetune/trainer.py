@@ -22,12 +22,11 @@ from trl import SFTTrainer
 from trl.models.utils import unwrap_model_for_generation
 
 from glmocr_utils.finetune.config import FinetuneConfig
-from glmocr_utils.finetune.data import decode_image
-from glmocr_utils.finetune.reading import PageReading, read_held_out, scores
-from glmocr_utils.labels.disagreements import diff_segments
-from glmocr_utils.metrics import cer
+from glmocr_utils.finetune.dataset import decode_image
+from glmocr_utils.finetune.evaluation import PageReading, read_held_out, scores
+from glmocr_utils.finetune.examples import collate, encode_example
+from glmocr_utils.metrics import cer, diff_segments
 from glmocr_utils.model import LoadedModel
-from glmocr_utils.training_data import collate, encode_example
 
 SAMPLE_CHARACTERS = 300
 

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from glmocr_utils.grounding.attention import Head, attend, strongest_cells
-from glmocr_utils.grounding.known import KnownPage, TruePlaces, true_places
+from glmocr_utils.grounding.evaluation.known import KnownPage, TruePlaces, true_places
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.prompt import TEXT_RECOGNITION
 from glmocr_utils.token_text import encode_text, token_texts

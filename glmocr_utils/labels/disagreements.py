@@ -3,29 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
-
-from rapidfuzz.distance import Levenshtein
 
 from glmocr_utils.labels.store import PRECEDENCE, LabelStore, key_of
-from glmocr_utils.metrics import cer, normalize
+from glmocr_utils.metrics import DiffSegment, cer, diff_segments, normalize
 from glmocr_utils.records import Label
-
-DiffKind = Literal["equal", "replace", "delete", "insert"]
-
-
-@dataclass(frozen=True, slots=True)
-class DiffSegment:
-    """A stretch that two texts share, or in which they differ.
-
-    Attributes:
-        kind: `equal`; `replace`; `delete` (only in the first text); `insert` (only in the second).
-        first, second: its characters in either text.
-    """
-
-    kind: DiffKind
-    first: str
-    second: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +25,6 @@ class Disagreement:
     def segments(self) -> list[DiffSegment]:
         """The two texts character by character."""
         return diff_segments(self.first.text, self.second.text)
-
-
-def diff_segments(first: str, second: str) -> list[DiffSegment]:
-    """A shortest way from one text to the other; joined, the segments give both."""
-    return [
-        DiffSegment(
-            edit.tag,
-            first[edit.src_start : edit.src_end],
-            second[edit.dest_start : edit.dest_end],
-        )
-        for edit in Levenshtein.opcodes(first, second)
-    ]
 
 
 def source_pairs(store: LabelStore) -> Iterator[tuple[Label, Label]]:

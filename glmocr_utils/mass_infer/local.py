@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from glmocr_utils.mass_infer.in_flight import Failure, InFlightReader, Work
 from glmocr_utils.mass_infer.task import PageTask, Reading
-from glmocr_utils.prefetch import Prefetch
+from glmocr_utils.ocr.prefetch import Prefetch
 
 PAGES_AHEAD = 8  # rendered and prepared while the model is busy
 

@@ -17,8 +17,8 @@ from PIL import Image
 from glmocr_utils.confidence import load_references
 from glmocr_utils.display import write_documents
 from glmocr_utils.labels import LabelStore, find_pages
-from glmocr_utils.labels.review_log import label_from_review_log
-from glmocr_utils.reading import read_documents
+from glmocr_utils.labels.sources.review_log import label_from_review_log
+from glmocr_utils.ocr import read_documents
 from glmocr_utils.records import PageRef, read_decisions, write_results
 from glmocr_utils.render import render_document, write_imagefolder
 from glmocr_utils.review import ReviewSession, show_review

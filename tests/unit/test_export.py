@@ -20,12 +20,12 @@ from transformers import (
 from glmocr_utils.cli import main
 from glmocr_utils.confidence import load_calibration, save_calibration
 from glmocr_utils.confidence.calibration import Calibration
-from glmocr_utils.export import ExportResult, export_model, serve_commands
-from glmocr_utils.export import merge as merging
-from glmocr_utils.export.hub import push
-from glmocr_utils.export.parity import Parity
-from glmocr_utils.export.weights import add_tensors, stored_tensors, weight_files
 from glmocr_utils.model import LoadedModel, ModelLoadError, load_model
+from glmocr_utils.model_export import ExportResult, export_model, serve_commands
+from glmocr_utils.model_export import merge as merging
+from glmocr_utils.model_export.hub import push
+from glmocr_utils.model_export.parity import Parity
+from glmocr_utils.model_export.weights import add_tensors, stored_tensors, weight_files
 from glmocr_utils.ocr import read_pages
 from glmocr_utils.prompt import render_prompt
 from glmocr_utils.records import PageImage

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import pytest
 from make_results import page_of
 
+from glmocr_utils.figures.training import training_curve
 from glmocr_utils.finetune.comparison import (
     NOTHING,
     calibration_error,
@@ -13,8 +14,7 @@ from glmocr_utils.finetune.comparison import (
     confusions,
     most_changed,
 )
-from glmocr_utils.finetune.figures import training_curve
-from glmocr_utils.finetune.reading import PageReading, scores
+from glmocr_utils.finetune.evaluation import PageReading, scores
 
 
 def read(document: str, reference: str, text: str, prob: float = 0.99) -> PageReading:

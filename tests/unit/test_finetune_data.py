@@ -9,8 +9,8 @@ import pytest
 from training_pages import write_imagefolder, write_metadata
 
 from glmocr_utils.finetune import make_config
-from glmocr_utils.finetune.data import data_hash, decode_image, load_pages
-from glmocr_utils.labels.sharegpt import IMAGE_MARK
+from glmocr_utils.finetune.dataset import data_hash, decode_image, load_pages
+from glmocr_utils.labels.sources.sharegpt import IMAGE_MARK
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,9 @@ import datasets
 import pytest
 
 from glmocr_utils.finetune import finetune, make_config
-from glmocr_utils.finetune.reading import scores
-from glmocr_utils.labelling import SourceOptions, export_label_set, label_from, split_labels
+from glmocr_utils.finetune.evaluation import scores
 from glmocr_utils.labels import LabelStore
+from glmocr_utils.labels.workflow import SourceOptions, export_label_set, label_from, split_labels
 from glmocr_utils.render import RenderOptions, find_documents, render_to_imagefolder
 
 ORDINANCES = Path(__file__).parents[2] / "data/samples/ordinances"

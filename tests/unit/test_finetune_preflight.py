@@ -55,8 +55,8 @@ def test_the_example_shows_prompt_label_and_stop_token(config, tmp_path):
 
 
 def test_lengths_are_those_of_the_sequences(config, tmp_path, bundled_model):
-    from glmocr_utils.finetune.data import decode_image
-    from glmocr_utils.training_data import encode_example
+    from glmocr_utils.finetune.dataset import decode_image
+    from glmocr_utils.finetune.examples import encode_example
 
     write_imagefolder(tmp_path / "pages")
     for row in check(config(seed=1)).train:
@@ -231,7 +231,7 @@ def test_no_model(config, tmp_path):
 def test_a_page_with_transparency_is_laid_on_white(tmp_path, config):
     from PIL import Image
 
-    from glmocr_utils.finetune.data import decode_image, load_pages
+    from glmocr_utils.finetune.dataset import decode_image, load_pages
 
     rows = write_imagefolder(tmp_path / "pages", documents=1, pages=1)
     Image.new("RGBA", (84, 84), (0, 0, 0, 0)).save(tmp_path / "pages" / rows[0]["file_name"])

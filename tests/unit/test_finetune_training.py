@@ -22,14 +22,14 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, Trainer, Tr
 
 from glmocr_utils.finetune import check, finetune, make_config
 from glmocr_utils.finetune.checkpoints import remove_incomplete_checkpoints
-from glmocr_utils.finetune.data import load_pages
+from glmocr_utils.finetune.dataset import load_pages
+from glmocr_utils.finetune.examples import IGNORED
 from glmocr_utils.finetune.trainable import load_trainable
 from glmocr_utils.finetune.trainer import OcrTrainer, PageCollator
 from glmocr_utils.model import load_model
 from glmocr_utils.ocr import read_pages, score_text
 from glmocr_utils.prompt import max_page_pixels
 from glmocr_utils.records import PageImage, PageRef
-from glmocr_utils.training_data import IGNORED
 
 ROOT = Path(__file__).parents[2]
 
@@ -98,7 +98,7 @@ def test_what_is_saved_is_what_was_read_at_the_end(options):
     result = finetune(make_config(options | {"learning_rate": 1e-3, "max_tokens": 16}))
     config = make_config(options)
     pages = load_pages(config).held_out
-    from glmocr_utils.finetune.reading import read_held_out
+    from glmocr_utils.finetune.evaluation import read_held_out
 
     again = read_held_out(
         load_model(options["output_dir"]),

@@ -7,8 +7,6 @@ from dataclasses import replace
 import pytest
 
 from glmocr_utils.cli import main
-from glmocr_utils.ground_truth import choose_for, draw_pages, pages_with_text_layer
-from glmocr_utils.ground_truth.choosing import split_pages
 from glmocr_utils.grounding import Locator
 from glmocr_utils.grounding.attention import Head
 from glmocr_utils.grounding.choice import (
@@ -18,6 +16,8 @@ from glmocr_utils.grounding.choice import (
     load_choice,
     save_choice,
 )
+from glmocr_utils.grounding.evaluation import choose_for, draw_pages, pages_with_text_layer
+from glmocr_utils.grounding.evaluation.choosing import split_pages
 from glmocr_utils.grounding.heads import choose_heads, score_heads
 from glmocr_utils.model import load_model
 from glmocr_utils.ocr import read_pages

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glmocr_utils.ground_truth import draw_pages, scanned
-from glmocr_utils.grounding.ink import find_ink, find_lean
-from glmocr_utils.grounding.known import (
+from glmocr_utils.grounding.evaluation import draw_pages, scanned
+from glmocr_utils.grounding.evaluation.known import (
     KnownPage,
     PlaceScore,
     score_centres,
     score_layout,
     true_places,
 )
+from glmocr_utils.grounding.ink import find_ink, find_lean
 from glmocr_utils.grounding.layout import lay_out
 from glmocr_utils.grounding.units import units_of
 from glmocr_utils.records import Box, PageLayout, PageRef, TokenPlace

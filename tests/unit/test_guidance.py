@@ -4,17 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from glmocr_utils.finetune.examples import IGNORED, collate, encode_example
 from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
-from glmocr_utils.tiny_model.architecture import build_model, build_processor
-from glmocr_utils.tiny_model.guidance import (
-    CHARACTERS,
-    GUIDED_LAYER,
-    PLACES,
-    ROWS,
-    Teachers,
-    guidance,
-)
-from glmocr_utils.training_data import IGNORED, collate, encode_example
+from workshop.tiny_model.architecture import build_model, build_processor
+from workshop.tiny_model.guidance import CHARACTERS, GUIDED_LAYER, PLACES, ROWS, Teachers, guidance
 
 FONT = find_font("DejaVu Sans")
 

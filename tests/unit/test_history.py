@@ -5,9 +5,9 @@ import random
 import pytest
 import torch
 
+from glmocr_utils.finetune.examples import IGNORED, collate, encode_example
 from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
-from glmocr_utils.tiny_model.history import LONGEST_RUN, UNTOUCHED, misremember
-from glmocr_utils.training_data import IGNORED, collate, encode_example
+from workshop.tiny_model.history import LONGEST_RUN, UNTOUCHED, misremember
 
 FONT = find_font("DejaVu Sans")
 TEXTS = ("", "A", "one two three four five six seven eight nine ten " * 12)

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pytest
 from label_inputs import a_label
 
-from glmocr_utils.label_plots import label_overview
+from glmocr_utils.figures.labels import label_overview
 from glmocr_utils.labels.report import Agreement, LabelReport
 
 

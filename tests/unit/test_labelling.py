@@ -10,7 +10,9 @@ from label_inputs import SAMPLES, image_pages, rendered
 from make_results import page_of
 
 from glmocr_utils.confidence import Calibration
-from glmocr_utils.labelling import (
+from glmocr_utils.labels import LabelStore, PageFile, find_pages
+from glmocr_utils.labels.pages import make_label
+from glmocr_utils.labels.workflow import (
     SOURCES,
     SourceOptions,
     export_label_set,
@@ -21,8 +23,6 @@ from glmocr_utils.labelling import (
     split_labels,
     suspect_gold,
 )
-from glmocr_utils.labels import LabelStore, PageFile, find_pages
-from glmocr_utils.labels.pages import make_label
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.records import OcrResult
 

@@ -10,9 +10,9 @@ from label_inputs import image_pages
 
 from glmocr_utils.labels import LabelStore
 from glmocr_utils.labels.exports import export_imagefolder, export_sidecars, to_dataset
-from glmocr_utils.labels.hub import label_from_dataset
 from glmocr_utils.labels.pages import find_pages, make_label
-from glmocr_utils.labels.sidecar import label_from_sidecars
+from glmocr_utils.labels.sources.hub import label_from_dataset
+from glmocr_utils.labels.sources.sidecar import label_from_sidecars
 from glmocr_utils.labels.splits import split_by_document
 from glmocr_utils.records import Label
 

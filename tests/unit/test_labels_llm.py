@@ -17,7 +17,7 @@ import pytest
 from label_inputs import image_pages
 
 from glmocr_utils.labels import LabelRun, LabelStore, PageFile
-from glmocr_utils.labels.llm import PROMPT, label_with_llm
+from glmocr_utils.labels.sources.llm import PROMPT, label_with_llm
 
 KEY = "sk-very-secret-0123456789"
 

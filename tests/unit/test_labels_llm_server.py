@@ -7,7 +7,7 @@ import pytest
 from serving import free_port, needs_server, transformers_serve
 
 from glmocr_utils.labels import LabelStore, find_pages, key_of
-from glmocr_utils.labels.llm import label_with_llm
+from glmocr_utils.labels.sources.llm import label_with_llm
 from glmocr_utils.labels.text_rules import clean_text
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import read_pages

@@ -7,9 +7,10 @@ from label_inputs import a_label, a_page
 from transformers import AutoTokenizer
 
 from glmocr_utils.labels import LabelStore, LeftOut
-from glmocr_utils.labels.disagreements import diff_segments, find_disagreements
+from glmocr_utils.labels.disagreements import find_disagreements
 from glmocr_utils.labels.next_pages import Candidate, choose_next_pages
 from glmocr_utils.labels.report import report
+from glmocr_utils.metrics import diff_segments
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from label_inputs import a_page
 
 from glmocr_utils.labels import LabelRun, LabelStore, key_of
-from glmocr_utils.labels.review_log import label_from_review_log
+from glmocr_utils.labels.sources.review_log import label_from_review_log
 from glmocr_utils.records import Decision, append_decisions
 
 PAGE = a_page()

@@ -11,10 +11,10 @@ from label_inputs import image_pages
 from PIL import Image
 
 from glmocr_utils.labels import LabelStore, PageFile, key_of
-from glmocr_utils.labels.hub import label_from_dataset
-from glmocr_utils.labels.results import label_from_results
-from glmocr_utils.labels.sharegpt import export_sharegpt, label_from_sharegpt
-from glmocr_utils.labels.sidecar import label_from_sidecars
+from glmocr_utils.labels.sources.hub import label_from_dataset
+from glmocr_utils.labels.sources.results import label_from_results
+from glmocr_utils.labels.sources.sharegpt import export_sharegpt, label_from_sharegpt
+from glmocr_utils.labels.sources.sidecar import label_from_sidecars
 from glmocr_utils.records import OcrResult, TokenProb
 
 

@@ -10,10 +10,10 @@ from label_inputs import SAMPLES, down, rendered, text_page
 from render_inputs import Page, grey_page, pdf_bytes, write_pdf
 
 from glmocr_utils.labels import LabelRun, LabelStore
-from glmocr_utils.labels.pdf_text import TextLine
-from glmocr_utils.labels.reading_order import in_reading_order
-from glmocr_utils.labels.text_layer import label_from_text_layer
+from glmocr_utils.labels.sources.text_layer import label_from_text_layer
 from glmocr_utils.synth import find_font
+from glmocr_utils.text_layer.characters import TextLine
+from glmocr_utils.text_layer.reading_order import in_reading_order
 
 TRUTH = [json.loads(line) for line in (SAMPLES / "truth.jsonl").open(encoding="utf-8")]
 BORN_DIGITAL = ["decision.pdf", "german.pdf", "letter.pdf", "rotated.pdf"]

@@ -10,12 +10,12 @@ import pytest
 from make_results import page_of
 
 from glmocr_utils.grounding import Locator
-from glmocr_utils.layout_export import check_formats, export_layouts
-from glmocr_utils.layout_export.alto import NAMESPACE, alto
-from glmocr_utils.layout_export.hocr import XHTML, hocr
-from glmocr_utils.layout_export.placed_text import placed_blocks
-from glmocr_utils.layout_export.searchable_pdf import SearchablePdf
 from glmocr_utils.ocr import score_text
+from glmocr_utils.ocr_formats import check_formats, export_layouts
+from glmocr_utils.ocr_formats.alto import NAMESPACE, alto
+from glmocr_utils.ocr_formats.hocr import XHTML, hocr
+from glmocr_utils.ocr_formats.placed_text import placed_blocks
+from glmocr_utils.ocr_formats.searchable_pdf import SearchablePdf
 from glmocr_utils.records import (
     Box,
     OcrResult,

@@ -11,7 +11,7 @@ import pytest
 
 from glmocr_utils.mass_infer import run_folder
 from glmocr_utils.mass_infer.run_folder import RunFolder
-from glmocr_utils.reading import load_results
+from glmocr_utils.ocr import load_results
 from glmocr_utils.records import storable_path
 from glmocr_utils.records.page_row import (
     Attempt,

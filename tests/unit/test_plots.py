@@ -6,16 +6,14 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from glmocr_utils.confidence import mark_tokens
-from glmocr_utils.plots import (
-    TINTS,
+from glmocr_utils.figures.confidence import probability_histogram, review_curves
+from glmocr_utils.figures.pages import (
     page_and_tokens,
     page_grid,
     page_with_unsure_words,
-    probability_histogram,
-    review_curves,
     scale_comparison,
-    tint,
 )
+from glmocr_utils.figures.style import TINTS, tint
 from glmocr_utils.records import (
     Box,
     OcrResult,

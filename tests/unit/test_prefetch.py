@@ -2,7 +2,7 @@
 
 import torch
 
-from glmocr_utils.prefetch import Prefetch
+from glmocr_utils.ocr.prefetch import Prefetch
 
 
 def test_what_is_made_ahead_takes_one_thread_and_leaves_the_model_its_own():

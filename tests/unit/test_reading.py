@@ -10,10 +10,10 @@ import torch
 from make_results import page_of
 from PIL import Image
 
-from glmocr_utils.ocr import PageReader
-from glmocr_utils.reading import (
+from glmocr_utils.ocr import (
     PAGE_BREAK,
     PageImages,
+    PageReader,
     default_input,
     load_results,
     read_documents,

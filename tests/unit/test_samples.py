@@ -15,8 +15,8 @@ from PIL import Image
 
 from glmocr_utils.records import read_decisions
 from glmocr_utils.synth import families_found
-from glmocr_utils.synth.black_letter import STIX, write_black_letter
-from glmocr_utils.tiny_model.corpus import LETTERS, ODD_CHARACTERS
+from workshop.black_letter import STIX, write_black_letter
+from workshop.tiny_model.corpus import LETTERS, ODD_CHARACTERS
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 PAGE_COUNTS = {
@@ -164,7 +164,7 @@ def rebuilt(tmp_path_factory) -> Path:
     pytest.importorskip("fpdf", reason="fpdf2, which writes the sample PDFs, is not installed")
     if not {"Liberation Sans", "Liberation Serif"} <= {family.name for family in families_found()}:
         pytest.skip("the Liberation fonts (Debian: fonts-liberation) are not installed")
-    from glmocr_utils.synth.samples import build_samples
+    from workshop.samples import build_samples
 
     folder = tmp_path_factory.mktemp("samples")
     build_samples(folder)
@@ -172,7 +172,7 @@ def rebuilt(tmp_path_factory) -> Path:
 
 
 def test_rebuilding_gives_the_same_bytes_each_time(rebuilt, tmp_path):
-    from glmocr_utils.synth.samples import build_samples
+    from workshop.samples import build_samples
 
     build_samples(tmp_path)
     chapters = [f"ordinances/{path.name}" for path in ORDINANCES]

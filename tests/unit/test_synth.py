@@ -16,7 +16,7 @@ from glmocr_utils.synth import (
     find_font,
     skew_boxes,
 )
-from glmocr_utils.tiny_model.corpus import LETTERS, ODD_CHARACTERS
+from workshop.tiny_model.corpus import LETTERS, ODD_CHARACTERS
 
 FONT = find_font("DejaVu Sans")
 STYLE = PageStyle(FONT, find_font("DejaVu Sans", "bold"), width_px=300, height_px=200, margin_px=20)

@@ -1,7 +1,12 @@
 """What the terminal shows of a result: nothing hostile, nothing hidden."""
 
+from glmocr_utils.display.plain_text import (
+    numbered_text,
+    printable,
+    probability_lines,
+    timing_lines,
+)
 from glmocr_utils.records import OcrResult, PageRef, TokenProb
-from glmocr_utils.terminal import numbered_text, printable, probability_lines, timing_lines
 
 
 def result(*texts: str, finish_reason: str = "stop", seconds: float = 2.0) -> OcrResult:

@@ -15,12 +15,12 @@ from transformers import (
 
 from glmocr_utils.confidence import load_references
 from glmocr_utils.metrics import corpus_cer, normalize
-from glmocr_utils.reading import read_documents
+from glmocr_utils.ocr import read_documents
 from glmocr_utils.synth import Block
-from glmocr_utils.tiny_model import train as training
-from glmocr_utils.tiny_model.corpus import WORD_LISTS, capitalise, echo, leave_open, prose_blocks
-from glmocr_utils.tiny_model.evaluate import MAX_TOKENS
-from glmocr_utils.tiny_model.pages import Stage
+from workshop.tiny_model import train as training
+from workshop.tiny_model.corpus import WORD_LISTS, capitalise, echo, leave_open, prose_blocks
+from workshop.tiny_model.evaluate import MAX_TOKENS
+from workshop.tiny_model.pages import Stage
 
 SAMPLES = Path(__file__).parents[2] / "data/samples"
 MEGABYTE = 1_000_000

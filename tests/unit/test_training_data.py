@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from glmocr_utils.finetune.examples import IGNORED, TrainingExample, collate, encode_example
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.prompt import PromptStyle, encode_prompt
 from glmocr_utils.records import PageImage
-from glmocr_utils.training_data import IGNORED, TrainingExample, collate, encode_example
 
 LABELS = ("Grüße, 12,50 €", "A second and longer label.\nOf two lines.", "")
 STYLES: tuple[PromptStyle, ...] = ("default", "nothink")

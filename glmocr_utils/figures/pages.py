@@ -1,0 +1,153 @@
+"""Figures of pages: thumbnails, a page beside its text, its unsure words outlined."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from glmocr_utils.confidence import (
+    WORST_STEP,
+    lines_of_tokens,
+    step_of,
+    words_of_tokens,
+)
+from glmocr_utils.figures.style import INK, MONOSPACE, MONOSPACE_ADVANCE_EM, TINTS, WORST_INK, tint
+from glmocr_utils.records import OcrResult, PageImage, PageLayout, PageRef, TokenProb
+
+
+def page_grid(pages: Sequence[PageImage], columns: int = 4) -> Figure:
+    """Thumbnails with name, page number and size in pixels."""
+    rows = max(1, -(-len(pages) // columns))
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(2.6 * columns, 3.6 * rows), squeeze=False, layout="constrained"
+    )
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for ax, page in zip(axes.flat, pages, strict=False):
+        _draw_page(ax, page)
+        ax.set_title(
+            f"{_name(page.page)}\n{page.width_px} × {page.height_px} px", fontsize=8, color=INK
+        )
+    return figure
+
+
+def scale_comparison(pages: Sequence[PageImage], width_points: float = 110) -> Figure:
+    """The same corner of one page at several scales, as the model gets it: pixel by pixel.
+
+    Args:
+        pages: one page, rendered at several scales.
+        width_points: the width of the piece that is shown, in PDF points.
+    """
+    figure, axes = plt.subplots(
+        1, len(pages), figsize=(3.6 * len(pages), 2.6), squeeze=False, layout="constrained"
+    )
+    for ax, page in zip(axes[0], pages, strict=True):
+        width, height = width_points * page.scale, 0.6 * width_points * page.scale
+        left, top = 0.12 * page.width_px, 0.06 * page.height_px
+        ax.imshow(page.image.crop((left, top, left + width, top + height)), interpolation="nearest")
+        ax.set_axis_off()
+        ax.set_title(f"scale {page.scale:g} = {72 * page.scale:.0f} DPI", fontsize=10)
+    return figure
+
+
+def page_and_tokens(page: PageImage, result: OcrResult) -> Figure:
+    """The page image beside its text, each token tinted by its probability in five steps.
+
+    Tokens below 0.5 are also bold, red and underlined. Lines are set in a monospaced font, so the
+    tint sits exactly on characters of ordinary width.
+    """
+    lines = list(lines_of_tokens(result)) or [[]]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 7), layout="constrained")
+    _draw_page(left, page)
+    left.set_title(_name(page.page), loc="left", fontsize=10)
+    right.set_title("darker = less sure, red = probability below 0.5", loc="left", fontsize=10)
+    longest = max(sum(len(token.text) for token in line) for line in lines)
+    columns, rows = max(40, longest + 1), max(24, len(lines) + 1)
+    right.set(xlim=(0, columns), ylim=(rows, 0))
+    right.set_axis_off()
+    font_size = min(5.3 * 72 / (columns * MONOSPACE_ADVANCE_EM), 6.4 * 72 / rows / 1.3)
+    # in data units, so that text and tint keep together whatever the layout makes of the axes
+    stretch = columns * MONOSPACE_ADVANCE_EM * font_size / (5.3 * 72)
+    right.set_xlim(0, columns / stretch)
+    for number, line in enumerate(lines):
+        _draw_line(right, number, line, font_size)
+    return figure
+
+
+def page_with_unsure_words(page: PageImage, result: OcrResult, layout: PageLayout) -> Figure:
+    """The page image with its unsure words outlined where they stand.
+
+    Thin outlines are words with a token below 0.8, thick red ones below 0.5. Unsure words whose
+    place is unclear are counted in the title.
+    """
+    figure, ax = plt.subplots(
+        figsize=(4.6, 4.6 * page.height_px / page.width_px + 0.4), layout="constrained"
+    )
+    _draw_page(ax, page)
+    unplaced = 0
+    for word in words_of_tokens(result):
+        step = step_of(min(result.tokens[index].prob for index in word))
+        if step < WORST_STEP - 1:
+            continue
+        spelling = [n for n in word if result.tokens[n].text.strip()]
+        box = layout.box_of(spelling)
+        if box is None:
+            unplaced += 1
+            continue
+        is_worst = step == WORST_STEP
+        ax.add_patch(
+            Rectangle(
+                (box.left - 2, box.top - 1),
+                box.right - box.left + 4,
+                box.bottom - box.top + 2,
+                fill=False,
+                edgecolor=WORST_INK if is_worst else TINTS[-1],
+                linewidth=1.8 if is_worst else 1.2,
+            )
+        )
+    ax.set_title(
+        f"{_name(page.page)}, unsure words; {unplaced} without a clear place",
+        loc="left",
+        fontsize=9,
+    )
+    return figure
+
+
+def _draw_line(ax: Axes, number: int, line: Sequence[TokenProb], font_size: float) -> None:
+    column = 0
+    for token in line:
+        text = token.text.rstrip("\n")
+        fill = tint(token)
+        width = max(len(text), 0.4)  # a token without text of its own still shows
+        if fill:
+            ax.add_patch(Rectangle((column, number + 0.08), width, 0.92, color=fill, lw=0))
+        is_worst = fill == TINTS[WORST_STEP]
+        if is_worst:
+            ax.plot([column, column + width], [number + 0.96] * 2, color=WORST_INK, lw=1.2)
+        ax.text(
+            column,
+            number + 0.78,
+            # OCR text is no formula
+            text.replace("$", r"\$"),
+            family=MONOSPACE,
+            fontsize=font_size,
+            color=WORST_INK if is_worst else INK,
+            weight="bold" if is_worst else "normal",
+        )
+        column += len(text)
+
+
+def _draw_page(ax: Axes, page: PageImage) -> None:
+    ax.imshow(page.image, interpolation="antialiased")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.set_axis_on()
+    for spine in ax.spines.values():
+        spine.set_color("#cccccc")
+
+
+def _name(page: PageRef) -> str:
+    name = page.document_name.replace("$", r"\$")
+    return f"{name}, page {page.page_number}"

@@ -1,0 +1,166 @@
+"""Figures of a run: lengths against the budget, the curve as it grows, before against after."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.display import DisplayHandle, display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+from transformers import TrainerCallback
+
+from glmocr_utils.confidence import lines_of_tokens, mark_tokens, reliability
+from glmocr_utils.figures.style import (
+    INK,
+    MONOSPACE,
+    MONOSPACE_ADVANCE_EM,
+    WORST_INK,
+    without_frame,
+)
+from glmocr_utils.finetune.comparison import DocumentChange
+from glmocr_utils.finetune.evaluation import PageReading
+from glmocr_utils.finetune.preflight import Preflight
+from glmocr_utils.metrics import cer
+
+BEFORE, AFTER, LIMIT = "#9aa7b0", "#e8853a", WORST_INK
+DOCUMENTS_SHOWN = 20
+MIN_ROWS = 14  # a page of few lines is not set in giant letters
+TEXT_WIDTH_PT, TEXT_HEIGHT_PT = 290, 280  # of a page's text in `page_before_and_after`
+
+
+def token_lengths(checked: Preflight, max_length: int | None) -> Figure:
+    """How many tokens the training pages take, against the budget."""
+    figure, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
+    ax.hist(checked.num_tokens, bins=30, color=BEFORE, edgecolor="white")
+    if max_length is not None:
+        ax.axvline(max_length, color=LIMIT, ls="--", label=f"max_length {max_length}")
+        ax.legend(fontsize=8, frameon=False)
+    ax.set(xlabel="tokens of image, prompt and label", ylabel="pages")
+    return without_frame(figure)
+
+
+def training_curve(history: Sequence[dict[str, float]], cer_before: float | None = None) -> Figure:
+    """Loss of training and held-out pages, and CER of held-out pages, against the step.
+
+    Args:
+        cer_before: the CER at step 0; None where no page was held out.
+    """
+    if cer_before is not None:
+        history = [{"step": 0, "eval_cer": cer_before}, *history]
+    figure, (losses, rates) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
+    for ax, name, color, label in (
+        (losses, "loss", BEFORE, "training"),
+        (losses, "eval_loss", AFTER, "held out"),
+        (rates, "eval_cer", AFTER, "held out, as read"),
+    ):
+        points = [(row["step"], row[name]) for row in history if name in row]
+        if points:
+            ax.plot(*zip(*points, strict=True), color=color, marker=".", label=label)
+            ax.legend(fontsize=8, frameon=False)
+    losses.set(xlabel="step", ylabel="loss a token (nats)", ylim=(0, None))
+    rates.set(xlabel="step", ylabel="CER", ylim=(0, None))
+    return without_frame(figure)
+
+
+def document_changes(changes: Sequence[DocumentChange]) -> Figure:
+    """Each document's CER before and after, the most improved at the top."""
+    shown = list(changes[:DOCUMENTS_SHOWN])[::-1]
+    figure, ax = plt.subplots(figsize=(8, 1 + 0.3 * len(shown)), layout="constrained")
+    before, after = [c.cer_before for c in shown], [c.cer_after for c in shown]
+    rows = np.arange(len(shown))
+    ax.hlines(rows, before, after, color="#cccccc")
+    ax.plot(before, rows, "o", color=BEFORE, label="before")
+    ax.plot(after, rows, "D", color=AFTER, label="after")
+    names = [change.document.rpartition("/")[2].replace("$", r"\$") for change in shown]
+    ax.set_yticks(rows, names, fontsize=8)
+    ax.set(xlabel="CER", xlim=(0, None), ylim=(-0.7, len(shown) - 0.3))
+    ax.legend(fontsize=8, frameon=False)
+    return without_frame(figure)
+
+
+def page_before_and_after(image: Image.Image, before: PageReading, after: PageReading) -> Figure:
+    """A page image beside what was read before and after; wrong tokens red, bold and underlined.
+
+    Text that is missing altogether has no token, and shows in the CER alone.
+    """
+    figure, axes = plt.subplots(1, 3, figsize=(13, 4.4), layout="constrained")
+    axes[0].imshow(image)
+    axes[0].set(xticks=[], yticks=[])
+    axes[0].set_title(before.document.rpartition("/")[2].replace("$", r"\$"), fontsize=10)
+    for ax, name, reading in zip(axes[1:], ("before", "after"), (before, after), strict=True):
+        _draw_marked(ax, reading)
+        ax.set_title(f"{name}: CER {cer(*reading.pair):.0%}", fontsize=10, loc="left")
+    return figure
+
+
+def _draw_marked(ax: Axes, reading: PageReading) -> None:
+    marks = iter(mark_tokens(reading.result, reading.reference).is_wrong)
+    lines = [
+        [(token.text.rstrip("\n"), next(marks)) for token in line]
+        for line in lines_of_tokens(reading.result)
+    ]
+    columns = max((sum(len(text) for text, _ in line) for line in lines), default=1)
+    rows = max(len(lines), MIN_ROWS)
+    ax.set(xlim=(0, columns), ylim=(rows, 0))
+    ax.set_axis_off()
+    font_size = min(TEXT_WIDTH_PT / (columns * MONOSPACE_ADVANCE_EM), TEXT_HEIGHT_PT / (1.3 * rows))
+    # in data units, so that text and lines keep together whatever the layout makes of the axes
+    ax.set_xlim(0, TEXT_WIDTH_PT / (MONOSPACE_ADVANCE_EM * font_size))
+    for row, line in enumerate(lines):
+        column = 0
+        for text, is_wrong in line:
+            end = column + len(text)
+            if is_wrong:
+                ax.plot([column, end], [row + 0.95] * 2, color=WORST_INK, lw=1)
+            ax.text(
+                column,
+                row + 0.78,
+                text.replace("$", r"\$"),  # OCR text is no formula
+                family=MONOSPACE,
+                fontsize=font_size,
+                color=WORST_INK if is_wrong else INK,
+                weight="bold" if is_wrong else "normal",
+            )
+            column = end
+
+
+def reliability_change(before: Sequence[PageReading], after: Sequence[PageReading]) -> Figure:
+    """Stated probability against the share of right tokens, before and after.
+
+    On the diagonal a probability means what it says; below it the model is too sure.
+    """
+    figure, ax = plt.subplots(figsize=(4, 4), layout="constrained")
+    ax.plot([0, 1], [0, 1], color="#cccccc", lw=1)
+    for readings, color, marker, label in (
+        (before, BEFORE, "o", "before"),
+        (after, AFTER, "D", "after"),
+    ):
+        marked = [mark_tokens(reading.result, reading.reference) for reading in readings]
+        probs = [token.prob for page in marked for token in page.result.tokens]
+        if probs:
+            points = reliability(probs, [wrong for page in marked for wrong in page.is_wrong])
+            ax.plot(*points, color=color, marker=marker, label=label)
+    ax.set(xlabel="stated probability", ylabel="share of right tokens", xlim=(0, 1), ylim=(0, 1))
+    ax.legend(fontsize=8, frameon=False)
+    return without_frame(figure)
+
+
+class LiveCurve(TrainerCallback):
+    """Draws `training_curve` under the cell that trains, again at each line of the log.
+
+    The trainer's own progress bar stands above it and says how long it will take.
+    """
+
+    def __init__(self) -> None:
+        self._shown: DisplayHandle | None = None
+
+    def on_log(self, args, state, control, **_others: object) -> None:
+        if not state.is_world_process_zero:
+            return
+        figure = training_curve(state.log_history)
+        if self._shown is None:
+            self._shown = display(figure, display_id=True)
+        else:
+            self._shown.update(figure)
+        plt.close(figure)

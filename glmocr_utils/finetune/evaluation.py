@@ -1,0 +1,105 @@
+"""Evaluation by reading: what the model makes of held-out pages, not only how it scores labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import datasets
+
+from glmocr_utils.finetune.dataset import decode_image
+from glmocr_utils.metrics import corpus_cer, normalize, wer
+from glmocr_utils.model import LoadedModel
+from glmocr_utils.ocr import read_pages
+from glmocr_utils.records import OcrResult, PageImage, PageRef
+
+
+@dataclass(frozen=True, slots=True)
+class PageReading:
+    """A held-out page: what stands on it and what was read.
+
+    Attributes:
+        document: name of the page's document.
+        reference: the label's text.
+        result: what the model read, with token probabilities.
+    """
+
+    document: str
+    reference: str
+    result: OcrResult
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """(reference, prediction), NFC and white space made alike."""
+        return normalize(self.reference), normalize(self.result.text)
+
+
+def read_held_out(
+    model: LoadedModel,
+    pages: datasets.Dataset,
+    *,
+    batch_size: int,
+    max_tokens: int,
+    prompt_style: str,
+    scale: float | None = None,
+    numbers: Sequence[int] | None = None,
+) -> list[PageReading]:
+    """Read pages as inference does, long ones first, so that a batch is of pages of like size.
+
+    Args:
+        pages: in the form of `data.load_pages`.
+        scale: pixels per PDF point of the images; None where it is not known.
+        numbers: which rows; None reads all.
+
+    Returns:
+        One reading a row, in the order of `numbers`.
+    """
+    numbers = list(range(len(pages)) if numbers is None else numbers)
+    order = sorted(numbers, key=lambda number: -pages[number].get("length", 0))
+    readings: dict[int, PageReading] = {}
+    for prompt in dict.fromkeys(pages["prompt"]):
+        chosen = [number for number in order if pages[number]["prompt"] == prompt]
+        images = (_page_image(pages[number], number, scale) for number in chosen)
+        results = read_pages(
+            model,
+            images,
+            prompt=prompt,
+            style=prompt_style,
+            max_tokens=max_tokens,
+            batch_size=batch_size,
+        )
+        for number, result in zip(chosen, results, strict=True):
+            row = pages[number]
+            page = replace(result.page, page_index=row["page_index"])
+            result = replace(result, page=page)
+            readings[number] = PageReading(row["document"], row["text"], result)
+    return [readings[number] for number in numbers]
+
+
+def scores(readings: Sequence[PageReading]) -> dict[str, float | None]:
+    """What the readings are worth.
+
+    Returns:
+        `cer_raw`: corpus CER of the texts as they are; `cer`: with NFC and white space made alike;
+        `wer`: word error rate over all words; `loop_rate`, `stop_rate`: shares of pages that were
+        stopped for repeating themselves, and that ended by themselves. None each without
+        readings: nothing was read, which is not to have read without error.
+    """
+    if not readings:
+        return dict.fromkeys(("cer", "cer_raw", "wer", "loop_rate", "stop_rate"))
+    pairs = [reading.pair for reading in readings]
+    reasons = [reading.result.finish_reason for reading in readings]
+    words = sum(len(reference.split()) for reference, _ in pairs)
+    word_edits = sum(wer(*pair) * max(1, len(pair[0].split())) for pair in pairs)
+    return {
+        "cer": corpus_cer(pairs),
+        "cer_raw": corpus_cer((r.reference, r.result.text) for r in readings),
+        "wer": word_edits / max(1, words),
+        "loop_rate": reasons.count("loop") / len(reasons),
+        "stop_rate": reasons.count("stop") / len(reasons),
+    }
+
+
+def _page_image(row: dict[str, Any], number: int, scale: float | None) -> PageImage:
+    # the row's number keeps pages apart whose data set does not number them
+    page = PageRef(row["document"], "0" * 64, number)
+    return PageImage(page, decode_image(row["image"]), scale or 1.0)

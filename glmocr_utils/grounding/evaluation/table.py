@@ -1,0 +1,140 @@
+"""How well places are told, on pages with known characters: the table of `ground`."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from glmocr_utils.grounding.attention import Head, attend
+from glmocr_utils.grounding.evaluation.drawn import scanned
+from glmocr_utils.grounding.evaluation.known import (
+    KnownPage,
+    PlaceScore,
+    score_centres,
+    score_layout,
+    true_places,
+)
+from glmocr_utils.grounding.layout import lay_out
+from glmocr_utils.model import LoadedModel
+from glmocr_utils.ocr import read_pages
+from glmocr_utils.prompt import num_image_tokens
+from glmocr_utils.records import PageImage, PageRef
+from glmocr_utils.token_text import encode_text, token_texts
+
+SCAN_STRENGTHS = {"clean": None, "scanned": 0.5}
+HEAD = (
+    "| pages | text | number | tokens | right line | within one cell | unclear |\n"
+    "|---|---|---:|---:|---:|---:|---:|"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceRow:
+    """A line of the table.
+
+    Attributes:
+        pages: `clean` or `scanned`.
+        text: whose tokens were placed: `true text`, `read text`, or `n-th token at n-th place`.
+        num_pages: how many pages.
+        score: over all of them.
+    """
+
+    pages: str
+    text: str
+    num_pages: int
+    score: PlaceScore
+
+    def __str__(self) -> str:
+        score, tokens = self.score, max(self.score.tokens, 1)
+        return (
+            f"| {self.pages} | {self.text} | {self.num_pages} | {score.tokens:,} | "
+            f"{score.right_line / tokens:.1%} | {score.near / tokens:.1%} | "
+            f"{score.unclear / tokens:.1%} |"
+        )
+
+
+PlaceTable = Iterator[PlaceRow]
+
+
+def evaluate_places(
+    model: LoadedModel,
+    heads: Sequence[Head],
+    pages: Sequence[KnownPage],
+    *,
+    max_tokens: int = 2048,
+    batch_size: int = 1,
+    with_reading: bool = True,
+) -> PlaceTable:
+    """Place the tokens of pages, clean and scanned, and compare with where they are.
+
+    Args:
+        with_reading: also read the pages, and place what was read; tokens that were read wrongly
+            have no true place and are left out.
+
+    Yields:
+        For clean and for scanned pages: the true text, what was read, and the baseline, which
+        takes the n-th of N tokens to stand at n/N of the page's image tokens, in reading order.
+    """
+    for name, strength in SCAN_STRENGTHS.items():
+        seen = [
+            page if strength is None else scanned(page, strength, seed=1000 + number)
+            for number, page in enumerate(pages)
+        ]
+        true = [encode_text(model.processor.tokenizer, page.text) for page in seen]
+        placed = _score(model, heads, seen, true, batch_size)
+        yield PlaceRow(name, "true text", len(seen), placed)
+        if with_reading:
+            read = _read(model, seen, max_tokens, batch_size)
+            placed = _score(model, heads, seen, read, batch_size)
+            yield PlaceRow(name, "read text", len(seen), placed)
+        yield PlaceRow(name, "n-th token at n-th place", len(seen), _baseline(model, seen, true))
+
+
+def _read(
+    model: LoadedModel, pages: Sequence[KnownPage], max_tokens: int, batch_size: int
+) -> list[list[int]]:
+    images = [
+        PageImage(PageRef(page.name, "0" * 64, number), page.image, scale=1.0)
+        for number, page in enumerate(pages)
+    ]
+    results = read_pages(model, images, max_tokens=max_tokens, batch_size=batch_size)
+    return [[token.token_id for token in result.tokens] for result in results]
+
+
+def _score(
+    model: LoadedModel,
+    heads: Sequence[Head],
+    pages: Sequence[KnownPage],
+    token_ids: Sequence[Sequence[int]],
+    batch_size: int,
+) -> PlaceScore:
+    total = PlaceScore()
+    for start in range(0, len(pages), batch_size):
+        batch, ids = pages[start : start + batch_size], token_ids[start : start + batch_size]
+        attention = attend(model, [page.image for page in batch], ids, heads)
+        for page, own, paid in zip(batch, ids, attention, strict=True):
+            texts = token_texts(model.processor.tokenizer, own)
+            layout = lay_out(PageRef(page.name, "0" * 64, 0), page.image, texts, paid)
+            total += score_layout(layout, true_places(texts, page), page)
+    return total
+
+
+def _baseline(
+    model: LoadedModel, pages: Sequence[KnownPage], token_ids: Sequence[Sequence[int]]
+) -> PlaceScore:
+    total = PlaceScore()
+    for page, ids in zip(pages, token_ids, strict=True):
+        texts = token_texts(model.processor.tokenizer, ids)
+        centres = _nth_place(model, page.image, len(texts))
+        total += score_centres(centres, true_places(texts, page), page)
+    return total
+
+
+def _nth_place(model: LoadedModel, image: Image.Image, num_tokens: int) -> np.ndarray:
+    """The middle of the n-th of so many places of a page, (num_tokens, 2)."""
+    cells = num_image_tokens(model.processor, image.width, image.height)
+    rows = max(1, round((cells * image.height / image.width) ** 0.5))
+    along = (np.arange(num_tokens) + 0.5) / max(num_tokens, 1) * rows
+    row = np.floor(along)
+    return np.stack([(along - row) * image.width, (row + 0.5) / rows * image.height], axis=1)

@@ -1,0 +1,1 @@
+"""The sources of labels, each a module of its own."""

@@ -1,0 +1,149 @@
+"""Labels from a PDF's own text: exact for pages that a program set, useless for scans.
+
+A page is left out, with the reason, where its layer is not what one sees on it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pypdfium2 as pdfium
+
+from glmocr_utils.labels.pages import LeftOut, PageFile, make_label
+from glmocr_utils.labels.store import LabelRun, LabelStore
+from glmocr_utils.metrics import cer
+from glmocr_utils.records import Label
+from glmocr_utils.render.documents import PDF_MARK, file_sha256
+from glmocr_utils.text_layer.characters import PageText, read_page_text
+from glmocr_utils.text_layer.reading_order import in_reading_order
+
+SOURCE = "text_layer"
+HEAD_BYTES = 1024  # a PDF may begin anywhere within these
+
+# Above these shares a layer is not trusted.
+MAX_INVISIBLE = 0.02
+MAX_UNMAPPED = 0.01
+
+
+def label_from_text_layer(
+    store: LabelStore,
+    pages: Sequence[PageFile],
+    *,
+    password: str | None = None,
+    readings: Mapping[tuple[str, int], str] | None = None,
+    max_cer: float = 0.3,
+    max_image_share: float = 0.5,
+    progress: bool = True,
+) -> LabelRun:
+    """Label pages with the text of the PDFs that they come from; the labels are gold.
+
+    Args:
+        pages: page images whose documents are still where they were when they were rendered.
+        password: opens encrypted PDFs.
+        readings: what a model read, by document_sha256 and page_index. A page is left out where
+            reading and layer differ by more than `max_cer`, as characters per character of the
+            layer, whatever their line ends.
+        max_image_share: of the page, 0 to 1. Where images cover more, the page is taken for a
+            scan: what they show is not in the layer, or an OCR program put it there.
+    """
+
+    def label_pages(missing: Iterator[PageFile]) -> Iterator[Label | LeftOut]:
+        with ExitStack() as opened:
+            document = _OpenPdf(opened, password)
+            for page in missing:
+                try:
+                    page_text = document.read(page)
+                    text = trusted_text(page_text, max_image_share)
+                    _compare(text, (readings or {}).get(_place(page)), max_cer)
+                except NoTextLayer as why:
+                    yield LeftOut(page.page, str(page.image_file), SOURCE, str(why))
+                    continue
+                yield make_label(page, page_text.raw, "gold", SOURCE, text=text)
+
+    return store.record(SOURCE, pages, label_pages, progress=progress)
+
+
+class NoTextLayer(Exception):
+    """The reason why a page's text layer is not there or not to be trusted."""
+
+
+def _place(page: PageFile) -> tuple[str, int]:
+    return page.page.document_sha256, page.page.page_index
+
+
+class _OpenPdf:
+    """Keeps the last document open, for its next page."""
+
+    def __init__(self, opened: ExitStack, password: str | None) -> None:
+        self._opened = opened
+        self._password = password
+        self._path: str | None = None
+        self._pdf: pdfium.PdfDocument | None = None
+        self._why_not = ""
+
+    def read(self, page: PageFile) -> PageText:
+        if self._path != page.page.document_path:
+            self._open(page)
+        if self._pdf is None:
+            raise NoTextLayer(self._why_not)
+        try:
+            return read_page_text(self._pdf, page.page.page_index)
+        except pdfium.PdfiumError as error:
+            raise NoTextLayer(f"the page is damaged and cannot be loaded ({error})") from error
+
+    def _open(self, page: PageFile) -> None:
+        self._opened.close()
+        self._path, self._pdf = page.page.document_path, None
+        path = Path(self._path)
+        try:
+            with path.open("rb") as file:
+                is_pdf = PDF_MARK in file.read(HEAD_BYTES)
+            if not is_pdf:
+                self._why_not = "the document is an image and has no text layer"
+            elif file_sha256(path) != page.page.document_sha256:
+                self._why_not = "the document has changed since it was rendered; render it again"
+            else:
+                self._pdf = self._opened.enter_context(pdfium.PdfDocument(path, self._password))
+                self._pdf.init_forms()
+        except OSError as error:
+            self._why_not = f"the document cannot be read ({error.strerror}); check its path"
+        except pdfium.PdfiumError as error:
+            self._why_not = f"the document cannot be opened ({error}); check file and password"
+
+
+def trusted_text(page: PageText, max_image_share: float) -> str:
+    """The text of a page's layer.
+
+    Raises:
+        NoTextLayer: there is none, or it may not be what one sees.
+    """
+    drawn = page.num_characters + page.invisible
+    if not drawn:
+        raise NoTextLayer("the page has no text layer: it is a scan, a picture or blank")
+    if page.invisible > MAX_INVISIBLE * drawn:
+        raise NoTextLayer(
+            f"{page.invisible / drawn:.0%} of the layer's characters are drawn invisibly: the "
+            "layer is itself the work of an OCR program"
+        )
+    if page.image_share > max_image_share:
+        raise NoTextLayer(
+            f"images cover {page.image_share:.0%} of the page: what they show is not in the "
+            "layer, or an OCR program put it there"
+        )
+    if page.unmapped > MAX_UNMAPPED * page.num_characters:
+        raise NoTextLayer(
+            f"{page.unmapped / page.num_characters:.0%} of the layer's characters have no known "
+            "Unicode value: its fonts do not say what their letters are"
+        )
+    return in_reading_order(page.lines)
+
+
+def _compare(text: str, reading: str | None, max_cer: float) -> None:
+    if reading is None:
+        return
+    rate = cer(" ".join(text.split()), " ".join(reading.split()))
+    if rate > max_cer:
+        raise NoTextLayer(
+            f"the layer is at odds with the model's reading: CER {rate:.2f}, more than "
+            f"max_cer={max_cer:g}; look at the page"
+        )

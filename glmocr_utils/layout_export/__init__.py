@@ -1,5 +1,0 @@
-"""Text with its places, for other programs: hOCR, ALTO XML, searchable PDF."""
-
-from glmocr_utils.layout_export.writing import FORMATS, check_formats, export_layouts
-
-__all__ = ["FORMATS", "check_formats", "export_layouts"]

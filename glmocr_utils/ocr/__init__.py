@@ -1,0 +1,40 @@
+"""Page images and documents → text with token probabilities.
+
+for result in read_documents(load_model("zai-org/GLM-OCR"), ["scan.pdf"]):
+    ...  # OcrResult, or FailedPage that says why
+"""
+
+from glmocr_utils.ocr.documents import FIRST_SAMPLE, PAGE_BREAK, default_input, read_documents
+from glmocr_utils.ocr.pages import (
+    FAILURES_OF_A_PAGE,
+    PageReader,
+    PreparedPage,
+    ScaleCheck,
+    check_at_least_one,
+    is_out_of_memory,
+    read_pages,
+)
+from glmocr_utils.ocr.results import PageImages, load_results
+from glmocr_utils.ocr.scoring import SCORE_POSITIONS_AT_ONCE, score_text, score_tokens, token_logits
+from glmocr_utils.ocr.tokens import without_thought
+
+__all__ = [
+    "FAILURES_OF_A_PAGE",
+    "FIRST_SAMPLE",
+    "PAGE_BREAK",
+    "SCORE_POSITIONS_AT_ONCE",
+    "PageImages",
+    "PageReader",
+    "PreparedPage",
+    "ScaleCheck",
+    "check_at_least_one",
+    "default_input",
+    "is_out_of_memory",
+    "load_results",
+    "read_documents",
+    "read_pages",
+    "score_text",
+    "score_tokens",
+    "token_logits",
+    "without_thought",
+]

@@ -1,0 +1,212 @@
+"""Page images → text with token probabilities."""
+
+import math
+import warnings
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from transformers import BatchFeature
+
+from glmocr_utils.decoding import DecodedPage, PageDecoder
+from glmocr_utils.model import LoadedModel, TrainedFor
+from glmocr_utils.ocr.prefetch import Prefetch
+from glmocr_utils.ocr.tokens import token_records, without_thought
+from glmocr_utils.prompt import TEXT_RECOGNITION, PromptStyle, encode_prompt
+from glmocr_utils.records import OcrResult, PageImage
+from glmocr_utils.token_text import special_token_ids
+
+FAILURES_OF_A_PAGE = (RuntimeError, MemoryError, ValueError)  # out of memory is a RuntimeError
+
+# what PyTorch says on a GPU, on a CPU, and for a library's own memory
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "alloc_failed")
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedPage:
+    """A page as the model takes it.
+
+    Attributes:
+        inputs: of this page alone, on the CPU.
+    """
+
+    page: PageImage
+    inputs: BatchFeature
+
+    @property
+    def num_image_tokens(self) -> int:
+        return int(self.inputs["mm_token_type_ids"].sum())
+
+
+class PageReader:
+    """Reads pages that come and go, several at a time.
+
+    The text of a page does not depend on the pages that are read with it (exactly so in float32; in
+    half precision rounding may turn a near tie).
+
+    Args:
+        prompt: what the model is asked, such as `Text Recognition:` or `Table Recognition:`.
+        style: `default` or `nothink`; None takes the one that the model was trained with.
+        top_k: alternatives recorded for each token.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        *,
+        prompt: str = TEXT_RECOGNITION,
+        style: PromptStyle | None = None,
+        top_k: int = 5,
+    ) -> None:
+        self.model = model
+        self._prompt = prompt
+        self._style = style or model.prompt_style
+        self._special = special_token_ids(model.processor.tokenizer)
+        self._decoder = PageDecoder(model.model, top_k)
+        # without their inputs: the patches of a large page are over 100 MB
+        self._under_way: dict[Hashable, tuple[PageImage, int]] = {}
+
+    def __len__(self) -> int:
+        """How many pages are under way."""
+        return len(self._under_way)
+
+    @property
+    def cache_bytes(self) -> int:
+        """Memory that keys and values of the pages under way hold."""
+        return self._decoder.cache_bytes
+
+    def prepare(self, page: PageImage) -> PreparedPage:
+        """What can be done before the model is free; threads may do it."""
+        inputs = encode_prompt(self.model.processor, [page.image], self._prompt, self._style)
+        return PreparedPage(page, inputs)
+
+    def enter(self, key: Hashable, page: PreparedPage, max_tokens: int) -> None:
+        """Begin a page, which gets at most `max_tokens` new tokens and comes out under `key`."""
+        self._decoder.enter(key, page.inputs, max_tokens)
+        self._under_way[key] = page.page, page.num_image_tokens
+
+    def step(self) -> list[tuple[Hashable, OcrResult]]:
+        """Write a token of every page that is under way. Returns those that have ended."""
+        ended = self._decoder.step()
+        return [(key, self._result(*self._under_way.pop(key), output)) for key, output in ended]
+
+    def remove(self, key: Hashable) -> None:
+        """Take a page out before it has ended."""
+        self._decoder.remove(key)
+        del self._under_way[key]
+
+    def _result(self, page: PageImage, num_image_tokens: int, output: DecodedPage) -> OcrResult:
+        model = self.model
+        tokens = without_thought(token_records(model.processor.tokenizer, output, self._special))
+        return OcrResult(
+            page=page.page,
+            text="".join(token.text for token in tokens),
+            tokens=tokens,
+            finish_reason=output.finish_reason,
+            prompt=self._prompt,
+            model_id=model.model_id,
+            revision=model.revision,
+            adapter=model.adapter,
+            scale=page.scale,
+            seconds=output.seconds,
+            num_image_tokens=num_image_tokens,
+        )
+
+
+def read_pages(
+    model: LoadedModel,
+    pages: Iterable[PageImage],
+    *,
+    prompt: str = TEXT_RECOGNITION,
+    style: PromptStyle | None = None,
+    max_tokens: int = 2048,
+    batch_size: int = 1,
+    top_k: int = 5,
+    on_failure: Callable[[PageImage, Exception], None] | None = None,
+) -> Iterator[OcrResult]:
+    """Read pages, `batch_size` at a time, and give them in their order.
+
+    Whenever a page has ended, the next one takes its place; as many again are prepared ahead.
+
+    Args:
+        max_tokens: new tokens a page, at most.
+        batch_size: pages that are under way together.
+        prompt, style, top_k: as in `PageReader`.
+        on_failure: is told of a page that cannot be prepared or finds no room in memory, which is
+            then left out. None raises what was raised.
+
+    Raises:
+        ValueError: an option is out of its range.
+    """
+    check_at_least_one(max_tokens=max_tokens, batch_size=batch_size, top_k=top_k)
+    reader = PageReader(model, prompt=prompt, style=style, top_k=top_k)
+    check_scale = ScaleCheck(model.trained_for)
+    done: dict[int, OcrResult] = {}
+    entered = given = 0
+
+    def prepare(page: PageImage) -> tuple[PageImage, PreparedPage | Exception]:
+        try:
+            return page, reader.prepare(page)
+        except FAILURES_OF_A_PAGE as error:
+            return page, error
+
+    with Prefetch(map(prepare, pages), batch_size) as prepared:
+        while True:
+            while len(reader) < batch_size and (taken := prepared.take(wait=not reader)):
+                page, ready = taken
+                check_scale(page)
+                try:
+                    if isinstance(ready, Exception):
+                        raise ready
+                    reader.enter(entered, ready, max_tokens)
+                except FAILURES_OF_A_PAGE as error:
+                    if on_failure is None:
+                        raise
+                    on_failure(page, error)
+                else:
+                    entered += 1
+            if not reader and prepared.ended:
+                return
+            done.update(reader.step())
+            while given in done:
+                yield done.pop(given)
+                given += 1
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a pass through the model failed for lack of memory."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
+        each in said for each in OUT_OF_MEMORY
+    )
+
+
+def check_at_least_one(**options: int) -> None:
+    """Refuse options below 1, before a model is loaded for them.
+
+    Raises:
+        ValueError: one of them is; the message names it.
+    """
+    for name, value in options.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+
+
+class ScaleCheck:
+    """Warns once of a page at another scale than the one that a model was trained at."""
+
+    def __init__(self, trained_for: TrainedFor | None) -> None:
+        self._trained = trained_for and trained_for.scale
+
+    def __call__(self, page: PageImage) -> None:
+        # an image file has no points, so nothing is known of its scale
+        is_pdf = page.page.document_path.lower().endswith(".pdf")
+        trained = self._trained
+        if is_pdf and trained is not None and not math.isclose(page.scale, trained, rel_tol=0.1):
+            warnings.warn(
+                f"{page.page.document_path} page {page.page.page_number} has scale {page.scale:g}, "
+                f"and the model was trained at {trained:g}: it may read worse. Render at "
+                f"scale={trained:g}",
+                stacklevel=3,
+            )
+            self._trained = None

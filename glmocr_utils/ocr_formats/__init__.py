@@ -1,0 +1,5 @@
+"""Text with its places, for other programs: hOCR, ALTO XML, searchable PDF."""
+
+from glmocr_utils.ocr_formats.writing import FORMATS, check_formats, export_layouts
+
+__all__ = ["FORMATS", "check_formats", "export_layouts"]

@@ -1,0 +1,75 @@
+"""ALTO XML, version 4.4: the archives' format for text with its places (Library of Congress)."""
+
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+from glmocr_utils.ocr_formats.placed_text import PlacedLine, placed_blocks, xml_text
+from glmocr_utils.records import Box, OcrResult, PageLayout, around
+
+NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
+
+
+def alto(pages: Sequence[tuple[OcrResult, PageLayout]]) -> str:
+    """A document as ALTO, in pixels of its page images.
+
+    `WC` is the lowest probability of a word's tokens. What has no clear place has no position,
+    which version 4 allows.
+    """
+    first, _ = pages[0]
+    root = ElementTree.Element("alto", {"xmlns": NAMESPACE, "SCHEMAVERSION": "4.4"})
+    description = ElementTree.SubElement(root, "Description")
+    ElementTree.SubElement(description, "MeasurementUnit").text = "pixel"
+    source = ElementTree.SubElement(description, "sourceImageInformation")
+    name = first.page.document_name
+    ElementTree.SubElement(source, "fileName").text = xml_text(name)
+    processing = ElementTree.SubElement(description, "Processing", {"ID": "reading"})
+    ElementTree.SubElement(processing, "processingCategory").text = "contentGeneration"
+    software = ElementTree.SubElement(processing, "processingSoftware")
+    ElementTree.SubElement(software, "softwareName").text = xml_text(first.model_id)
+    layout_element = ElementTree.SubElement(root, "Layout")
+    for number, (result, layout) in enumerate(pages, start=1):
+        page = ElementTree.SubElement(
+            layout_element,
+            "Page",
+            {
+                "ID": f"page_{number}",
+                "PHYSICAL_IMG_NR": str(result.page.page_number),
+                "WIDTH": str(layout.width_px),
+                "HEIGHT": str(layout.height_px),
+            },
+        )
+        whole = Box(0, 0, layout.width_px, layout.height_px)
+        space = ElementTree.SubElement(page, "PrintSpace", _position(whole))
+        for count, block in enumerate(placed_blocks(result, layout), start=1):
+            _add_block(space, block, f"{number}_{count}")
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(
+        root, encoding="unicode"
+    )
+
+
+def _add_block(space: ElementTree.Element, lines: Sequence[PlacedLine], number: str) -> None:
+    box = around(line.box for line in lines if line.box)
+    block = ElementTree.SubElement(space, "TextBlock", {"ID": f"block_{number}"} | _position(box))
+    for count, line in enumerate(lines, start=1):
+        own = f"{number}_{count}"
+        element = ElementTree.SubElement(
+            block, "TextLine", {"ID": f"line_{own}"} | _position(line.box)
+        )
+        for at, word in enumerate(line.words, start=1):
+            if at > 1:
+                ElementTree.SubElement(element, "SP")
+            attributes = {"ID": f"word_{own}_{at}"} | _position(word.box)
+            attributes |= {"CONTENT": xml_text(word.text), "WC": f"{word.prob:.4f}"}
+            ElementTree.SubElement(element, "String", attributes)
+
+
+def _position(box: Box | None) -> dict[str, str]:
+    if box is None:
+        return {}
+    return {
+        "HPOS": f"{box.left:.1f}",
+        "VPOS": f"{box.top:.1f}",
+        "WIDTH": f"{box.right - box.left:.1f}",
+        "HEIGHT": f"{box.bottom - box.top:.1f}",
+    }

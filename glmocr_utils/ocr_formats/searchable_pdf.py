@@ -1,0 +1,119 @@
+"""A PDF that shows the page images and lets their text be searched and copied."""
+
+import hashlib
+import io
+import re
+from collections.abc import Iterable
+
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.pdfdoc import PDFDocument
+from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfgen.canvas import Canvas
+
+from glmocr_utils.ocr_formats.placed_text import PlacedWord, placed_blocks, xml_text
+from glmocr_utils.records import OcrResult, PageImage, PageLayout
+
+EM = 1000
+ADVANCE = 500  # of every character; a word is then stretched to its box
+INVISIBLE = 3  # text render mode
+DESCENT = 250  # of an em; a word's box is an em high, and so much of it lies under the baseline
+JPEG_QUALITY = 85
+
+
+class SearchablePdf:
+    """A document's page images with an invisible layer of text; pages are kept as JPEG.
+
+    A page is as large as it was; of an image file, one pixel is a point. Words whose place is
+    unclear stand at the page's upper left corner, so that a search still finds the page.
+
+    Args:
+        results: of all pages that will be added.
+    """
+
+    def __init__(self, results: Iterable[OcrResult]) -> None:
+        self._font = _register_font("".join(xml_text(result.text) for result in results))
+        self._buffer = io.BytesIO()
+        self._canvas = Canvas(self._buffer, invariant=True)
+
+    def add(self, result: OcrResult, layout: PageLayout, image: PageImage) -> None:
+        """Add a page."""
+        width, height = (side / image.scale for side in (layout.width_px, layout.height_px))
+        self._canvas.setPageSize((width, height))
+        jpeg = image.jpeg(image.width_px, JPEG_QUALITY)
+        self._canvas.drawImage(ImageReader(io.BytesIO(jpeg)), 0, 0, width, height)
+        words = [w for block in placed_blocks(result, layout) for line in block for w in line.words]
+        for word in words:
+            _write(self._canvas, word, self._font, image.scale, height)
+        self._canvas.showPage()
+
+    def content(self) -> bytes:
+        """The file, after the last page."""
+        self._canvas.save()
+        return self._buffer.getvalue()
+
+
+def _register_font(text: str) -> str:
+    """A font whose characters have no shape, for all that `text` says, in any script.
+
+    Fonts that are seen lack most of them.
+    """
+    characters = sorted({*text, " "})
+    name = "glyphless-" + hashlib.sha256("".join(characters).encode()).hexdigest()[:16]
+    if name in pdfmetrics.getRegisteredFontNames():
+        return name
+    shapes = [".notdef", "blank"]
+    font = FontBuilder(EM)
+    font.setupGlyphOrder(shapes)
+    font.setupCharacterMap({ord(character): "blank" for character in characters})
+    font.setupGlyf({shape: TTGlyphPen(None).glyph() for shape in shapes})
+    font.setupHorizontalMetrics(dict.fromkeys(shapes, (ADVANCE, 0)))
+    font.setupHorizontalHeader(ascent=EM - DESCENT, descent=-DESCENT)
+    font.setupNameTable({"familyName": name, "styleName": "Regular", "psName": name})
+    font.setupOS2(sTypoAscender=EM - DESCENT, sTypoDescender=-DESCENT)
+    font.setupPost()
+    buffer = io.BytesIO()
+    font.save(buffer)
+    buffer.seek(0)
+    pdfmetrics.registerFont(_GlyphlessFont(name, buffer))
+    return name
+
+
+class _GlyphlessFont(TTFont):
+    """Says of characters beyond U+FFFF, too, what they are.
+
+    The format wants UTF-16 there, surrogates and all; reportlab writes five digits, which viewers
+    cannot read.
+    """
+
+    def addObjects(self, doc: PDFDocument) -> None:
+        super().addObjects(doc)
+        for name, meanings in doc.idToObject.items():
+            if name.startswith("toUnicodeCMap:"):
+                meanings.content = re.sub(
+                    "<([0-9A-F]{5,6})>",
+                    lambda match: f"<{chr(int(match[1], 16)).encode('utf-16-be').hex()}>",
+                    meanings.content,
+                )
+
+
+def _write(canvas: Canvas, word: PlacedWord, font: str, scale: float, page_height: float) -> None:
+    written = xml_text(word.text)  # nothing that steers a viewer
+    text = canvas.beginText()
+    text.setTextRenderMode(INVISIBLE)
+    if word.box is None:
+        text.setFont(font, 1)
+        text.setTextOrigin(0, page_height - 1)
+    else:
+        size = max((word.box.bottom - word.box.top) / scale, 1)
+        width = max((word.box.right - word.box.left) / scale, 0.1)
+        natural = pdfmetrics.stringWidth(written, font, size)
+        text.setFont(font, size)
+        text.setHorizScale(100 * width / max(natural, 0.1))
+        text.setTextOrigin(
+            word.box.left / scale, page_height - word.box.bottom / scale + DESCENT / EM * size
+        )
+    text.textOut(written + " ")
+    canvas.drawText(text)

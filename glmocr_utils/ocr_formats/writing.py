@@ -1,0 +1,90 @@
+"""Pages that were read → files with the places of their words, one a document and format."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, islice
+from pathlib import Path
+
+from glmocr_utils.grounding import Locator
+from glmocr_utils.ocr_formats.alto import alto
+from glmocr_utils.ocr_formats.hocr import hocr
+from glmocr_utils.ocr_formats.searchable_pdf import SearchablePdf
+from glmocr_utils.records import OcrResult, PageImage, PageLayout, PageRef
+from glmocr_utils.render import safe_stem
+
+SUFFIXES = {"hocr": ".hocr", "alto": ".alto.xml", "pdf": ".searchable.pdf"}
+FORMATS = tuple(SUFFIXES)
+WRITERS = {"hocr": hocr, "alto": alto}
+
+
+def check_formats(formats: str | None) -> tuple[str, ...]:
+    """`hocr,alto` → the formats, in their order; none for None.
+
+    Raises:
+        ValueError: there is no such format.
+    """
+    wanted = [name.strip() for name in (formats or "").split(",") if name.strip()]
+    if strange := [name for name in wanted if name not in FORMATS]:
+        raise ValueError(f"export is some of {', '.join(FORMATS)}, with commas; got {strange[0]!r}")
+    return tuple(dict.fromkeys(wanted))
+
+
+def export_layouts(
+    locator: Locator,
+    results: Sequence[OcrResult],
+    images: Mapping[PageRef, PageImage],
+    output_dir: str | Path,
+    formats: Sequence[str],
+    *,
+    batch_size: int = 1,
+) -> Iterator[Path]:
+    """Say where the words of read pages stand, and write it, document by document.
+
+    Args:
+        results: pages; those of a document follow each other.
+        images: of the pages; a page without one is left out.
+        formats: some of `FORMATS`.
+
+    Yields:
+        Each file when it is complete: `{document}.hocr`, `.alto.xml`, `.searchable.pdf`.
+    """
+    folder = Path(output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    taken: set[str] = set()
+    for document, of_document in groupby(results, key=lambda result: result.page.document_path):
+        read = list(of_document)
+        pdf = SearchablePdf(read) if "pdf" in formats else None
+        placed: list[tuple[OcrResult, PageLayout]] = []
+        for result, layout, image in _placed(locator, read, images, batch_size):
+            placed.append((result, layout))
+            if pdf:
+                pdf.add(result, layout, image)
+        if not placed:
+            continue
+        name = safe_stem(document)
+        if name.casefold() in taken:
+            name = f"{name}_{read[0].page.document_sha256[:8]}"
+        taken.add(name.casefold())
+        for form in formats:
+            content = pdf.content() if form == "pdf" else WRITERS[form](placed).encode()
+            yield _write(content, folder / (name + SUFFIXES[form]))
+
+
+def _placed(
+    locator: Locator,
+    results: Sequence[OcrResult],
+    images: Mapping[PageRef, PageImage],
+    batch_size: int,
+) -> Iterator[tuple[OcrResult, PageLayout, PageImage]]:
+    """Pages that have an image, with their places; of `batch_size` pages images are in memory."""
+    pages = ((result, images.get(result.page)) for result in results)
+    shown = ((result, image) for result, image in pages if image is not None)
+    while batch := list(islice(shown, batch_size)):
+        for (result, image), layout in zip(batch, locator.locate_all(batch), strict=True):
+            yield result, layout, image
+
+
+def _write(content: bytes, path: Path) -> Path:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(content)
+    partial.replace(path)
+    return path

@@ -1,0 +1,304 @@
+"""Train the bundled model from nothing: `make tiny-model`.
+
+Seeded and resumable: a run that was stopped goes on at its last checkpoint. The pages are drawn
+while training; batch number n of a recipe is always the same.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.utils.data import Dataset, SequentialSampler
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    ProcessorMixin,
+    Trainer,
+    TrainingArguments,
+)
+from transformers.trainer_utils import get_last_checkpoint
+
+from glmocr_utils.finetune.examples import collate, encode_example
+from workshop.tiny_model.architecture import build_model, build_processor
+from workshop.tiny_model.guidance import Teachers, guidance
+from workshop.tiny_model.history import misremember
+from workshop.tiny_model.pages import Stage, draw_batch
+
+# A model this small learns its letters in a few families rather than in many.
+FAMILIES = ("Liberation Serif", "Liberation Sans", "DejaVu Sans")
+MORE_FAMILIES = ("DejaVu Serif", "Carlito", "C059 (Century)", "P052 (Palatino)", "Linux Libertine")
+
+
+def _stage(
+    batches: int, lines: int, families: Sequence[str] = FAMILIES, **options: object
+) -> Stage:
+    return Stage(batches, lines, families=tuple(families), font_px=(18, 26), **options)
+
+
+# First letters, then reading order, then sheets of paper, some of them scanned.
+RECIPE = (
+    _stage(1300, 36, only_see=True, max_lines=6, random_text=0.4),
+    _stage(700, 36, only_see=True, max_lines=8, degraded=0.3, max_strength=0.5),
+    _stage(600, 14, max_lines=2, random_text=0.3),
+    _stage(600, 16, max_lines=4, random_text=0.2),
+    _stage(900, 18, max_lines=8, random_text=0.2),
+    _stage(
+        6400, 18, max_lines=10, sheets=0.5, degraded=0.3, max_strength=0.6, blank=0.06
+    ),
+)  # fmt: skip
+# Then, with a learning rate that starts anew: more of it, in more families, with a text behind it
+# that is as faulty as its own.
+PRACTICE = _stage(
+    6000, 18, (*FAMILIES, *MORE_FAMILIES), max_lines=10, sheets=0.5, degraded=0.4,
+    max_strength=0.7, blank=0.06, name_characters=False, misremembered=0.15,
+)  # fmt: skip
+# And the same again, at last with more in capitals, which it had read worst.
+SECOND_PRACTICE = (
+    replace(PRACTICE, batches=2000),
+    replace(PRACTICE, batches=3000, capitals=0.15),
+)
+# And once more, with what was still hard for it: words that recur, ends without a full stop, lines
+# that lie across two rows of image tokens.
+THIRD_PRACTICE = (
+    replace(PRACTICE, batches=5000, capitals=0.1, echoes=0.06, open_ends=0.2, in_step=0.3),
+)
+
+
+class Part(NamedTuple):
+    """A part of the training, which goes on with the model of the part before.
+
+    Attributes:
+        folder: below the output folder.
+        rate: share of the learning rate that it starts at.
+        decay: share of the batches, the last ones, over which the rate falls to nothing.
+    """
+
+    folder: str
+    recipe: Sequence[Stage]
+    rate: float
+    decay: float
+
+
+PARTS = (
+    Part("beginner", RECIPE, rate=1, decay=1 / 3),
+    Part("practised", (PRACTICE,), rate=0.5, decay=1 / 3),
+    Part("practised_twice", SECOND_PRACTICE, rate=0.5, decay=3 / 5),
+    Part("", THIRD_PRACTICE, rate=0.35, decay=4 / 5),
+)
+CURVE = "training_curve.json"
+REPEAT_EVERY = 5  # a batch in so many is of the stage before, so that nothing is unlearned
+
+
+class CurriculumBatches(Dataset):
+    """Item n is batch n, drawn when it is asked for: the model's inputs and the guidance."""
+
+    def __init__(self, stages: Sequence[Stage], processor: ProcessorMixin, seed: int) -> None:
+        self.stage_of_batch: list[Stage] = []
+        for before, stage in zip([stages[0], *stages], stages, strict=False):
+            for number in range(stage.batches):
+                repeat = not before.only_see and (number + 1) % REPEAT_EVERY == 0
+                self.stage_of_batch.append(before if repeat else stage)
+        self.processor = processor
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.stage_of_batch)
+
+    def __getitem__(self, number: int) -> dict[str, object]:
+        tokenizer = self.processor.tokenizer
+        stage = self.stage_of_batch[number]
+        pages = draw_batch(stage, (self.seed, number))
+        examples = [encode_example(self.processor, page.image, page.text) for page in pages]
+        batch = collate(examples, tokenizer.pad_token_id)
+        image_token_id = tokenizer.convert_tokens_to_ids("<|image|>")
+        taught = guidance(pages, examples, batch, image_token_id)
+        if stage.misremembered:
+            rng = random.Random(repr((self.seed, number, "history")))
+            batch = misremember(batch, rng, stage.misremembered)
+        return {"batch": batch, "stage": stage, **taught}
+
+
+class MuonAndAdamW(torch.optim.Optimizer):
+    """Muon for the matrices within the layers, AdamW for all else, as one optimizer.
+
+    Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon) halves the steps that this model
+    needs for its first letters.
+    """
+
+    def __init__(self, model: nn.Module, teachers: Teachers, learning_rate: float) -> None:
+        self.teachers = teachers
+        matrices, others = [], list(teachers.parameters())
+        for name, parameter in model.named_parameters():
+            inner = parameter.ndim == 2 and "embed" not in name and "lm_head" not in name
+            (matrices if inner else others).append(parameter)
+        self.parts = (
+            torch.optim.Muon(
+                matrices,
+                lr=3 * learning_rate,
+                weight_decay=0.01,
+                adjust_lr_fn="match_rms_adamw",
+            ),
+            torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01),
+        )
+        # the very same groups, so that a scheduler that sets their rates here sets them there
+        super().__init__([group for part in self.parts for group in part.param_groups], {})
+
+    def step(self, closure: None = None) -> None:
+        for part in self.parts:
+            part.step(closure)
+        self.teachers.zero_grad()  # the trainer clears the model's gradients alone
+
+    def state_dict(self) -> dict[str, object]:
+        # the teachers are no part of the model that a checkpoint saves, so they travel here
+        parts = [part.state_dict() for part in self.parts]
+        return {"parts": parts, "teachers": self.teachers.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, object]) -> None:
+        self.teachers.load_state_dict(state_dict["teachers"])
+        for part, state in zip(self.parts, state_dict["parts"], strict=True):
+            part.load_state_dict(state)
+        self.param_groups = [group for part in self.parts for group in part.param_groups]
+
+
+class CurriculumTrainer(Trainer):
+    """Takes the batches in their order; resuming skips those seen before without drawing them."""
+
+    def __init__(self, model: nn.Module, *, learning_rate: float, **options: object) -> None:
+        self.teachers = Teachers(model)
+        self._losses: dict[str, list[torch.Tensor]] = defaultdict(list)
+        optimizer = MuonAndAdamW(model, self.teachers, learning_rate)
+        super().__init__(model, optimizers=(optimizer, None), **options)
+        self.teachers.to(self.args.device)
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> SequentialSampler:
+        return SequentialSampler(train_dataset or self.train_dataset)
+
+    def compute_loss(
+        self, model: nn.Module, inputs: dict[str, object], **_options: object
+    ) -> torch.Tensor:
+        batch, stage = inputs["batch"], inputs["stage"]
+        losses = {}
+        if stage.only_see:
+            model.model.visual(batch["pixel_values"], grid_thw=batch["image_grid_thw"])
+        else:
+            losses["read"] = model(**batch).loss
+            losses["look"] = self.teachers.look_loss(batch, inputs["focus"])
+        if stage.only_see or stage.name_characters:
+            losses["see"] = self.teachers.see_loss(inputs["characters"])
+        for name, loss in losses.items():
+            self._losses[name].append(loss.detach())
+        return sum(losses.values())
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        for name, losses in self._losses.items():
+            logs[f"loss_{name}"] = torch.stack(losses).mean().item()
+        self._losses.clear()
+        super().log(logs, start_time)
+
+
+def train(
+    output_dir: Path,
+    recipe: Sequence[Stage] = RECIPE,
+    *,
+    start: Path | None = None,
+    seed: int = 7,
+    learning_rate: float = 1e-3,
+    decay: float = 1 / 3,
+    workers: int = 0,
+    save_steps: int = 500,
+) -> Path:
+    """Train a recipe, or go on with it at the last checkpoint in `output_dir`; save in bfloat16.
+
+    Args:
+        start: folder of the model to go on with; None for one with random weights.
+        decay: share of the batches, the last ones, over which the learning rate falls to nothing.
+        workers: processes that draw pages ahead.
+        save_steps: batches between two checkpoints.
+
+    Returns:
+        `output_dir`, which then holds model, processor and `training_curve.json`, the curve of
+        `start` before its own.
+    """
+    processor = build_processor()
+    checkpoints = output_dir / "checkpoints"
+    batches = CurriculumBatches(recipe, processor, seed)
+    arguments = TrainingArguments(
+        output_dir=str(checkpoints),
+        max_steps=len(batches),
+        per_device_train_batch_size=1,  # an item of the data set is a whole batch
+        lr_scheduler_type="warmup_stable_decay",
+        lr_scheduler_kwargs={"num_decay_steps": int(len(batches) * decay)},
+        warmup_steps=60,
+        max_grad_norm=1.0,
+        dataloader_num_workers=workers,
+        dataloader_prefetch_factor=2 if workers else None,
+        dataloader_persistent_workers=workers > 0,
+        remove_unused_columns=False,
+        save_steps=save_steps,
+        save_total_limit=1,
+        logging_steps=50,
+        report_to="none",
+        seed=seed,
+    )
+    model = build_model(processor, seed)
+    if start:
+        model.load_state_dict(AutoModelForImageTextToText.from_pretrained(start).state_dict())
+    trainer = CurriculumTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=batches,
+        data_collator=lambda items: items[0],
+        learning_rate=learning_rate,
+    )
+    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    trainer.train(resume_from_checkpoint=last)
+    trainer.model.to(torch.bfloat16).save_pretrained(output_dir)
+    processor.save_pretrained(output_dir)
+    curve = json.loads((start / CURVE).read_text()) if start else []
+    curve += [row for row in trainer.state.log_history if "loss" in row]
+    (output_dir / CURVE).write_text(json.dumps(curve))
+    _check_it_loads(output_dir)
+    shutil.rmtree(checkpoints)
+    return output_dir
+
+
+def _check_it_loads(folder: Path) -> None:
+    AutoProcessor.from_pretrained(folder)
+    AutoModelForImageTextToText.from_pretrained(folder)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output-dir", type=Path, default=Path("outputs/tiny-model"))
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
+    options = parser.parse_args()
+    folder = None
+    for number, part in enumerate(PARTS):
+        start, folder = folder, options.output_dir / part.folder
+        if part.folder and (folder / "config.json").is_file():  # written at the end
+            continue
+        train(
+            folder,
+            part.recipe,
+            start=start,
+            seed=options.seed + number,
+            learning_rate=options.learning_rate * part.rate,
+            decay=part.decay,
+            workers=options.workers,
+        )
+    print(f"The model is in {folder}.")
+
+
+if __name__ == "__main__":
+    main()
