@@ -1,29 +1,93 @@
-"""How far a prediction is from its reference: CER and WER.
+"""How far a prediction is from its reference: headline CER, raw CER, WER, and where they differ.
 
 `reference` and `prediction`, in that order. A rate is edits over the reference's length and may
 exceed 1. The edit distance is Levenshtein's, from rapidfuzz.
+
+The **headline CER** compares what two texts print and leaves layout aside: a model that writes a
+paragraph as one line reads it no worse than one that keeps the printed lines. Line end and space
+are alike, a word that a line end divides is one word, and markup (HTML, Markdown, LaTeX) is no
+text. The **raw CER** compares texts as they are written, layout and markup included.
+
+    headline_cer("The Court of Ap-\\npeal", "The Court of Appeal")  # 0.0
+    cer("The Court of Ap-\\npeal", "The Court of Appeal")  # 0.1: two edits
 """
 
-import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from rapidfuzz.distance import Levenshtein
 
+from glmocr_utils.markup import printed, unspaced_script
+
 DiffKind = Literal["equal", "replace", "delete", "insert"]
+HYPHENS = frozenset("-\u2010\u2011")
+KEPT_PAIRS = 64
 
 
-def normalize(text: str) -> str:
-    """Unicode NFC, runs of spaces as one, no spaces at line ends, no blank lines at either end.
+@dataclass(frozen=True, slots=True)
+class Comparable:
+    """A text with its layout left aside.
 
-    The rules for comparing texts; the raw texts themselves are kept as they are.
+    Attributes:
+        text: what is compared.
+        spans: (start, stop) of each of its characters in the written text.
+        divisions: where line ends divided words: a position in `text` → the span of the hyphen that
+            was there.
     """
-    text = unicodedata.normalize("NFC", text).replace("\r\n", "\n")
-    text = re.sub(r"[^\S\n]+", " ", text)
-    text = re.sub(r" ?\n ?", "\n", text)
-    return text.strip()
+
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    divisions: dict[int, tuple[int, int]]
+
+
+def layout_aside(written: str) -> str:
+    """What a text prints, on one line: NFC, no markup, words whole that line ends divided.
+
+    Idempotent for text without markup. To compare two texts, take `headline_pair`.
+    """
+    return _comparable(written).text
+
+
+@lru_cache(KEPT_PAIRS)
+def comparable_pair(reference: str, prediction: str) -> tuple[Comparable, Comparable]:
+    """Two written texts as the headline CER compares them, and where each character is written.
+
+    A hyphen at a line end may divide a word (`Ap-/peal`) or belong to it (`well-/known`), which a
+    text cannot show; so it counts where the other text has it too, and is left out otherwise.
+    """
+    first, second = _comparable(reference), _comparable(prediction)
+    if not first.divisions and not second.divisions:
+        return first, second
+    edits = Levenshtein.editops(first.text, second.text)
+    kept_first = [
+        edit.src_pos
+        for edit in edits
+        if edit.tag == "insert"
+        and second.text[edit.dest_pos] == "-"
+        and edit.src_pos in first.divisions
+    ]
+    kept_second = [
+        edit.dest_pos
+        for edit in edits
+        if edit.tag == "delete"
+        and first.text[edit.src_pos] == "-"
+        and edit.dest_pos in second.divisions
+    ]
+    return _with_hyphens(first, kept_first), _with_hyphens(second, kept_second)
+
+
+def headline_pair(reference: str, prediction: str) -> tuple[str, str]:
+    """Two written texts as the headline CER compares them: `cer(*pair)`, `corpus_cer(pairs)`."""
+    first, second = comparable_pair(reference, prediction)
+    return first.text, second.text
+
+
+def headline_cer(reference: str, prediction: str) -> float:
+    """Character error rate of what two texts print, layout left aside."""
+    return cer(*headline_pair(reference, prediction))
 
 
 def character_edits(reference: str, prediction: str) -> int:
@@ -41,7 +105,7 @@ def cer(reference: str, prediction: str) -> float:
 
 
 def wer(reference: str, prediction: str) -> float:
-    """Word error rate: word edits / reference words, words being what white space parts."""
+    """Word error rate: word edits / reference words; words are separated by white space."""
     words = reference.split()
     return Levenshtein.distance(words, prediction.split()) / max(1, len(words))
 
@@ -91,3 +155,67 @@ def diff_segments(first: str, second: str) -> list[DiffSegment]:
         )
         for edit in Levenshtein.opcodes(first, second)
     ]
+
+
+def _comparable(written: str) -> Comparable:
+    text: list[str] = []
+    spans: list[tuple[int, int]] = []
+    divisions: dict[int, tuple[int, int]] = {}
+    clusters = list(_composed(*_fields(written)))
+    for number, (characters, span) in enumerate(clusters):
+        if characters.isspace():
+            before, after = clusters[number - 1][0][-1], clusters[number + 1][0][0]
+            if _divides(text, after):
+                if after.islower():
+                    text.pop()
+                    divisions[len(text)] = spans.pop()
+                continue
+            if _prints_no_spaces(before) and _prints_no_spaces(after):
+                continue
+            characters = " "
+        for character in characters:
+            text.append("-" if character in HYPHENS else character)
+            spans.append(span)
+    return Comparable("".join(text), tuple(spans), divisions)
+
+
+def _fields(written: str) -> tuple[str, tuple[tuple[int, int], ...]]:
+    page = printed(written)
+    return page.text, page.spans
+
+
+def _composed(
+    text: str, spans: tuple[tuple[int, int], ...]
+) -> Iterator[tuple[str, tuple[int, int]]]:
+    """(composed character, its span): a letter and the accents that follow it are one."""
+    start = 0
+    for stop in range(1, len(text) + 1):
+        if stop < len(text) and _joins(text[stop]):
+            continue
+        composed = unicodedata.normalize("NFC", text[start:stop])
+        yield composed, (spans[start][0], spans[stop - 1][1])
+        start = stop
+
+
+def _joins(character: str) -> bool:
+    """Whether it may compose with the character before it: a mark, or a vowel of Hangul."""
+    return unicodedata.combining(character) != 0 or "\u1160" <= character <= "\u11ff"
+
+
+def _divides(text: list[str], after: str) -> bool:
+    """Whether white space between `text` and `after` only ends a line within a word."""
+    return len(text) > 1 and text[-1] == "-" and text[-2].isalnum() and after.isalnum()
+
+
+def _prints_no_spaces(character: str) -> bool:
+    """Whether it is of a script without spaces between words, or such a script's punctuation."""
+    is_wide_sign = unicodedata.east_asian_width(character) in "WF" and not character.isalnum()
+    return is_wide_sign or unspaced_script(character) is not None
+
+
+def _with_hyphens(page: Comparable, positions: list[int]) -> Comparable:
+    text, spans = list(page.text), list(page.spans)
+    for position in sorted(positions, reverse=True):
+        text.insert(position, "-")
+        spans.insert(position, page.divisions[position])
+    return Comparable("".join(text), tuple(spans), {})

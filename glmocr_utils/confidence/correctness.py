@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rapidfuzz.distance import Levenshtein
 
-from glmocr_utils.metrics import normalize
+from glmocr_utils.metrics import comparable_pair
 from glmocr_utils.records import OcrResult
 
 
@@ -17,9 +17,10 @@ class MarkedPage:
 
     Attributes:
         result: what was read.
-        is_wrong: one for each token: True when a character that it spells is not in the reference.
-        omissions: characters of the reference that no token stands for. Looking at tokens cannot
-            find them.
+        is_wrong: one for each token: True when it spells a character that is not in the reference,
+            or lacks one.
+        omissions: characters of the reference that no token spells or lacks. Looking at tokens
+            cannot find them.
     """
 
     result: OcrResult
@@ -39,23 +40,31 @@ class MarkedPage:
 
 
 def mark_tokens(result: OcrResult, reference: str) -> MarkedPage:
-    """Align a page's text with its true text, character by character, and mark its tokens.
+    """Align what a page's text prints with its true text, and mark its tokens.
 
-    The alignment is one with the fewest edits (Levenshtein, from rapidfuzz). `reference` is
-    normalised as for the CER; white space in the page's text that normalising would drop counts as
-    right.
+    The alignment is that of the headline CER, so layout makes no token wrong: not a paragraph on
+    one line, not other white space, not markup. It is one with the fewest edits (Levenshtein, from
+    rapidfuzz). A token is wrong when a character that it spells is not in the reference, or when it
+    is a piece of a word and lacks a character of that word (`Gerich` for `Gericht`). A character
+    that no token lacks in this way is an omission.
     """
-    kept = _kept_by_normalizing(result.text)
-    read = "".join(result.text[position] for position in kept)
-    wrong_characters = set()
+    true, read = comparable_pair(reference, result.text)
+    token_of = _token_of_each_character(result)
+    edits = Levenshtein.editops(true.text, read.text)
+    is_wrong = [False] * len(result.tokens)
+    for edit in edits:
+        if edit.tag != "delete":
+            for token in token_of[slice(*read.spans[edit.dest_pos])]:
+                is_wrong[token] = True
+    # the token that ends each compared character of the reading
+    tokens = [token_of[stop - 1] for _, stop in read.spans]
     omissions = 0
-    for tag, _, position in Levenshtein.editops(normalize(reference), read):
-        if tag == "delete":
-            omissions += 1
-        else:
-            wrong_characters.add(kept[position])
-    marks = tuple(any(position in wrong_characters for position in span) for span in _spans(result))
-    return MarkedPage(result, marks, omissions)
+    for missing in _missing_runs(edits, true.text):
+        lacking = missing.lacking_tokens(true.text, tokens)
+        omissions += lacking.count(None)
+        for token in filter(lambda token: token is not None, lacking):
+            is_wrong[token] = True
+    return MarkedPage(result, _with_first_bytes(result, is_wrong), omissions)
 
 
 def load_references(path: str | Path) -> dict[tuple[str, int], str]:
@@ -102,29 +111,89 @@ def _name(result: OcrResult) -> tuple[str, int]:
     return result.page.document_name, result.page.page_index
 
 
-def _kept_by_normalizing(text: str) -> list[int]:
-    """Positions of the characters that are left when runs of white space are made one."""
-    kept: list[int] = []
-    for position, character in enumerate(text):
-        if not character.isspace():
-            kept.append(position)
-            continue
-        if not kept:
-            continue
-        previous = text[kept[-1]]
-        if character == "\n" and previous.isspace() and previous != "\n":
-            kept[-1] = position  # the line end stays, the spaces before it go
-        elif character == "\n" or not previous.isspace():
-            kept.append(position)
-    while kept and text[kept[-1]].isspace():
-        kept.pop()
-    return kept
+@dataclass(frozen=True, slots=True)
+class _MissingRun:
+    """Characters [start, stop) of the reference that are missing in the reading before `gap`."""
+
+    start: int
+    stop: int
+    gap: int
+
+    def is_whole_words(self, true: str) -> bool:
+        inner, outer = true[self.start : self.stop], true[max(0, self.start - 1) : self.stop + 1]
+        starts = self.start == 0 or inner[0].isspace() or outer[0].isspace()
+        ends = self.stop == len(true) or inner[-1].isspace() or outer[-1].isspace()
+        return starts and ends
+
+    def shifted(self, true: str) -> "_MissingRun":
+        """The same edits as whole words, if they can be: `th[e quick ]en` is `the [quick th]en`."""
+        for step in (-1, 1):
+            run = self
+            while not run.is_whole_words(true):
+                first, last = (run.start - 1, run.stop - 1) if step < 0 else (run.start, run.stop)
+                if first < 0 or last >= len(true) or true[first] != true[last]:
+                    break
+                run = _MissingRun(run.start + step, run.stop + step, run.gap + step)
+            else:
+                return run
+        return self
+
+    def lacking_tokens(self, true: str, tokens: Sequence[int]) -> list[int | None]:
+        """For each missing character the token that lacks it, or None where no token does.
+
+        It is the one before the gap, or else the one behind it, where no white space of the
+        reference comes between; one that spells a single character lacks none.
+
+        Args:
+            tokens: of each character of the reading.
+        """
+        missing = true[self.start : self.stop]
+        before, behind = (
+            tokens[position]
+            if 0 <= position < len(tokens) and tokens.count(tokens[position]) > 1
+            else None
+            for position in (self.gap - 1, self.gap)
+        )
+        if missing.isspace():  # two words in one
+            return [behind] * len(missing)
+        head = true[self.start - 1 : self.start] + missing
+        tail = missing + true[self.stop : self.stop + 1]
+        lacking = []
+        for number in range(len(missing)):
+            if before is not None and not _has_space(head[: number + 2]):
+                lacking.append(before)
+            elif behind is not None and not _has_space(tail[number:]):
+                lacking.append(behind)
+            else:
+                lacking.append(None)
+        return lacking
 
 
-def _spans(result: OcrResult) -> Iterator[range]:
-    """The characters that each token stands for; the first bytes of a character stand for it."""
-    position = 0
-    for token in result.tokens:
-        end = position + len(token.text)
-        yield range(position, max(end, min(position + 1, len(result.text))))
-        position = end
+def _missing_runs(edits: Levenshtein.editops, true: str) -> Iterator[_MissingRun]:
+    runs: list[_MissingRun] = []
+    for edit in edits:
+        if edit.tag != "delete":
+            continue
+        last = runs[-1] if runs else None
+        if last and (last.stop, last.gap) == (edit.src_pos, edit.dest_pos):
+            runs[-1] = _MissingRun(last.start, edit.src_pos + 1, last.gap)
+        else:
+            runs.append(_MissingRun(edit.src_pos, edit.src_pos + 1, edit.dest_pos))
+    return (run.shifted(true) for run in runs)
+
+
+def _has_space(text: str) -> bool:
+    return any(map(str.isspace, text))
+
+
+def _token_of_each_character(result: OcrResult) -> list[int]:
+    return [index for index, token in enumerate(result.tokens) for _ in token.text]
+
+
+def _with_first_bytes(result: OcrResult, is_wrong: Sequence[bool]) -> tuple[bool, ...]:
+    """Marks in which tokens without text, the first bytes of a character, are as right as it is."""
+    marks = list(is_wrong)
+    for index in range(len(marks) - 2, -1, -1):
+        if not result.tokens[index].text:
+            marks[index] = marks[index + 1]
+    return tuple(marks)

@@ -7,7 +7,7 @@ from typing import Any
 import datasets
 
 from glmocr_utils.finetune.dataset import decode_image
-from glmocr_utils.metrics import corpus_cer, normalize, wer
+from glmocr_utils.metrics import corpus_cer, headline_pair, wer
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import read_pages
 from glmocr_utils.records import OcrResult, PageImage, PageRef
@@ -29,8 +29,8 @@ class PageReading:
 
     @property
     def pair(self) -> tuple[str, str]:
-        """(reference, prediction), NFC and white space made alike."""
-        return normalize(self.reference), normalize(self.result.text)
+        """(reference, prediction) as the headline CER compares them: layout left aside."""
+        return headline_pair(self.reference, self.result.text)
 
 
 def read_held_out(
@@ -79,7 +79,7 @@ def scores(readings: Sequence[PageReading]) -> dict[str, float | None]:
     """What the readings are worth.
 
     Returns:
-        `cer_raw`: corpus CER of the texts as they are; `cer`: with NFC and white space made alike;
+        `cer`: headline CER of the corpus, layout left aside; `cer_raw`: of the texts as written;
         `wer`: word error rate over all words; `loop_rate`, `stop_rate`: shares of pages that were
         stopped for repeating themselves, and that ended by themselves. None each without
         readings: nothing was read, which is not to have read without error.

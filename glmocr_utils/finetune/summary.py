@@ -7,8 +7,8 @@ from glmocr_utils.finetune.evaluation import PageReading, scores
 from glmocr_utils.finetune.run import FinetuneResult
 
 SCORES = {
-    "cer": "CER",
-    "cer_raw": "CER, white space as it is",
+    "cer": "CER (layout aside)",
+    "cer_raw": "raw CER (as written)",
     "wer": "WER",
     "loop_rate": "pages that loop",
     "stop_rate": "pages that end by themselves",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from glmocr_utils.labels.store import PRECEDENCE, LabelStore, key_of
-from glmocr_utils.metrics import DiffSegment, cer, diff_segments, normalize
+from glmocr_utils.metrics import DiffSegment, diff_segments, headline_cer
 from glmocr_utils.records import Label
 
 
@@ -15,7 +15,7 @@ class Disagreement:
 
     Attributes:
         first, second: the labels; `first` is the more trusted one, or else the older one.
-        cer: edits per character of `first`'s text, white space and NFC made alike.
+        cer: headline CER, layout left aside, with `first` as the reference.
     """
 
     first: Label
@@ -39,7 +39,7 @@ def find_disagreements(store: LabelStore, min_cer: float = 0.0) -> list[Disagree
     found = []
     for pair in source_pairs(store):
         first, second = sorted(pair, key=lambda label: -PRECEDENCE[label.status])
-        rate = cer(normalize(first.text), normalize(second.text))
+        rate = headline_cer(first.text, second.text)
         if rate > min_cer:
             found.append(Disagreement(first, second, rate))
     return sorted(found, key=lambda disagreement: -disagreement.cer)

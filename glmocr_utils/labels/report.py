@@ -9,7 +9,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from glmocr_utils.labels.disagreements import source_pairs
 from glmocr_utils.labels.pages import LeftOut, find_duplicates
 from glmocr_utils.labels.store import PRECEDENCE, LabelStore
-from glmocr_utils.metrics import corpus_cer, normalize
+from glmocr_utils.metrics import corpus_cer, headline_pair
 from glmocr_utils.records import Label
 from glmocr_utils.token_text import encode_text
 
@@ -103,7 +103,7 @@ def _agreements(store: LabelStore) -> list[Agreement]:
     texts: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for pair in pairs:
         first, second = sorted(pair, key=lambda label: (-trust[label.source], label.source))
-        texts[first.source, second.source].append((normalize(first.text), normalize(second.text)))
+        texts[first.source, second.source].append(headline_pair(first.text, second.text))
     return [
         Agreement(*sources, len(pairs), corpus_cer(pairs))
         for sources, pairs in sorted(texts.items())

@@ -85,9 +85,37 @@ class TestRightAndWrong:
         page = mark_tokens(letters("one"), "one two")
         assert (page.num_wrong, page.omissions) == (0, 4)
 
-    def test_white_space_that_normalizing_drops_is_right(self):
-        page = mark_tokens(letters("one  two \n three\n"), "one two\nthree")
+    @pytest.mark.parametrize(
+        "reading",
+        [
+            ("one  two \n three\n",),
+            ("one", " two", " three"),
+            ("<td>", "one", "</td>", "<td>", "two", " three"),
+            ("**", "one", "**", " two", " th", "-\n", "ree"),
+        ],
+    )
+    def test_layout_makes_no_token_wrong(self, reading):
+        page = mark_tokens(page_of(*((text, 0.9) for text in reading)), "one two\nthree")
         assert (page.num_wrong, page.omissions) == (0, 0)
+
+    @pytest.mark.parametrize(
+        ("reading", "reference", "wrong", "omissions"),
+        [
+            (("Das", " Gerich", " hat"), "Das Gericht hat", [1], 0),
+            (("Das", " ericht", " hat"), "Das Gericht hat", [1], 0),
+            (("Ver", "tung"), "Verwaltung", [0], 0),
+            (("of", "the", " end"), "of the end", [1], 0),
+            ("Gerich", "Gericht", [], 1),  # a token of one letter lacks none
+            (("a", " b"), "a c b", [], 2),  # a word is left out
+            (("the", " then"), "the quick then", [], 6),
+            (("the", " then"), "the thing then", [], 6),
+            (("12", ".", "0"), "12.50", [], 1),
+        ],
+    )
+    def test_a_token_that_lacks_a_character_is_wrong(self, reading, reference, wrong, omissions):
+        page = mark_tokens(page_of(*((text, 0.9) for text in reading)), reference)
+        assert [i for i, is_wrong in enumerate(page.is_wrong) if is_wrong] == wrong
+        assert page.omissions == omissions
 
     def test_all_bytes_of_a_wrong_character_are_wrong(self):
         page = mark_tokens(page_of(("t", 0.9), ("", 0.9), ("ü", 0.4), ("r", 0.9)), "tör")

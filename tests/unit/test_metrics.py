@@ -2,7 +2,17 @@
 
 import pytest
 
-from glmocr_utils.metrics import cer, character_edits, corpus_cer, mean_page_cer, normalize, wer
+from glmocr_utils.metrics import (
+    cer,
+    character_edits,
+    comparable_pair,
+    corpus_cer,
+    headline_cer,
+    headline_pair,
+    layout_aside,
+    mean_page_cer,
+    wer,
+)
 
 
 @pytest.mark.parametrize("rate", [cer, wer])
@@ -59,19 +69,59 @@ def test_text_on_a_blank_page_counts() -> None:
     assert mean_page_cer(pairs) == 1.0
 
 
-def test_normalize_composes_what_looks_alike() -> None:
-    assert normalize("u\u0308ber") == "\u00fcber"
-    assert normalize("\u212b") == "\u00c5"  # the Ångström sign
+def test_the_headline_composes_what_looks_alike():
+    assert layout_aside("u\u0308ber") == "\u00fcber"
+    assert layout_aside("\u212b") == "\u00c5"  # the Ångström sign
+    assert layout_aside("\u1112\u1161\u11ab") == "\ud55c"  # Hangul in its parts
+    assert layout_aside("non\u2010breaking\u2011hyphen") == "non-breaking-hyphen"
 
 
-def test_normalize_keeps_what_looks_different() -> None:
-    assert normalize("ﬁne ½ ſ") == "ﬁne ½ ſ"  # NFC, not NFKC
+def test_the_headline_keeps_what_looks_different():
+    assert layout_aside("ﬁne ½ ſ") == "ﬁne ½ ſ"  # NFC, not NFKC
 
 
-def test_normalize_tidies_spaces_and_keeps_lines() -> None:
-    assert normalize("  a \t b\u00a0c  \r\n  d \n\n e\n\n") == "a b c\nd\n\ne"
+REFLOWED = [
+    ("The Court of\nAppeal held", "The Court of Appeal held"),
+    ("The Court of Ap-\npeal", "The Court of Appeal"),
+    ("The Court of Ap-\npeal", "The Court of Ap- peal"),
+    ("a well-\nknown fact", "a well-known fact"),
+    ("Vor-\nund Nachteile", "Vor- und Nachteile"),
+    ("die E-\nMail", "die E-Mail"),
+    ("1990-\n1995", "1990-1995"),
+    ("中华人民\n共和国。\n第一条", "中华人民共和国。第一条"),
+    ("Title\n\nText", "# Title\nText"),
+    ("Item  12,50\nBread 1,20", "<table><tr><td>Item</td><td>12,50</td></tr>"
+     "<tr><td>Bread</td><td>1,20</td></tr></table>"),
+    ("a\tb\n1\t2", "| a | b |\n|---|---|\n| 1 | 2 |"),
+    ("Total 5 < 6 & x²", "**Total** 5 &lt; 6 &amp; x²"),
+    ("  a \t b\u00a0c  \r\n  d \n\n e\n\n", "a b c d e"),
+]  # fmt: skip
 
 
-def test_normalize_is_idempotent() -> None:
-    text = " a  b \r\n\r\n u\u0308 \n"
-    assert normalize(normalize(text)) == normalize(text)
+@pytest.mark.parametrize(("one", "other"), REFLOWED)
+def test_layout_moves_no_headline_cer(one, other):
+    assert headline_cer(one, other) == headline_cer(other, one) == 0
+    assert cer(one, other) > 0
+
+
+@pytest.mark.parametrize(("one", "other"), REFLOWED)
+def test_an_error_counts_the_same_in_any_layout(one, other):
+    misread = str.maketrans("9258M第uEn", "8769N弟vFr")  # no letter that tags have
+    edits = [character_edits(*headline_pair(one, text.translate(misread))) for text in (one, other)]
+    assert edits[0] == edits[1]
+
+
+def test_the_headline_counts_what_is_not_layout():
+    assert headline_cer("a well-known fact", "a wellknown fact") == 1 / 17
+    assert headline_cer("of the", "ofthe") == 1 / 6
+    assert headline_cer("ab", "<td>ax</td>") == 0.5
+
+
+@pytest.mark.parametrize(("one", "other"), REFLOWED)
+def test_each_compared_character_knows_where_it_is_written(one, other):
+    for page, written in zip(comparable_pair(one, other), (one, other), strict=True):
+        assert len(page.text) == len(page.spans)
+        for character, (start, stop) in zip(page.text, page.spans, strict=True):
+            assert start < stop
+            if character.isalnum() and stop - start == 1:
+                assert written[start] == character

@@ -14,7 +14,7 @@ from transformers import (
 )
 
 from glmocr_utils.confidence import load_references
-from glmocr_utils.metrics import corpus_cer, normalize
+from glmocr_utils.metrics import corpus_cer, headline_pair
 from glmocr_utils.ocr import read_documents
 from glmocr_utils.synth import Block
 from workshop.tiny_model import train as training
@@ -130,10 +130,7 @@ def read_samples(model, *names: str) -> list[tuple[str, str]]:
     truth = load_references(SAMPLES / "truth.jsonl")
     files = [SAMPLES / name for name in names]
     return [
-        (
-            normalize(truth[Path(page.page.document_path).name, page.page.page_index]),
-            normalize(page.text),
-        )
+        headline_pair(truth[Path(page.page.document_path).name, page.page.page_index], page.text)
         for page in read_documents(model, files, batch_size=8, max_tokens=MAX_TOKENS)
     ]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from glmocr_utils.confidence import errors_caught, load_references, mark_tokens
-from glmocr_utils.metrics import cer, corpus_cer, normalize
+from glmocr_utils.metrics import cer, corpus_cer, headline_pair
 from glmocr_utils.model import LoadedModel, load_model
 from glmocr_utils.notebook_run import BUNDLED_MODEL, project_root
 from glmocr_utils.ocr import read_documents, read_pages
@@ -100,7 +100,7 @@ def _scanned(texts: Sequence[str], strength: float) -> list[SynthPage]:
 
 def row(name: str, read: Read) -> str:
     """One line of the table."""
-    texts = [(normalize(reference), normalize(result.text)) for result, reference in read]
+    texts = [headline_pair(reference, result.text) for result, reference in read]
     stopped = sum(result.finish_reason == "stop" for result, _ in read)
     seconds = sum(result.seconds for result, _ in read) / len(read)
     if not any(reference for reference, _ in texts):
