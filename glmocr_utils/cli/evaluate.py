@@ -4,12 +4,11 @@ import argparse
 
 from glmocr_utils.cli.command import Command, Option, counted
 from glmocr_utils.display.evaluation import (
+    pages_to_show,
     scores_table,
-    worst_pages,
     write_evaluation,
 )
 from glmocr_utils.evaluation import compare, load_texts, score
-from glmocr_utils.evaluation.comparison import worst_differences
 from glmocr_utils.evaluation.page_images import images_of
 
 OPTIONS = (
@@ -40,10 +39,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             f"{counted(comparison.num_better, 'page')} better, "
             f"{counted(comparison.num_worse, 'page')} worse"
         )
-        shown = [page for pair in worst_differences(comparison) for page in pair]
-    else:
-        shown = worst_pages(scores[0])
-    images = images_of([page.reading for page in shown], options.documents)
+    images = images_of(pages_to_show(scores, comparison), options.documents)
     files = write_evaluation(options.output_dir, scores, comparison, images)
     print(f"files are in {', '.join(map(str, files))}")
     return 0

@@ -15,7 +15,7 @@ from glmocr_utils.display.tables import html_table
 from glmocr_utils.evaluation import PageScore, SetComparison, SetScore
 from glmocr_utils.evaluation.comparison import worst_differences
 from glmocr_utils.evaluation.scores import by_group
-from glmocr_utils.evaluation.texts import PageKey
+from glmocr_utils.evaluation.texts import PageKey, PageText
 from glmocr_utils.metrics import headline_segments
 from glmocr_utils.records import PageImage
 
@@ -66,17 +66,25 @@ def pages_table(score: SetScore) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def documents_table(score: SetScore) -> pd.DataFrame:
-    """One row a document, the highest headline CER first."""
-    groups = by_group(score.pages, lambda page: Path(page.reference.document).name)
-    return pd.DataFrame(
-        [(name, pages, characters, cer) for name, (pages, characters, cer) in groups.items()],
-        columns=["document", "pages", "characters", "headline CER"],
-    )
+def documents_table(scores: Sequence[SetScore]) -> pd.DataFrame:
+    """One row a document with the headline CER of each set; the first set's worst ones first."""
+    of_sets = [
+        by_group(each.pages, lambda page: Path(page.reference.document).name) for each in scores
+    ]
+    rows = [
+        (name, *counts, *(groups[name][2] if name in groups else None for groups in of_sets))
+        for name, (*counts, _) in of_sets[0].items()
+    ]
+    rates = [f"CER of {each.name}" for each in scores]
+    return pd.DataFrame(rows, columns=["document", "pages", "characters", *rates])
 
 
-def confusions_table(comparison: SetComparison, count: int = CONFUSIONS_SHOWN) -> pd.DataFrame:
-    """What is read as what more often or less often, the largest change first."""
+def confusions_table(
+    comparison: SetComparison | None, count: int = CONFUSIONS_SHOWN
+) -> pd.DataFrame:
+    """What is read as what more or less often, the largest change first; empty for one set."""
+    if comparison is None:
+        return pd.DataFrame(columns=["printed", "read as"])
     changed = [row for row in comparison.confusions if row[2] != row[3]]
     columns = ["printed", "read as", comparison.first, comparison.second]
     return pd.DataFrame(changed[:count], columns=columns)
@@ -90,11 +98,13 @@ def page_errors_html(
 
 
 def differences_html(
-    comparison: SetComparison,
+    comparison: SetComparison | None,
     images: Mapping[PageKey, PageImage] | None = None,
     count: int = WORST_PAGES,
 ) -> str:
     """The pages that two sets read most differently: image, and each reading's errors."""
+    if comparison is None:
+        return "<p>There is one set of readings; set other_readings to compare it.</p>"
     shown = worst_differences(comparison, count)
     if not shown:
         return "<p>Both sets have the same number of edits on every page.</p>"
@@ -128,10 +138,10 @@ def evaluation_html(
     if problems:
         items = "".join(f"<li>{escape(problem)}</li>" for problem in dict.fromkeys(problems))
         parts.append(f"<h2>Not compared</h2><ul>{items}</ul>")
-    for each in scores:
-        documents = documents_table(each)
-        documents["headline CER"] = documents["headline CER"].map("{:.2%}".format)
-        parts.append(f"<h2>Documents of {escape(each.name)}</h2>{_frame_html(documents, False)}")
+    documents = documents_table(scores)
+    for name in documents.columns[3:]:
+        documents[name] = documents[name].map("{:.2%}".format, na_action="ignore")
+    parts.append(f"<h2>Documents</h2>{_frame_html(documents.fillna('not read'), False)}")
     if comparison:
         parts.append(f"<h2>Confusions</h2>{_frame_html(confusions_table(comparison), False)}")
         parts.append(f"<h2>Largest differences</h2>{differences_html(comparison, images)}")
@@ -145,6 +155,15 @@ def worst_pages(score: SetScore, count: int = WORST_PAGES) -> list[PageScore]:
     """The pages with most edits, of those that have any."""
     wrong = [page for page in score.pages if page.edits]
     return sorted(wrong, key=lambda page: -page.edits)[:count]
+
+
+def pages_to_show(
+    scores: Sequence[SetScore], comparison: SetComparison | None, count: int = WORST_PAGES
+) -> list[PageText]:
+    """The readings whose images help: of the largest differences, or of the worst pages."""
+    if comparison is None:
+        return [page.reading for page in worst_pages(scores[0], count)]
+    return [page.reading for pair in worst_differences(comparison, count) for page in pair]
 
 
 def write_evaluation(
@@ -224,7 +243,7 @@ def _page(
     picture = image_html(image) if image else ""
     return (
         f'<section class="page"><h3>{escape(reference.name)}: CER {escape(rates)}</h3>'
-        f'<div class="sides">{picture}<div>{differences}</div></div></section>'
+        f'<div class="sides">{picture}<div class="texts">{differences}</div></div></section>'
     )
 
 
