@@ -1,12 +1,14 @@
 """One page: its image beside its text, every token tinted by its probability."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 
 from glmocr_utils.confidence import (
     WORST_STEP,
     Calibration,
-    alternative_words,
+    PageTokens,
     expected_errors,
     step_of,
     summarize,
@@ -14,14 +16,17 @@ from glmocr_utils.confidence import (
 from glmocr_utils.display.escape import escape, visible
 from glmocr_utils.records import (
     FINISH_WARNINGS,
+    Box,
     OcrResult,
     PageImage,
     PageLayout,
     PageRef,
     TokenPlace,
+    around,
 )
 
 MAX_WIDTH_PX = 1200
+LEAST_PROB_SHOWN = 0.01  # of an alternative in a token's note
 
 
 def page_html(
@@ -64,9 +69,9 @@ def page_html(
 def text_html(result: OcrResult, layout: PageLayout | None = None) -> str:
     """The page's text, each token in one of five tints; the worst also bold, red and underlined.
 
-    Pointing at a token, or moving to it by Tab, tells its probability, its alternatives and the
-    word that each of them would make. Line numbers are left to the style sheet, so that copied
-    text has none.
+    Pointing at a doubtful token, or moving to it by Tab, shows its probability, its alternatives of
+    1 % and more, and the word or words that each of them would make. Line numbers are left to the
+    style sheet, so that copied text has none.
 
     Args:
         layout: where the tokens stand on an image beside the text. A spot on the image is a part of
@@ -74,7 +79,7 @@ def text_html(result: OcrResult, layout: PageLayout | None = None) -> str:
     """
     if not result.text:
         return "<p><i>no text</i></p>"
-    return f'<pre class="text">{"".join(_tokens(result, layout))}</pre>'
+    return f'<pre class="text">{"".join(_elements(result, layout))}</pre>'
 
 
 def page_name(page: PageRef) -> str:
@@ -86,37 +91,65 @@ def anchor(page: PageRef) -> str:
     return f"page-{page.document_sha256[:12]}-{page.page_number}"
 
 
-def _tokens(result: OcrResult, layout: PageLayout | None) -> Iterator[str]:
-    least_sure: int | None = None  # of the tokens that spell one character together
+def _elements(result: OcrResult, layout: PageLayout | None) -> Iterator[str]:
+    """Doubtful tokens one by one. Sure ones are plain text, or words where they have a place."""
+    tokens = PageTokens(result)
+    for is_sure, group in groupby(_spelled(result), key=lambda spelled: spelled.step == 0):
+        if not is_sure:
+            yield from (_doubtful(tokens, spelled, layout) for spelled in group)
+        elif layout is None:
+            yield escape("".join(spelled.text for spelled in group))
+        else:
+            for _, word in groupby(
+                group, key=lambda spelled: tokens.words_at(*tokens.spans[spelled.index])
+            ):
+                yield _sure(list(word), layout)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spelled:
+    """A token with text, and the less sure one of it and those that spell a character with it."""
+
+    index: int
+    text: str
+    least_sure: int
+    step: int
+
+    def place(self, layout: PageLayout | None) -> TokenPlace | None:
+        return layout.tokens[self.index] if layout and self.text.strip() else None
+
+
+def _spelled(result: OcrResult) -> Iterator[_Spelled]:
+    least_sure: int | None = None
     for index, token in enumerate(result.tokens):
         if least_sure is None or token.logprob < result.tokens[least_sure].logprob:
             least_sure = index
         if token.text:
-            place = layout.tokens[index] if layout else None
-            spot = _spot(place, layout) if place and token.text.strip() else ""
-            yield _token(result, least_sure, token.text, spot)
+            step = step_of(result.tokens[least_sure].prob)
+            yield _Spelled(index, token.text, least_sure, step)
             least_sure = None
 
 
-def _token(result: OcrResult, index: int, text: str, spot: str) -> str:
-    step = step_of(result.tokens[index].prob)
-    note = escape(_note(result, index))
-    if step == 0:
-        return f'<span data-note="{note}">{escape(text)}{spot}</span>'
+def _sure(word: Sequence[_Spelled], layout: PageLayout) -> str:
+    text = escape("".join(spelled.text for spelled in word))
+    box = around(place.box for spelled in word if (place := spelled.place(layout)))
+    return f"<span>{text}{_spot(box, layout)}</span>" if box else text
+
+
+def _doubtful(tokens: PageTokens, spelled: _Spelled, layout: PageLayout | None) -> str:
+    place = spelled.place(layout)
     # a line end has no width: its sign takes the tint, and is drawn by the style sheet
-    inner = escape(text)
-    if step == WORST_STEP:
+    inner = escape(spelled.text)
+    if spelled.step == WORST_STEP:
         inner = f"<b><u>{inner}</u></b>"
-    ending = " end" if text.endswith("\n") else ""
-    return (
-        f'<span class="p{step}{ending}" tabindex="0" data-note="{note}" aria-label="{note}">'
-        f"{inner}{spot}</span>"
-    )
+    names = f'"p{spelled.step} end"' if spelled.text.endswith("\n") else f"p{spelled.step}"
+    spot = _spot(place.box, layout) if place else ""
+    note = escape(_note(tokens, spelled.least_sure))
+    return f'<span class={names} tabindex=0 aria-label="{note}">{inner}{spot}</span>'
 
 
-def _spot(place: TokenPlace, layout: PageLayout) -> str:
-    """The place on the image; all in shares of its width, which the style sheet knows."""
-    box = place.box
+def _spot(box: Box, layout: PageLayout) -> str:
+    """The box on the image; all in shares of its width, which the style sheet knows."""
     lengths = (box.left, box.top, box.right - box.left, box.bottom - box.top)
     shares = ";".join(
         f"--{name}:{length / layout.width_px:.4f}"
@@ -125,13 +158,15 @@ def _spot(place: TokenPlace, layout: PageLayout) -> str:
     return f'<i style="{shares}"></i>'
 
 
-def _note(result: OcrResult, index: int) -> str:
-    token = result.tokens[index]
+def _note(tokens: PageTokens, index: int) -> str:
+    token = tokens.result.tokens[index]
     head = f"{visible(token.text) or 'part of a character'}  {token.prob:.4f}"
+    words = {choice.other: choice.after for choice in tokens.choices(index)}
     others = [
-        f"{other.prob:.4f}  {visible(other.text)}  → {visible(word)}"
-        for other, word in alternative_words(result, index)
-        if other.token_id != token.token_id
+        f"{other.prob:.2f}  {visible(other.text)}"
+        + (f"  → {visible(words[other])}" if other in words else "")
+        for other in token.alternatives
+        if other.token_id != token.token_id and other.prob >= LEAST_PROB_SHOWN
     ]
     return "\n".join([head, *others])
 

@@ -140,7 +140,7 @@ class ReviewWidget(BrowserWidget):
 
     def _choose(self, index: int) -> None:
         if self._place and 0 <= index < len(self._place.choices):
-            choice, _ = self._place.choices[index]
+            choice, _ = self.session.pages[self._number].choices_now(self._place)[index]
             self._offer = self.session.choose(self._number, self._place, choice)
             self._next(keep_offer=True)
 
@@ -230,8 +230,9 @@ class ReviewWidget(BrowserWidget):
             {
                 "show": "state",
                 "number": self._number,
-                "place": place and _told(place),
+                "place": place and {**_told(place), "choices": page.choices_now(place)},
                 "span": place and page.span_of(place),
+                "window": place and page.window_of(place),
                 "lines": page.lines,
                 "decided": page.decided,
                 "coverage": page.coverage,

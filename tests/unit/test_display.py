@@ -70,7 +70,7 @@ class Tree(HTMLParser):
 
 def test_five_steps_of_tint_and_the_worst_is_bold_and_underlined():
     html = text_html(page_of(("a", 1.0), ("b", 0.97), ("c", 0.9), ("d", 0.6), ("e", 0.2)))
-    assert [span.get("class") for span in Tree(html).spans()] == [None, "p1", "p2", "p3", "p4"]
+    assert [span.get("class") for span in Tree(html).spans()] == ["p1", "p2", "p3", "p4"]
     assert re.findall(r"<b><u>(.*?)</u></b>", html) == ["e"]
 
 
@@ -82,18 +82,30 @@ def test_the_text_is_whole():
 
 def test_a_note_tells_probability_alternatives_and_their_words():
     html = text_html(page_of(("c", 1.0), ("a", 0.45, {"o": 0.4, " ": 0.1}), ("t", 1.0)))
-    note = Tree(html).spans()[1]
-    assert note["data-note"] == "a  0.4500\n0.4000  o  → cot\n0.1000  ␣  → c␣t"
-    assert note["aria-label"] == note["data-note"] and note["tabindex"] == "0"
+    [note] = Tree(html).spans()
+    assert note["aria-label"] == "a  0.4500\n0.40  o  → cot\n0.10  ␣  → c␣t"
+    assert note["tabindex"] == "0"
 
 
-def test_sure_tokens_do_not_stop_the_tab_key():
-    assert "tabindex" not in Tree(text_html(page_of(("a", 0.995)))).spans()[0]
+def test_sure_tokens_are_plain_text():
+    assert "<span" not in text_html(page_of(("a", 0.995), ("\n", 0.99, {" ": 0.01})))
+
+
+def test_a_note_shows_whole_words_of_tokens_with_spaces_and_no_word_for_a_special_token():
+    others = {" by": 0.3, "by": 0.05, "<|user|>": 0.04, " b": 0.001}
+    html = text_html(page_of(("<td>Served", 1.0), (" bx", 0.45, others), (" K.</td>", 1.0)))
+    [note] = Tree(html).spans()
+    assert note["aria-label"].split("\n") == [
+        "␣bx  0.4500",
+        "0.30  ␣by  → by",
+        "0.05  by  → Servedby",
+        "0.04  <|user|>",
+    ]
 
 
 def test_a_character_of_several_tokens_is_as_unsure_as_the_least_sure_of_them():
     [span] = Tree(text_html(page_of(("", 0.3), ("ü", 0.999)))).spans()
-    assert span["class"] == "p4" and span["data-note"].startswith("part of a character")
+    assert span["class"] == "p4" and span["aria-label"].startswith("part of a character")
 
 
 def test_a_page_says_what_to_expect_of_it():
