@@ -21,12 +21,12 @@ from glmocr_utils.records import (
     PageImage,
     PageLayout,
     PageRef,
-    TokenPlace,
     around,
 )
 
 MAX_WIDTH_PX = 1200
 LEAST_PROB_SHOWN = 0.01  # of an alternative in a token's note
+MOST_NOTES = 800  # a page whose every token is doubtful stays small enough to open
 
 
 def page_html(
@@ -92,60 +92,74 @@ def anchor(page: PageRef) -> str:
 
 
 def _elements(result: OcrResult, layout: PageLayout | None) -> Iterator[str]:
-    """Doubtful tokens one by one. Sure ones are plain text, or words where they have a place."""
+    """Doubtful tokens one by one; neighbours of one tint together, by words where they are placed.
+
+    On a page of very many doubtful tokens only the least sure have a note of their own.
+    """
     tokens = PageTokens(result)
-    for is_sure, group in groupby(_spelled(result), key=lambda spelled: spelled.step == 0):
-        if not is_sure:
-            yield from (_doubtful(tokens, spelled, layout) for spelled in group)
-        elif layout is None:
-            yield escape("".join(spelled.text for spelled in group))
-        else:
-            for _, word in groupby(
-                group, key=lambda spelled: tokens.words_at(*tokens.spans[spelled.index])
-            ):
-                yield _sure(list(word), layout)
+    spelled = list(_spelled(tokens))
+    doubtful = sorted(
+        (s for s in spelled if s.step), key=lambda s: result.tokens[s.least_sure].logprob
+    )
+    noted = {s.index for s in doubtful[:MOST_NOTES]}
+
+    def own(s: _Spelled) -> object:
+        return s.index if s.index in noted else layout and s.words
+
+    for _, group in groupby(spelled, key=lambda s: (s.step, own(s))):
+        together = list(group)
+        is_noted = together[0].index in noted
+        yield _element(together, layout, _note(tokens, together[0].least_sure) if is_noted else "")
 
 
 @dataclass(frozen=True, slots=True)
 class _Spelled:
-    """A token with text, and the less sure one of it and those that spell a character with it."""
+    """A token with text, and its words.
+
+    Attributes:
+        least_sure: of it and the tokens that spell a character with it; step: of its probability.
+    """
 
     index: int
     text: str
+    words: tuple[tuple[int, int], ...]
     least_sure: int
     step: int
 
-    def place(self, layout: PageLayout | None) -> TokenPlace | None:
-        return layout.tokens[self.index] if layout and self.text.strip() else None
+    def box(self, layout: PageLayout) -> Box | None:
+        """Where it is on the image; white space and markup are nowhere."""
+        place = layout.tokens[self.index] if self.words else None
+        return place and place.box
 
 
-def _spelled(result: OcrResult) -> Iterator[_Spelled]:
+def _spelled(tokens: PageTokens) -> Iterator[_Spelled]:
+    result = tokens.result
     least_sure: int | None = None
     for index, token in enumerate(result.tokens):
         if least_sure is None or token.logprob < result.tokens[least_sure].logprob:
             least_sure = index
         if token.text:
             step = step_of(result.tokens[least_sure].prob)
-            yield _Spelled(index, token.text, least_sure, step)
+            words = tokens.words_at(*tokens.spans[index])
+            yield _Spelled(index, token.text, words, least_sure, step)
             least_sure = None
 
 
-def _sure(word: Sequence[_Spelled], layout: PageLayout) -> str:
-    text = escape("".join(spelled.text for spelled in word))
-    box = around(place.box for spelled in word if (place := spelled.place(layout)))
-    return f"<span>{text}{_spot(box, layout)}</span>" if box else text
-
-
-def _doubtful(tokens: PageTokens, spelled: _Spelled, layout: PageLayout | None) -> str:
-    place = spelled.place(layout)
-    # a line end has no width: its sign takes the tint, and is drawn by the style sheet
-    inner = escape(spelled.text)
-    if spelled.step == WORST_STEP:
+def _element(together: Sequence[_Spelled], layout: PageLayout | None, note: str) -> str:
+    """Tokens of one tint; plain text where there is nothing to say of them."""
+    step = together[0].step
+    text = "".join(spelled.text for spelled in together)
+    inner = escape(text)
+    box = around(box for spelled in together if (box := spelled.box(layout))) if layout else None
+    spot = _spot(box, layout) if box else ""
+    if not step:
+        return f"<span>{inner}{spot}</span>" if spot else inner
+    if step == WORST_STEP:
         inner = f"<b><u>{inner}</u></b>"
-    names = f'"p{spelled.step} end"' if spelled.text.endswith("\n") else f"p{spelled.step}"
-    spot = _spot(place.box, layout) if place else ""
-    note = escape(_note(tokens, spelled.least_sure))
-    return f'<span class={names} tabindex=0 aria-label="{note}">{inner}{spot}</span>'
+    # a line end has no width: its sign takes the tint, and is drawn by the style sheet
+    names = f'"p{step} end"' if text.endswith("\n") else f"p{step}"
+    noted = f' tabindex=0 aria-label="{escape(note)}"' if note else ""
+    return f"<span class={names}{noted}>{inner}{spot}</span>"
 
 
 def _spot(box: Box, layout: PageLayout) -> str:

@@ -6,6 +6,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from bpe_readings import bpe_reading
 from make_results import page_of
 from PIL import Image
 
@@ -89,6 +90,22 @@ def test_a_note_tells_probability_alternatives_and_their_words():
 
 def test_sure_tokens_are_plain_text():
     assert "<span" not in text_html(page_of(("a", 0.995), ("\n", 0.99, {" ": 0.01})))
+
+
+TABLE = "".join(f"<tr><td>Position {n}</td><td>{17 * n},50</td><td></td></tr>" for n in range(85))
+
+
+@pytest.mark.parametrize("doubt", [0.1, 1.0])
+@pytest.mark.parametrize("is_placed", [False, True])
+def test_the_html_of_a_long_table_stays_small(doubt, is_placed):
+    others = dict.fromkeys(["<td>", "th", " 12", "ab\n"], 0.05)
+    by_letter = [(c, 0.6 if n < doubt * len(TABLE) else 0.999, others) for n, c in enumerate(TABLE)]
+    for result in (page_of(*by_letter), bpe_reading(TABLE, doubt=doubt)):
+        places = tuple(TokenPlace(Box(1, 2, 3, 4), 0.9, 0) for _ in result.tokens)
+        layout = PageLayout(result.page, 100, 100, places, (None,))
+        html = text_html(result, layout if is_placed else None)
+        assert len(TABLE) > 4400 and len(html.encode()) < 300_000
+        assert Tree(html).text == TABLE
 
 
 def test_a_note_shows_whole_words_of_tokens_with_spaces_and_no_word_for_a_special_token():
