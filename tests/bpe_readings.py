@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from glmocr_utils.decoding import DecodedPage
 from glmocr_utils.ocr.tokens import token_records
@@ -60,12 +61,22 @@ def bpe_tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer)
 
 
-def bpe_reading(text: str, index: int = 0, doubt: float = 0.4, top_k: int = 5) -> OcrResult:
+def bpe_reading(text: str, index: int = 0, doubt: float = 0.4) -> OcrResult:
+    """`made_reading` by tokens of `bpe_tokenizer`."""
+    return made_reading(bpe_tokenizer(), text, index, doubt)
+
+
+def made_reading(
+    tokenizer: PreTrainedTokenizerBase,
+    text: str,
+    index: int = 0,
+    doubt: float = 0.4,
+    top_k: int = 5,
+) -> OcrResult:
     """`text` as if it had been read, with as much doubt as asked for, 0 to 1, drawn at random.
 
     The alternatives are any tokens, parts of characters and special tokens among them.
     """
-    tokenizer = bpe_tokenizer()
     rng = random.Random(f"{text} {index}")
     token_ids = encode_text(tokenizer, text)
     top_ids, top_probs = [], []

@@ -75,7 +75,9 @@ class PageText:
         What else was chosen within the stretch is in it; what was typed is not.
         """
         changes = {**self._changes, change.index: change}
-        within = [c for c in changes.values() if start <= c.start and c.stop <= stop]
+        within = [c for c in changes.values() if start <= c.stop and c.start <= stop]
+        start = min(start, *(c.start for c in within))
+        stop = max(stop, *(c.stop for c in within))
         return changed(self._tokens.text, sorted(within, key=_by_token), start, stop)
 
     def locate(self, line_index: int, start: int, end: int) -> tuple[int, int]:
