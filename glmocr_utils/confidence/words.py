@@ -130,13 +130,15 @@ class PageTokens:
 
     def _choice(self, index: int, other: Alternative) -> Choice:
         change = self.change(index, other.text)
-        start, stop = self.around(change)
+        start, stop = self.around(change.start, change.stop)
         before, after = self.text[start:stop], changed(self.text, [change], start, stop)
         return Choice(other, change, start, stop, before, after)
 
-    def around(self, change: Change) -> tuple[int, int]:
-        """The words that a change touches, or would join; the markup that it is in."""
-        start, stop = change.start, change.stop
+    def around(self, start: int, stop: int) -> tuple[int, int]:
+        """The words that a change of characters `start` to `stop` touches, or may join.
+
+        Where it touches none, the markup that it is in.
+        """
         is_added = start == stop
         before = is_added or self.text[start].isspace()  # the word before may end elsewhere
         after = is_added or self.text[stop - 1].isspace()

@@ -82,8 +82,9 @@ class PageReview:
         return self.lines[place.line_index][start:end]
 
     def window_of(self, place: Place) -> tuple[int, int]:
-        """The part of a place's line to show: its table row or cell, or the words around it."""
-        return window_around(self.lines[place.line_index], *self.span_of(place))
+        """The part of a place's line to show; of a line that the reviewer went to, all of it."""
+        line = self.lines[place.line_index]
+        return (0, len(line)) if place.kind == "line" else window_around(line, *self.span_of(place))
 
     def replacement(self, place: Place, choice: str) -> tuple[int, str] | None:
         """The token that a choice of the place replaces and its new text; None if it is none."""
@@ -98,7 +99,7 @@ class PageReview:
         line_start = self._text.starts[place.line_index]
         choices = []
         for (_, prob), change in zip(place.choices, place.changes, strict=True):
-            start, stop = self._tokens.around(change)
+            start, stop = self._tokens.around(change.start, change.stop)
             start, stop = min(start, line_start + place.start), max(stop, line_start + place.end)
             choices.append((self._text.stretch(start, stop, change), prob))
         return tuple(choices)

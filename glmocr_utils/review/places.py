@@ -153,8 +153,8 @@ def _around(
         anchor, start, stop = start, choices[0].start, choices[0].stop
     else:
         written = tokens.text[start:stop]
-        start = anchor = start + len(written) - len(written.lstrip())
-        stop = max(start, start + len(written.strip()))
+        anchor = start + len(written) - len(written.lstrip())
+        start, stop = tokens.around(anchor, anchor + len(written.strip()))
     return _on_one_line(tokens.text, start, stop, anchor)
 
 

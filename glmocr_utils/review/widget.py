@@ -145,14 +145,17 @@ class ReviewWidget(BrowserWidget):
             self._next(keep_offer=True)
 
     def _correct_line(self, text: str) -> None:
+        """What is shown of the line reads `text`; the rest of a long line stays."""
         place = self._place
         if place is None:
             return
-        lines = self.session.pages[self._number].lines
-        if place.kind == "line" and text == lines[place.line_index]:
+        page = self.session.pages[self._number]
+        line, (first, last) = page.lines[place.line_index], page.window_of(place)
+        after = f"{line[:first]}{text}{line[last:]}"
+        if place.kind == "line" and after == line:
             self._next()
         else:
-            self._offer = self.session.correct_line(self._number, place, text)
+            self._offer = self.session.correct_line(self._number, place, after)
             self._next(keep_offer=True)
 
     def _accept_rest(self) -> None:

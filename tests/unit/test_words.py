@@ -52,8 +52,13 @@ class TestChoices:
         assert self.words(2, *tokens) == [("cat", "cot"), ("cat", "ct")]
 
     def test_a_tokens_own_space_belongs_to_it(self):
-        tokens = (("Served", 1.0), (" bx", 0.4, {" by": 0.3, "by": 0.1, "\nby": 0.1}), (" K.", 1.0))
-        assert self.words(1, *tokens) == [("bx", "by"), ("Served bx", "Servedby"), ("Served bx", "Served\nby")]
+        others = {" by": 0.3, "by": 0.1, "\nby": 0.1}
+        tokens = (("Served", 1.0), (" bx", 0.4, others), (" K.", 1.0))
+        assert self.words(1, *tokens) == [
+            ("bx", "by"),
+            ("Served bx", "Servedby"),
+            ("Served bx", "Served\nby"),
+        ]
 
     def test_line_ends_in_a_token(self):
         tokens = (("end", 1.0), (".\n\n", 0.4, {".": 0.3, ",\n\n": 0.2, ".\n": 0.1}), ("New", 1.0))
