@@ -55,6 +55,7 @@ class _Stretch:
 
     Attributes:
         prob: the lowest of them.
+        is_word: it has a word in it; otherwise it is a tag, or space between tags.
         is_markup: only what is not printed is in doubt.
     """
 
@@ -62,7 +63,17 @@ class _Stretch:
     stop: int
     indices: tuple[int, ...]
     prob: float
+    is_word: bool = True
     is_markup: bool = False
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        return self.start, self.stop
+
+    @property
+    def kind(self) -> tuple[bool, bool]:
+        """What is printed sorts before markup, words before tags."""
+        return self.is_markup, not self.is_word
 
 
 def find_places(
@@ -76,8 +87,8 @@ def find_places(
 ) -> list[Place]:
     """Places to check, in reading order.
 
-    Doubt about line ends and spaces alone is no place. Doubt about markup is one where there are
-    fewer than `max_places` about what is printed.
+    Doubt about line ends and spaces alone is no place. Doubt about tags and other markup is one
+    where there are fewer than `max_places` about words.
 
     Args:
         threshold: tokens less probable than this are doubtful.
@@ -97,7 +108,7 @@ def find_places(
     doubtful = np.flatnonzero(probs < threshold).tolist()
     doubts = (_doubt(tokens, index, float(probs[index]), threshold) for index in doubtful)
     unsure = _joined(tokens.text, filter(None, doubts))
-    unsure = sorted(unsure, key=lambda stretch: (stretch.is_markup, stretch.prob))[:max_places]
+    unsure = sorted(unsure, key=lambda stretch: (stretch.kind, stretch.prob))[:max_places]
     places = [_place("unsure", tokens, stretch, max_choices) for stretch in unsure]
     sure = [
         word
@@ -127,12 +138,12 @@ def _doubt(tokens: PageTokens, index: int, prob: float, threshold: float) -> _St
     prob += (1 - prob) * min(1, sum(choice.other.prob for choice in alike) / doubt)
     start, stop = tokens.spans[index]
     has_ink = any(ink(tokens.text)[start:stop])
-    if prob < threshold and (has_ink or printing):
-        return _Stretch(*_around(tokens, start, stop, printing), (index,), prob)
     is_tag = not has_ink and tokens.text[start:stop].strip()
-    if is_tag or any(map(_changes_signs, alike)):
-        return _Stretch(*_around(tokens, start, stop, alike), (index,), prob, is_markup=True)
-    return None
+    is_markup = not (prob < threshold and (has_ink or printing))
+    if is_markup and not is_tag and not any(map(_changes_signs, alike)):
+        return None
+    shown = _around(tokens, start, stop, alike if is_markup else printing)
+    return _Stretch(*shown, (index,), prob, bool(tokens.words_at(*shown)), is_markup)
 
 
 def _changes_signs(choice: Choice) -> bool:
@@ -146,9 +157,9 @@ def _around(
     words = tokens.words_at(start, stop)
     if words:
         start, stop = anchor, _ = words[0]
-        for _, word_stop in words[1:]:
-            if word_stop - start <= LONGEST_PLACE:
-                stop = word_stop
+        for word in words[1:]:
+            if _fit_together(tokens.text, (start, stop), word):
+                stop = word[1]
     elif choices:
         anchor, start, stop = start, choices[0].start, choices[0].stop
     else:
@@ -172,35 +183,39 @@ def _on_one_line(text: str, start: int, stop: int, anchor: int) -> tuple[int, in
 def _joined(text: str, doubts: Iterable[_Stretch]) -> list[_Stretch]:
     """Doubts about neighbouring words are one place, up to 40 characters of a line.
 
-    What is printed goes first: markup in doubt is a place where no printed word is.
+    Tags and words stay apart. What is printed goes first: markup in doubt is a place of its own
+    where no printed word is.
     """
     joined: list[_Stretch] = []
-    for doubt in sorted(doubts, key=lambda doubt: (doubt.is_markup, doubt.start, doubt.stop)):
-        if any(_overlap(other, doubt) for other in joined if other.is_markup != doubt.is_markup):
+    for doubt in sorted(doubts, key=lambda doubt: (doubt.kind, doubt.start, doubt.stop)):
+        if any(_overlap(other, doubt) for other in joined if other.kind != doubt.kind):
             continue
         last = joined[-1] if joined else None
-        if last is None or last.is_markup != doubt.is_markup:
+        if last is None or last.kind != doubt.kind:
             joined.append(doubt)
-        elif doubt.stop <= last.stop or _fit_together(text, last, doubt):
-            joined[-1] = _Stretch(
-                last.start,
-                max(last.stop, doubt.stop),
-                last.indices + doubt.indices,
-                min(last.prob, doubt.prob),
-                doubt.is_markup,
-            )
+        elif doubt.stop <= last.stop or _fit_together(text, last.limits, doubt.limits):
+            indices, prob = last.indices + doubt.indices, min(last.prob, doubt.prob)
+            stop = max(last.stop, doubt.stop)
+            joined[-1] = replace(last, stop=stop, indices=indices, prob=prob)
         else:
-            joined.append(replace(doubt, start=max(doubt.start, last.stop)))
+            joined.append(_after(text, last.stop, doubt))
     return joined
+
+
+def _after(text: str, position: int, doubt: _Stretch) -> _Stretch:
+    """The part of a stretch after `position`, without the space that it begins with."""
+    start = max(doubt.start, position)
+    space = len(text[start : doubt.stop]) - len(text[start : doubt.stop].lstrip())
+    return replace(doubt, start=start + space)
 
 
 def _overlap(first: _Stretch, second: _Stretch) -> bool:
     return first.start < second.stop and second.start < first.stop
 
 
-def _fit_together(text: str, first: _Stretch, second: _Stretch) -> bool:
-    is_near = text[first.stop : second.start] in ("", " ")
-    return is_near and second.stop - first.start <= LONGEST_PLACE
+def _fit_together(text: str, first: tuple[int, int], second: tuple[int, int]) -> bool:
+    is_near = text[first[1] : second[0]] in ("", " ")
+    return is_near and second[1] - first[0] <= LONGEST_PLACE
 
 
 def _sure_words(tokens: PageTokens, probs: np.ndarray, threshold: float) -> Iterator[_Stretch]:

@@ -7,6 +7,7 @@ import pytest
 from bpe_readings import CHINESE, TABLE, bpe_reading
 from make_results import page_of
 
+from glmocr_utils.markup import ink
 from glmocr_utils.records import OcrResult, TokenProb
 from glmocr_utils.review import find_places
 from glmocr_utils.review.page_review import window_around
@@ -95,6 +96,12 @@ def test_doubt_about_tags_comes_last_and_is_apart_from_words(read):
     texts = texts_of(result)
     assert texts[0].startswith("</td") and texts[1:] == ["Bread", "prices"]
     assert texts_of(result, max_places=2) == ["Bread", "prices"]
+
+
+def test_no_place_has_tags_and_words():
+    texts = texts_of(bpe_reading(TABLE, doubt=1), max_places=100)
+    assert any("<" in text for text in texts) and "Bread 7" in texts
+    assert not any("<" in text and any(ink(text)) for text in texts)
 
 
 def test_words_in_a_row_are_one_place_up_to_40_characters():
