@@ -200,16 +200,19 @@ class ReviewSession:
 
         They are one step, so that undoing takes all of them back.
         """
-        step: dict[int, list[Decision]] = {}
-        lines: dict[tuple[int, int], str] = {}  # a line may hold several of the places
-        for number, place in reversed(offer.places):  # an edit moves only what comes after it
+        places = [
+            (n, place) for n, place in offer.places if place.place_id not in self.pages[n].decided
+        ]
+        lines: dict[tuple[int, int], str] = {}  # a line may have several of the places
+        for number, place in reversed(places):  # an edit moves only what comes after it
             page, at = self.pages[number], (number, place.line_index)
-            before = lines.get(at, page.lines[place.line_index])
-            after = replace_word(page, place, before, offer.before, offer.after)
-            if place.place_id not in page.decided and after != before:
-                decision = self._about("correct", number, place, after)
-                step.setdefault(number, []).append(replace(decision, before=before))
-                lines[at] = after
+            line = lines.get(at, page.lines[place.line_index])
+            lines[at] = replace_word(page, place, line, offer.before, offer.after)
+        step: dict[int, list[Decision]] = {}
+        for number, place in places:
+            after = lines[number, place.line_index]
+            if after != self.pages[number].lines[place.line_index]:
+                step.setdefault(number, []).append(self._about("correct", number, place, after))
         if step:
             self._decide(step)
         return sum(map(len, step.values()))
