@@ -4,13 +4,14 @@ import base64
 import io
 import re
 from html.parser import HTMLParser
+from itertools import accumulate
 
 import pytest
-from bpe_readings import bpe_reading
+from bpe_readings import bpe_reading, bpe_readings
 from make_results import page_of
 from PIL import Image
 
-from glmocr_utils.confidence import mark_tokens
+from glmocr_utils.confidence import mark_tokens, worst_tokens
 from glmocr_utils.display import (
     document_html,
     errors_found_table,
@@ -106,6 +107,24 @@ def test_the_html_of_a_long_table_stays_small(doubt, is_placed):
         html = text_html(result, layout if is_placed else None)
         assert len(TABLE) > 4400 and len(html.encode()) < 300_000
         assert Tree(html).text == TABLE
+
+
+@pytest.mark.parametrize("result", bpe_readings(), ids=lambda result: result.text[:9])
+def test_words_in_notes_and_tables_are_parts_of_the_text_with_that_token_replaced(result):
+    assert Tree(text_html(result)).text == result.text
+    table = worst_tokens_table([result], worst_n=30)
+    notes = "\n".join(span["aria-label"] for span in Tree(text_html(result)).spans())
+    starts = list(accumulate((len(token.text) for token in result.tokens), initial=0))
+    count = 0
+    for worst in worst_tokens([result], worst_n=30):
+        for choice in worst.choices:
+            start, stop = starts[worst.index : worst.index + 2]
+            text = f"{result.text[:start]}{choice.other.text}{result.text[stop:]}"
+            assert choice.after in text
+            assert f"{choice.after} ({choice.other.prob:.2f})" in table.alternatives[count]
+            assert choice.other.prob < 0.01 or f"→ {visible(choice.after)}" in notes
+        count += 1
+    assert count > 5
 
 
 def test_a_note_shows_whole_words_of_tokens_with_spaces_and_no_word_for_a_special_token():

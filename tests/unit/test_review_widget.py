@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from bpe_readings import bpe_readings
 from make_results import page_of
 from PIL import Image
 
@@ -72,6 +73,14 @@ def test_it_opens_on_the_first_place_of_the_first_unfinished_page(browser):
 def test_tints_are_told_line_by_line(browser):
     assert browser.last("page")["steps"] == [[(7, 0), (1, 4)], [(1, 1), (1, 4)]]
     assert browser.last("page")["original"] == ["Grüße, x", "wv"]
+
+
+def test_tints_fit_lines_of_tokens_with_line_ends(tmp_path):
+    result = bpe_readings()[0]
+    browser = Browser([result], tmp_path)
+    shown = browser.last("page")
+    lengths = [sum(length for length, _ in line) for line in shown["steps"]]
+    assert lengths == [len(line) for line in shown["original"]]
 
 
 def test_enter_goes_to_the_next_place_and_is_on_disk(browser):
