@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +14,7 @@ from glmocr_utils.display.page import image_html
 from glmocr_utils.display.tables import html_table
 from glmocr_utils.evaluation import PageScore, SetComparison, SetScore
 from glmocr_utils.evaluation.comparison import worst_differences
+from glmocr_utils.evaluation.disagreements import Disagreement, PageDifference
 from glmocr_utils.evaluation.scores import by_group
 from glmocr_utils.evaluation.texts import PageKey, PageText
 from glmocr_utils.metrics import headline_segments
@@ -21,6 +22,7 @@ from glmocr_utils.records import PageImage
 
 WORST_PAGES = 5
 CONFUSIONS_SHOWN = 15
+WORDS_SHOWN = 20
 
 
 def scores_table(scores: Sequence[SetScore]) -> pd.DataFrame:
@@ -258,3 +260,58 @@ def _frame_html(frame: pd.DataFrame, index: bool = True) -> str:
 
 def _or_no_tables(value: float | None) -> str:
     return "no tables" if value is None else f"{value:.3f}"
+
+
+def disagreements_table(pages: Sequence[PageDifference]) -> pd.DataFrame:
+    """One row a disagreement, for a spreadsheet; probabilities are 0 to 1."""
+    rows = [asdict(each) for page in pages for each in page.disagreements]
+    names = [field.name for field in fields(Disagreement)]
+    return pd.DataFrame(rows, columns=names).drop(columns="right")
+
+
+def write_differences(
+    output_dir: str | Path,
+    first: str,
+    second: str,
+    pages: Sequence[PageDifference],
+    shown: Sequence[PageDifference],
+    images: Mapping[PageKey, PageImage] | None = None,
+) -> list[Path]:
+    """Write `diff.html`, the pages `shown` side by side, and `disagreements.csv`, all of them.
+
+    Args:
+        first, second: names of the two sets.
+    """
+    folder = Path(output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    body = "".join(_difference(page, (first, second), images or {}) for page in shown)
+    body = body or "<p>Both sets print the same on every page that they share.</p>"
+    title = f"{first} and {second}"
+    html, table = folder / "diff.html", folder / "disagreements.csv"
+    html.write_text(
+        page_shell(title, f"<h1>Where {escape(title)} disagree</h1>{body}"), encoding="utf-8"
+    )
+    disagreements_table(pages).to_csv(table, index=False)
+    return [html, table]
+
+
+def _difference(
+    page: PageDifference, names: tuple[str, str], images: Mapping[PageKey, PageImage]
+) -> str:
+    image = images.get(page.first.key)
+    segments = headline_segments(page.first.text or "", page.second.text or "")
+    rows = [
+        (escape(each.first), _probability(each.first_prob), escape(each.second),
+         _probability(each.second_prob), escape(f"{each.before} … {each.after}"))
+        for each in page.disagreements[:WORDS_SHOWN]
+    ]  # fmt: skip
+    heads = (escape(names[0]), "probability", escape(names[1]), "probability", "between")
+    return (
+        f'<section class="page"><h3>{escape(page.first.name)}: {page.rate:.1%} differ</h3>'
+        f'<div class="sides">{image_html(image) if image else ""}<div class="texts">'
+        f"{html_table(heads, rows)}{segments_html(names, segments)}</div></div></section>"
+    )
+
+
+def _probability(value: float | None) -> str:
+    return "not known" if value is None else f"{value:.2f}"
