@@ -34,7 +34,14 @@ from glmocr_utils.confidence.unsure import (
     summarize,
     worst_tokens,
 )
-from glmocr_utils.confidence.words import Change, Choice, PageTokens, changed, words_of_tokens
+from glmocr_utils.confidence.words import (
+    Change,
+    Choice,
+    PageTokens,
+    changed,
+    smallest_change,
+    words_of_tokens,
+)
 
 __all__ = [
     "STEP_BOUNDS",
@@ -63,6 +70,7 @@ __all__ = [
     "reliability",
     "risk_coverage",
     "save_calibration",
+    "smallest_change",
     "step_of",
     "summarize",
     "suspicions",
