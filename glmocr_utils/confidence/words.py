@@ -115,7 +115,14 @@ class PageTokens:
         return [self._choice(index, other) for other in others if self._spells(index, other)]
 
     def is_layout(self, choice: Choice) -> bool:
-        """Whether the page prints the same with it, line ends and spaces aside."""
+        """Whether the page prints the same with it, line ends and spaces aside.
+
+        Where only the space at the token's end is missing, the model would have written it next.
+        """
+        start, stop = choice.change.token
+        now, other = self.text[start:stop], choice.other.text
+        if now[-1:].isspace() and now.rstrip() == other:
+            return True
         before, after = headline_pair(choice.before, choice.after)
         return before == after
 
