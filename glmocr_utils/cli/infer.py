@@ -47,7 +47,12 @@ OPTIONS = (
     Option("batch_size", "auto", "pages read together, or auto: what memory holds", number_or_auto),
     Option("retry", None, f"statuses to read again, also at other limits: {','.join(RETRYABLE)}"),
     Option("calibration", None, "calibration.json of notebook 03, for expected errors"),
-    Option("max_failure_rate", 0.5, "stop when more of the last 200 pages fail or loop", float),
+    Option(
+        "max_failure_rate",
+        0.5,
+        "stop when more of the last 200 pages fail, loop or are empty",
+        float,
+    ),
     Option("new_run", False, "put a run with other settings in output_dir aside"),
     Option("attn", "auto", "as in ocr"),
     Option("device_map", "auto", "auto, cpu, cuda:0, …"),

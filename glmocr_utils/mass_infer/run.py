@@ -25,7 +25,7 @@ from glmocr_utils.render import (
     render_and_check,
 )
 
-FAILURES = ("failed", "looped")  # of the reading; a damaged document says nothing about it
+FAILURES = ("failed", "looped", "empty")  # of the reading; a damaged document says nothing about it
 MIN_PAGES_TO_JUDGE = 20
 MAX_PAGES_TO_JUDGE = 200  # the last ones: a server that dies late is soon noticed
 
@@ -203,8 +203,8 @@ class _Run:
             share = self._failure_rate()
             if share > self._options.max_failure_rate:
                 return (
-                    f"{share:.0%} of the last {len(self._failed)} pages failed or looped, above "
-                    f"max_failure_rate={self._options.max_failure_rate:g}; the last: "
+                    f"{share:.0%} of the last {len(self._failed)} pages failed, looped or are "
+                    f"empty, above max_failure_rate={self._options.max_failure_rate:g}; the last: "
                     f"{task.row.reason}"
                 )
         return None
@@ -229,9 +229,8 @@ class _Run:
 
     def _with_expected_errors(self, row: PageRow) -> PageRow:
         result = to_result(row, self._settings) if self._calibration else None
-        if result is None:
-            return row
-        return replace(row, expected_errors=expected_errors(result, self._calibration).mean)
+        errors = result and expected_errors(result, self._calibration)
+        return replace(row, expected_errors=errors.mean) if errors and errors.is_known else row
 
     def _failure_rate(self) -> float:
         if self.read_now < MIN_PAGES_TO_JUDGE:

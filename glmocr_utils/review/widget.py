@@ -11,7 +11,7 @@ from IPython.display import HTML
 
 from glmocr_utils.confidence import expected_errors, lines_of_tokens, step_of
 from glmocr_utils.display import PALETTE, show
-from glmocr_utils.records import FINISH_WARNINGS, OcrResult
+from glmocr_utils.records import STATUS_OF, STATUS_WARNINGS, OcrResult
 from glmocr_utils.review.attended import is_attended
 from glmocr_utils.review.browser_widget import BrowserWidget
 from glmocr_utils.review.page_review import Offer
@@ -258,7 +258,7 @@ def _told(place: Place) -> dict:
         "line": place.line_index,
         "text": place.text,
         "choices": place.choices,
-        "warning": FINISH_WARNINGS.get(place.kind),
+        "warning": STATUS_WARNINGS.get(STATUS_OF.get(place.kind)),
         "is_line": place.kind == "line",
     }
 

@@ -364,7 +364,9 @@ def test_what_a_run_read_can_be_reviewed_and_labelled(tmp_path):
         folder.add(a_row(1, text="two", angle=90))
         folder.add(a_row(0, text="one", status="truncated"))
         folder.add(PageRow("b.pdf", SHA, 0, 1, "blank", text=""))
-    results = load_results(tmp_path / "run")
+        folder.add(PageRow("c.pdf", SHA, 0, 1, "empty", text="", scale=2.0))
+    *results, empty = load_results(tmp_path / "run")
+    assert (empty.page.document_path, empty.status) == ("c.pdf", "empty")
     assert [(result.text, result.finish_reason) for result in results] == [
         ("one", "length"),
         ("two", "stop"),

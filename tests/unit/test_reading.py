@@ -48,11 +48,26 @@ def test_failures_are_yielded_among_the_results(bundled_model, tmp_path):
     assert sum(isinstance(p, OcrResult) for p in pages) == 1
 
 
+def test_a_page_without_ink_is_blank_and_the_model_is_not_asked(
+    bundled_model, tmp_path, monkeypatch
+):
+    white = Image.new("RGB", (400, 400), "white")
+    ink = white.copy()
+    ink.paste("black", (100, 100, 180, 110))
+    white.save(tmp_path / "a.tiff", save_all=True, append_images=[white, ink, white])
+    pages = list(read_documents(bundled_model, [tmp_path / "a.tiff"], **FEW_TOKENS))
+    assert [page.page.page_index for page in pages] == [0, 1, 2, 3]
+    assert [page.is_blank for page in pages] == [True, True, False, True]
+    assert pages[0].status == "blank" and pages[0].num_image_tokens == 0
+
+
 def test_a_page_that_the_model_does_not_take_does_not_stop_the_others(
     bundled_model, tmp_path, monkeypatch
 ):
     """A strip is refused before the model, and the second page of the decision finds no room."""
-    Image.new("RGB", (9000, 30), "white").save(tmp_path / "strip.png")
+    strip = Image.new("RGB", (9000, 30), "white")
+    strip.paste("black", (100, 10, 200, 20))
+    strip.save(tmp_path / "strip.png")
     enter = PageReader.enter
 
     def enter_or_fail(reader, key, page, max_tokens):
