@@ -134,8 +134,8 @@ def read_pages(
 ) -> Iterator[OcrResult]:
     """Read pages, `batch_size` at a time, and give them in their order.
 
-    Whenever a page has ended, the next one takes its place; as many again are prepared ahead. A page
-    without ink is not given to the model.
+    Whenever a page has ended, the next one takes its place; as many again are prepared ahead.
+    A page without ink is not given to the model.
 
     Args:
         max_tokens: new tokens a page, at most.
