@@ -23,6 +23,7 @@ from glmocr_utils.render import (
     input_documents,
     inspect_documents,
     render_and_check,
+    root_of,
 )
 
 FAILURES = ("failed", "looped", "empty")  # of the reading; a damaged document says nothing about it
@@ -112,7 +113,8 @@ def infer(
     # documents are opened in worker processes only: a hostile one can end its process
     plan = list(inspect_documents(paths, render_options))
     retry = options.statuses_to_retry()
-    with RunFolder(options.output_dir, settings, options.new_run, retry) as folder:
+    root = root_of(options.input_path)
+    with RunFolder(options.output_dir, settings, options.new_run, retry, root) as folder:
         run = _Run(options, folder, plan, calibration, settings, watch)
         engine = Engine(iter, render_options.max_pixels)
         if run.missing:

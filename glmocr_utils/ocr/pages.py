@@ -131,6 +131,7 @@ def read_pages(
     batch_size: int = 1,
     top_k: int = 5,
     on_failure: Callable[[PageImage, Exception], None] | None = None,
+    on_read: Callable[[OcrResult], None] | None = None,
 ) -> Iterator[OcrResult]:
     """Read pages, `batch_size` at a time, and give them in their order.
 
@@ -143,6 +144,7 @@ def read_pages(
         prompt, style, top_k: as in `PageReader`.
         on_failure: is told of a page that cannot be prepared or finds no room in memory, which is
             then left out. None raises what was raised.
+        on_read: is given each page as soon as it has ended, which may be before its turn comes.
 
     Raises:
         ValueError: an option is out of its range.
@@ -163,10 +165,11 @@ def read_pages(
 
     with Prefetch(map(prepare, pages), batch_size) as prepared:
         while True:
+            ended = []
             while len(reader) < batch_size and (taken := prepared.take(wait=not reader)):
                 page, ready = taken
                 if ready is None:
-                    done[entered] = reader.blank(page)
+                    ended.append((entered, reader.blank(page)))
                     entered += 1
                     break
                 check_scale(page)
@@ -181,7 +184,11 @@ def read_pages(
                 else:
                     entered += 1
             if reader:
-                done.update(reader.step())
+                ended += reader.step()
+            for number, result in ended:
+                if on_read:
+                    on_read(result)
+                done[number] = result
             while given in done:
                 yield done.pop(given)
                 given += 1

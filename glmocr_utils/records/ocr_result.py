@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from glmocr_utils.files import whole_lines
+from glmocr_utils.markup import ink
 from glmocr_utils.records.checks import check_one_of
 from glmocr_utils.records.pages import PageRef
 
@@ -26,8 +28,8 @@ STATUS_WARNINGS: dict[ReadStatus, str] = {
 
 
 def read_status(text: str, finish_reason: FinishReason) -> ReadStatus:
-    """What became of a page with ink: `empty` where the model wrote nothing but white space."""
-    return STATUS_OF[finish_reason] if text.strip() else "empty"
+    """What became of a page with ink: `empty` where nothing that was written leaves ink."""
+    return STATUS_OF[finish_reason] if any(ink(text)) else "empty"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +207,5 @@ def write_results(results: Iterable[OcrResult], path: Path) -> None:
 
 
 def read_results(path: Path) -> Iterator[OcrResult]:
-    """Read the file that `write_results` wrote, page by page."""
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            yield from_json(line)
+    """The pages of a file of results, in its order; half a line at its end is left out."""
+    yield from map(from_json, whole_lines(path))

@@ -16,6 +16,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 # A module or sub-package imports only from floors below its own.
 FLOORS = {
+    "files": 1,
     "markup": 1,
     "metrics": 2,
     "prompt": 1,
