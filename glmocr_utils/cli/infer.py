@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from glmocr_utils.cli.command import Command, Option, counted
 from glmocr_utils.cli.render import PASSWORD, SCALE
 from glmocr_utils.mass_infer import RETRYABLE, InferOptions, infer
+from glmocr_utils.mass_infer.run_verdict import run_verdict
 from glmocr_utils.mass_infer.watching import watch_in_terminal
 from glmocr_utils.model import DEFAULT_MODEL
 from glmocr_utils.records import FailureStatus
@@ -61,7 +62,8 @@ OPTIONS = (
 
 
 def _infer(options: argparse.Namespace) -> int:
-    summary = infer(InferOptions(**vars(options)), watch=watch_in_terminal())
+    asked = InferOptions(**vars(options))
+    summary = infer(asked, watch=watch_in_terminal())
     counts = ", ".join(f"{count} {status}" for status, count in summary.statuses.most_common())
     print(
         f"{counted(summary.documents, 'document')}, {counted(summary.total, 'page')}: "
@@ -69,6 +71,7 @@ def _infer(options: argparse.Namespace) -> int:
     )
     for line in _reasons(summary.folder):
         print(line, file=sys.stderr)
+    print(run_verdict(asked).for_terminal())
     print(f"the ledger is in {summary.folder}")
     if summary.stopped:
         print(f"stopped: {summary.stopped}")

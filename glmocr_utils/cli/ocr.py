@@ -6,6 +6,7 @@ from time import perf_counter
 
 from glmocr_utils.cli.command import Command, Option, Shorthand, counted, report_failures
 from glmocr_utils.cli.render import PAGES, PASSWORD, SCALE
+from glmocr_utils.confidence import verdict_of_results
 from glmocr_utils.display.plain_text import (
     numbered_text,
     probability_lines,
@@ -86,6 +87,14 @@ def _ocr(options: argparse.Namespace) -> int:
             locator, results, images, options.output_dir, formats, batch_size=options.batch_size
         ):
             _print(f"written: {path}")
+    verdict = verdict_of_results(
+        results,
+        notebook="02",
+        output_dir=str(options.output_dir),
+        max_tokens=options.max_tokens,
+        num_failed=len(failed),
+    )
+    _print("", verdict.for_terminal())
     print(f"\nfiles are in {options.output_dir}")
     return report_failures(failed)
 

@@ -34,6 +34,13 @@ from glmocr_utils.confidence.unsure import (
     summarize,
     worst_tokens,
 )
+from glmocr_utils.confidence.verdict import (
+    NextStep,
+    PageQuality,
+    Verdict,
+    reading_verdict,
+    verdict_of_results,
+)
 from glmocr_utils.confidence.words import alternative_words, words_of_tokens
 
 __all__ = [
@@ -43,7 +50,10 @@ __all__ = [
     "CaughtErrors",
     "ExpectedErrors",
     "MarkedPage",
+    "NextStep",
+    "PageQuality",
     "ProbabilitySummary",
+    "Verdict",
     "WorstToken",
     "alternative_words",
     "can_calibrate",
@@ -57,6 +67,7 @@ __all__ = [
     "mark_tokens",
     "precision_recall",
     "rank_pages",
+    "reading_verdict",
     "reliability",
     "risk_coverage",
     "save_calibration",
@@ -64,6 +75,7 @@ __all__ = [
     "summarize",
     "suspicions",
     "unseen_errors",
+    "verdict_of_results",
     "words_of_tokens",
     "worst_tokens",
 ]

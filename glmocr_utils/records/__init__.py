@@ -8,9 +8,11 @@ later.
 """
 
 from glmocr_utils.records.decision import (
+    TEXT_COVERAGES,
     Action,
     Coverage,
     Decision,
+    ReadAgain,
     append_decisions,
     finish_of,
     read_decisions,
@@ -44,6 +46,7 @@ from glmocr_utils.records.pages import (
 __all__ = [
     "STATUS_OF",
     "STATUS_WARNINGS",
+    "TEXT_COVERAGES",
     "Action",
     "Alternative",
     "Box",
@@ -58,6 +61,7 @@ __all__ = [
     "PageImage",
     "PageLayout",
     "PageRef",
+    "ReadAgain",
     "ReadStatus",
     "TokenPlace",
     "TokenProb",

@@ -17,6 +17,7 @@ class PageReview:
         result: what was read.
         places: what is to be checked, in reading order.
         lines: the text as it is now; a correction may put several lines in one's place, or none.
+        typed: the whole page as a person typed it, which counts instead of the lines; or None.
         decided: action by `place_id`.
         coverage: how thoroughly the page was finished, None while it is not.
     """
@@ -24,6 +25,7 @@ class PageReview:
     result: OcrResult
     places: list[Place]
     lines: list[str] = field(init=False)
+    typed: str | None = field(init=False)
     decided: dict[str, Action] = field(init=False)
     coverage: Coverage | None = field(init=False)
 
@@ -32,12 +34,16 @@ class PageReview:
 
     def replay(self, decisions: Iterable[Decision]) -> None:
         """Begin anew with what was read, and do what was decided and not undone."""
-        self.lines, self.decided, self.coverage = self.original_lines, {}, None
+        self.lines, self.typed, self.decided = self.original_lines, None, {}
+        self.coverage = None
         for decision in decisions:
             if decision.action == "finish":
                 self.coverage = decision.coverage
                 continue
             self.coverage = None  # whoever goes on with a finished page has not finished it
+            if decision.action == "type":
+                self.typed = decision.after
+                continue
             if self.find_place(decision.place_id):  # not a line that the reviewer went to
                 self.decided[decision.place_id] = decision.action
             if decision.action == "correct":
@@ -50,11 +56,15 @@ class PageReview:
     @property
     def text(self) -> str:
         """The text as it is now, without the lines that were corrected to nothing."""
+        if self.typed is not None:
+            return self.typed
         pairs = zip(self.lines, self.original_lines, strict=True)
         return "\n".join(line for line, original in pairs if line or not original)
 
     @property
     def open_places(self) -> list[Place]:
+        if self.typed is not None:
+            return []
         return [place for place in self.places if place.place_id not in self.decided]
 
     def line_place(self, line_index: int) -> Place:
