@@ -224,6 +224,7 @@ function render({ model, el }) {
     view.editing = false;
     view.asking = null;
     view.chosen = 0;
+    root.classList.remove("typing");
     const current = place();
     const isEnd = !current;
     if (isEnd && !view.atEnd) rest();
@@ -367,6 +368,7 @@ function render({ model, el }) {
     view.editing = true;
     parts.line.replaceChildren(area);
     parts.choices.replaceChildren();
+    root.classList.add("typing"); // more of the page image is seen
     const save = () => {
       if (!area.value.trim() && view.asking !== "empty") {
         view.asking = "empty";

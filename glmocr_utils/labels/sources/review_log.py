@@ -19,9 +19,7 @@ from glmocr_utils.records import (
 )
 
 SOURCE = "review"
-NO_IMAGE = (
-    "it was reviewed, and is not among the page images; render its document with notebook 01"
-)
+NO_IMAGE = "it was reviewed, and is not among the page images; render its document with notebook 01"
 NO_TEXT = {
     "not_usable": "its reviewer marked it as not usable",
     "read_again": "its reviewer noted that it is to be read again; read it, and review it then",
