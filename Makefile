@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test lab bench figures samples tiny-model
+.PHONY: demo test check lab bench figures samples tiny-model
 .DEFAULT_GOAL := demo
 
 .venv/installed: pyproject.toml
@@ -16,6 +16,12 @@ demo: .venv/installed  ## run the notebooks on data/samples with the bundled mod
 
 test: .venv/installed  ## check everything
 	$(BIN)/python -m pytest
+
+check: .venv/installed  ## format, lint, import layers, fast tests: what to run before each commit
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest tests/unit -m "not slow"
 
 lab: .venv/installed  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks

@@ -1,1 +1,67 @@
-"""Read scanned pages with GLM-OCR, see where the model is unsure, and make it better."""
+"""Read scanned pages with GLM-OCR, see where the model was unsure, and make it better.
+
+    import glmocr_utils as glm
+
+    model = glm.load_model("zai-org/GLM-OCR")
+    for page in glm.read_documents(model, ["scan.pdf"]):
+        print(page.text)
+
+These names are the front door; each is loaded when it is first used, so importing the package costs
+nothing. Everything else is in the rooms behind: `from glmocr_utils.confidence import worst_tokens`.
+"""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # for editors and type checkers; the same names as below
+    from glmocr_utils.confidence import expected_errors, worst_tokens
+    from glmocr_utils.grounding import Locator
+    from glmocr_utils.labels import LabelStore
+    from glmocr_utils.mass_infer import InferOptions, infer
+    from glmocr_utils.metrics import headline_cer
+    from glmocr_utils.model import LoadedModel, load_model
+    from glmocr_utils.model_export import export_model
+    from glmocr_utils.ocr import load_results, read_documents, read_pages, score_text
+    from glmocr_utils.records import FailedPage, OcrResult, PageImage
+    from glmocr_utils.render import RenderOptions, render_documents
+
+_HOME = {
+    "FailedPage": "records",
+    "InferOptions": "mass_infer",
+    "LabelStore": "labels",
+    "LoadedModel": "model",
+    "Locator": "grounding",
+    "OcrResult": "records",
+    "PageImage": "records",
+    "RenderOptions": "render",
+    "expected_errors": "confidence",
+    "export_model": "model_export",
+    "headline_cer": "metrics",
+    "infer": "mass_infer",
+    "load_model": "model",
+    "load_results": "ocr",
+    "read_documents": "ocr",
+    "read_pages": "ocr",
+    "render_documents": "render",
+    "score_text": "ocr",
+    "worst_tokens": "confidence",
+}
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        try:
+            return version("glmocr-utils")
+        except PackageNotFoundError:  # a checkout on the path, not installed
+            return "0+unknown"
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

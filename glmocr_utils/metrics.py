@@ -157,6 +157,26 @@ def diff_segments(first: str, second: str) -> list[DiffSegment]:
     ]
 
 
+def headline_segments(reference: str, prediction: str) -> list[DiffSegment]:
+    """Where two texts differ by the headline CER, in the printed lines of the reference."""
+    true, read = comparable_pair(reference, prediction)
+    ends = {
+        number
+        for number, (start, stop) in enumerate(true.spans)
+        if true.text[number] == " " and "\n" in printed(reference[start - 1 : stop + 1]).text
+    }
+    segments, position = [], 0
+    for segment in diff_segments(true.text, read.text):
+        first = "".join(
+            "\n" if number in ends else character
+            for number, character in enumerate(segment.first, start=position)
+        )
+        position += len(segment.first)
+        second = first if segment.kind == "equal" else segment.second
+        segments.append(DiffSegment(segment.kind, first, second))
+    return segments
+
+
 def _comparable(written: str) -> Comparable:
     text: list[str] = []
     spans: list[tuple[int, int]] = []

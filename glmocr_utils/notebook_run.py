@@ -103,6 +103,17 @@ DEMO = (
             "output_dir": "outputs/demo/06_mass_infer",
         },
     ),
+    # the held-out pages, as the model read them before and after training
+    (
+        "07_evaluate",
+        {
+            "readings": "outputs/demo/05_finetune_full/readings/before.jsonl",
+            "other_readings": "outputs/demo/05_finetune_full/readings/after.jsonl",
+            "references": "outputs/demo/04_labels/dataset",
+            "documents": "data/samples",
+            "output_dir": "outputs/demo/07_evaluate",
+        },
+    ),
 )
 
 

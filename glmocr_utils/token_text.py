@@ -33,6 +33,35 @@ def token_texts(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) ->
     return texts
 
 
+def alternative_texts(
+    tokenizer: PreTrainedTokenizerBase,
+    token_ids: Sequence[int],
+    other_ids: Sequence[Sequence[int]],
+) -> list[list[str]]:
+    """What each alternative would add to the text in its token's place.
+
+    U+FFFD is in it where the bytes are no whole character. After the first bytes of `ü` the last
+    byte of `ä` adds `ä`, as the token of `ü` adds `ü` there.
+
+    Args:
+        other_ids: the alternatives at each of `token_ids`.
+    """
+    alone: dict[int, str] = {}
+    texts: list[list[str]] = []
+    before: list[int] = []  # of a character that has begun
+    for own_text, token_id, others in zip(
+        token_texts(tokenizer, token_ids), token_ids, other_ids, strict=True
+    ):
+        if before:
+            texts.append([decode_ids(tokenizer, [*before, int(other)]) for other in others])
+        else:
+            for other in {int(other) for other in others} - alone.keys():
+                alone[other] = decode_ids(tokenizer, [other])
+            texts.append([alone[int(other)] for other in others])
+        before = [] if own_text else [*before, int(token_id)]
+    return texts
+
+
 def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     """Token ids that spell `text` in plain characters, even where it says `<|user|>`.
 

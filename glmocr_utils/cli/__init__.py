@@ -1,4 +1,4 @@
-"""The terminal's door: `python -m glmocr_utils render|ocr|label|finetune|infer|ground|export|demo`.
+"""The terminal's door: `python -m glmocr_utils render`, `ocr`, `label`, `finetune`, `infer`, …
 
 Each command is a module of its own, with `main(arguments)`; it takes the names and defaults of its
 notebook's parameters, with dashes or underscores.

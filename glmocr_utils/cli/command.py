@@ -18,6 +18,8 @@ ABOUT = {
     "label": "page images → labels with their origin, split and exported",
     "finetune": "labels → a model that reads these pages better, proved by reading",
     "infer": "a whole collection → every page read or accounted for, resumable",
+    "evaluate": "readings against true texts, and one set of readings against another",
+    "diff": "where two sets of readings disagree, without any reference",
     "ground": "which heads of a model tell where on the page a token came from, and how well",
     "export": "adapter or checkpoint → a model to serve, shown to read the same",
     "demo": "run the notebooks on data/samples, offline",

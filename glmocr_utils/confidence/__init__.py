@@ -41,22 +41,25 @@ from glmocr_utils.confidence.verdict import (
     reading_verdict,
     verdict_of_results,
 )
-from glmocr_utils.confidence.words import alternative_words, words_of_tokens
+from glmocr_utils.confidence.words import Change, Choice, PageTokens, changed, words_of_tokens
 
 __all__ = [
     "STEP_BOUNDS",
     "WORST_STEP",
     "Calibration",
     "CaughtErrors",
+    "Change",
+    "Choice",
     "ExpectedErrors",
     "MarkedPage",
     "NextStep",
     "PageQuality",
+    "PageTokens",
     "ProbabilitySummary",
     "Verdict",
     "WorstToken",
-    "alternative_words",
     "can_calibrate",
+    "changed",
     "errors_caught",
     "expected_errors",
     "fit_calibration",

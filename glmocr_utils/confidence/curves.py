@@ -53,7 +53,8 @@ def suspicions(result: OcrResult) -> dict[str, np.ndarray]:
     probability = np.array([1 - token.prob for token in result.tokens])
     word = probability.copy()
     for indices in words_of_tokens(result):
-        word[indices.start : indices.stop] = probability[indices.start : indices.stop].max()
+        of_word = slice(indices.start, indices.stop)  # a token may be in two words
+        word[of_word] = np.maximum(word[of_word], probability[of_word].max())
     return {
         "probability": probability,
         "margin": np.array([1 - _lead(token) for token in result.tokens]),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from glmocr_utils.confidence.words import Choice, PageTokens
 from glmocr_utils.records import OcrResult, PageRef, TokenProb
 
 # Lower bounds of the steps in which probabilities are shown; below the last is the worst step.
@@ -31,6 +32,8 @@ class WorstToken:
         index: of the token on its page, from 0.
         token: the token itself.
         before, after: the text of the tokens around it.
+        word: the word or words that it is in; empty where it is in none.
+        choices: what the page could say there with another token.
     """
 
     page: PageRef
@@ -39,6 +42,8 @@ class WorstToken:
     token: TokenProb
     before: str
     after: str
+    word: str
+    choices: tuple[Choice, ...]
 
 
 def step_of(prob: float) -> int:
@@ -68,14 +73,14 @@ def worst_tokens(
         for number, result in enumerate(results)
         for index, token in enumerate(result.tokens)
     )
-    return [
-        _in_context(results[number], index, context_tokens)
-        for _, number, index in candidates[:worst_n]
-    ]
+    worst = candidates[:worst_n]
+    pages = {number: PageTokens(results[number]) for number in {number for _, number, _ in worst}}
+    return [_in_context(pages[number], index, context_tokens) for _, number, index in worst]
 
 
-def _in_context(result: OcrResult, index: int, context_tokens: int) -> WorstToken:
-    tokens = result.tokens
+def _in_context(page: PageTokens, index: int, context_tokens: int) -> WorstToken:
+    result, tokens = page.result, page.result.tokens
+    words = page.words_at(*page.spans[index])
     until_here = "".join(token.text for token in tokens[:index])
     return WorstToken(
         page=result.page,
@@ -84,6 +89,8 @@ def _in_context(result: OcrResult, index: int, context_tokens: int) -> WorstToke
         token=tokens[index],
         before="".join(token.text for token in tokens[max(0, index - context_tokens) : index]),
         after="".join(token.text for token in tokens[index + 1 : index + 1 + context_tokens]),
+        word=page.text[words[0][0] : words[-1][1]] if words else "",
+        choices=tuple(page.choices(index)),
     )
 
 

@@ -6,6 +6,19 @@ what matters (bold tokens, tables) is left where a code host strips the style.
 
 from glmocr_utils.display.document import document_html, write_documents
 from glmocr_utils.display.escape import escape, visible
+from glmocr_utils.display.evaluation import (
+    confusions_table,
+    differences_html,
+    documents_table,
+    evaluation_html,
+    evaluation_record,
+    page_errors_html,
+    pages_table,
+    pages_to_show,
+    scores_table,
+    worst_pages,
+    write_evaluation,
+)
 from glmocr_utils.display.fragment import PALETTE, show
 from glmocr_utils.display.labels import (
     disagreements_html,
@@ -26,23 +39,34 @@ from glmocr_utils.display.tables import (
 
 __all__ = [
     "PALETTE",
+    "confusions_table",
+    "differences_html",
     "disagreements_html",
     "document_html",
+    "documents_table",
     "errors_found_table",
     "escape",
+    "evaluation_html",
+    "evaluation_record",
     "expected_errors_table",
     "html_table",
     "label_html",
     "labelled_page_html",
+    "page_errors_html",
     "page_html",
     "page_name",
+    "pages_table",
+    "pages_to_show",
     "ranking_html",
+    "scores_table",
     "show",
     "suspects_html",
     "text_difference_html",
     "text_html",
     "visible",
+    "worst_pages",
     "worst_tokens_html",
     "worst_tokens_table",
     "write_documents",
+    "write_evaluation",
 ]

@@ -47,16 +47,24 @@ def document_html(
         )
         for result in results
     )
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{name}</title>{style()}</head><body><main class="glmocr">'
+    return page_shell(
+        results[0].page.document_name,
         f"<h1>{name}</h1><p>{numbers}. Read by {escape(results[0].model_id)}. Darker is less sure; "
         "red, bold and underlined is a probability below 0.5.</p>"
         f"<h2>Where to look first</h2>{ranking_html(results, calibration)}"
         f"<h2>The least sure tokens</h2>{worst_tokens_html(results, worst_n, context_tokens)}"
-        f"<h2>Pages</h2>{pages}</main></body></html>"
+        f"<h2>Pages</h2>{pages}",
+    )
+
+
+def page_shell(title: str, body: str) -> str:
+    """A whole HTML file around a body: it runs no script and fetches nothing."""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title>{style()}</head>"
+        f'<body><main class="glmocr">{body}</main></body></html>'
     )
 
 

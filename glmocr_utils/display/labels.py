@@ -72,11 +72,17 @@ def origin(label: Label) -> str:
 
 def text_difference_html(title: str, heads: tuple[str, str], first: str, second: str) -> str:
     """Two texts side by side, as in `disagreements_html`."""
+    table = segments_html(heads, diff_segments(first, second))
+    return f'<section class="page"><h3>{escape(title)}</h3>{table}</section>'
+
+
+def segments_html(heads: tuple[str, str], segments: Sequence[DiffSegment]) -> str:
+    """A table of two texts, line by line; lines far from any difference are left out."""
     head_cells = "".join(f"<th>{escape(head)}</th>" for head in heads)
-    rows = "".join(_rows(_lines(diff_segments(first, second))))
+    rows = "".join(_rows(_lines(segments)))
     return (
-        f'<section class="page"><h3>{escape(title)}</h3><table class="difference">'
-        f"<thead><tr>{head_cells}</tr></thead><tbody>{rows}</tbody></table></section>"
+        f'<table class="difference"><thead><tr>{head_cells}</tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
     )
 
 

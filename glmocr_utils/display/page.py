@@ -1,26 +1,31 @@
 """One page: its image beside its text, every token tinted by its probability."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 
 from glmocr_utils.confidence import (
     WORST_STEP,
     Calibration,
-    alternative_words,
+    PageTokens,
     expected_errors,
     step_of,
     summarize,
 )
 from glmocr_utils.display.escape import escape, visible
 from glmocr_utils.records import (
+    Box,
     OcrResult,
     PageImage,
     PageLayout,
     PageRef,
-    TokenPlace,
+    around,
 )
 
 MAX_WIDTH_PX = 1200
+LEAST_PROB_SHOWN = 0.01  # of an alternative in a token's note
+MOST_NOTES = 800  # a page whose every token is doubtful stays small enough to open
 
 
 def page_html(
@@ -62,9 +67,9 @@ def page_html(
 def text_html(result: OcrResult, layout: PageLayout | None = None) -> str:
     """The page's text, each token in one of five tints; the worst also bold, red and underlined.
 
-    Pointing at a token, or moving to it by Tab, tells its probability, its alternatives and the
-    word that each of them would make. Line numbers are left to the style sheet, so that copied
-    text has none.
+    Pointing at a doubtful token, or moving to it by Tab, shows its probability, its alternatives of
+    1 % and more, and the word or words that each of them would make. Line numbers are left to the
+    style sheet, so that copied text has none.
 
     Args:
         layout: where the tokens stand on an image beside the text. A spot on the image is a part of
@@ -72,7 +77,7 @@ def text_html(result: OcrResult, layout: PageLayout | None = None) -> str:
     """
     if not result.text:
         return "<p><i>no text</i></p>"
-    return f'<pre class="text">{"".join(_tokens(result, layout))}</pre>'
+    return f'<pre class="text">{"".join(_elements(result, layout))}</pre>'
 
 
 def page_name(page: PageRef) -> str:
@@ -84,37 +89,79 @@ def anchor(page: PageRef) -> str:
     return f"page-{page.document_sha256[:12]}-{page.page_number}"
 
 
-def _tokens(result: OcrResult, layout: PageLayout | None) -> Iterator[str]:
-    least_sure: int | None = None  # of the tokens that spell one character together
+def _elements(result: OcrResult, layout: PageLayout | None) -> Iterator[str]:
+    """Doubtful tokens one by one; neighbours of one tint together, by words where they are placed.
+
+    On a page of very many doubtful tokens only the least sure have a note of their own.
+    """
+    tokens = PageTokens(result)
+    spelled = list(_spelled(tokens))
+    doubtful = sorted(
+        (s for s in spelled if s.step), key=lambda s: result.tokens[s.least_sure].logprob
+    )
+    noted = {s.index for s in doubtful[:MOST_NOTES]}
+
+    def own(s: _Spelled) -> object:
+        return s.index if s.index in noted else layout and s.words
+
+    for _, group in groupby(spelled, key=lambda s: (s.step, own(s))):
+        together = list(group)
+        is_noted = together[0].index in noted
+        yield _element(together, layout, _note(tokens, together[0].least_sure) if is_noted else "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Spelled:
+    """A token with text, and its words.
+
+    Attributes:
+        least_sure: of it and the tokens that spell a character with it; step: of its probability.
+    """
+
+    index: int
+    text: str
+    words: tuple[tuple[int, int], ...]
+    least_sure: int
+    step: int
+
+    def box(self, layout: PageLayout) -> Box | None:
+        """Where it is on the image; white space and markup are nowhere."""
+        place = layout.tokens[self.index] if self.words else None
+        return place and place.box
+
+
+def _spelled(tokens: PageTokens) -> Iterator[_Spelled]:
+    result = tokens.result
+    least_sure: int | None = None
     for index, token in enumerate(result.tokens):
         if least_sure is None or token.logprob < result.tokens[least_sure].logprob:
             least_sure = index
         if token.text:
-            place = layout.tokens[index] if layout else None
-            spot = _spot(place, layout) if place and token.text.strip() else ""
-            yield _token(result, least_sure, token.text, spot)
+            step = step_of(result.tokens[least_sure].prob)
+            words = tokens.words_at(*tokens.spans[index])
+            yield _Spelled(index, token.text, words, least_sure, step)
             least_sure = None
 
 
-def _token(result: OcrResult, index: int, text: str, spot: str) -> str:
-    step = step_of(result.tokens[index].prob)
-    note = escape(_note(result, index))
-    if step == 0:
-        return f'<span data-note="{note}">{escape(text)}{spot}</span>'
-    # a line end has no width: its sign takes the tint, and is drawn by the style sheet
+def _element(together: Sequence[_Spelled], layout: PageLayout | None, note: str) -> str:
+    """Tokens of one tint; plain text where there is nothing to say of them."""
+    step = together[0].step
+    text = "".join(spelled.text for spelled in together)
     inner = escape(text)
+    box = around(box for spelled in together if (box := spelled.box(layout))) if layout else None
+    spot = _spot(box, layout) if box else ""
+    if not step:
+        return f"<span>{inner}{spot}</span>" if spot else inner
     if step == WORST_STEP:
         inner = f"<b><u>{inner}</u></b>"
-    ending = " end" if text.endswith("\n") else ""
-    return (
-        f'<span class="p{step}{ending}" tabindex="0" data-note="{note}" aria-label="{note}">'
-        f"{inner}{spot}</span>"
-    )
+    # a line end has no width: its sign takes the tint, and is drawn by the style sheet
+    names = f'"p{step} end"' if text.endswith("\n") else f"p{step}"
+    noted = f' tabindex=0 aria-label="{escape(note)}"' if note else ""
+    return f"<span class={names}{noted}>{inner}{spot}</span>"
 
 
-def _spot(place: TokenPlace, layout: PageLayout) -> str:
-    """The place on the image; all in shares of its width, which the style sheet knows."""
-    box = place.box
+def _spot(box: Box, layout: PageLayout) -> str:
+    """The box on the image; all in shares of its width, which the style sheet knows."""
     lengths = (box.left, box.top, box.right - box.left, box.bottom - box.top)
     shares = ";".join(
         f"--{name}:{length / layout.width_px:.4f}"
@@ -123,13 +170,15 @@ def _spot(place: TokenPlace, layout: PageLayout) -> str:
     return f'<i style="{shares}"></i>'
 
 
-def _note(result: OcrResult, index: int) -> str:
-    token = result.tokens[index]
+def _note(tokens: PageTokens, index: int) -> str:
+    token = tokens.result.tokens[index]
     head = f"{visible(token.text) or 'part of a character'}  {token.prob:.4f}"
+    words = {choice.other: choice.after for choice in tokens.choices(index)}
     others = [
-        f"{other.prob:.4f}  {visible(other.text)}  → {visible(word)}"
-        for other, word in alternative_words(result, index)
-        if other.token_id != token.token_id
+        f"{other.prob:.2f}  {visible(other.text)}"
+        + (f"  → {visible(words[other])}" if other in words else "")
+        for other in token.alternatives
+        if other.token_id != token.token_id and other.prob >= LEAST_PROB_SHOWN
     ]
     return "\n".join([head, *others])
 

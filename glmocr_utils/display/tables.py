@@ -7,7 +7,6 @@ import pandas as pd
 from glmocr_utils.confidence import (
     Calibration,
     MarkedPage,
-    alternative_words,
     errors_caught,
     expected_errors,
     rank_pages,
@@ -25,14 +24,9 @@ def worst_tokens_html(
     results: Sequence[OcrResult], worst_n: int = 50, context_tokens: int = 10
 ) -> str:
     """The tokens of lowest probability over all pages, each in its context, worst first."""
-    of_page = {result.page: result for result in results}
     rows = []
     for rank, worst in enumerate(worst_tokens(results, worst_n, context_tokens), start=1):
-        words = [
-            f"{visible(word)} ({other.prob:.2f})"
-            for other, word in alternative_words(of_page[worst.page], worst.index)
-            if other.token_id != worst.token.token_id
-        ]
+        words = [f"{visible(choice.after)} ({choice.other.prob:.2f})" for choice in worst.choices]
         token = escape(visible(worst.token.text)) or "·"
         context = (
             f"{escape(_on_one_line(worst.before))}"
@@ -55,7 +49,11 @@ def worst_tokens_html(
 def worst_tokens_table(
     results: Sequence[OcrResult], worst_n: int = 50, context_tokens: int = 10
 ) -> pd.DataFrame:
-    """The same tokens for other programs: document, page and line from 1, probability, texts."""
+    """The same tokens for other programs.
+
+    Columns: document, page and line (from 1), probability, token, before and after (tokens around
+    it), word (or words that it is in), and alternatives (these words with other tokens).
+    """
     return pd.DataFrame(
         [
             {
@@ -66,6 +64,10 @@ def worst_tokens_table(
                 "token": worst.token.text,
                 "before": worst.before,
                 "after": worst.after,
+                "word": worst.word,
+                "alternatives": ", ".join(
+                    f"{choice.after} ({choice.other.prob:.2f})" for choice in worst.choices
+                ),
             }
             for worst in worst_tokens(results, worst_n, context_tokens)
         ]

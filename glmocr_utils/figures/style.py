@@ -2,21 +2,15 @@
 
 from matplotlib.figure import Figure
 
-from glmocr_utils.confidence import (
-    step_of,
-)
+from glmocr_utils.confidence import step_of
 from glmocr_utils.records import TokenProb
 
 # One hue at rising strength, for the five steps of probability; the last step is also bold and
 # underlined, so that colour is never the only sign.
 TINTS = (None, "#fdf0e2", "#fbd9b5", "#f6b26b", "#e8853a")
-
 WORST_INK = "#b00020"
-
 INK = "#1f1f1f"
-
 MONOSPACE = "DejaVu Sans Mono"
-
 MONOSPACE_ADVANCE_EM = 0.602  # the width of each of its characters
 
 

@@ -5,7 +5,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from glmocr_utils.decoding import DecodedPage
 from glmocr_utils.prompt import EMPTY_THOUGHT
 from glmocr_utils.records import Alternative, TokenProb
-from glmocr_utils.token_text import decode_ids, token_texts
+from glmocr_utils.token_text import alternative_texts, token_texts
 
 
 def without_thought(tokens: tuple[TokenProb, ...]) -> tuple[TokenProb, ...]:
@@ -26,24 +26,25 @@ def token_records(
     output: DecodedPage,
     leave_out: frozenset[int] = frozenset(),
 ) -> tuple[TokenProb, ...]:
-    spelled = {token_id: decode_ids(tokenizer, [token_id]) for token_id in set(output.top_ids.flat)}
     kept = [i for i, token_id in enumerate(output.token_ids) if token_id not in leave_out]
     texts = token_texts(tokenizer, output.token_ids[kept])
+    other_texts = alternative_texts(tokenizer, output.token_ids[kept], output.top_ids[kept])
     return tuple(
         TokenProb(
             token_id=int(token_id),
             text=text,
             logprob=float(logprob),
             alternatives=tuple(
-                Alternative(int(other), spelled[other], float(other_logprob))
-                for other, other_logprob in zip(others, other_logprobs, strict=True)
+                Alternative(int(other), spelled, float(other_logprob))
+                for other, spelled, other_logprob in zip(*alternatives, strict=True)
             ),
         )
-        for token_id, text, logprob, others, other_logprobs in zip(
+        for token_id, text, logprob, *alternatives in zip(
             output.token_ids[kept],
             texts,
             output.logprobs[kept],
             output.top_ids[kept],
+            other_texts,
             output.top_logprobs[kept],
             strict=True,
         )

@@ -38,7 +38,8 @@ class Alternative:
 
     Attributes:
         token_id: in the model's vocabulary.
-        text: that token decoded alone (U+FFFD for a part of a character).
+        text: what it would add to the page's text in the token's place; U+FFFD is in it where that
+            is a part of a character.
         logprob: natural log of its probability, from the raw logits.
     """
 

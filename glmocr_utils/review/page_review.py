@@ -3,10 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from rapidfuzz.distance import Levenshtein
-
+from glmocr_utils.confidence import PageTokens, changed
+from glmocr_utils.markup import Cell, Table, tables, word_spans
 from glmocr_utils.records import Action, Coverage, Decision, OcrResult
+from glmocr_utils.review.page_text import PageText
 from glmocr_utils.review.places import Place
+
+SHORT_LINE = 160  # characters; a longer line is shown in part
+CONTEXT = 60  # characters shown on each side of a place
 
 
 @dataclass
@@ -24,42 +28,43 @@ class PageReview:
 
     result: OcrResult
     places: list[Place]
-    lines: list[str] = field(init=False)
     typed: str | None = field(init=False)
     decided: dict[str, Action] = field(init=False)
     coverage: Coverage | None = field(init=False)
+    lines: list[str] = field(init=False)
+    original_lines: list[str] = field(init=False)
+    _tokens: PageTokens = field(init=False, repr=False)
+    _text: PageText = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self._tokens = PageTokens(self.result)
+        self.original_lines = self.result.text.split("\n")
         self.replay([])
 
     def replay(self, decisions: Iterable[Decision]) -> None:
-        """Begin anew with what was read, and do what was decided and not undone."""
-        self.lines, self.typed, self.decided = self.original_lines, None, {}
+        """Begin again with what was read, and do what was decided and not undone."""
+        self._text, self.typed, self.decided = PageText(self._tokens), None, {}
         self.coverage = None
         for decision in decisions:
             if decision.action == "finish":
                 self.coverage = decision.coverage
                 continue
-            self.coverage = None  # whoever goes on with a finished page has not finished it
+            self.coverage = None  # going on with a finished page reopens it
             if decision.action == "type":
                 self.typed = decision.after
                 continue
             if self.find_place(decision.place_id):  # not a line that the reviewer went to
                 self.decided[decision.place_id] = decision.action
-            if decision.action == "correct":
-                self.lines[decision.line_index] = decision.after
-
-    @property
-    def original_lines(self) -> list[str]:
-        return self.result.text.split("\n")
+            if decision.token_index is not None:
+                self._text.replace_token(decision.token_index, decision.token_text)
+            elif decision.action == "correct":
+                self._text.type_line(decision.line_index, decision.after)
+        self.lines = self._text.lines
 
     @property
     def text(self) -> str:
         """The text as it is now, without the lines that were corrected to nothing."""
-        if self.typed is not None:
-            return self.typed
-        pairs = zip(self.lines, self.original_lines, strict=True)
-        return "\n".join(line for line, original in pairs if line or not original)
+        return str(self._text) if self.typed is None else self.typed
 
     @property
     def open_places(self) -> list[Place]:
@@ -76,9 +81,42 @@ class PageReview:
         return next((place for place in self.places if place.place_id == place_id), None)
 
     def span_of(self, place: Place) -> tuple[int, int]:
-        """Where a place now stands in its line, which may have been edited since."""
-        original = self.original_lines[place.line_index]
-        return _carry_over(original, self.lines[place.line_index], place.start, place.end)
+        """Where a place now is in its line, which may have been edited since."""
+        return self._text.locate(place.line_index, place.start, place.end)
+
+    def text_of(self, place: Place) -> str:
+        """What a place says now."""
+        start, end = self.span_of(place)
+        return self.lines[place.line_index][start:end]
+
+    def window_of(self, place: Place) -> tuple[int, int]:
+        """The part of a place's line to show; of a line that the reviewer went to, all of it."""
+        line = self.lines[place.line_index]
+        return (0, len(line)) if place.kind == "line" else window_around(line, *self.span_of(place))
+
+    def replacement(self, place: Place, choice: str) -> tuple[int, str] | None:
+        """The token that a choice of the place replaces and its new text; None if it is none."""
+        for (text, _), change in zip(self.choices_now(place), place.changes, strict=True):
+            if text == choice:
+                start, stop = self._tokens.spans[change.index]
+                return change.index, changed(self.result.text, [change], start, stop)
+        return None
+
+    def choices_now(self, place: Place) -> tuple[tuple[str, float], ...]:
+        """A place's choices, with what was already chosen for its other tokens."""
+        line_start = self._text.starts[place.line_index]
+        choices = []
+        for (_, prob), change in zip(place.choices, place.changes, strict=True):
+            start, stop = self._tokens.around(change.start, change.stop)
+            start, stop = min(start, line_start + place.start), max(stop, line_start + place.end)
+            choices.append((self._text.stretch(start, stop, change), prob))
+        return tuple(choices)
+
+    def text_with(self, index: int, text: str) -> PageText:
+        """The page's text with one more token replaced."""
+        with_token = self._text.copy()
+        with_token.replace_token(index, text)
+        return with_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,43 +140,57 @@ def find_same(pages: Sequence[PageReview], before: str, after: str, place: Place
         (number, other)
         for number, page in enumerate(pages)
         for other in page.open_places
-        if other is not place
-        and words[0] in other.text.split()
-        and words[0] in page.lines[other.line_index].split(" ")
+        if other is not place and words[0] in _words(page.text_of(other))
     )
     return Offer(*words, others) if others else None
 
 
+def replace_word(page: PageReview, place: Place, line: str, before: str, after: str) -> str:
+    """`line`, the place's line as it is now or with places behind it edited, with a word replaced.
+
+    Only within the place; the rest of the line stays.
+    """
+    first, last = page.span_of(place)
+    for start, stop in reversed(word_spans(line[:last])):
+        if start >= first and line[start:stop] == before:
+            line = f"{line[:start]}{after}{line[stop:]}"
+    return line
+
+
+def window_around(line: str, start: int, end: int) -> tuple[int, int]:
+    """What to show of a line around characters `start` to `end`: all of it if it is short.
+
+    In a table it is the row, or the cell where the row is long; otherwise the words around.
+    """
+    if len(line) <= SHORT_LINE:
+        return 0, len(line)
+    cells = [cell for table in tables(line) for cell in _row(table, start, end)]
+    own = [cell for cell in cells if cell.start <= start and end <= cell.stop]
+    for shown in (cells, own):
+        if shown:
+            first, last = min(c.start for c in shown), max(c.stop for c in shown)
+            if last - first <= SHORT_LINE:
+                return first, last
+    words = word_spans(line)
+    first = next((w for w, _ in words if w >= start - CONTEXT), start)
+    last = next((w for _, w in reversed(words) if w <= end + CONTEXT), end)
+    return min(start, first), max(end, last)
+
+
+def _row(table: Table, start: int, end: int) -> list[Cell]:
+    """The cells of the row that characters `start` to `end` are in."""
+    rows = {cell.row for cell in table.cells if cell.start <= start and end <= cell.stop}
+    return [cell for cell in table.cells if cell.row in rows]
+
+
 def _replaced_word(before: str, after: str) -> tuple[str, str] | None:
     """The one word that differs between two lines, before and after; None if more do."""
-    old, new = before.split(), after.split()
+    old, new = _words(before), _words(after)
     if len(old) != len(new):
         return None
     differing = [pair for pair in zip(old, new, strict=True) if pair[0] != pair[1]]
     return differing[0] if len(differing) == 1 else None
 
 
-def replace_word(line: str, before: str, after: str) -> str:
-    """`line` with the whole word `before` replaced wherever it stands; its spaces stay."""
-    return " ".join(after if word == before else word for word in line.split(" "))
-
-
-def _carry_over(original: str, current: str, start: int, end: int) -> tuple[int, int]:
-    """Where characters `start` to `end` of a line are after it was edited."""
-    new_start, new_end = start, end
-    if start == len(original):
-        new_start = new_end = len(current)  # the end of the line stays the end
-    elif original != current:
-        new_start = new_end = None
-        for block in Levenshtein.opcodes(original, current):
-            if new_start is None and start <= block.src_end:
-                ahead = min(start - block.src_start, block.dest_end - block.dest_start)
-                new_start = block.dest_start + ahead
-            if end <= block.src_end:
-                whole = end == block.src_end
-                ahead = min(end - block.src_start, block.dest_end - block.dest_start)
-                new_end = block.dest_end if whole else block.dest_start + ahead
-                break
-        new_start = len(current) if new_start is None else new_start
-        new_end = len(current) if new_end is None else new_end
-    return new_start, max(new_start, new_end)
+def _words(text: str) -> list[str]:
+    return [text[start:stop] for start, stop in word_spans(text)]

@@ -1,16 +1,19 @@
-"""The places of a page that a person should look at: few, in words, in reading order."""
+"""The places of a page that a person should look at: few, short, in words, in reading order."""
 
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Literal
 
 import numpy as np
 
-from glmocr_utils.confidence import Calibration, alternative_words, words_of_tokens
+from glmocr_utils.confidence import Calibration, Change, Choice, PageTokens, changed
+from glmocr_utils.markup import ink
 from glmocr_utils.records import OcrResult
 
 PlaceKind = Literal["unsure", "audit", "loop", "length", "line"]
+LONGEST_PLACE = 40  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +25,13 @@ class Place:
             the reviewer is not told), `loop` or `length` (the page's end, which did not come by
             itself), or `line` (the end of a line that the reviewer went to).
         line_index: of the line in the page's text, from 0.
-        start, end: characters within that line.
+        start, end: characters within that line, at most 40.
         text: those characters.
         prob: the lowest probability in it, calibrated where a calibration was given; None for a
-            `line`.
-        choices: (what could stand there instead, probability), best first.
+            `line`. Probability that another layout of the same print has is added to it.
+        choices: (what could be there instead, probability), best first. Each replaces one token;
+            where it joins or divides words, it shows the words around the place too.
+        changes: what each choice changes in the page's text.
     """
 
     kind: PlaceKind
@@ -36,11 +41,39 @@ class Place:
     text: str
     prob: float | None
     choices: tuple[tuple[str, float], ...] = ()
+    changes: tuple[Change, ...] = ()
 
     @property
     def place_id(self) -> str:
         """The same for the same reading of the same page."""
         return f"{self.line_index}:{self.start}-{self.end}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Characters `start` to `stop` of a page, and the tokens in it that are doubtful.
+
+    Attributes:
+        prob: the lowest of them.
+        is_word: it has a word in it; otherwise it is a tag, or space between tags.
+        is_markup: only what is not printed is in doubt.
+    """
+
+    start: int
+    stop: int
+    indices: tuple[int, ...]
+    prob: float
+    is_word: bool = True
+    is_markup: bool = False
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        return self.start, self.stop
+
+    @property
+    def kind(self) -> tuple[bool, bool]:
+        """What is printed sorts before markup, words before tags."""
+        return self.is_markup, not self.is_word
 
 
 def find_places(
@@ -54,6 +87,9 @@ def find_places(
 ) -> list[Place]:
     """Places to check, in reading order.
 
+    Doubt about line ends and spaces alone is no place. Doubt about tags and other markup is one
+    where there are fewer than `max_places` about words.
+
     Args:
         threshold: tokens less probable than this are doubtful.
         max_places: doubtful places at most, the least sure ones. Checking very many takes as long
@@ -64,24 +100,25 @@ def find_places(
     Raises:
         ValueError: the calibration belongs to another model.
     """
+    tokens = PageTokens(result)
     probs = np.array([token.prob for token in result.tokens])
     if calibration:
         calibration.check_fits(result)
         probs = calibration(probs)
-    starts = np.cumsum([0, *(len(token.text) for token in result.tokens)])
-    units = list(_units(result))
-    unsure = [unit for unit in units if probs[unit.start : unit.stop].min() < threshold]
-    places = [
-        _place("unsure", result, unit, probs, starts, max_choices)
-        for unit in _join_neighbours(result, unsure)
+    doubtful = np.flatnonzero(probs < threshold).tolist()
+    doubts = (_doubt(tokens, index, float(probs[index]), threshold) for index in doubtful)
+    unsure = _joined(tokens.text, filter(None, doubts))
+    unsure = sorted(unsure, key=lambda stretch: (stretch.kind, stretch.prob))[:max_places]
+    places = [_place("unsure", tokens, stretch, max_choices) for stretch in unsure]
+    sure = [
+        word
+        for word in _sure_words(tokens, probs, threshold)
+        if not any(_overlap(word, stretch) for stretch in unsure)
     ]
-    places = sorted(places, key=lambda place: place.prob)[:max_places]
-    sure = [unit for unit in units if probs[unit.start : unit.stop].min() >= threshold]
-    sure = [unit for unit in sure if _text(result, unit).strip()]
     rng = random.Random(f"{result.page.document_sha256} {result.page.page_index}")
     places += [
-        _place("audit", result, unit, probs, starts, max_choices)
-        for unit in rng.sample(sure, min(num_audits, len(sure)))
+        _place("audit", tokens, stretch, max_choices)
+        for stretch in rng.sample(sure, min(num_audits, len(sure)))
     ]
     if result.finish_reason != "stop":
         lines = result.text.split("\n")
@@ -92,76 +129,127 @@ def find_places(
     return sorted(places, key=lambda place: (place.line_index, place.start, place.end))
 
 
-def _units(result: OcrResult) -> Iterator[range]:
-    """The words, and each white space between them."""
-    done = 0
-    for word in words_of_tokens(result):
-        yield from (range(index, index + 1) for index in range(done, word.start))
-        yield word
-        done = word.stop
-    yield from (range(index, index + 1) for index in range(done, len(result.tokens)))
+def _doubt(tokens: PageTokens, index: int, prob: float, threshold: float) -> _Stretch | None:
+    """What to look at because of a doubtful token; None where only white space is in doubt."""
+    choices = tokens.choices(index)
+    alike = [choice for choice in choices if tokens.is_layout(choice)]
+    printing = [choice for choice in choices if choice not in alike]
+    doubt = max(1 - tokens.result.tokens[index].prob, 1e-9)
+    prob += (1 - prob) * min(1, sum(choice.other.prob for choice in alike) / doubt)
+    start, stop = tokens.spans[index]
+    has_ink = any(ink(tokens.text)[start:stop])
+    is_tag = not has_ink and tokens.text[start:stop].strip()
+    is_markup = not (prob < threshold and (has_ink or printing))
+    if is_markup and not is_tag and not any(map(_changes_signs, alike)):
+        return None
+    shown = _around(tokens, start, stop, alike if is_markup else printing)
+    return _Stretch(*shown, (index,), prob, bool(tokens.words_at(*shown)), is_markup)
 
 
-def _join_neighbours(result: OcrResult, units: Sequence[range]) -> list[range]:
-    """Doubtful words that follow each other on a line are one place."""
-    joined: list[range] = []
-    for unit in units:
-        if joined:
-            between = range(joined[-1].start, unit.stop)
-            gap = _text(result, range(joined[-1].stop, unit.start))
-            if gap in ("", " ") and "\n" not in _text(result, between).strip("\n"):
-                joined[-1] = between
-                continue
-        joined.append(unit)
+def _changes_signs(choice: Choice) -> bool:
+    return choice.before.split() != choice.after.split()
+
+
+def _around(
+    tokens: PageTokens, start: int, stop: int, choices: Sequence[Choice]
+) -> tuple[int, int]:
+    """What to show of a token at `start` to `stop`: its words, or what its choices change."""
+    words = tokens.words_at(start, stop)
+    if words:
+        start, stop = anchor, _ = words[0]
+        for word in words[1:]:
+            if _fit_together(tokens.text, (start, stop), word):
+                stop = word[1]
+    elif choices:
+        anchor, start, stop = start, choices[0].start, choices[0].stop
+    else:
+        written = tokens.text[start:stop]
+        anchor = start + len(written) - len(written.lstrip())
+        start, stop = tokens.around(anchor, anchor + len(written.strip()))
+    return _on_one_line(tokens.text, start, stop, anchor)
+
+
+def _on_one_line(text: str, start: int, stop: int, anchor: int) -> tuple[int, int]:
+    """At most 40 of the characters `start` to `stop`, on the line of `anchor` and around it."""
+    line_end = text.find("\n", anchor)
+    start = max(start, text.rfind("\n", 0, anchor) + 1)
+    stop = max(start, min(stop, len(text) if line_end < 0 else line_end))
+    if stop - start > LONGEST_PLACE:
+        start = max(start, min(anchor - LONGEST_PLACE // 2, stop - LONGEST_PLACE))
+        stop = start + LONGEST_PLACE
+    return start, stop
+
+
+def _joined(text: str, doubts: Iterable[_Stretch]) -> list[_Stretch]:
+    """Doubts about neighbouring words are one place, up to 40 characters of a line.
+
+    Tags and words stay apart. What is printed goes first: markup in doubt is a place of its own
+    where no printed word is.
+    """
+    joined: list[_Stretch] = []
+    for doubt in sorted(doubts, key=lambda doubt: (doubt.kind, doubt.start, doubt.stop)):
+        if any(_overlap(other, doubt) for other in joined if other.kind != doubt.kind):
+            continue
+        last = joined[-1] if joined else None
+        if last is None or last.kind != doubt.kind:
+            joined.append(doubt)
+        elif doubt.stop <= last.stop or _fit_together(text, last.limits, doubt.limits):
+            indices, prob = last.indices + doubt.indices, min(last.prob, doubt.prob)
+            stop = max(last.stop, doubt.stop)
+            joined[-1] = replace(last, stop=stop, indices=indices, prob=prob)
+        else:
+            joined.append(_after(text, last.stop, doubt))
     return joined
 
 
-def _place(
-    kind: PlaceKind,
-    result: OcrResult,
-    unit: range,
-    probs: np.ndarray,
-    starts: np.ndarray,
-    max_choices: int,
-) -> Place:
-    start, end = int(starts[unit.start]), int(starts[unit.stop])
-    text = result.text[start:end]
-    # a word's own spaces and line ends are not what is doubtful about it
-    if text.strip():
-        end -= len(text) - len(text.rstrip())
-        start += len(text) - len(text.lstrip())
-        text = result.text[start:end]
-    line_index = result.text.count("\n", 0, start)
-    line_start = result.text.rfind("\n", 0, start) + 1
-    line_end = result.text.find("\n", start)
-    line_end = len(result.text) if line_end < 0 else line_end
-    worst = unit.start + int(probs[unit.start : unit.stop].argmin())
+def _after(text: str, position: int, doubt: _Stretch) -> _Stretch:
+    """The part of a stretch after `position`, without the space that it begins with."""
+    start = max(doubt.start, position)
+    space = len(text[start : doubt.stop]) - len(text[start : doubt.stop].lstrip())
+    return replace(doubt, start=start + space)
+
+
+def _overlap(first: _Stretch, second: _Stretch) -> bool:
+    return first.start < second.stop and second.start < first.stop
+
+
+def _fit_together(text: str, first: tuple[int, int], second: tuple[int, int]) -> bool:
+    is_near = text[first[1] : second[0]] in ("", " ")
+    return is_near and second[1] - first[0] <= LONGEST_PLACE
+
+
+def _sure_words(tokens: PageTokens, probs: np.ndarray, threshold: float) -> Iterator[_Stretch]:
+    for start, stop in tokens.words:
+        indices = tokens.tokens_of(start, stop)
+        worst = min(indices, key=lambda index: probs[index])
+        if probs[worst] >= threshold:
+            shown = _on_one_line(tokens.text, start, stop, start)
+            yield _Stretch(*shown, (worst,), float(probs[worst]))
+
+
+def _place(kind: PlaceKind, tokens: PageTokens, stretch: _Stretch, max_choices: int) -> Place:
+    line_start = tokens.text.rfind("\n", 0, stretch.start) + 1
+    choices = dict(islice(_choices(tokens, stretch), max_choices))
     return Place(
         kind,
-        line_index,
-        start - line_start,
-        max(start, min(end, line_end)) - line_start,
-        text,
-        float(probs[worst]),
-        _choices(result, worst, text, max_choices),
+        tokens.text.count("\n", 0, stretch.start),
+        stretch.start - line_start,
+        stretch.stop - line_start,
+        tokens.text[stretch.start : stretch.stop],
+        stretch.prob,
+        tuple((text, choice.other.prob) for text, choice in choices.items()),
+        tuple(choice.change for choice in choices.values()),
     )
 
 
-def _choices(
-    result: OcrResult, index: int, text: str, max_choices: int
-) -> tuple[tuple[str, float], ...]:
-    """What the place would say with another token at its least sure one."""
-    choices: dict[str, float] = {}
-    words = alternative_words(result, index)
-    chosen = next((w for other, w in words if other.token_id == result.tokens[index].token_id), "")
-    for other, word in words:
-        if other.token_id == result.tokens[index].token_id or "\ufffd" in word:
-            continue
-        whole = text.replace(chosen, word, 1) if chosen and chosen in text else word
-        choices.setdefault(whole.strip("\n"), other.prob)
-    choices.pop(text, None)
-    return tuple(choices.items())[:max_choices]
-
-
-def _text(result: OcrResult, unit: range) -> str:
-    return "".join(result.tokens[index].text for index in unit)
+def _choices(tokens: PageTokens, stretch: _Stretch) -> Iterator[tuple[str, Choice]]:
+    """What the place would say with another token at one of its doubtful ones, best first."""
+    choices = [choice for index in stretch.indices for choice in tokens.choices(index)]
+    seen = {tokens.text[stretch.start : stretch.stop]}
+    for choice in sorted(choices, key=lambda choice: -choice.other.prob):
+        if stretch.is_markup or not tokens.is_layout(choice):
+            start, stop = min(stretch.start, choice.start), max(stretch.stop, choice.stop)
+            text = changed(tokens.text, [choice.change], start, stop)
+            if text not in seen:
+                seen.add(text)
+                yield text, choice

@@ -191,11 +191,29 @@ class ReviewSession:
             self._decide({number: [self._about("accept", number, place) for place in places]})
 
     def choose(self, number: int, place: Place, choice: str) -> Offer | None:
-        """Put `choice` in the place's stead; see `correct_line`."""
+        """The place says `choice`: one of its choices, which replaces one token, or any text.
+
+        Returns:
+            As `correct_line`.
+        """
         page = self.pages[number]
+        replacement = page.replacement(place, choice)
+        if replacement:
+            return self._replace_token(number, place, *replacement)
         start, end = page.span_of(place)
         line = page.lines[place.line_index]
         return self.correct_line(number, place, f"{line[:start]}{choice}{line[end:]}")
+
+    def _replace_token(self, number: int, place: Place, index: int, text: str) -> Offer | None:
+        page = self.pages[number]
+        chosen = page.text_with(index, text)
+        if str(chosen) == page.text:
+            self.accept(number, place)
+            return None
+        before, after = page.lines[place.line_index], chosen.line(place.line_index)
+        decision = self._about("correct", number, place, after)
+        self._decide({number: [replace(decision, token_index=index, token_text=text)]})
+        return find_same(self.pages, before, after, place)
 
     def correct_line(self, number: int, place: Place, after: str) -> Offer | None:
         """The place's line reads `after`: several lines where some were missing, or nothing.
@@ -216,16 +234,19 @@ class ReviewSession:
 
         They are one step, so that undoing takes all of them back.
         """
-        step: dict[int, list[Decision]] = {}
-        lines: dict[tuple[int, int], str] = {}  # a line may hold several of the places
-        for number, place in offer.places:
+        places = [
+            (n, place) for n, place in offer.places if place.place_id not in self.pages[n].decided
+        ]
+        lines: dict[tuple[int, int], str] = {}  # a line may have several of the places
+        for number, place in reversed(places):  # an edit moves only what comes after it
             page, at = self.pages[number], (number, place.line_index)
-            before = lines.get(at, page.lines[place.line_index])
-            after = replace_word(before, offer.before, offer.after)
-            if place.place_id not in page.decided and after != before:
-                decision = self._about("correct", number, place, after)
-                step.setdefault(number, []).append(replace(decision, before=before))
-                lines[at] = after
+            line = lines.get(at, page.lines[place.line_index])
+            lines[at] = replace_word(page, place, line, offer.before, offer.after)
+        step: dict[int, list[Decision]] = {}
+        for number, place in places:
+            after = lines[number, place.line_index]
+            if after != self.pages[number].lines[place.line_index]:
+                step.setdefault(number, []).append(self._about("correct", number, place, after))
         if step:
             self._decide(step)
         return sum(map(len, step.values()))

@@ -1,6 +1,6 @@
 """The review where nobody can press a key: what a run without a browser leaves in its notebook."""
 
-from glmocr_utils.display import escape, html_table, page_html
+from glmocr_utils.display import escape, html_table, page_html, visible
 from glmocr_utils.review.page_review import PageReview
 from glmocr_utils.review.places import Place
 from glmocr_utils.review.session import ReviewSession
@@ -30,8 +30,11 @@ def review_html(session: ReviewSession) -> str:
 def _row(page: PageReview, place: Place) -> tuple[str, str, str, str]:
     line = page.lines[place.line_index]
     start, end = page.span_of(place)
+    first, last = page.window_of(place)
     marked = escape(line[start:end]) or "⏎"
-    text = f'{escape(line[:start])}<b class="worst"><u>{marked}</u></b>{escape(line[end:])}'
-    choices = ", ".join(choice for choice, _ in place.choices)
+    head = ("… " if first else "") + line[first:start]
+    tail = line[end:last] + (" …" if last < len(line) else "")
+    text = f'{escape(head)}<b class="worst"><u>{marked}</u></b>{escape(tail)}'
+    choices = ", ".join(visible(choice) for choice, _ in page.choices_now(place))
     decided = page.decided.get(place.place_id, "")
     return str(place.line_index + 1), f"<code>{text}</code>", escape(choices), decided

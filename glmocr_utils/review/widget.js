@@ -236,16 +236,18 @@ function render({ model, el }) {
     }
     const text = state.lines[current.line];
     const [start, end] = state.span;
+    const [first, last] = state.window; // of a long line, what is around the place
     const marked = element("mark", {}, visible(slice(text, start, end)) || "⏎");
     parts.line.replaceChildren(
       element("span", { className: "number" }, String(current.line + 1)),
       element("span", { className: "words" },
-        visible(slice(text, 0, start)), marked, visible(slice(text, end))),
+        first > 0 ? "… " : "", visible(slice(text, first, start)), marked,
+        visible(slice(text, end, last)), last < characters(text).length ? " …" : ""),
       element("span", { className: "soft" }, decidedNote(current)),
     );
     if (current.warning) parts.line.append(element("p", { className: "warning" }, current.warning));
     parts.choices.replaceChildren(...current.choices.map(([choice, prob], index) =>
-      button(element("span", {}, visible(choice) || "(nothing)",
+      button(element("span", {}, visible(choice).replaceAll("\n", "⏎") || "(nothing)",
         element("small", {}, ` ${prob.toFixed(2)}`)), IS_MAC ? "" : `Alt+${index + 1}`,
         () => tell({ do: "choose", index }))));
     parts.buttons.replaceChildren(
@@ -490,11 +492,12 @@ function render({ model, el }) {
     if (!current) return;
     const text = view.state.lines[current.line];
     const [start, end] = view.state.span;
-    const head = slice(text, 0, start);
+    const [first, last] = view.state.window; // the kernel knows the rest of the line
+    const head = slice(text, first, start);
     const middle = typed ?? slice(text, start, end);
     const input = element("textarea", { rows: "1", spellcheck: "false", autocomplete: "off",
       "aria-label": `line ${current.line + 1}` });
-    input.value = head + middle + slice(text, end);
+    input.value = head + middle + slice(text, end, last);
     view.editing = true;
     parts.line.replaceChildren(element("span", { className: "number" }, String(current.line + 1)), input);
     parts.choices.replaceChildren();

@@ -147,19 +147,22 @@ class ReviewWidget(BrowserWidget):
 
     def _choose(self, index: int) -> None:
         if self._place and 0 <= index < len(self._place.choices):
-            choice, _ = self._place.choices[index]
+            choice, _ = self.session.pages[self._number].choices_now(self._place)[index]
             self._offer = self.session.choose(self._number, self._place, choice)
             self._next(keep_offer=True)
 
     def _correct_line(self, text: str) -> None:
+        """What is shown of the line reads `text`; the rest of a long line stays."""
         place = self._place
         if place is None:
             return
-        lines = self.session.pages[self._number].lines
-        if place.kind == "line" and text == lines[place.line_index]:
+        page = self.session.pages[self._number]
+        line, (first, last) = page.lines[place.line_index], page.window_of(place)
+        after = f"{line[:first]}{text}{line[last:]}"
+        if place.kind == "line" and after == line:
             self._next()
         else:
-            self._offer = self.session.correct_line(self._number, place, text)
+            self._offer = self.session.correct_line(self._number, place, after)
             self._next(keep_offer=True)
 
     def _accept_rest(self) -> None:
@@ -243,8 +246,9 @@ class ReviewWidget(BrowserWidget):
             {
                 "show": "state",
                 "number": self._number,
-                "place": place and _told(place),
+                "place": place and {**_told(place), "choices": page.choices_now(place)},
                 "span": place and page.span_of(place),
+                "window": place and page.window_of(place),
                 "lines": page.lines if page.typed is None else page.typed.split("\n"),
                 "typed": page.typed,
                 "not_read": session.why_not_read(self._number),

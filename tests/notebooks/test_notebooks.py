@@ -218,3 +218,28 @@ def test_mass_infer(run, tmp_path):
 def test_an_unknown_option_of_training_is_an_error(run):
     with pytest.raises(ValueError, match="has no parameter lora_rnak"):
         run("05_finetune", lora_rnak=4)
+
+
+def test_evaluate(run, tmp_path):
+    truth = load_references(SAMPLES / "truth.jsonl")
+    decision = [truth["decision.pdf", index] for index in range(2)]
+    for name, misread in (("base", "e"), ("trained", "q")):
+        (tmp_path / name).mkdir()
+        read = [text.replace(misread, "c").replace("\n", " ") for text in decision]
+        (tmp_path / name / "decision.txt").write_text("\f".join(read))
+    results, notebook = run(
+        "07_evaluate",
+        readings=str(tmp_path / "base"),
+        other_readings=str(tmp_path / "trained"),
+        references=str(SAMPLES / "truth.jsonl"),
+        documents=str(SAMPLES),
+    )
+    base, trained = results["readings"]
+    assert base["pages"] == 2 and base["misplaced"] == 0
+    assert 0 < trained["headline_cer"]["value"] < base["headline_cer"]["value"] < 0.2
+    assert trained["raw_cer"] > trained["headline_cer"]["value"]
+    assert results["comparison"]["verdict"] == "better"
+    assert any("blank.pdf" in problem for problem in base["problems"])
+    assert pictures(notebook) == 2
+    html = (tmp_path / "07_evaluate/evaluation.html").read_text(encoding="utf-8")
+    assert html.count("<img") == 2 and "<del>" in html

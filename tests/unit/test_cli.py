@@ -38,6 +38,7 @@ NOTEBOOKS = {
         {"input_path", "model_id", "adapter", "max_scored", "max_length", "reviewer", "edit"},
     ),
     "infer": ("06_mass_infer", {"input_path"}),
+    "evaluate": ("07_evaluate", {"readings", "model_id", "adapter", "worst_pages"}),
 }
 
 
@@ -267,3 +268,40 @@ def test_ocr_refuses_a_format_before_it_loads_a_model(ocr):
     code, printed, complaint = ocr(LETTER, "--export", "docx")
     assert (code, printed) == (2, "")
     assert "export is some of hocr, alto, pdf" in complaint
+
+
+def test_evaluate_prints_and_writes_figures_and_a_verdict(tmp_path, capsys):
+    for name, text in (("true", "abcdefgh"), ("one", "abcdefxx"), ("two", "abcdefgh")):
+        (tmp_path / name).mkdir()
+        for number in range(6):
+            (tmp_path / name / f"d{number}.txt").write_text(text)
+    paths = [str(tmp_path / name) for name in ("one", "true", "two", "out")]
+    code = main(
+        ["evaluate", paths[0], "--references", paths[1], "--other-readings", paths[2],
+         "--output-dir", paths[3]]
+    )  # fmt: skip
+    printed = capsys.readouterr().out
+    assert code == 0
+    assert "25.00% (25.00% to 25.00%)" in printed
+    assert "two is better than one: -25.00%" in printed
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "evaluation.html",
+        "evaluation.json",
+        "pages.csv",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["evaluate"], "needs readings and --references"),
+        (["evaluate", "gone", "--references", "data/samples/truth.jsonl"], "check the path"),
+        (
+            ["evaluate", "README.md", "--references", "data/samples/truth.jsonl"],
+            "no page of README",
+        ),
+    ],
+)
+def test_an_evaluation_that_cannot_be_made_ends_in_one_sentence(arguments, said, tmp_path, capsys):
+    assert main([*arguments, "--output-dir", str(tmp_path)]) == 2
+    assert said in capsys.readouterr().err

@@ -8,7 +8,6 @@ from make_results import page_of
 
 from glmocr_utils.confidence import (
     MarkedPage,
-    alternative_words,
     can_calibrate,
     errors_caught,
     expected_errors,
@@ -25,7 +24,6 @@ from glmocr_utils.confidence import (
     step_of,
     suspicions,
     unseen_errors,
-    words_of_tokens,
 )
 
 
@@ -39,36 +37,6 @@ def letters(text: str, prob: float = 0.9):
 )
 def test_probabilities_fall_into_five_steps(prob, step):
     assert step_of(prob) == step
-
-
-class TestWords:
-    def words(self, *texts: str) -> list[str]:
-        result = page_of(*((text, 0.9) for text in texts))
-        return [
-            "".join(result.tokens[index].text for index in word) for word in words_of_tokens(result)
-        ]
-
-    def test_white_space_parts_words(self):
-        assert self.words("a", "b", " ", "c", "\n", "\n", "d") == ["ab", "c", "d"]
-
-    def test_tokens_may_begin_or_end_with_white_space(self):
-        assert self.words("The", " qu", "ick", " fox. ", "It") == ["The", " quick", " fox. ", "It"]
-
-    def test_a_token_with_a_gap_inside_belongs_to_the_word_it_begins(self):
-        assert self.words("a", "b c", "d") == ["a", "b cd"]
-
-    def test_bytes_of_a_character_go_with_it(self):
-        assert self.words("", "ü", "b", " ", "", "ä") == ["üb", "ä"]
-
-    def test_no_token_is_lost_or_counted_twice(self):
-        result = page_of(*((t, 0.9) for t in (" ", "a", " ", "\n", "b ", "c d", " ", "e", "")))
-        seen = [index for word in words_of_tokens(result) for index in word]
-        assert seen == sorted(set(seen))
-        assert {i for i, t in enumerate(result.tokens) if t.text.strip()} <= set(seen)
-
-    def test_an_alternative_makes_another_word(self):
-        result = page_of(("the ", 1.0), ("c", 0.9), ("a", 0.4, {"o": 0.3, "": 0.1}), ("t on", 0.9))
-        assert [word for _, word in alternative_words(result, 2)] == ["cot", "ct"]
 
 
 class TestRightAndWrong:

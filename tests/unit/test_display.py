@@ -4,12 +4,14 @@ import base64
 import io
 import re
 from html.parser import HTMLParser
+from itertools import accumulate
 
 import pytest
+from bpe_readings import bpe_reading, bpe_readings
 from make_results import page_of
 from PIL import Image
 
-from glmocr_utils.confidence import mark_tokens
+from glmocr_utils.confidence import mark_tokens, worst_tokens
 from glmocr_utils.display import (
     document_html,
     errors_found_table,
@@ -70,7 +72,7 @@ class Tree(HTMLParser):
 
 def test_five_steps_of_tint_and_the_worst_is_bold_and_underlined():
     html = text_html(page_of(("a", 1.0), ("b", 0.97), ("c", 0.9), ("d", 0.6), ("e", 0.2)))
-    assert [span.get("class") for span in Tree(html).spans()] == [None, "p1", "p2", "p3", "p4"]
+    assert [span.get("class") for span in Tree(html).spans()] == ["p1", "p2", "p3", "p4"]
     assert re.findall(r"<b><u>(.*?)</u></b>", html) == ["e"]
 
 
@@ -82,18 +84,64 @@ def test_the_text_is_whole():
 
 def test_a_note_tells_probability_alternatives_and_their_words():
     html = text_html(page_of(("c", 1.0), ("a", 0.45, {"o": 0.4, " ": 0.1}), ("t", 1.0)))
-    note = Tree(html).spans()[1]
-    assert note["data-note"] == "a  0.4500\n0.4000  o  → cot\n0.1000  ␣  → c␣t"
-    assert note["aria-label"] == note["data-note"] and note["tabindex"] == "0"
+    [note] = Tree(html).spans()
+    assert note["aria-label"] == "a  0.4500\n0.40  o  → cot\n0.10  ␣  → c␣t"
+    assert note["tabindex"] == "0"
 
 
-def test_sure_tokens_do_not_stop_the_tab_key():
-    assert "tabindex" not in Tree(text_html(page_of(("a", 0.995)))).spans()[0]
+def test_sure_tokens_are_plain_text():
+    assert "<span" not in text_html(page_of(("a", 0.995), ("\n", 0.99, {" ": 0.01})))
+
+
+TABLE = "".join(f"<tr><td>Position {n}</td><td>{17 * n},50</td><td></td></tr>" for n in range(85))
+
+
+@pytest.mark.parametrize("doubt", [0.1, 1.0])
+@pytest.mark.parametrize("is_placed", [False, True])
+def test_the_html_of_a_long_table_stays_small(doubt, is_placed):
+    others = dict.fromkeys(["<td>", "th", " 12", "ab\n"], 0.05)
+    by_letter = [(c, 0.6 if n < doubt * len(TABLE) else 0.999, others) for n, c in enumerate(TABLE)]
+    for result in (page_of(*by_letter), bpe_reading(TABLE, doubt=doubt)):
+        places = tuple(TokenPlace(Box(1, 2, 3, 4), 0.9, 0) for _ in result.tokens)
+        layout = PageLayout(result.page, 100, 100, places, (None,))
+        html = text_html(result, layout if is_placed else None)
+        assert len(TABLE) > 4400 and len(html.encode()) < 300_000
+        assert Tree(html).text == TABLE
+
+
+@pytest.mark.parametrize("result", bpe_readings(), ids=lambda result: result.text[:9])
+def test_words_in_notes_and_tables_are_parts_of_the_text_with_that_token_replaced(result):
+    assert Tree(text_html(result)).text == result.text
+    table = worst_tokens_table([result], worst_n=30)
+    notes = "\n".join(span["aria-label"] for span in Tree(text_html(result)).spans())
+    starts = list(accumulate((len(token.text) for token in result.tokens), initial=0))
+    count = 0
+    for worst in worst_tokens([result], worst_n=30):
+        for choice in worst.choices:
+            start, stop = starts[worst.index : worst.index + 2]
+            text = f"{result.text[:start]}{choice.other.text}{result.text[stop:]}"
+            assert choice.after in text
+            assert f"{choice.after} ({choice.other.prob:.2f})" in table.alternatives[count]
+            assert choice.other.prob < 0.01 or f"→ {visible(choice.after)}" in notes
+        count += 1
+    assert count > 5
+
+
+def test_a_note_shows_whole_words_of_tokens_with_spaces_and_no_word_for_a_special_token():
+    others = {" by": 0.3, "by": 0.05, "<|user|>": 0.04, " b": 0.001}
+    html = text_html(page_of(("<td>Served", 1.0), (" bx", 0.45, others), (" K.</td>", 1.0)))
+    [note] = Tree(html).spans()
+    assert note["aria-label"].split("\n") == [
+        "␣bx  0.4500",
+        "0.30  ␣by  → by",
+        "0.05  by  → Servedby",
+        "0.04  <|user|>",
+    ]
 
 
 def test_a_character_of_several_tokens_is_as_unsure_as_the_least_sure_of_them():
     [span] = Tree(text_html(page_of(("", 0.3), ("ü", 0.999)))).spans()
-    assert span["class"] == "p4" and span["data-note"].startswith("part of a character")
+    assert span["class"] == "p4" and span["aria-label"].startswith("part of a character")
 
 
 def test_a_page_says_what_to_expect_of_it():

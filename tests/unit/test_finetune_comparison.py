@@ -4,14 +4,13 @@ import matplotlib.pyplot as plt
 import pytest
 from make_results import page_of
 
+from glmocr_utils.evaluation.comparison import NOTHING
 from glmocr_utils.figures.training import training_curve
 from glmocr_utils.finetune.comparison import (
-    NOTHING,
     calibration_error,
     changed_confusions,
     compare,
     compare_documents,
-    confusions,
     most_changed,
 )
 from glmocr_utils.finetune.evaluation import PageReading, scores
@@ -70,7 +69,6 @@ def test_documents_and_pages_by_change():
 
 
 def test_confusions():
-    assert confusions([read("a", "rn abc", "m abcx")])[NOTHING, "x"] == 1
     before = [read("a", "lll", "111")]
     after = [read("a", "lll", "ll")]
     assert changed_confusions(before, after)[0] == ("l", "1", 3, 0)

@@ -1,135 +1,63 @@
 """The house rules: floors of the package, tidy notebooks, one list of dependencies."""
 
-import ast
 import re
+import subprocess
+import sys
 import tomllib
-from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
-PACKAGE = "glmocr_utils"
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+import glmocr_utils
 
-# A module or sub-package imports only from floors below its own.
-FLOORS = {
-    "files": 1,
-    "markup": 1,
-    "metrics": 2,
-    "prompt": 1,
-    "token_text": 1,
-    "endpoint": 1,
-    "text_layer": 1,
-    "synth": 1,
-    "records": 2,
-    "model": 2,
-    "render": 3,
-    "confidence": 3,
-    "decoding": 3,
-    "ocr": 4,
-    "labels": 5,
-    "mass_infer": 5,
-    "model_export": 5,
-    "grounding": 6,
-    "display": 6,
-    "finetune": 6,
-    "ocr_formats": 7,
-    "review": 7,
-    "figures": 7,
-    "notebook_run": 8,
-    "cli": 9,
-    "__main__": 10,
-}
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "shared"}
 
 
-def module_name(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+# The package
 
 
-MODULES = {module_name(path): path for path in sorted((ROOT / PACKAGE).rglob("*.py"))}
-
-
-def imported_names(name: str, path: Path) -> Iterator[str]:
-    """Every module that `path` names in an import, wherever in it, with the names taken from it."""
-    package = name if path.stem == "__init__" else name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            parents = package.split(".")
-            base = parents[: len(parents) + 1 - node.level] if node.level else []
-            source = ".".join([*base, *filter(None, [node.module])])
-            yield from (f"{source}.{alias.name}" for alias in node.names)
-
-
-def own_module(name: str) -> str | None:
-    """The longest part of a dotted name that is a module of the package."""
-    while name and name not in MODULES:
-        name = name.rpartition(".")[0]
-    return name or None
-
-
-def imports_of(name: str, path: Path) -> set[str]:
-    found = {own_module(imported) for imported in imported_names(name, path)}
-    return found - {None, name}
-
-
-IMPORTS = {name: imports_of(name, path) for name, path in MODULES.items()}
-
-
-def room(name: str) -> str:
-    """`glmocr_utils.render.pool` → `render`."""
-    return name.split(".")[1] if "." in name else ""
-
-
-def test_the_package_is_found() -> None:
-    assert f"{PACKAGE}.records" in IMPORTS[f"{PACKAGE}.ocr.pages"]
-    assert f"{PACKAGE}.render.options" in IMPORTS[f"{PACKAGE}.render"]
-
-
-@pytest.mark.parametrize("name", [name for name in MODULES if name != PACKAGE])
-def test_every_module_has_a_floor(name: str) -> None:
-    assert room(name) in FLOORS, (
-        f"{name} has no floor yet: give {room(name)!r} one in FLOORS of this test, above all that "
-        "it imports"
+@pytest.mark.skipif(find_spec("importlinter") is None, reason="import-linter is not installed")
+def test_modules_import_only_from_floors_below_and_never_in_a_circle() -> None:
+    script = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports())"
+    linted = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
     )
-
-
-@pytest.mark.parametrize("name", [name for name in MODULES if room(name) in FLOORS])
-def test_a_module_imports_only_from_floors_below(name: str) -> None:
-    floor = FLOORS[room(name)]
-    other_rooms = {other for other in IMPORTS[name] if room(other) != room(name)}
-    too_high = {other for other in other_rooms if FLOORS.get(room(other), -1) >= floor}
-    assert not too_high, f"{name} is on floor {floor} and imports {sorted(too_high)}"
-
-
-def test_the_package_itself_imports_nothing() -> None:
-    assert IMPORTS[PACKAGE] == set()
-
-
-def test_no_module_imports_itself_through_others() -> None:
-    done: set[str] = set()
-
-    def visit(name: str, path: tuple[str, ...]) -> None:
-        assert name not in path, " → ".join([*path[path.index(name) :], name])
-        if name not in done:
-            # what a package's own modules import from it is not a circle unless they name it
-            for other in IMPORTS[name]:
-                visit(other, (*path, name))
-            done.add(name)
-
-    for name in MODULES:
-        visit(name, ())
+    assert linted.returncode == 0, linted.stdout + linted.stderr
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:
-    names = {part for module in MODULES for part in module.split(".")}
+    modules = (ROOT / "glmocr_utils").rglob("*.py")
+    names = {part for path in modules for part in path.relative_to(ROOT).with_suffix("").parts}
     assert not names & NAMES_THAT_SAY_NOTHING
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    script = (
+        "import sys, glmocr_utils; "
+        "print([name for name in ('torch', 'numpy', 'PIL') if name in sys.modules])"
+    )
+    imported = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert imported.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", glmocr_utils.__all__)
+def test_each_name_at_the_front_door_leads_to_its_room(name: str) -> None:
+    value = getattr(glmocr_utils, name)
+    assert value.__name__ == name
+    assert value.__module__.startswith("glmocr_utils.")
+    assert name in dir(glmocr_utils)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="read_page"):
+        glmocr_utils.read_page  # noqa: B018
 
 
 # Notebooks

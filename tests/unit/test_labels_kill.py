@@ -18,8 +18,8 @@ SCRIPT = """
 import os, random, signal, sys, time
 from glmocr_utils.labels import LabelStore, find_pages
 from glmocr_utils.labels import store
-from glmocr_utils.labels.sidecar import label_from_sidecars
-from glmocr_utils.labels.text_layer import label_from_text_layer
+from glmocr_utils.labels.sources.sidecar import label_from_sidecars
+from glmocr_utils.labels.sources.text_layer import label_from_text_layer
 
 def append_in_two_parts(self, line):
     content = line.encode() + b"\\n"

@@ -9,6 +9,7 @@ from glmocr_utils.metrics import (
     corpus_cer,
     headline_cer,
     headline_pair,
+    headline_segments,
     layout_aside,
     mean_page_cer,
     wer,
@@ -125,3 +126,14 @@ def test_each_compared_character_knows_where_it_is_written(one, other):
             assert start < stop
             if character.isalnum() and stop - start == 1:
                 assert written[start] == character
+
+
+def test_differences_are_shown_in_the_lines_of_the_reference_without_layout():
+    segments = headline_segments(
+        "The Court of Ap-\npeal held\nthat.", "**The** Court 0f Appeal held that!"
+    )
+    assert "".join(segment.first for segment in segments) == "The Court of Appeal held\nthat."
+    assert [(s.first, s.second) for s in segments if s.kind != "equal"] == [("o", "0"), (".", "!")]
+    assert [s.second for s in segments if "\n" in s.first] == [
+        s.first for s in segments if "\n" in s.first
+    ]

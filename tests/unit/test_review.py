@@ -159,6 +159,15 @@ class TestDecisions:
         assert session.pages[1].text == PAGE.text
         assert session.pages[0].text.count("thc") == 1
 
+    def test_an_offer_is_made_in_cells_and_leaves_the_rest_of_the_line(self, tmp_path):
+        cell, sure = ("thc", 0.3, {"the": 0.2}), ("thc", 0.999)
+        tags = ("</td><td>", 0.999)
+        page = page_of(cell, tags, sure, tags, cell, tags, cell, (" end", 0.999))
+        session = ReviewSession([page], tmp_path / "log", num_audits=0)
+        offer = session.choose(0, session.pages[0].places[0], "the")
+        assert session.apply_offer(offer) == 2
+        assert session.pages[0].text == "the</td><td>thc</td><td>the</td><td>the end"
+
     def test_a_correction_of_more_than_a_word_is_not_offered(self, session):
         assert session.correct_line(0, session.pages[0].places[1], "leaps over the cat") is None
 
@@ -230,6 +239,17 @@ class TestLog:
         assert again.summary() == session.summary()
         assert abs(again.saved_at - session.saved_at) < timedelta(seconds=2)
         assert again.undo() and again.pages[0].text == PAGE.text
+
+    def test_a_log_from_before_choices_were_of_tokens_gives_the_same_text(self, session):
+        """It has the whole line, and places that may not be places any more."""
+        page = session.pages[0]
+        session.correct_line(0, page.places[0], "The quick brown fox")
+        session.finish(0, "fully_read")
+        log = session.log_path.read_text(encoding="utf-8")
+        assert "token_index" not in log
+        session.log_path.write_text(log.replace('"0:10-16"', '"0:9-17"'), encoding="utf-8")
+        again = reopened(session).pages[0]
+        assert again.text == PAGE.text.replace("brovvn", "brown") and again.coverage == "fully_read"
 
     def test_a_line_torn_by_a_crash_is_left_out_and_does_not_spoil_the_next(self, session):
         session.accept(0, session.next_open(0))

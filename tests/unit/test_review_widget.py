@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from bpe_readings import bpe_readings
 from make_results import page_of
 from PIL import Image
 
@@ -74,6 +75,14 @@ def test_tints_are_told_line_by_line(browser):
     assert browser.last("page")["original"] == ["Grüße, x", "wv"]
 
 
+def test_tints_fit_lines_of_tokens_with_line_ends(tmp_path):
+    result = bpe_readings()[0]
+    browser = Browser([result], tmp_path)
+    shown = browser.last("page")
+    lengths = [sum(length for length, _ in line) for line in shown["steps"]]
+    assert lengths == [len(line) for line in shown["original"]]
+
+
 def test_enter_goes_to_the_next_place_and_is_on_disk(browser):
     first = browser.state["place"]
     browser.do("accept")
@@ -88,6 +97,33 @@ def test_a_choice_a_line_and_undo(browser):
     assert browser.state["lines"] == ["Grüße, z", "ändern"] and browser.state["place"] is None
     browser.do("undo")
     assert browser.state["lines"] == ["Grüße, z", "wv"] and browser.state["place"]
+
+
+def test_of_a_long_line_a_part_is_shown_and_edited(tmp_path):
+    row = "<tr><td>Bread</td><td>1,20</td></tr>"
+    tokens = ((f"<table>{row * 9}<tr><td>", 0.999), ("Bred", 0.4, {"Bread": 0.3, "Brot": 0.2}))
+    browser = Browser(
+        [page(0, *tokens, (f"</td><td>x</td></tr>{row * 9}</table>", 0.999))], tmp_path
+    )
+    [line], (first, last) = browser.state["lines"], browser.state["window"]
+    assert line[first:last] == "Bred</td><td>x"
+    browser.do("line", text="Bread</td><td>1,20")
+    assert browser.state["lines"] == [f"<table>{row * 19}</table>"]
+    browser.do("undo")
+    browser.do("choose", index=1)
+    assert browser.state["lines"] == [line.replace("Bred", "Brot")]
+
+
+def test_choices_for_two_tokens_of_a_place_add_up(tmp_path):
+    tokens = (("b", 0.4, {"h": 0.3}), ("a", 0.999), ("d", 0.4, {"t": 0.25}))
+    browser = Browser([page(0, *tokens)], tmp_path)
+    assert [text for text, _ in browser.state["place"]["choices"]] == ["had", "bat"]
+    first = browser.state["place"]["id"]
+    browser.do("choose", index=0)
+    browser.do("place", place_id=first)
+    assert [text for text, _ in browser.state["place"]["choices"]] == ["had", "hat"]
+    browser.do("choose", index=1)
+    assert browser.state["lines"] == ["hat"]
 
 
 def test_a_choice_that_is_not_there_changes_nothing(browser):

@@ -7,7 +7,13 @@ import pytest
 from transformers import AutoTokenizer
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from glmocr_utils.token_text import REPLACEMENT, decode_ids, encode_text, token_texts
+from glmocr_utils.token_text import (
+    REPLACEMENT,
+    alternative_texts,
+    decode_ids,
+    encode_text,
+    token_texts,
+)
 
 TEXTS = [
     "plain",
@@ -66,6 +72,19 @@ def test_a_character_belongs_to_the_last_of_its_tokens(tokenizer: PreTrainedToke
     ids = encode_text(tokenizer, "aü€\U0001f600b")
     expected = ["a", "", "ü", "", "", "€", "", "", "", "\U0001f600", "b"]
     assert token_texts(tokenizer, ids) == expected
+
+
+def test_an_alternative_says_what_it_would_add_in_its_tokens_place(
+    tokenizer: PreTrainedTokenizerBase,
+) -> None:
+    (first, u), (_, a), [x] = (encode_text(tokenizer, text) for text in "üäx")
+    ids = [x, first, u, x]
+    assert alternative_texts(tokenizer, ids, [[x, first], [first, x], [u, a, x], [a, x]]) == [
+        ["x", REPLACEMENT],
+        [REPLACEMENT, "x"],
+        ["ü", "ä", f"{REPLACEMENT}x"],  # after the first byte of both
+        [REPLACEMENT, "x"],
+    ]
 
 
 @pytest.mark.parametrize("missing_bytes", [1, 2, 3])

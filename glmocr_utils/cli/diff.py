@@ -1,0 +1,77 @@
+"""`python -m glmocr_utils diff`: where two sets of readings disagree, without any reference."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from glmocr_utils.cli.command import Command, Option, counted
+from glmocr_utils.display.evaluation import write_differences
+from glmocr_utils.evaluation import load_texts
+from glmocr_utils.evaluation.disagreements import (
+    audit_shares,
+    draw_audit,
+    find_differences,
+    read_audit,
+    write_audit,
+)
+from glmocr_utils.evaluation.page_images import images_of
+
+AUDIT = "audit.csv"
+PAGES_SHOWN = 10
+OPTIONS = (
+    Option("other_readings", None, "the second set, in any form that readings may have"),
+    Option("text_column", None, "of parquet files and JSON lines; default: text, markdown, …"),
+    Option("documents", None, "PDFs and images of the pages, to show them beside the differences"),
+    Option("audit", 50, "disagreements drawn at random for a person to decide", int),
+    Option("audited", None, "the audit.csv with its column `right` filled: who is right how often"),
+    Option("seed", 0, "random seed of the audit", int),
+    Option("output_dir", "outputs/diff", "gets diff.html, disagreements.csv, audit.csv"),
+)
+
+
+def _diff(options: argparse.Namespace) -> int:
+    if options.audited:
+        for side, share in audit_shares(read_audit(Path(options.audited))).items():
+            print(f"{side:<8}{share}")
+        return 0
+    if options.readings is None or options.other_readings is None:
+        raise ValueError("diff needs readings and --other-readings; --help lists all options")
+    first, second = (
+        load_texts(path, options.text_column) for path in (options.readings, options.other_readings)
+    )
+    pages, problems = find_differences(first, second)
+    if not pages:
+        raise ValueError(f"{first.name} and {second.name} have no page in common")
+    found = sum(len(page.disagreements) for page in pages)
+    differ = sum(bool(page.disagreements) for page in pages)
+    print(
+        f"{counted(len(pages), 'page')} in both, {differ} differ in {counted(found, 'place')}; "
+        "the furthest apart:"
+    )
+    worst = pd.DataFrame(
+        [(page.first.name, f"{page.rate:.1%}") for page in pages[:PAGES_SHOWN]],
+        columns=["page", "differing characters"],
+    )
+    print(worst.to_string(index=False))
+    print(*problems, sep="\n")
+    shown = [page for page in pages[:PAGES_SHOWN] if page.disagreements]
+    images = images_of([page.first for page in shown], options.documents)
+    files = write_differences(options.output_dir, first.name, second.name, pages, shown, images)
+    audit = Path(options.output_dir) / AUDIT
+    write_audit(draw_audit(pages, options.audit, options.seed), audit)
+    print(f"files are in {', '.join(map(str, files))}")
+    print(
+        f"to learn which is right: fill the column `right` of {audit}, then diff --audited {audit}"
+    )
+    return 0
+
+
+COMMAND = Command(
+    "diff",
+    OPTIONS,
+    _diff,
+    input_name="readings",
+    input_help="a run of notebook 06, results of 02, or a folder of .txt, .md, .jsonl or .parquet",
+)
+main = COMMAND.main

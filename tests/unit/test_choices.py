@@ -1,0 +1,158 @@
+"""A choice of the review gives the page's text with exactly that token replaced."""
+
+import random
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bpe_readings import TABLE, TEXTS, bpe_readings, bpe_tokenizer, made_reading
+
+from glmocr_utils.confidence import PageTokens, changed
+from glmocr_utils.model import load_model
+from glmocr_utils.ocr import read_pages
+from glmocr_utils.records import OcrResult, read_decisions
+from glmocr_utils.review import ReviewSession
+from glmocr_utils.token_text import REPLACEMENT, decode_ids
+
+BPE_MODEL = Path(__file__).parents[1] / "models" / "glm-ocr-bpe"
+
+
+class Reading:
+    """A reading and the tokenizer that can say what it would be with other tokens."""
+
+    def __init__(self, tokenizer, result: OcrResult) -> None:
+        self.tokenizer, self.result = tokenizer, result
+        self.added = set(tokenizer.get_added_vocab().values())
+
+    def text_with(self, **other_ids: int) -> str:
+        ids = [token.token_id for token in self.result.tokens]
+        for name, other_id in other_ids.items():
+            ids[int(name[1:])] = other_id
+        return decode_ids(self.tokenizer, ids)
+
+    def expected(self) -> Iterator[tuple[int, int, str]]:
+        """(token, other token, the page's text with it) where that is whole and another text."""
+        for index, token in enumerate(self.result.tokens):
+            for other in token.alternatives:
+                text = self.text_with(**{f"t{index}": other.token_id})
+                is_text = other.token_id not in self.added and REPLACEMENT not in text
+                if is_text and text != self.result.text:
+                    yield index, other.token_id, text
+
+    def session(self, **options: object) -> ReviewSession:
+        folder = Path(tempfile.mkdtemp())
+        everything = {"threshold": 1.1, "max_places": 10**4, "max_choices": 100, "num_audits": 0}
+        return ReviewSession([self.result], folder / "review.jsonl", **everything | options)
+
+    def other_id(self, index: int, text: str) -> int:
+        others = self.result.tokens[index].alternatives
+        return next(other.token_id for other in others if other.text == text)
+
+
+@pytest.fixture(scope="module", params=["BPE", "BPE model", "bytes", "bundled model"])
+def readings(request, bundled_model, page_images) -> list[Reading]:
+    if request.param == "BPE":
+        return [Reading(bpe_tokenizer(), result) for result in bpe_readings()]
+    if request.param == "BPE model":
+        if not BPE_MODEL.exists():
+            pytest.skip("the small model with BPE tokens is not there yet")
+        model = load_model(str(BPE_MODEL), device_map="cpu")
+        results = read_pages(model, page_images, max_tokens=200)
+        return [Reading(model.processor.tokenizer, result) for result in results]
+    tokenizer = bundled_model.processor.tokenizer
+    if request.param == "bytes":
+        results = [made_reading(tokenizer, text[:200], n) for n, text in enumerate(TEXTS)]
+    else:
+        results = read_pages(bundled_model, page_images, max_tokens=300)
+    return [Reading(tokenizer, result) for result in results]
+
+
+def test_each_alternative_gives_the_text_with_exactly_that_token_replaced(readings):
+    for reading in readings:
+        tokens = PageTokens(reading.result)
+        given = {
+            (index, choice.other.token_id): changed(reading.result.text, [choice.change])
+            for index in range(len(reading.result.tokens))
+            for choice in tokens.choices(index)
+        }
+        expected = {(index, other): text for index, other, text in reading.expected()}
+        assert given.items() <= expected.items()
+        # only bytes in the middle of a character may be left out
+        left_out = {index for index, other in expected.keys() - given.keys()}
+        assert all(not reading.result.tokens[index].text for index in left_out)
+        for index, token in enumerate(reading.result.tokens):
+            for choice in tokens.choices(index):
+                assert choice.after == changed(
+                    reading.result.text, [choice.change], choice.start, choice.stop
+                )
+                assert token.text
+
+
+def test_each_choice_of_the_review_ends_in_that_text(readings):
+    count = 0
+    for reading in readings:
+        session = reading.session()
+        [page] = session.pages
+        expected = {(index, other): text for index, other, text in reading.expected()}
+        for place in page.places[::3]:
+            for choice, _ in place.choices:
+                index, text = page.replacement(place, choice)
+                session.choose(0, place, choice)
+                assert page.text == expected[index, reading.other_id(index, text)]
+                session.undo()
+                assert page.text == reading.result.text
+                count += 1
+    assert count > 30
+
+
+def test_choices_of_a_page_compose_in_the_log_and_in_the_finished_text(readings):
+    for reading in readings:
+        session, rng, chosen = reading.session(), random.Random(0), {}
+        [page] = session.pages
+        for place in rng.sample(page.places, len(page.places)):
+            for _ in range(min(3, len(place.choices))):
+                number = rng.randrange(len(place.choices))
+                shown, _ = page.choices_now(place)[number]
+                index, text = page.replacement(place, shown)
+                session.choose(0, place, shown)
+                assert shown in page.text
+                chosen[f"t{index}"] = reading.other_id(index, text)
+        session.finish(0, "fully_read")
+        expected = reading.text_with(**chosen)
+        assert chosen and expected != reading.result.text
+        assert page.text == expected
+        *_, finish = read_decisions(session.log_path)
+        assert finish.after == expected
+        [file] = session.text_files.values()
+        assert file.read_bytes().decode() == expected + "\n"
+        again = ReviewSession([reading.result], session.log_path)
+        assert again.pages[0].text == expected
+        while again.undo():
+            pass
+        assert again.pages[0].text == reading.result.text
+
+
+def test_no_place_is_longer_than_40_characters_and_lies_in_its_line(readings):
+    for reading in readings:
+        [page] = reading.session().pages
+        for place in page.places:
+            assert page.original_lines[place.line_index][place.start : place.end] == place.text
+            assert len(place.text) <= 40
+            start, end = page.window_of(place)
+            assert start <= place.start and place.end <= end and end - start <= 200
+    assert len({place.place_id for place in page.places}) == len(page.places)
+
+
+def test_a_choice_after_typing_goes_to_the_typed_line():
+    reading = Reading(bpe_tokenizer(), made_reading(bpe_tokenizer(), TABLE, doubt=0))
+    session = reading.session()
+    [page] = session.pages
+    place = next(place for place in page.places if "Bread" in place.text and place.choices)
+    [line] = {place.line_index}
+    session.correct_line(0, place, page.lines[line].replace("Item", "Items sold"))
+    choice, _ = place.choices[0]
+    index, text = page.replacement(place, choice)
+    session.choose(0, place, choice)
+    other = reading.text_with(**{f"t{index}": reading.other_id(index, text)})
+    assert page.text == other.replace("Item", "Items sold")

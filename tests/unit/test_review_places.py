@@ -1,0 +1,132 @@
+"""Which places of a page are to be checked: short, in words, letters before layout."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from bpe_readings import CHINESE, TABLE, bpe_reading
+from make_results import page_of
+
+from glmocr_utils.markup import ink
+from glmocr_utils.records import OcrResult, TokenProb
+from glmocr_utils.review import find_places
+from glmocr_utils.review.page_review import window_around
+
+ROWS = "".join(
+    f"<tr><td>Position {n}</td><td>{17 * n},50</td><td>Kommentar</td></tr>" for n in range(60)
+)
+LONG_TABLE = f"<table>{ROWS}</table>"
+
+
+def doubted(result: OcrResult, *positions: int) -> OcrResult:
+    """A sure reading with doubt at the tokens that spell these characters of its text."""
+    tokens: list[TokenProb] = []
+    start = 0
+    for token in result.tokens:
+        stop = start + len(token.text)
+        is_doubtful = any(start <= position < stop for position in positions)
+        logprob = math.log(0.5) if is_doubtful else -0.001
+        tokens.append(TokenProb(token.token_id, token.text, logprob))
+        start = stop
+    return replace(result, tokens=tuple(tokens))
+
+
+def letters(text: str) -> OcrResult:
+    return page_of(*((character, 0.999) for character in text))
+
+
+@pytest.fixture(params=[letters, bpe_reading], ids=["bytes", "BPE"])
+def read(request):
+    return request.param
+
+
+def texts_of(result: OcrResult, **options: object) -> list[str]:
+    return [place.text for place in find_places(result, num_audits=0, **options)]
+
+
+def test_one_doubt_in_a_long_table_is_one_word(read):
+    position = LONG_TABLE.index("Position 31") + 3
+    assert texts_of(doubted(read(LONG_TABLE), position)) == ["Position"]
+
+
+def test_a_doubtful_line_of_chinese_is_in_words(read):
+    position = CHINESE.index("通")
+    [text] = texts_of(doubted(read(CHINESE), position))
+    assert "通" in text and len(text) <= 12
+    everything = texts_of(doubted(read(CHINESE), *range(len(CHINESE))))
+    assert all(0 < len(text) <= 40 and "\n" not in text for text in everything)
+
+
+def test_a_word_of_any_length_is_cut_around_the_doubt(read):
+    address = "https://example.org/" + "a" * 50 + "x" + "b" * 90
+    [text] = texts_of(doubted(read(address), address.index("x" + "b")))
+    assert len(text) <= 40 and "x" in text
+
+
+def test_doubt_about_line_ends_is_no_place():
+    token = ("\n", 0.5, {" ": 0.3, "\n\n": 0.19})
+    lines = [piece for n in range(15) for piece in ((f"line {n}", 0.999), token)]
+    assert texts_of(page_of(*lines)) == []
+    assert texts_of(page_of(*lines, ("wrang", 0.6, {"wrong": 0.3}))) == ["wrang"]
+    stop = (".\n\n", 0.5, {".\n": 0.3, ".": 0.1})
+    assert texts_of(page_of(("end", 0.999), stop, (" New", 0.999))) == []
+
+
+def test_doubt_about_a_space_within_a_word_is_a_place():
+    [place] = find_places(
+        page_of(("the", 1.0), ("re", 0.5, {" re": 0.4}), (" is", 1.0)), num_audits=0
+    )
+    assert (place.text, place.choices[0][0]) == ("there", "the re")
+    space = page_of(("in", 1.0), (" ", 0.5, {"t": 0.4}), ("o", 1.0), ("\n", 1.0))
+    [place] = find_places(space, num_audits=0)
+    assert (place.text, place.choices[0][0]) == ("in o", "into")
+
+
+def test_layout_does_not_make_a_letter_less_doubtful():
+    token = (" bx", 0.4, {"\nbx": 0.3, " by": 0.25})
+    [place] = find_places(page_of(("Served", 1.0), token, (" K.", 1.0)), num_audits=0)
+    assert place.prob == pytest.approx(0.7) and [text for text, _ in place.choices] == ["by"]
+    sure = (" bx", 0.4, {"\nbx": 0.5, " by": 0.05})
+    assert find_places(page_of(("Served", 1.0), sure, (" K.", 1.0)), num_audits=0) == []
+
+
+def test_doubt_about_tags_comes_last_and_is_apart_from_words(read):
+    tag, word = TABLE.index("</td><td>"), TABLE.index("Bread 3")
+    result = doubted(read(TABLE), tag + 3, word, TABLE.index("prices"))
+    texts = texts_of(result)
+    assert texts[0].startswith("</td") and texts[1:] == ["Bread", "prices"]
+    assert texts_of(result, max_places=2) == ["Bread", "prices"]
+
+
+def test_no_place_has_tags_and_words():
+    texts = texts_of(bpe_reading(TABLE, doubt=1), max_places=100)
+    assert any("<" in text for text in texts) and "Bread 7" in texts
+    assert not any("<" in text and any(ink(text)) for text in texts)
+
+
+def test_words_in_a_row_are_one_place_up_to_40_characters():
+    text = "several doubtful words of one line, which is longer than a place may be"
+    texts = texts_of(doubted(letters(text), *range(len(text))))
+    assert " ".join(texts) == text and all(20 < len(part) <= 40 for part in texts)
+
+
+def test_audits_are_words_and_no_tags():
+    audits = find_places(bpe_reading(TABLE, doubt=0), num_audits=30)
+    assert len(audits) == 30 and all(place.kind == "audit" for place in audits)
+    assert not any("<" in place.text or ">" in place.text for place in audits)
+
+
+def shown(line: str, word: str) -> str:
+    start = line.index(word)
+    first, last = window_around(line, start, start + len(word))
+    return line[first:last]
+
+
+def test_what_is_shown_of_a_line_is_its_row_or_the_words_around():
+    assert shown("A short line.", "short") == "A short line."
+    assert shown(LONG_TABLE, "527,50") == "Position 31</td><td>527,50</td><td>Kommentar"
+    row = "<tr>" + "".join(f"<td>{'word ' * 20}{n}</td>" for n in range(9)) + "</tr>"
+    assert shown(f"<table>{row * 3}</table>", "word 4<"[:-1]) == "word " * 20 + "4"
+    prose = "some words of a paragraph " * 40 + "here " + "and what follows it " * 40
+    assert "paragraph here and" in shown(prose, "here") and len(shown(prose, "here")) < 160
+    assert 60 < len(shown(CHINESE.replace("\n", "") * 20, "印发")) < 160
