@@ -34,6 +34,13 @@ from glmocr_utils.confidence.unsure import (
     summarize,
     worst_tokens,
 )
+from glmocr_utils.confidence.verdict import (
+    NextStep,
+    PageQuality,
+    Verdict,
+    reading_verdict,
+    verdict_of_results,
+)
 from glmocr_utils.confidence.words import (
     Change,
     Choice,
@@ -52,8 +59,11 @@ __all__ = [
     "Choice",
     "ExpectedErrors",
     "MarkedPage",
+    "NextStep",
+    "PageQuality",
     "PageTokens",
     "ProbabilitySummary",
+    "Verdict",
     "WorstToken",
     "can_calibrate",
     "changed",
@@ -67,6 +77,7 @@ __all__ = [
     "mark_tokens",
     "precision_recall",
     "rank_pages",
+    "reading_verdict",
     "reliability",
     "risk_coverage",
     "save_calibration",
@@ -75,6 +86,7 @@ __all__ = [
     "summarize",
     "suspicions",
     "unseen_errors",
+    "verdict_of_results",
     "words_of_tokens",
     "worst_tokens",
 ]

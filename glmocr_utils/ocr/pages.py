@@ -3,8 +3,9 @@
 import math
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from transformers import BatchFeature
 
@@ -14,6 +15,7 @@ from glmocr_utils.ocr.prefetch import Prefetch
 from glmocr_utils.ocr.tokens import token_records, without_thought
 from glmocr_utils.prompt import TEXT_RECOGNITION, PromptStyle, encode_prompt
 from glmocr_utils.records import OcrResult, PageImage
+from glmocr_utils.render.page_checks import is_blank
 from glmocr_utils.token_text import special_token_ids
 
 FAILURES_OF_A_PAGE = (RuntimeError, MemoryError, ValueError)  # out of memory is a RuntimeError
@@ -95,6 +97,12 @@ class PageReader:
         self._decoder.remove(key)
         del self._under_way[key]
 
+    def blank(self, page: PageImage) -> OcrResult:
+        """What becomes of a page without ink."""
+        none = np.empty(0, int)
+        nothing = DecodedPage(none, none, none, none, "stop", 0.0)
+        return replace(self._result(page, 0, nothing), is_blank=True)
+
     def _result(self, page: PageImage, num_image_tokens: int, output: DecodedPage) -> OcrResult:
         model = self.model
         tokens = without_thought(token_records(model.processor.tokenizer, output, self._special))
@@ -123,10 +131,12 @@ def read_pages(
     batch_size: int = 1,
     top_k: int = 5,
     on_failure: Callable[[PageImage, Exception], None] | None = None,
+    on_read: Callable[[OcrResult], None] | None = None,
 ) -> Iterator[OcrResult]:
     """Read pages, `batch_size` at a time, and give them in their order.
 
     Whenever a page has ended, the next one takes its place; as many again are prepared ahead.
+    A page without ink is not given to the model.
 
     Args:
         max_tokens: new tokens a page, at most.
@@ -134,6 +144,7 @@ def read_pages(
         prompt, style, top_k: as in `PageReader`.
         on_failure: is told of a page that cannot be prepared or finds no room in memory, which is
             then left out. None raises what was raised.
+        on_read: is given each page as soon as it has ended, which may be before its turn comes.
 
     Raises:
         ValueError: an option is out of its range.
@@ -144,7 +155,9 @@ def read_pages(
     done: dict[int, OcrResult] = {}
     entered = given = 0
 
-    def prepare(page: PageImage) -> tuple[PageImage, PreparedPage | Exception]:
+    def prepare(page: PageImage) -> tuple[PageImage, PreparedPage | Exception | None]:
+        if is_blank(page.image):
+            return page, None
         try:
             return page, reader.prepare(page)
         except FAILURES_OF_A_PAGE as error:
@@ -152,8 +165,13 @@ def read_pages(
 
     with Prefetch(map(prepare, pages), batch_size) as prepared:
         while True:
+            ended = []
             while len(reader) < batch_size and (taken := prepared.take(wait=not reader)):
                 page, ready = taken
+                if ready is None:
+                    ended.append((entered, reader.blank(page)))
+                    entered += 1
+                    break
                 check_scale(page)
                 try:
                     if isinstance(ready, Exception):
@@ -165,12 +183,17 @@ def read_pages(
                     on_failure(page, error)
                 else:
                     entered += 1
-            if not reader and prepared.ended:
-                return
-            done.update(reader.step())
+            if reader:
+                ended += reader.step()
+            for number, result in ended:
+                if on_read:
+                    on_read(result)
+                done[number] = result
             while given in done:
                 yield done.pop(given)
                 given += 1
+            if not reader and prepared.ended:
+                return
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -157,7 +157,8 @@ def test_a_page_that_did_not_end_by_itself_warns(reason, word):
 
 
 def test_an_empty_page_says_so():
-    assert "no text" in page_html(page_of())
+    assert "no text" in page_html(page_of()) and "wrote nothing" in page_html(page_of())
+    assert "no ink" in page_html(page_of(is_blank=True))
 
 
 def test_the_image_is_a_jpeg_of_at_most_1200_pixels():
@@ -181,7 +182,9 @@ def test_pages_are_ranked_and_link_to_themselves():
     links = [attributes["href"] for tag, attributes in tree.tags if tag == "a"]
     assert [link.rpartition("-")[2] for link in links] == ["2", "1"]
     assert {link[1:] for link in links} <= {attributes.get("id") for _, attributes in tree.tags}
-    assert "loop" in ranking_html([page_of(finish_reason="loop")])
+    assert "looped" in ranking_html([page_of(("a", 0.9), finish_reason="loop")])
+    empty = ranking_html([page_of()])
+    assert "empty" in empty and "not known" in empty
 
 
 @pytest.mark.parametrize("text", HOSTILE)
