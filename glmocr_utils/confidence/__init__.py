@@ -38,6 +38,7 @@ from glmocr_utils.confidence.verdict import (
     NextStep,
     PageQuality,
     Verdict,
+    other_scale,
     reading_verdict,
     verdict_of_results,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "load_references",
     "mark_pages",
     "mark_tokens",
+    "other_scale",
     "precision_recall",
     "rank_pages",
     "reading_verdict",

@@ -104,6 +104,9 @@ class NextStep:
     command: str | None
     parameters: dict[str, object] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        return self.as_parameters()
+
     def as_parameters(self) -> str:
         """`To …: notebook 02 with scale=3.0, start_over=True`"""
         values = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
@@ -250,8 +253,8 @@ class _Trouble:
         yield self._onwards(unread_share)
 
     def _other_scale(self) -> NextStep:
-        scale = 3.0 if self.scale <= 2.5 else 2.0
-        return self._step("To try another scale, on a few pages first", {"scale": scale})
+        scale = {"scale": other_scale(self.scale)}
+        return self._step("To try another scale, on a few pages first", scale)
 
     def _longer(self) -> NextStep:
         parameters = {"max_tokens": 2 * self.max_tokens}
@@ -274,6 +277,11 @@ class _Trouble:
         if unread_share > 0.5:
             why = "To type pages, or note what becomes of them"
         return NextStep(why, "03", None, {"results": self.output_dir})
+
+
+def other_scale(scale: float) -> float:
+    """A scale to try where a page could not be read at `scale`: 216 DPI, or 144 DPI again."""
+    return 3.0 if scale <= 2.5 else 2.0
 
 
 def _loop_share(status: str, text: str) -> float:

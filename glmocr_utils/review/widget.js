@@ -196,7 +196,12 @@ function render({ model, el }) {
   // Where it is not clear where a line stands, its number among the lines is near enough to look there.
   function scrollImage() {
     const current = view.state && place();
-    if (!view.picture || !current) return;
+    if (!view.picture) return;
+    if (!current) {
+      drawBox(view.strip, null);
+      drawBox(view.mark, null);
+      return;
+    }
     const { frame, picture } = view;
     const where = view.where.get(view.page.number);
     const line = where?.lines[current.line];
