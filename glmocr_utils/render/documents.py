@@ -114,14 +114,19 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def select_pages(path: Path, pages: str | None, num_pages: int) -> list[int]:
+def select_pages(
+    path: Path, pages: str | None, num_pages: int, *, one_of_many: bool = False
+) -> list[int]:
     """`parse_pages` with an error that names the file.
+
+    Args:
+        one_of_many: the range is for documents of any length: as far as this one has pages.
 
     Raises:
         DocumentError: `failed`, when the document has fewer pages.
     """
     try:
-        return parse_pages(pages, num_pages)
+        return parse_pages(pages, num_pages, as_far_as_there_are=one_of_many)
     except ValueError as error:
         raise DocumentError("failed", f"{named(path)}: {error}") from error
 
@@ -164,12 +169,14 @@ def render_document(
             except DocumentError as error:
                 yield failed_page(path, page_index, error)
                 continue
-            warn_if_reduced(page, raster, options)
-            yield PageImage(page, raster.to_image(as_bytes(canvas)), raster.scale)
+            warn_of(page, raster, options)
+            yield raster.to_page(page, as_bytes(canvas))
 
 
-def warn_if_reduced(page: PageRef, raster: Raster, options: RenderOptions) -> None:
-    """Say in the log that a page is smaller than asked for."""
+def warn_of(page: PageRef, raster: Raster, options: RenderOptions) -> None:
+    """Say in the log what is odd about a page: it is smaller than asked for, or lacks something."""
+    for sentence in filter(None, (raster.missing, raster.remark)):
+        logger.warning("%s", sentence)
     if raster.scale < raster.asked_scale:
         logger.warning(
             "%s was rendered at scale %.3g instead of %.3g to stay within max_pixels=%d",
