@@ -8,6 +8,7 @@ compares the two.
 
 import ctypes
 import logging
+import mmap
 import re
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,15 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pypdf
+import pikepdf
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
-from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, NullObject, StreamObject
 
 MAX_OBJECTS = 50_000  # of a page are looked at
 MAX_DEPTH = 8  # of forms within forms
 MAX_CONTENT_BYTES = 16_000_000  # of a page's content are looked at
-MAX_FILE_BYTES = 1 << 30  # a damaged file is searched from end to end, in memory
+MAX_PAGE_BYTES = 100_000  # of a page's dictionary
+MAX_TREE_DEPTH = 50  # of pages
+CONTENT_BYTES = bytes([9, 10, 12, 13, *range(32, 127)])
 INVISIBLE = 3  # text render mode
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top in the page's own units
@@ -240,63 +242,58 @@ class FileInventory:
     """
 
     def __init__(self, path: Path, password: str | None, num_pages: int) -> None:
-        self._pages: DictionaryObject | None = None
+        self._path = path
+        self._pdf: pikepdf.Pdf | None = None
+        self._pages: list[pikepdf.Dictionary] = []
         self.is_portfolio = False
-        self._file = None
-        if path.stat().st_size > MAX_FILE_BYTES:
-            return
-        self._file = path.open("rb")
-        with without_notices(), _believing_nothing():
-            reader = pypdf.PdfReader(self._file, strict=False)
-            if reader.is_encrypted:
-                reader.decrypt(password or "")
-            root = reader.trailer["/Root"]
-            self.is_portfolio = "/Collection" in root
-            if root["/Pages"]["/Count"] == num_pages:
-                self._pages = root["/Pages"]
+        with _believing_nothing():
+            self._pdf = pikepdf.Pdf.open(path, password=password or "", suppress_warnings=True)
+            self.is_portfolio = "/Collection" in self._pdf.Root
+            if len(self._pdf.pages) == num_pages:
+                self._pages = [page.obj for page in self._pdf.pages]
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
+        if self._pdf is not None:
+            self._pdf.close()
 
     def user_unit(self, page_index: int) -> float:
         """Points per unit of the page; 1 for all but very large pages."""
-        with without_notices(), _believing_nothing():
-            unit = float(self._page(page_index).get("/UserUnit", 1))
+        with _believing_nothing():
+            unit = float(self._pages[page_index].get("/UserUnit", 1))
             return unit if 0 < unit < float("inf") else 1.0
         return 1.0
 
     def content_damage(self, page_index: int) -> list[str]:
         """What of the page's content is missing or damaged; empty where all of it can be read."""
-        with without_notices(), _believing_nothing():
-            return _content_damage(self._page(page_index))
+        with _believing_nothing():
+            return _content_damage(self._pages[page_index])
         return []
 
-    def has_unreadable_content(self, page_index: int) -> bool:
-        """The page has content, and it is not what draws a page. For pages without an object."""
-        with without_notices(), _believing_nothing():
-            content = b"".join(_decoded(stream)[0] for stream in _streams(self._page(page_index)))
-            strange = len(content.translate(None, _CONTENT_BYTES))
-            return strange > 0.1 * len(content)
-        return False
+    def damage_of_empty_page(self, page_index: int) -> list[str]:
+        """The same, of a page on which there is not one object: a closer look."""
+        with _believing_nothing():
+            page = self._pages[page_index]
+            if "/Contents" not in page:
+                return self._names_content(page)
+            content = b"".join(_decoded(stream)[0] for stream in _streams(page))
+            if not content and any(stream.read_raw_bytes().strip() for stream in _streams(page)):
+                return ["its content cannot be decoded"]
+            strange = len(content.translate(None, CONTENT_BYTES))
+            return ["its content is damaged"] if strange > 0.1 * len(content) else []
+        return []
 
-    def _page(self, page_index: int) -> DictionaryObject:
-        """The page's dictionary: down the tree, past branches that end before it."""
-        node, left = self._pages, page_index
-        while "/Kids" in node:
-            for kid in node["/Kids"]:
-                kid = kid.get_object()
-                count = kid["/Count"] if "/Kids" in kid else 1
-                if left < count:
-                    node = kid
-                    break
-                left -= count
-            else:
-                raise KeyError(page_index)
-        return node
-
-
-_CONTENT_BYTES = bytes([9, 10, 12, 13, *range(32, 127)])
+    def _names_content(self, page: pikepdf.Dictionary) -> list[str]:
+        """The parser takes a reference to what is not there for none; the file shows it."""
+        start = b"%d %d obj" % page.objgen
+        with (
+            self._path.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+        ):
+            found = data.rfind(start)
+            end = min(data.find(b"endobj", found), found + MAX_PAGE_BYTES)
+            text = data[found:end] if found >= 0 else b""
+        named = re.search(rb"/Contents\s*\[?\s*(\d+)\s+\d+\s+R", text)
+        return [f"its content (object {int(named[1])}) is missing"] if named else []
 
 
 @contextmanager
@@ -310,100 +307,83 @@ def _believing_nothing() -> Iterator[None]:
 
 @contextmanager
 def without_notices() -> Iterator[None]:
-    """Without the parsers' notices, which name no file and say nothing that a user can do."""
-    notices = [logging.getLogger(name) for name in ("pypdf", "pypdfium2")]
-    levels = [each.level for each in notices]
-    for each in notices:
-        each.setLevel(logging.CRITICAL + 1)
+    """Without what pdfium's wrapper says of itself, which names no file and no remedy."""
+    notices = logging.getLogger("pypdfium2")
+    level = notices.level
+    notices.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        for each, level in zip(notices, levels, strict=True):
-            each.setLevel(level)
+        notices.setLevel(level)
 
 
-def _content_damage(page: DictionaryObject) -> list[str]:
+def _content_damage(page: pikepdf.Dictionary) -> list[str]:
     damage, decoded = [], b""
-    contents = page.raw_get("/Contents") if "/Contents" in page else ArrayObject()
-    resolved = contents.get_object()
-    parts = resolved if isinstance(resolved, ArrayObject) else [contents]
-    for part in parts:
-        stream = part.get_object()
-        if not isinstance(stream, StreamObject):
-            if not isinstance(part, NullObject):
-                damage.append(f"its content{_number(part)} is missing")
+    for stream in _streams(page):
+        if not isinstance(stream, pikepdf.Stream):
+            damage.append("a part of its content is missing")
             continue
         content, problem = _decoded(stream)
         decoded += content[: MAX_CONTENT_BYTES - len(decoded)] + b"\n"
         if problem:
-            damage.append(f"its content{_number(part)} {problem}")
+            damage.append(f"its content (object {stream.objgen[0]}) {problem}")
     return damage + _missing_xobjects(page, decoded)
 
 
-def _streams(page: DictionaryObject) -> list[StreamObject]:
-    contents = page.get("/Contents", ArrayObject()).get_object()
-    parts = contents if isinstance(contents, ArrayObject) else [contents]
-    streams = [part.get_object() for part in parts]
-    return [stream for stream in streams if isinstance(stream, StreamObject)]
+def _streams(page: pikepdf.Dictionary) -> list[Any]:
+    contents = page.get("/Contents")
+    if contents is None:
+        return []
+    return list(contents) if isinstance(contents, pikepdf.Array) else [contents]
 
 
-def _number(part: Any) -> str:
-    return f" (object {part.idnum})" if isinstance(part, IndirectObject) else ""
-
-
-def _decoded(stream: StreamObject) -> tuple[bytes, str]:
-    """A stream's bytes, as far as they can be decoded, and what ended that early."""
-    data = stream._data if isinstance(stream._data, bytes) else b""
-    filters = stream.get("/Filter", ArrayObject())
-    filters = list(filters) if isinstance(filters, ArrayObject) else [filters]
-    if not data.strip():
+def _decoded(stream: pikepdf.Stream) -> tuple[bytes, str]:
+    """A stream's bytes, as far as they can be decoded, and what is wrong with the others."""
+    raw = stream.read_raw_bytes()
+    if not raw.strip():
         return b"", ""
-    if filters not in (["/FlateDecode"], ["/Fl"]):
-        return (b"", "") if filters else (data, "")  # rare for content, and left to pdfium
-    inflater = zlib.decompressobj()
+    filters = stream.get("/Filter")
+    if filters is None:
+        return raw, ""
+    if filters == "/FlateDecode" or (
+        isinstance(filters, pikepdf.Array) and [*map(str, filters)] == ["/FlateDecode"]
+    ):
+        return _inflated(raw)
     try:
-        content = inflater.decompress(data.lstrip(b"\r\n"), MAX_CONTENT_BYTES)
-    except zlib.error:
-        content = _as_far_as_it_goes(data)
-        rest = zlib.decompressobj()
-        try:  # all is there, and only the sum at the end is wrong
-            rest.decompress(data)
-        except zlib.error as error:
-            if "incorrect data check" in str(error):
+        return stream.read_bytes(), ""
+    except pikepdf.PdfError:  # pdfium may know better, and draw it
+        return b"", ""
+
+
+def _inflated(raw: bytes) -> tuple[bytes, str]:
+    # without the two bytes at its head and the sum at its end, which many files get wrong
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    content = b""
+    try:
+        for start in range(2, len(raw), 1024):
+            content += inflater.decompress(raw[start : start + 1024])
+            if inflater.eof or len(content) > MAX_CONTENT_BYTES:
                 return content, ""
-        return content, "cannot be decompressed" if not content else "breaks off"
-    if not inflater.eof and not inflater.unconsumed_tail and not content.rstrip():
-        return content, "cannot be decompressed"
-    return content, ""
-
-
-def _as_far_as_it_goes(data: bytes) -> bytes:
-    inflater, content = zlib.decompressobj(), b""
-    try:
-        for start in range(0, len(data), 64):
-            content += inflater.decompress(data[start : start + 64])
     except zlib.error:
         pass
-    return content
+    return content, "breaks off" if content.strip() else "cannot be decoded"
 
 
-def _missing_xobjects(page: DictionaryObject, content: bytes) -> list[str]:
+def _missing_xobjects(page: pikepdf.Dictionary, content: bytes) -> list[str]:
     """Images and forms that the content draws and the file lacks."""
+    names = dict.fromkeys(re.findall(rb"(/[^\s/\[\]<>()%]+)\s+Do\b", content))
+    if not names:
+        return []
     resources = _inherited(page, "/Resources")
-    xobjects = resources.get("/XObject", DictionaryObject()).get_object()
-    missing = []
-    for name in dict.fromkeys(re.findall(rb"(/[^\s/\[\]<>()%]+)\s+Do\b", content)):
-        key = name.decode("latin-1")
-        if key in xobjects and isinstance(xobjects[key].get_object(), NullObject | type(None)):
-            missing.append(f"{key[1:]}{_number(xobjects.raw_get(key))}, which it draws, is missing")
-    return missing
+    there = resources.get("/XObject", {}) if resources is not None else {}
+    missing = [name.decode("latin-1") for name in names]
+    missing = [name for name in missing if name not in there and "#" not in name]
+    return [f"{name[1:]!r}, which it draws, is missing" for name in missing]
 
 
-def _inherited(page: DictionaryObject, key: str) -> DictionaryObject:
-    for _ in range(MAX_DEPTH * 4):
-        if key in page:
-            return page[key]
-        if "/Parent" not in page:
+def _inherited(page: pikepdf.Dictionary, key: str) -> pikepdf.Dictionary | None:
+    for _ in range(MAX_TREE_DEPTH):
+        if page is None or key in page:
             break
-        page = page["/Parent"]
-    return DictionaryObject()
+        page = page.get("/Parent")
+    return None if page is None else page.get(key)

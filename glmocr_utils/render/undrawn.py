@@ -30,7 +30,7 @@ MIN_SHARE = 0.001  # of the page; a smaller image is a spacer or an ornament
 MOST = 0.5  # of the page, or of its characters: what is left is not worth reading
 MIN_CHARACTERS = 3  # fewer are taken for a font's own blanks
 MIN_CHARACTER_SIDE = 1.0  # points; smaller ones cannot be read
-FLAT = 0.001  # of a character's side
+FLAT = 0.005  # of a character's side
 MIN_EDGE = 0.02  # of an image's side
 WHOLE = 0.98  # of the bytes that an image needs
 UNDECODABLE = "cannot be decoded"
@@ -69,8 +69,8 @@ def find_undrawn(
     inventory = page_inventory(page)
     damage = file.content_damage(page_index)
     is_empty = _is_even(image)
-    if not inventory.num_objects and not damage and file.has_unreadable_content(page_index):
-        damage.append("its content is damaged")
+    if not inventory.num_objects and not damage:
+        damage = file.damage_of_empty_page(page_index)
     found = [_Part(f"{each}; save the file again, or get a sound copy", 0.0) for each in damage]
     if inventory.images:
         found += _undrawn_images(pdf, page, image, inventory)
