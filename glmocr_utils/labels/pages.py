@@ -27,12 +27,14 @@ class PageFile:
         image_file: where it lies.
         image_sha256: hash of the file's bytes, 64 hex digits.
         task: the prompt that training is to give with it.
+        missing: what the file says is on the page and the image lacks; None where it is whole.
     """
 
     page: PageRef
     image_file: Path
     image_sha256: str
     task: str = TEXT_RECOGNITION
+    missing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,4 +161,5 @@ def _rendered_rows(folder: Path) -> list[dict]:
 
 def _rendered_page(folder: Path, row: dict) -> PageFile:
     page = PageRef(row["document"], row["document_sha256"], row["page_index"])
-    return PageFile(page, folder / row["file_name"], row["sha256"])
+    file = folder / row["file_name"]
+    return PageFile(page, file, row["sha256"], missing=row.get("missing"))
