@@ -10,12 +10,16 @@ from typing import NoReturn, Protocol
 
 from glmocr_utils.records import FailedPage, PageImage, PageRef
 from glmocr_utils.render.errors import DocumentError, failed_page, named
-from glmocr_utils.render.image_file import IMAGE_PLUGINS, ImageReader
+from glmocr_utils.render.image_file import ImageReader, image_plugin
 from glmocr_utils.render.options import RenderOptions, parse_pages
 from glmocr_utils.render.pdf_file import PdfReader
 from glmocr_utils.render.raster import Canvas, Raster, as_bytes, new_canvas
 
-DOCUMENT_SUFFIXES = frozenset({".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset(
+    ".png .jpg .jpeg .tif .tiff .webp .jp2 .j2k .j2c .jpx .jpf".split()
+    + ".bmp .dib .gif .pbm .pgm .ppm .pnm".split()
+)
+DOCUMENT_SUFFIXES = IMAGE_SUFFIXES | {".pdf"}
 PDF_MARK = b"%PDF-"
 DEFAULT_INPUT = Path("data")
 SAMPLES = DEFAULT_INPUT / "samples"
@@ -96,15 +100,14 @@ def open_document(path: Path, password: str | None = None) -> Document:
         DocumentError: `unreadable`, `encrypted` or `too_large`.
     """
     head = _read_head(path)
-    for mark, plugin in IMAGE_PLUGINS.items():
-        if head.startswith(mark):
-            return ImageReader(path, plugin)
+    if (plugin := image_plugin(head)) is not None:
+        return ImageReader(path, plugin)
     if PDF_MARK in head:
         return PdfReader(path, password)
     raise DocumentError(
         "unreadable",
-        f"{named(path)} is neither a PDF nor a PNG, JPEG, TIFF or WebP image, whatever its name "
-        "says; convert it to one of these",
+        f"{named(path)} is neither a PDF nor a PNG, JPEG, TIFF, WebP, JPEG 2000, BMP, GIF or "
+        "PNM image, whatever its name says; convert it to one of these",
     )
 
 
