@@ -23,9 +23,39 @@ DOCUMENT_SUFFIXES = IMAGE_SUFFIXES | {".pdf"}
 PDF_MARK = b"%PDF-"
 DEFAULT_INPUT = Path("data")
 SAMPLES = DEFAULT_INPUT / "samples"
+NOT_READ_ADVICE = "convert them to PDF or PNG, or name a linked folder itself"
 HEAD_BYTES = 1024  # a PDF may begin anywhere within these
 
 logger = logging.getLogger(__name__)
+
+
+# Text and data that lie beside documents, and no page anybody would want read.
+COMPANION_SUFFIXES = frozenset(
+    ".txt .json .jsonl .csv .tsv .md .xml .html .yaml .yml .toml .log .parquet .hocr .py".split()
+    + ".ipynb .jinja .safetensors .partial .css .js".split()
+)
+NAMES_SHOWN = 5  # of files that are not read
+
+
+class Documents(list[Path]):
+    """Documents that were found, and what lies beside them and is not read.
+
+    Attributes:
+        not_read: files of other kinds, and links to folders.
+    """
+
+    def __init__(self, paths: Iterable[Path] = (), not_read: Iterable[Path] = ()) -> None:
+        super().__init__(paths)
+        self.not_read = tuple(not_read)
+
+    def not_read_sentence(self) -> str:
+        """How many files are not read, and which; "" where there are none."""
+        if not self.not_read:
+            return ""
+        names = ", ".join(named(path) for path in self.not_read[:NAMES_SHOWN])
+        more = len(self.not_read) - NAMES_SHOWN
+        count = f"{len(self.not_read)} file{'s are' if len(self.not_read) != 1 else ' is'} not read"
+        return f"{count}: {names}{f' and {more} more' if more > 0 else ''}; {NOT_READ_ADVICE}"
 
 
 class Document(Protocol):
@@ -39,8 +69,8 @@ class Document(Protocol):
     def close(self) -> None: ...
 
 
-def find_documents(input_path: str | Path) -> list[Path]:
-    """The documents that `input_path` stands for.
+def find_documents(input_path: str | Path) -> Documents:
+    """The documents that `input_path` stands for; a warning names files that are not read.
 
     Args:
         input_path: a PDF or image file; a folder, in which PDFs and images are found at any
@@ -55,18 +85,20 @@ def find_documents(input_path: str | Path) -> list[Path]:
     if path.is_dir():
         documents = _find_in_folder(path)
         nothing = f"no PDF or image in {named(path)}; it has to hold {_suffixes()} files"
+        if documents.not_read:
+            logger.warning("in %s, %s", named(path), documents.not_read_sentence())
     elif path.is_file() and path.suffix.lower() == ".txt":
-        documents = _read_list(path)
+        documents = Documents(_read_list(path))
         nothing = f"no path in {named(path)}; write one path of a PDF or image a line"
     else:
-        documents = [path] if path.exists() else []
+        documents = Documents([path] if path.exists() else [])
         nothing = f"{named(path)} does not exist; give a PDF, an image, a folder or a .txt list"
     if not documents:
         raise FileNotFoundError(nothing)
     return documents
 
 
-def input_documents(input_path: str | Path | None) -> list[Path]:
+def input_documents(input_path: str | Path | None) -> Documents:
     """The documents of `input_path`; without one those under `data/`, the samples only if alone.
 
     Raises:
@@ -75,7 +107,8 @@ def input_documents(input_path: str | Path | None) -> list[Path]:
     if input_path is not None:
         return find_documents(input_path)
     documents = find_documents(DEFAULT_INPUT)
-    return [path for path in documents if not path.is_relative_to(SAMPLES)] or documents
+    own = [path for path in documents if not path.is_relative_to(SAMPLES)]
+    return Documents(own, documents.not_read) if own else documents
 
 
 def first_page(documents: Iterable[Path], options: RenderOptions) -> PageImage:
@@ -190,16 +223,17 @@ def warn_of(page: PageRef, raster: Raster, options: RenderOptions) -> None:
         )
 
 
-def _find_in_folder(folder: Path) -> list[Path]:
-    documents = []
+def _find_in_folder(folder: Path) -> Documents:
+    documents, not_read = [], []
     for parent, folders, names in os.walk(folder, onerror=_raise):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        documents += [
-            Path(parent, name)
-            for name in names
-            if Path(name).suffix.lower() in DOCUMENT_SUFFIXES and not name.startswith(".")
-        ]
-    return sorted(documents)
+        not_read += [path for path in (Path(parent, name) for name in folders) if path.is_symlink()]
+        for name in names:
+            suffix = Path(name).suffix.lower()
+            if name.startswith(".") or suffix in COMPANION_SUFFIXES:
+                continue
+            (documents if suffix in DOCUMENT_SUFFIXES else not_read).append(Path(parent, name))
+    return Documents(sorted(documents), sorted(not_read))
 
 
 def _raise(error: OSError) -> NoReturn:

@@ -93,7 +93,7 @@ def is_plain(path: Path) -> bool:
     if plugin not in (PngImageFile, JpegImageFile):
         return False
     try:
-        with plugin(_opened(path, plugin)) as image:
+        with plugin(path) as image:  # as it is, with whatever others would stumble over
             upright = image.getexif().get(ORIENTATION, 1) == 1
             return upright and image.mode in ("1", "L", "RGB") and not image.has_transparency_data
     except Exception:  # nearly any type; the decoder says what is wrong

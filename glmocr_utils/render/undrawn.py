@@ -33,6 +33,7 @@ MIN_CHARACTER_SIDE = 1.0  # points; smaller ones cannot be read
 FLAT = 0.005  # of a character's side
 MIN_EDGE = 0.02  # of an image's side
 WHOLE = 0.98  # of the bytes that an image needs
+FAX_CODECS = {"CCITTFaxDecode", "CCF"}
 UNDECODABLE = "cannot be decoded"
 CODECS = {"DCTDecode", "DCT", "JPXDecode", "CCITTFaxDecode", "CCF", "JBIG2Decode"}
 CJK = ((0x1100, 0x11FF), (0x2E80, 0x9FFF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
@@ -223,6 +224,8 @@ def _decoding_problem(
     pdfium_c.FPDFBitmap_Destroy(bitmap)
     if image.filters and image.filters[-1] in ("DCTDecode", "DCT"):
         return "breaks off" if _jpeg_breaks_off(image) else None
+    if image.filters and image.filters[-1] in FAX_CODECS and not any(_data(image)[:8]):
+        return UNDECODABLE  # no code of fax begins so, and pdfium takes it for white
     if CODECS & set(image.filters):
         return None
     metadata = pdfium_c.FPDF_IMAGEOBJ_METADATA()
@@ -243,14 +246,20 @@ def _bytes(image: ImageObject, bits_per_pixel: int) -> int:
     return max(1, -(-image.width_px * bits_per_pixel // 8) * image.height_px)
 
 
-def _jpeg_breaks_off(image: ImageObject) -> bool:
+def _data(image: ImageObject) -> bytes:
+    """What the image's codec is given."""
     length = pdfium_c.FPDFImageObj_GetImageDataDecoded(image.handle, None, 0)
-    data = ctypes.create_string_buffer(length)
+    data = ctypes.create_string_buffer(max(1, length))
     pdfium_c.FPDFImageObj_GetImageDataDecoded(image.handle, data, length)
-    if b"\xff\xd9" in data.raw[-1024:]:
+    return data.raw[:length]
+
+
+def _jpeg_breaks_off(image: ImageObject) -> bool:
+    data = _data(image)
+    if b"\xff\xd9" in data[-1024:]:
         return False
     try:
-        JpegImageFile(io.BytesIO(data.raw)).load()
+        JpegImageFile(io.BytesIO(data)).load()
     except Exception as error:  # nearly any type; a kind of JPEG that Pillow lacks is no damage
         return "truncated" in str(error)
     return False
