@@ -34,7 +34,9 @@ def _render(options: argparse.Namespace) -> int:
     )
     if summary.shortfall:
         print(f"{summary.shortfall} fewer than asked for: there are no more pages")
-    return report_failures(summary.failed)
+    if summary.incomplete:
+        print(f"{counted(len(summary.incomplete), 'page')} incomplete, for the reasons above")
+    return max(report_failures(summary.failed), int(bool(summary.incomplete)))
 
 
 def _count(done: int, total: int) -> None:

@@ -5,20 +5,19 @@
 """
 
 import hashlib
-import io
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import datasets
 import huggingface_hub
-from PIL import Image, ImageOps
+from PIL import Image
 
 from glmocr_utils.finetune.config import FinetuneConfig
 from glmocr_utils.labels.sources.hub import TEXT_COLUMNS, find_columns
 from glmocr_utils.labels.sources.sharegpt import read_sharegpt
 from glmocr_utils.labels.splits import split_by_document
-from glmocr_utils.render.image_file import on_white
+from glmocr_utils.render import decode_image as decode_image_file
 
 SAVED = ("dataset_info.json", "dataset_dict.json")
 
@@ -157,11 +156,7 @@ def decode_image(image: dict[str, object]) -> Image.Image:
     Raises:
         OSError, ValueError: it is no image, or a damaged one.
     """
-    source = image["path"] if image["bytes"] is None else io.BytesIO(image["bytes"])
-    with Image.open(source) as opened:
-        opened.load()
-        pixels = on_white(opened) if opened.has_transparency_data else opened.convert("RGB")
-        return ImageOps.exif_transpose(pixels)
+    return decode_image_file(image["path"] if image["bytes"] is None else image["bytes"])
 
 
 def data_hash(*parts: datasets.Dataset | None) -> str:

@@ -10,12 +10,12 @@ from pathlib import Path
 from glmocr_utils.labels.text_rules import clean_text
 from glmocr_utils.prompt import TEXT_RECOGNITION
 from glmocr_utils.records import Label, LabelStatus, PageRef
-from glmocr_utils.render.documents import file_sha256
+from glmocr_utils.render.documents import IMAGE_SUFFIXES, file_sha256
+from glmocr_utils.render.image_file import num_frames
 from glmocr_utils.render.imagefolder import METADATA
 
 ROW_FIELDS = {"file_name", "document", "document_sha256", "page_index", "sha256"}
 UNNAMED = "unnamed"  # the reviewer who did not say who it is
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,14 @@ class PageFile:
         image_file: where it lies.
         image_sha256: hash of the file's bytes, 64 hex digits.
         task: the prompt that training is to give with it.
+        missing: what the file says is on the page and the image lacks; None where it is whole.
     """
 
     page: PageRef
     image_file: Path
     image_sha256: str
     task: str = TEXT_RECOGNITION
+    missing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,20 @@ def page_of_image(path: Path, task: str = TEXT_RECOGNITION) -> PageFile:
     """
     sha256 = file_sha256(path)
     return PageFile(PageRef(str(path), sha256, 0), path, sha256, task)
+
+
+def why_no_single_page(page: PageFile) -> str | None:
+    """Why an image file is not one page to label; None where it is."""
+    try:
+        frames = num_frames(page.image_file)
+    except (OSError, ValueError):  # what opens it says why it does not open
+        return None
+    if frames == 1:
+        return None
+    return (
+        f"{page.image_file.name} has {frames} pages, and a label is of one; render it with "
+        "notebook 01 and label the pages that it writes"
+    )
 
 
 def page_of_label(label: Label) -> PageFile:
@@ -159,4 +175,5 @@ def _rendered_rows(folder: Path) -> list[dict]:
 
 def _rendered_page(folder: Path, row: dict) -> PageFile:
     page = PageRef(row["document"], row["document_sha256"], row["page_index"])
-    return PageFile(page, folder / row["file_name"], row["sha256"])
+    file = folder / row["file_name"]
+    return PageFile(page, file, row["sha256"], missing=row.get("missing"))

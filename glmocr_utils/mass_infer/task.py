@@ -211,7 +211,7 @@ class PageTask:
         )
 
     def _remarks(self, reading: Reading, angle: int, factor: float, limit: int) -> list[str]:
-        remarks = []
+        remarks = [each for each in (self._page.missing, self._page.remark) if each]
         asked_scale = self._checked.asked_scale
         if self._page.scale < asked_scale:
             remarks.append(

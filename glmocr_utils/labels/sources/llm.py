@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path
 
 import openai
-from PIL import Image
 
 from glmocr_utils.endpoint import (
     HOPELESS,
@@ -21,6 +20,8 @@ from glmocr_utils.endpoint import (
 from glmocr_utils.labels.pages import LeftOut, PageFile, make_label
 from glmocr_utils.labels.store import LabelRun, LabelStore
 from glmocr_utils.records import Label
+from glmocr_utils.render import decode_image
+from glmocr_utils.render.image_file import is_plain
 
 PROMPT = """\
 Transcribe this page exactly as it is printed. Keep spelling, punctuation, hyphens and line breaks \
@@ -160,13 +161,11 @@ def _ask(
 def _url_of(path: Path) -> str:
     """The image as a URL that holds it; what endpoints do not take is sent as PNG."""
     media_type = MEDIA_TYPES.get(path.suffix.lower())
-    content = path.read_bytes()
-    if media_type is None:
-        file = io.BytesIO()
-        with Image.open(io.BytesIO(content)) as image:
-            image.convert("RGB").save(file, "PNG")
-        media_type, content = "png", file.getvalue()
-    return data_url(content, media_type)
+    if media_type is not None and is_plain(path):
+        return data_url(path.read_bytes(), media_type)
+    file = io.BytesIO()
+    decode_image(path).save(file, "PNG")
+    return data_url(file.getvalue(), "png")
 
 
 def _without_fence(answer: str) -> str:
