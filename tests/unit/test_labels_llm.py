@@ -326,7 +326,7 @@ def test_a_fence_around_the_whole_answer_is_taken_off(
 SCRIPT = """
 import sys
 from glmocr_utils.labels import LabelStore, find_pages
-from glmocr_utils.labels.llm import label_with_llm
+from glmocr_utils.labels.sources.llm import label_with_llm
 label_with_llm(LabelStore(sys.argv[1]), find_pages(sys.argv[2]), model="m", base_url=sys.argv[3],
                concurrency=2, progress=False)
 """
