@@ -137,7 +137,7 @@ def _refusal(
 ) -> str:
     if name in SECRETS and value is not None:
         return (
-            f"{name} came as {type(value).__name__}, not as text; a number loses its leading zeros. "
+            f"{name} came as {type(value).__name__}, not as text: zeros at its front are lost. "
             f"Give it as text: -r {name} VALUE under papermill, in quotes in a notebook"
         )
     kinds = dict.fromkeys([*(NAMES[member] for member in members), *map(repr, words)])

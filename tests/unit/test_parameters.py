@@ -52,7 +52,7 @@ def test_what_is_typed_means_the_same_to_papermill_and_to_a_command(name, typed,
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("password", 123, "a number loses its leading zeros.*-r password VALUE"),
+        ("password", 123, "zeros at its front are lost.*-r password VALUE"),
         ("password", 1e5, "-r password VALUE"),
         ("password", True, "-r password VALUE"),
         ("input_path", 2023.1, "input_path is text or None, got 2023.1.*-r input_path VALUE"),
