@@ -101,7 +101,8 @@ class RunFolder:
         Args:
             opened: paths of documents.
         """
-        forgotten = {path: self.unopened.pop(path) for path in {*self.unopened} & {*opened}}
+        paths = [path for path in opened if path in self.unopened]
+        forgotten = {path: self.unopened.pop(path) for path in paths}
         for part in set(forgotten.values()):
             kept = []
             for row in map(row_from_record, read_part(part)):
@@ -122,8 +123,10 @@ class RunFolder:
         Pages of these that were read before are looked up, so that a file is whole.
         """
         self._documents.expect(documents)
-        outdated = documents.keys() & self._outdated_documents
-        wanted = {*self._documents.unfinished(documents), *outdated} & self._parts_of.keys()
+        incomplete = self._documents.unfinished(documents)
+        incomplete |= {each for each in documents if each in self._outdated_documents}
+        # one by one: a run calls this for each of its documents, and may have very many
+        wanted = {each for each in incomplete if each in self._parts_of}
         for part in sorted({part for document in wanted for part in self._parts_of[document]}):
             for record in self._texts_of(part):
                 key = _key(record)
