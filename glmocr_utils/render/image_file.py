@@ -199,8 +199,8 @@ class ImageReader:
             raise DocumentError(
                 "too_large",
                 f"{named(self._path, page_index)} has {frame.width:,} × {frame.height:,} pixels, "
-                f"too many to reduce to max_pixels={max_pixels:,}; make the image smaller, cut it "
-                "into parts, or raise max_pixels",
+                f"too many to reduce to {max_pixels:,}; make the image smaller, or cut it into "
+                "parts",
             )
 
     @contextmanager

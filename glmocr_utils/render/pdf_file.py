@@ -90,8 +90,8 @@ class PdfReader:
             raise DocumentError(
                 "too_large",
                 f"{named(self._path, page_index)} measures {width * unit:g} × {height * unit:g} "
-                f"points, and fitted into max_pixels={options.max_pixels:,} nothing on it can be "
-                "read; raise max_pixels, or cut the page into parts",
+                f"points, and fitted into {options.max_pixels:,} pixels nothing on it can be "
+                "read; cut the page into parts",
             )
         bitmap = page.render(
             scale=scale,
