@@ -42,7 +42,14 @@ from glmocr_utils.confidence.verdict import (
     reading_verdict,
     verdict_of_results,
 )
-from glmocr_utils.confidence.words import Change, Choice, PageTokens, changed, words_of_tokens
+from glmocr_utils.confidence.words import (
+    Change,
+    Choice,
+    PageTokens,
+    changed,
+    smallest_change,
+    words_of_tokens,
+)
 
 __all__ = [
     "STEP_BOUNDS",
@@ -76,6 +83,7 @@ __all__ = [
     "reliability",
     "risk_coverage",
     "save_calibration",
+    "smallest_change",
     "step_of",
     "summarize",
     "suspicions",

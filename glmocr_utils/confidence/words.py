@@ -25,9 +25,13 @@ LONGEST_TAG = 40  # characters of markup shown around a change in it
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Characters `start` to `stop` of a page's text become `text`, because of token `index`."""
+    """Characters `start` to `stop` of a page's text become `text`.
 
-    index: int
+    Attributes:
+        token: (start, stop) of the characters of the token that is replaced.
+    """
+
+    token: tuple[int, int]
     start: int
     stop: int
     text: str
@@ -65,6 +69,14 @@ def changed(text: str, changes: Iterable[Change], start: int = 0, stop: int | No
     return "".join([*pieces, text[start:stop]])
 
 
+def smallest_change(text: str, start: int, stop: int, new: str) -> Change:
+    """What changes in a page's text when the token at `start` to `stop` says `new`."""
+    now = text[start:stop]
+    head = _shared(now, new)
+    tail = _shared(now[head:][::-1], new[head:][::-1])
+    return Change((start, stop), start + head, stop - tail, new[head : len(new) - tail])
+
+
 class PageTokens:
     """The tokens of a page as characters of its text.
 
@@ -93,14 +105,6 @@ class PageTokens:
         first = bisect_right(self._word_stops, start)
         return tuple(takewhile(lambda word: word[0] < stop, self.words[first:]))
 
-    def change(self, index: int, text: str) -> Change:
-        """The fewest characters that change when token `index` says `text`."""
-        start, stop = self.spans[index]
-        now = self.text[start:stop]
-        head = _shared(now, text)
-        tail = _shared(now[head:][::-1], text[head:][::-1])
-        return Change(index, start + head, stop - tail, text[head : len(text) - tail])
-
     def choices(self, index: int) -> list[Choice]:
         """What the page could say with another token at `index`, best first.
 
@@ -111,7 +115,14 @@ class PageTokens:
         return [self._choice(index, other) for other in others if self._spells(index, other)]
 
     def is_layout(self, choice: Choice) -> bool:
-        """Whether the page prints the same with it, line ends and spaces aside."""
+        """Whether the page prints the same with it, line ends and spaces aside.
+
+        Where only the space at the token's end is missing, the model would have written it next.
+        """
+        start, stop = choice.change.token
+        now, other = self.text[start:stop], choice.other.text
+        if now[-1:].isspace() and now.rstrip() == other:
+            return True
         before, after = headline_pair(choice.before, choice.after)
         return before == after
 
@@ -129,7 +140,7 @@ class PageTokens:
         )
 
     def _choice(self, index: int, other: Alternative) -> Choice:
-        change = self.change(index, other.text)
+        change = smallest_change(self.text, *self.spans[index], other.text)
         start, stop = self.around(change.start, change.stop)
         before, after = self.text[start:stop], changed(self.text, [change], start, stop)
         return Choice(other, change, start, stop, before, after)

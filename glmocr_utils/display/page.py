@@ -25,7 +25,7 @@ from glmocr_utils.records import (
 
 MAX_WIDTH_PX = 1200
 LEAST_PROB_SHOWN = 0.01  # of an alternative in a token's note
-MOST_NOTES = 800  # a page whose every token is doubtful stays small enough to open
+MOST_NOTES = 600  # a page whose every token is doubtful stays small enough to open
 
 
 def page_html(

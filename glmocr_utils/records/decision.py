@@ -29,8 +29,8 @@ class Decision:
         text_sha256: of the text that was read; decisions hold for that text alone.
         place_id, kind, prob: of the place, if the decision is about one.
         line_index: 0-based; before, after: the line. Of a whole page when it is finished.
-        token_index, token_text: of a choice: the token of the page that it replaces, 0-based, and
-            what it says now. Then they count, and `after` only shows it.
+        token_start, token_stop, token_text: of a choice: the characters of the page's text that the
+            replaced token spelled, and what it says now. They count, and `after` only shows it.
         coverage: of a finished page: `flags_checked` (only the places), `fully_read`, `not_usable`
             (it is to have no text) or `read_again` (the model is to read it once more).
         read_again: with what: another `scale`, or one region after the other (`regions`).
@@ -57,7 +57,8 @@ class Decision:
     line_index: int | None = None
     before: str | None = None
     after: str | None = None
-    token_index: int | None = None
+    token_start: int | None = None
+    token_stop: int | None = None
     token_text: str | None = None
     coverage: Coverage | None = None
     read_again: ReadAgain | None = None
@@ -75,8 +76,8 @@ class Decision:
                 f"a page to be read again, and no other, names one of "
                 f"{', '.join(get_args(ReadAgain))}; {self.coverage!r} names {self.read_again!r}"
             )
-        if (self.token_index is None) != (self.token_text is None):
-            raise ValueError("a choice has token_index and token_text, any other decision neither")
+        if len({self.token_start is None, self.token_stop is None, self.token_text is None}) > 1:
+            raise ValueError("a choice says token_start, token_stop and token_text, all or none")
 
 
 def standing(decisions: Iterable[Decision]) -> list[Decision]:

@@ -45,7 +45,7 @@ class PageReview:
 
     def replay(self, decisions: Iterable[Decision]) -> None:
         """Begin again with what was read, and do what was decided and not undone."""
-        self._text, self.typed, self.decided = PageText(self._tokens), None, {}
+        self._text, self.typed, self.decided = PageText(self.result.text), None, {}
         self.coverage = self.read_again = None
         for decision in decisions:
             if decision.action == "finish":
@@ -57,8 +57,9 @@ class PageReview:
                 continue
             if self.find_place(decision.place_id):  # not a line that the reviewer went to
                 self.decided[decision.place_id] = decision.action
-            if decision.token_index is not None:
-                self._text.replace_token(decision.token_index, decision.token_text)
+            if decision.token_text is not None:
+                start, stop = decision.token_start, decision.token_stop
+                self._text.replace_token(start, stop, decision.token_text)
             elif decision.action == "correct":
                 self._text.type_line(decision.line_index, decision.after)
         self.lines = self._text.lines
@@ -96,12 +97,15 @@ class PageReview:
         line = self.lines[place.line_index]
         return (0, len(line)) if place.kind == "line" else window_around(line, *self.span_of(place))
 
-    def replacement(self, place: Place, choice: str) -> tuple[int, str] | None:
-        """The token that a choice of the place replaces and its new text; None if it is none."""
+    def replacement(self, place: Place, choice: str) -> tuple[int, int, str] | None:
+        """The characters of the token that a choice of the place replaces, and its new text.
+
+        None if it is none of the place's choices.
+        """
         for (text, _), change in zip(self.choices_now(place), place.changes, strict=True):
             if text == choice:
-                start, stop = self._tokens.spans[change.index]
-                return change.index, changed(self.result.text, [change], start, stop)
+                start, stop = change.token
+                return start, stop, changed(self.result.text, [change], start, stop)
         return None
 
     def choices_now(self, place: Place) -> tuple[tuple[str, float], ...]:
@@ -114,10 +118,10 @@ class PageReview:
             choices.append((self._text.stretch(start, stop, change), prob))
         return tuple(choices)
 
-    def text_with(self, index: int, text: str) -> PageText:
+    def text_with(self, start: int, stop: int, text: str) -> PageText:
         """The page's text with one more token replaced."""
         with_token = self._text.copy()
-        with_token.replace_token(index, text)
+        with_token.replace_token(start, stop, text)
         return with_token
 
 

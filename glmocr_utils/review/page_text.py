@@ -6,7 +6,7 @@ from itertools import accumulate
 
 from rapidfuzz.distance import Levenshtein
 
-from glmocr_utils.confidence import Change, PageTokens, changed
+from glmocr_utils.confidence import Change, changed, smallest_change
 
 
 class PageText:
@@ -19,11 +19,11 @@ class PageText:
         original: the lines as they were read; starts: where each begins in the page's text.
     """
 
-    def __init__(self, tokens: PageTokens) -> None:
-        self.original = tokens.text.split("\n")
-        self._tokens = tokens
+    def __init__(self, read: str) -> None:
+        self.original = read.split("\n")
+        self._read = read
         self.starts = list(accumulate((len(line) + 1 for line in self.original), initial=0))
-        self._changes: dict[int, Change] = {}  # by token
+        self._changes: dict[tuple[int, int], Change] = {}  # by token
         self._typed: dict[int, str] = {}  # by line
 
     def copy(self) -> "PageText":
@@ -32,15 +32,20 @@ class PageText:
         other._changes, other._typed = dict(self._changes), dict(self._typed)
         return other
 
-    def replace_token(self, index: int, text: str) -> None:
-        """Token `index` says `text`, whatever was chosen for it before."""
-        change = self._tokens.change(index, text)
+    def replace_token(self, start: int, stop: int, text: str) -> None:
+        """The token that spells `start` to `stop` of the text as read says `text`.
+
+        What was chosen for it before no longer counts, nor for tokens that share characters with
+        it: the same text may have been read by other tokens.
+        """
+        change = smallest_change(self._read, start, stop, text)
         for line in self._typed:
             for part in _within(change, *self._limits(line)):
                 start, stop = self.locate(line, *self._in_line(line, part))
                 typed = self._typed[line]
                 self._typed[line] = f"{typed[:start]}{part.text}{typed[stop:]}"
-        self._changes[index] = change
+        apart = {t: c for t, c in self._changes.items() if t[1] <= start or stop <= t[0]}
+        self._changes = apart | {change.token: change}
 
     def type_line(self, line_index: int, text: str) -> None:
         """A line reads `text`: several lines, or nothing."""
@@ -51,7 +56,7 @@ class PageText:
         if typed is not None:
             return typed
         limits = self._limits(line_index)
-        return changed(self._tokens.text, self._changes_within(*limits), *limits)
+        return changed(self._read, self._changes_within(*limits), *limits)
 
     @property
     def lines(self) -> list[str]:
@@ -74,11 +79,11 @@ class PageText:
 
         What else was chosen within the stretch is in it; what was typed is not.
         """
-        changes = {**self._changes, change.index: change}
+        changes = {**self._changes, change.token: change}
         within = [c for c in changes.values() if start <= c.stop and c.start <= stop]
         start = min(start, *(c.start for c in within))
         stop = max(stop, *(c.stop for c in within))
-        return changed(self._tokens.text, sorted(within, key=_by_token), start, stop)
+        return changed(self._read, sorted(within, key=_by_token), start, stop)
 
     def locate(self, line_index: int, start: int, end: int) -> tuple[int, int]:
         """Where characters of a line as it was read are in the line now."""
@@ -97,7 +102,7 @@ class PageText:
         """Where characters of the page's text that begin at `start` begin now."""
         grown = 0
         for change in self._changes_within(*self._limits(line_index)):
-            _, token_stop = self._tokens.spans[change.index]
+            _, token_stop = change.token
             if change.start < start < change.stop:
                 return change.start + grown
             if change.start < start or change.stop == token_stop == start:
@@ -108,7 +113,7 @@ class PageText:
         """Where they end that end at `end`; what a token of theirs adds is in."""
         grown = 0
         for change in self._changes_within(*self._limits(line_index)):
-            token_start, _ = self._tokens.spans[change.index]
+            token_start, _ = change.token
             is_own = token_start < end or (start == end and token_start <= start)
             if change.start < end or (change.start == end and is_own):
                 grown += _growth(change)
@@ -137,8 +142,8 @@ def _growth(change: Change) -> int:
     return len(change.text) - (change.stop - change.start)
 
 
-def _by_token(change: Change) -> int:
-    return change.index
+def _by_token(change: Change) -> tuple[int, int]:
+    return change.token
 
 
 def _within(change: Change, start: int, stop: int) -> list[Change]:

@@ -147,7 +147,7 @@ def _doubt(tokens: PageTokens, index: int, prob: float, threshold: float) -> _St
 
 
 def _changes_signs(choice: Choice) -> bool:
-    return choice.before.split() != choice.after.split()
+    return "".join(choice.before.split()) != "".join(choice.after.split())
 
 
 def _around(

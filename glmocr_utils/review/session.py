@@ -199,20 +199,23 @@ class ReviewSession:
         page = self.pages[number]
         replacement = page.replacement(place, choice)
         if replacement:
-            return self._replace_token(number, place, *replacement)
+            return self._replace_token(number, place, replacement)
         start, end = page.span_of(place)
         line = page.lines[place.line_index]
         return self.correct_line(number, place, f"{line[:start]}{choice}{line[end:]}")
 
-    def _replace_token(self, number: int, place: Place, index: int, text: str) -> Offer | None:
+    def _replace_token(
+        self, number: int, place: Place, replacement: tuple[int, int, str]
+    ) -> Offer | None:
         page = self.pages[number]
-        chosen = page.text_with(index, text)
+        chosen = page.text_with(*replacement)
         if str(chosen) == page.text:
             self.accept(number, place)
             return None
         before, after = page.lines[place.line_index], chosen.line(place.line_index)
         decision = self._about("correct", number, place, after)
-        self._decide({number: [replace(decision, token_index=index, token_text=text)]})
+        token = dict(zip(("token_start", "token_stop", "token_text"), replacement, strict=True))
+        self._decide({number: [replace(decision, **token)]})
         return find_same(self.pages, before, after, place)
 
     def correct_line(self, number: int, place: Place, after: str) -> Offer | None:

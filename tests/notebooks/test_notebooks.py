@@ -113,7 +113,7 @@ def test_probs_viz(run, tmp_path):
     assert [Path(file).name for file in results["files"]] == ["decision_scan.html"]
     assert [Path(file).name for file in results["exported"]] == ["decision_scan.alto.xml"]
     html = (folder / "decision_scan.html").read_text(encoding="utf-8")
-    assert html.count("<i style=") > 60  # places of tokens
+    assert html.count("<i style=") > 30  # places of words and of doubtful tokens
     assert html.count("data:image/jpeg") == 2
     cut = sum(page.finish_reason == "length" for page in read)
     assert html.count("The token limit ended") == cut

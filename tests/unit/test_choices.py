@@ -3,6 +3,8 @@
 import random
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from bpe_readings import TABLE, TEXTS, bpe_readings, bpe_tokenizer, made_reading
 from glmocr_utils.confidence import PageTokens, changed
 from glmocr_utils.model import load_model
 from glmocr_utils.ocr import read_pages
-from glmocr_utils.records import OcrResult, read_decisions
+from glmocr_utils.records import OcrResult, TokenProb, read_decisions
 from glmocr_utils.review import ReviewSession
 from glmocr_utils.token_text import REPLACEMENT, decode_ids
 
@@ -25,17 +27,15 @@ class Reading:
         self.tokenizer, self.result = tokenizer, result
         self.added = set(tokenizer.get_added_vocab().values())
 
-    def text_with(self, **other_ids: int) -> str:
-        ids = [token.token_id for token in self.result.tokens]
-        for name, other_id in other_ids.items():
-            ids[int(name[1:])] = other_id
-        return decode_ids(self.tokenizer, ids)
+    def text_with(self, other_ids: dict[int, int]) -> str:
+        tokens = enumerate(self.result.tokens)
+        return decode_ids(self.tokenizer, [other_ids.get(n, t.token_id) for n, t in tokens])
 
     def expected(self) -> Iterator[tuple[int, int, str]]:
         """(token, other token, the page's text with it) where that is whole and another text."""
         for index, token in enumerate(self.result.tokens):
             for other in token.alternatives:
-                text = self.text_with(**{f"t{index}": other.token_id})
+                text = self.text_with({index: other.token_id})
                 is_text = other.token_id not in self.added and REPLACEMENT not in text
                 if is_text and text != self.result.text:
                     yield index, other.token_id, text
@@ -45,9 +45,13 @@ class Reading:
         everything = {"threshold": 1.1, "max_places": 10**4, "max_choices": 100, "num_audits": 0}
         return ReviewSession([self.result], folder / "review.jsonl", **everything | options)
 
-    def other_id(self, index: int, text: str) -> int:
-        others = self.result.tokens[index].alternatives
-        return next(other.token_id for other in others if other.text == text)
+    def replaced(self, start: int, stop: int, text: str) -> tuple[int, int]:
+        """The token at these characters, and the one that says `text` instead."""
+        stops = accumulate(len(token.text) for token in self.result.tokens)
+        index = list(stops).index(stop)
+        token = self.result.tokens[index]
+        assert len(token.text) == stop - start
+        return index, next(o.token_id for o in token.alternatives if o.text == text)
 
 
 @pytest.fixture(scope="module", params=["BPE", "BPE model", "bytes", "bundled model"])
@@ -97,9 +101,9 @@ def test_each_choice_of_the_review_ends_in_that_text(readings):
         expected = {(index, other): text for index, other, text in reading.expected()}
         for place in page.places[::3]:
             for choice, _ in place.choices:
-                index, text = page.replacement(place, choice)
+                replaced = reading.replaced(*page.replacement(place, choice))
                 session.choose(0, place, choice)
-                assert page.text == expected[index, reading.other_id(index, text)]
+                assert page.text == expected[replaced]
                 session.undo()
                 assert page.text == reading.result.text
                 count += 1
@@ -114,12 +118,12 @@ def test_choices_of_a_page_compose_in_the_log_and_in_the_finished_text(readings)
             for _ in range(min(3, len(place.choices))):
                 number = rng.randrange(len(place.choices))
                 shown, _ = page.choices_now(place)[number]
-                index, text = page.replacement(place, shown)
+                index, other_id = reading.replaced(*page.replacement(place, shown))
                 session.choose(0, place, shown)
                 assert shown in page.text
-                chosen[f"t{index}"] = reading.other_id(index, text)
+                chosen[index] = other_id
         session.finish(0, "fully_read")
-        expected = reading.text_with(**chosen)
+        expected = reading.text_with(chosen)
         assert chosen and expected != reading.result.text
         assert page.text == expected
         *_, finish = read_decisions(session.log_path)
@@ -152,7 +156,18 @@ def test_a_choice_after_typing_goes_to_the_typed_line():
     [line] = {place.line_index}
     session.correct_line(0, place, page.lines[line].replace("Item", "Items sold"))
     choice, _ = place.choices[0]
-    index, text = page.replacement(place, choice)
+    index, other_id = reading.replaced(*page.replacement(place, choice))
     session.choose(0, place, choice)
-    other = reading.text_with(**{f"t{index}": reading.other_id(index, text)})
+    other = reading.text_with({index: other_id})
     assert page.text == other.replace("Item", "Items sold")
+
+
+def test_a_log_holds_for_the_same_text_in_other_tokens():
+    """A server may divide the text of a page otherwise than the model here."""
+    result = bpe_readings()[0]
+    session = Reading(bpe_tokenizer(), result).session()
+    place = next(place for place in session.pages[0].places if place.choices)
+    session.choose(0, place, place.choices[0][0])
+    letters = tuple(TokenProb(-1, character, -0.1) for character in result.text)
+    again = ReviewSession([replace(result, tokens=letters)], session.log_path)
+    assert again.pages[0].text == session.pages[0].text != result.text

@@ -252,7 +252,7 @@ class TestLog:
         session.correct_line(0, page.places[0], "The quick brown fox")
         session.finish(0, "fully_read")
         log = session.log_path.read_text(encoding="utf-8")
-        assert "token_index" not in log
+        assert "token_start" not in log
         session.log_path.write_text(log.replace('"0:10-16"', '"0:9-17"'), encoding="utf-8")
         again = reopened(session).pages[0]
         assert again.text == PAGE.text.replace("brovvn", "brown") and again.coverage == "fully_read"

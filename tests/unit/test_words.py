@@ -87,6 +87,11 @@ class TestChoices:
         )
         assert [choice.after for choice in PageTokens(known).choices(1)] == ["ä"]
 
+    def test_a_token_without_the_space_at_its_end_is_layout(self):
+        others = {".": 0.3, ".\n": 0.1, ",": 0.1}
+        tokens = PageTokens(page_of(("end", 1.0), (".\n\n", 0.4, others), ("New", 1.0)))
+        assert [tokens.is_layout(choice) for choice in tokens.choices(1)] == [True, True, False]
+
     def test_a_change_of_layout_is_told_from_one_of_text(self):
         result = page_of(
             ("a-", 1.0), ("\n", 0.4, {" ": 0.2, "\n\n": 0.1, "x": 0.1}), ("b.", 0.5, {"b.\n": 0.3})
