@@ -156,7 +156,8 @@ class KnownDocuments:
         exact = [name for name in names if name == given]
         same = [name for name in names if os.path.realpath(name) == document.file]
         ending = os.sep + document.below
-        moved = [name for name in names if (os.sep + name).endswith(ending)]
+        # the shortest first: `b.pdf` was `pdfs/b.pdf` rather than `pdfs/deeper/b.pdf`
+        moved = sorted((name for name in names if (os.sep + name).endswith(ending)), key=len)
         return [*exact, *same, *moved]
 
     def _lines(self) -> list[dict]:
