@@ -7,6 +7,7 @@ Here a page that has ended leaves at once and makes room for another (continuous
 batching too, for models without images; once it takes them, this module can go.
 """
 
+import inspect
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from transformers import BatchFeature, DynamicCache, PreTrainedModel
+from transformers.models.glm_ocr.modeling_glm_ocr import GlmOcrModel
 
 from glmocr_utils.decoding.recorder import Recorder
 from glmocr_utils.decoding.repetition import loop_end
@@ -23,6 +25,10 @@ from glmocr_utils.records import FinishReason
 
 if TYPE_CHECKING:
     from peft import PeftModel
+
+# Transformers 5.24 renamed the argument, and 5.40 drops the old name.
+_ARGUMENTS = inspect.signature(GlmOcrModel.forward).parameters
+CACHE_ARGUMENT = "cache" if "cache" in _ARGUMENTS else "past_key_values"
 
 # Each look at what was written waits for the device; on a CPU there is nothing to wait for.
 STEPS_BETWEEN_LOOKS_GPU = 8
@@ -111,7 +117,7 @@ class PageDecoder:
         # all of it is the page's own: nothing is padded, so nothing is masked
         inputs = {name: each for name, each in inputs.items() if name != "attention_mask"}
         inputs = BatchFeature(inputs).to(self._model.device)
-        output = self._model.model(**inputs, past_key_values=page, use_cache=True)
+        output = self._model.model(**inputs, **{CACHE_ARGUMENT: page}, use_cache=True)
         logits = self._model.lm_head(output.last_hidden_state[0, -1])
         offset = int(self._model.model.rope_deltas[0, 0])
         self._recorder.append(logits)
@@ -143,7 +149,7 @@ class PageDecoder:
             inputs_embeds=self._model.get_input_embeddings()(last[:, None]),
             position_ids=positions[None, :, None].expand(3, -1, -1),
             attention_mask=columns,
-            past_key_values=self._cache,
+            **{CACHE_ARGUMENT: self._cache},
         ).last_hidden_state
         logits = self._model.lm_head(hidden[:, -1]).to(device)
         counts = [page.count for page in self._pages]
