@@ -1,6 +1,7 @@
 """Greedy decoding of many pages at a time, which records probabilities as it goes."""
 
 from glmocr_utils.decoding.decoder import DecodedPage, PageDecoder
+from glmocr_utils.decoding.not_finite import NotFiniteError
 from glmocr_utils.decoding.repetition import (
     CHECK_EVERY_TOKENS,
     MAX_PERIOD_TOKENS,
@@ -15,6 +16,7 @@ __all__ = [
     "MIN_LOOP_TOKENS",
     "MIN_REPEATS",
     "DecodedPage",
+    "NotFiniteError",
     "PageDecoder",
     "has_repeating_tail",
 ]

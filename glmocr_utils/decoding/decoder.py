@@ -18,6 +18,7 @@ import torch
 from transformers import BatchFeature, DynamicCache, PreTrainedModel
 from transformers.models.glm_ocr.modeling_glm_ocr import GlmOcrModel
 
+from glmocr_utils.decoding.not_finite import NotFiniteError
 from glmocr_utils.decoding.recorder import Recorder
 from glmocr_utils.decoding.repetition import loop_end
 from glmocr_utils.decoding.slot_cache import SlotCache
@@ -129,13 +130,14 @@ class PageDecoder:
         self._pages.append(_Page(key, max_tokens, offset, time.perf_counter() - begun))
 
     @torch.inference_mode()
-    def step(self) -> list[tuple[Hashable, DecodedPage]]:
+    def step(self) -> list[tuple[Hashable, DecodedPage | NotFiniteError]]:
         """Write the next token of every page.
 
         A step that fails, for lack of memory say, has changed nothing and can be made again.
 
         Returns:
-            The pages that have ended, each with its key.
+            The pages that have ended, each with its key; the error of a page whose numbers are not
+            finite, which the others never see.
         """
         begun = time.perf_counter()
         device = self._recorder.token_ids.device
@@ -168,11 +170,16 @@ class PageDecoder:
         [row] = [row for row, page in enumerate(self._pages) if page.key == key]
         self._remove(row)
 
-    def _ended(self) -> list[tuple[Hashable, DecodedPage]]:
+    def _ended(self) -> list[tuple[Hashable, DecodedPage | NotFiniteError]]:
         written = self._recorder.token_ids[: len(self._pages)].cpu().numpy()
+        is_finite = self._recorder.is_finite[: len(self._pages)].tolist()
         ended = []
         for row in reversed(range(len(self._pages))):  # the last one moves into a row set free
             page = self._pages[row]
+            if not is_finite[row]:
+                ended.append((page.key, NotFiniteError.of(self._model)))
+                self._remove(row)
+                continue
             length, reason = self._end(page, written[row, : page.count])
             page.looked_at = page.count
             if reason is not None:

@@ -127,6 +127,8 @@ class PageTask:
             self.request = self._steps.send(reading)
         except StopIteration as done:
             self._end(done.value)
+        except Exception as error:  # whatever it is, it costs this page alone
+            self.fail(f"its reading cannot be kept ({error!r}); run it again with retry")
 
     def _end(self, row: PageRow) -> None:
         self.request, self.row = None, row

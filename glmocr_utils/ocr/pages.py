@@ -4,11 +4,12 @@ import math
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 from transformers import BatchFeature
 
-from glmocr_utils.decoding import DecodedPage, PageDecoder
+from glmocr_utils.decoding import DecodedPage, NotFiniteError, PageDecoder
 from glmocr_utils.model import LoadedModel, TrainedFor
 from glmocr_utils.ocr.prefetch import Prefetch
 from glmocr_utils.ocr.tokens import token_records, without_thought
@@ -85,15 +86,30 @@ class PageReader:
         self._decoder.enter(key, page.inputs, max_tokens)
         self._under_way[key] = page.page, page.num_image_tokens
 
-    def step(self) -> list[tuple[Hashable, OcrResult]]:
-        """Write a token of every page that is under way. Returns those that have ended."""
+    def step(self) -> list[tuple[Hashable, OcrResult | Exception]]:
+        """Write a token of every page that is under way.
+
+        Returns:
+            The pages that have ended; of one that could not be read, why (`NotFiniteError`: its
+            numbers were NaN or infinite).
+        """
         ended = self._decoder.step()
-        return [(key, self._result(*self._under_way.pop(key), output)) for key, output in ended]
+        return [(key, self._outcome(*self._under_way.pop(key), output)) for key, output in ended]
 
     def remove(self, key: Hashable) -> None:
         """Take a page out before it has ended."""
         self._decoder.remove(key)
         del self._under_way[key]
+
+    def _outcome(
+        self, page: PageImage, num_image_tokens: int, output: DecodedPage | NotFiniteError
+    ) -> OcrResult | Exception:
+        if isinstance(output, NotFiniteError):
+            return output
+        try:
+            return self._result(page, num_image_tokens, output)
+        except Exception as error:  # whatever it is, it is this page's: the others are read on
+            return error
 
     def _result(self, page: PageImage, num_image_tokens: int, output: DecodedPage) -> OcrResult:
         model = self.model
@@ -132,8 +148,9 @@ def read_pages(
         max_tokens: new tokens a page, at most.
         batch_size: pages that are under way together.
         prompt, style, top_k: as in `PageReader`.
-        on_failure: is told of a page that cannot be prepared or finds no room in memory, which is
-            then left out. None raises what was raised.
+        on_failure: is told of a page that cannot be prepared, finds no room in memory or comes to
+            nothing (`NotFiniteError`: its numbers are NaN or infinite), which is then left out.
+            None raises what was raised.
 
     Raises:
         ValueError: an option is out of its range.
@@ -141,8 +158,9 @@ def read_pages(
     check_at_least_one(max_tokens=max_tokens, batch_size=batch_size, top_k=top_k)
     reader = PageReader(model, prompt=prompt, style=style, top_k=top_k)
     check_scale = ScaleCheck(model.trained_for)
-    done: dict[int, OcrResult] = {}
-    entered = given = 0
+    entered: dict[int, PageImage] = {}  # by number; those whose result was not given yet
+    done: dict[int, OcrResult | None] = {}
+    numbers, given = count(), 0
 
     def prepare(page: PageImage) -> tuple[PageImage, PreparedPage | Exception]:
         try:
@@ -150,27 +168,39 @@ def read_pages(
         except FAILURES_OF_A_PAGE as error:
             return page, error
 
+    def fail(page: PageImage, error: Exception) -> None:
+        if on_failure is None:
+            raise error
+        on_failure(page, error)
+
     with Prefetch(map(prepare, pages), batch_size) as prepared:
         while True:
             while len(reader) < batch_size and (taken := prepared.take(wait=not reader)):
                 page, ready = taken
                 check_scale(page)
+                number = next(numbers)
                 try:
                     if isinstance(ready, Exception):
                         raise ready
-                    reader.enter(entered, ready, max_tokens)
+                    reader.enter(number, ready, max_tokens)
                 except FAILURES_OF_A_PAGE as error:
-                    if on_failure is None:
-                        raise
-                    on_failure(page, error)
+                    fail(page, error)
+                    done[number] = None
                 else:
-                    entered += 1
+                    entered[number] = page
+            if reader:
+                for number, outcome in reader.step():
+                    page = entered.pop(number)
+                    if isinstance(outcome, Exception):
+                        fail(page, outcome)
+                        outcome = None
+                    done[number] = outcome
+            while given in done:
+                if (result := done.pop(given)) is not None:
+                    yield result
+                given += 1
             if not reader and prepared.ended:
                 return
-            done.update(reader.step())
-            while given in done:
-                yield done.pop(given)
-                given += 1
 
 
 def is_out_of_memory(error: Exception) -> bool:
