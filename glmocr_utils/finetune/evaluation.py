@@ -129,6 +129,8 @@ def _nothing(model: LoadedModel, page: PageImage, prompt: str) -> OcrResult:
         adapter=model.adapter,
         scale=page.scale,
         seconds=0.0,
+        dtype=model.dtype_name,
+        attention=model.attention.implementation,
     )
 
 

@@ -54,6 +54,7 @@ class Reading:
         token_ids, logprobs, token_lengths: (num_tokens,) as in `PageRow`; None where the engine
             gives none.
         num_image_tokens: length of the image in the prompt; 0 where it is not known.
+        dtype, attention: as in `OcrResult`; None where they are not known.
     """
 
     text: str
@@ -63,6 +64,8 @@ class Reading:
     logprobs: Sequence[float] | None = None
     token_lengths: Sequence[int] | None = None
     num_image_tokens: int = 0
+    dtype: str | None = None
+    attention: str | None = None
 
     @classmethod
     def of(cls, result: OcrResult) -> "Reading":
@@ -74,6 +77,8 @@ class Reading:
             logprobs=[token.logprob for token in result.tokens],
             token_lengths=[len(token.text) for token in result.tokens],
             num_image_tokens=result.num_image_tokens,
+            dtype=result.dtype,
+            attention=result.attention,
         )
 
     @property
@@ -195,6 +200,8 @@ class PageTask:
             angle=angle,
             scale=self._page.scale * factor,
             num_image_tokens=reading.num_image_tokens,
+            dtype=reading.dtype,
+            attention=reading.attention,
             reason=" ".join(self._remarks(reading, angle, factor)) or None,
         )
 

@@ -126,6 +126,8 @@ class PageReader:
             scale=page.scale,
             seconds=output.seconds,
             num_image_tokens=num_image_tokens,
+            dtype=model.dtype_name,
+            attention=model.attention.implementation,
         )
 
 

@@ -87,6 +87,8 @@ class OcrResult:
         seconds: wall-clock time; a step for several pages counts for each in equal parts.
         num_image_tokens: length of the image in the prompt, in tokens.
         angle: degrees clockwise by which the page was turned to be read: 0, 90, 180 or 270.
+        dtype: of the model's numbers, such as `bfloat16`; None where it is not known.
+        attention: the implementation that computed it, such as `sdpa`; None likewise.
     """
 
     page: PageRef
@@ -101,6 +103,8 @@ class OcrResult:
     seconds: float
     num_image_tokens: int = 0
     angle: int = 0
+    dtype: str | None = None
+    attention: str | None = None
 
     def __post_init__(self) -> None:
         check_one_of("finish_reason", self.finish_reason, FinishReason)
@@ -127,6 +131,8 @@ def to_json(result: OcrResult) -> str:
         "seconds": round(result.seconds, 6),
         "num_image_tokens": result.num_image_tokens,
         "angle": result.angle,
+        "dtype": result.dtype,
+        "attention": result.attention,
         "tokens": [
             {
                 "token_id": token.token_id,

@@ -39,6 +39,8 @@ SCHEMA = pa.schema(
         ("mean_prob", pa.float32()),
         ("expected_errors", pa.float32()),
         ("angle", pa.int16()),
+        ("dtype", pa.string()),
+        ("attention", pa.string()),
         ("scale", pa.float32()),
         ("num_image_tokens", pa.int32()),
         ("seconds", pa.float32()),
@@ -50,7 +52,8 @@ SCHEMA = pa.schema(
 
 # What makes a page of 1,000 tokens small: bytes of like weight lie together and compress.
 TOKEN_COLUMNS = ("token_ids.list.element", "logprobs.list.element", "token_lengths.list.element")
-NAMES_AND_STATUSES = ["document_path", "document_sha256", "status"]  # few values, often
+# few values, often
+NAMES_AND_STATUSES = ["document_path", "document_sha256", "status", "dtype", "attention"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ class PageRow:
         angle: degrees clockwise by which the page was turned to be read.
         scale: pixels per point at which it was read.
         num_image_tokens: length of the image in the prompt.
+        dtype, attention: as in `OcrResult`; None where a server read it.
         seconds: wall-clock time of its passes, each divided by the pages in it.
         finished_at: when its last pass ended, in seconds since 1970 (UTC).
         attempts: the passes, in their order.
@@ -114,6 +118,8 @@ class PageRow:
     angle: int = 0
     scale: float | None = None
     num_image_tokens: int = 0
+    dtype: str | None = None
+    attention: str | None = None
     seconds: float = 0.0
     finished_at: float = 0.0
     attempts: tuple[Attempt, ...] = ()
@@ -204,6 +210,8 @@ def to_result(row: PageRow, run: dict[str, object]) -> OcrResult | None:
         seconds=row.seconds,
         num_image_tokens=row.num_image_tokens,
         angle=row.angle,
+        dtype=row.dtype,
+        attention=row.attention,
     )
 
 
