@@ -5,7 +5,8 @@ from glmocr_utils.decoding.not_finite import NotFiniteError
 from glmocr_utils.decoding.repetition import (
     CHECK_EVERY_TOKENS,
     MAX_PERIOD_TOKENS,
-    MIN_LOOP_TOKENS,
+    MIN_CHARACTERS_WITHOUT_LETTERS,
+    MIN_LOOP_CHARACTERS,
     MIN_REPEATS,
     has_repeating_tail,
 )
@@ -13,7 +14,8 @@ from glmocr_utils.decoding.repetition import (
 __all__ = [
     "CHECK_EVERY_TOKENS",
     "MAX_PERIOD_TOKENS",
-    "MIN_LOOP_TOKENS",
+    "MIN_CHARACTERS_WITHOUT_LETTERS",
+    "MIN_LOOP_CHARACTERS",
     "MIN_REPEATS",
     "DecodedPage",
     "NotFiniteError",

@@ -20,7 +20,7 @@ from transformers.models.glm_ocr.modeling_glm_ocr import GlmOcrModel
 
 from glmocr_utils.decoding.not_finite import NotFiniteError
 from glmocr_utils.decoding.recorder import Recorder
-from glmocr_utils.decoding.repetition import loop_end
+from glmocr_utils.decoding.repetition import Spell, loop_end
 from glmocr_utils.decoding.slot_cache import SlotCache
 from glmocr_utils.records import FinishReason
 
@@ -79,9 +79,11 @@ class PageDecoder:
     Args:
         model: with a generation config that names the stop tokens; an adapter may be on it.
         top_k: how many of the best tokens are recorded at each place.
+        spell: token ids → their text, by which a loop is told from a dotted leader.
     """
 
-    def __init__(self, model: "PreTrainedModel | PeftModel", top_k: int) -> None:
+    def __init__(self, model: "PreTrainedModel | PeftModel", top_k: int, spell: Spell) -> None:
+        self._spell = spell
         # an adapter's layers are in the model itself; around it is only another `generate`
         self._model = model.get_base_model() if hasattr(model, "peft_config") else model
         self._stops = model.generation_config.eos_token_id
@@ -194,7 +196,7 @@ class PageDecoder:
         [stops] = np.isin(token_ids[page.looked_at :], self._stops).nonzero()
         if len(stops):
             token_ids = token_ids[: page.looked_at + stops[0]]
-        loop = loop_end(token_ids, page.looked_at)
+        loop = loop_end(token_ids, page.looked_at, self._spell)
         if loop is not None:
             return loop, "loop"
         if len(stops):

@@ -10,7 +10,6 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from glmocr_utils.records import FinishReason, OcrResult, PageImage, storable_path
 from glmocr_utils.records.page_row import STATUS_OF, Attempt, PageRow
@@ -52,9 +51,11 @@ class Reading:
         finish_reason: `stop`, `length` or `loop`.
         seconds: wall-clock time, divided by the pages that were read together.
         token_ids, logprobs, token_lengths: (num_tokens,) as in `PageRow`; None where the engine
-            gives none.
+            gives none. One log probability is None where it is not known.
         num_image_tokens: length of the image in the prompt; 0 where it is not known.
         dtype, attention: as in `OcrResult`; None where they are not known.
+        remark: a sentence about it for the row's `reason`; None without one.
+        factor: of the page's resolution at which it was read, where the engine reduced it.
     """
 
     text: str
@@ -66,6 +67,8 @@ class Reading:
     num_image_tokens: int = 0
     dtype: str | None = None
     attention: str | None = None
+    remark: str | None = None
+    factor: float = 1.0
 
     @classmethod
     def of(cls, result: OcrResult) -> "Reading":
@@ -84,7 +87,12 @@ class Reading:
     @property
     def mean_prob(self) -> float | None:
         """Mean probability of the tokens; None without tokens or probabilities."""
-        return float(np.exp(self.logprobs).mean()) if self.logprobs else None
+        return float(self.probs.mean()) if len(self.probs) else None
+
+    @property
+    def probs(self) -> np.ndarray:
+        """Probabilities of the tokens, as far as they are known."""
+        return np.exp([each for each in self.logprobs or () if each is not None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,25 +188,26 @@ class PageTask:
     def _pass(
         self, angle: int, factor: float, max_tokens: int
     ) -> Generator[Request, Reading, Reading]:
-        page = _changed(self._page, angle, factor)
+        page = self._page.turned(angle).resized(factor)
         reading = yield Request(page, max_tokens)
         prob = reading.mean_prob
-        self._attempts.append(Attempt(angle, page.scale, max_tokens, reading.finish_reason, prob))
+        scale = page.scale * reading.factor
+        self._attempts.append(Attempt(angle, scale, max_tokens, reading.finish_reason, prob))
         self._seconds += reading.seconds
         return reading
 
     def _read_row(self, reading: Reading, angle: int, factor: float) -> PageRow:
-        probs = np.exp(reading.logprobs) if reading.logprobs else None
+        probs = reading.probs
         return self._row(
             STATUS_OF[reading.finish_reason],
             text=reading.text,
             token_ids=reading.token_ids,
             logprobs=reading.logprobs,
             token_lengths=reading.token_lengths,
-            min_prob=None if probs is None else float(probs.min()),
-            mean_prob=None if probs is None else float(probs.mean()),
+            min_prob=float(probs.min()) if len(probs) else None,
+            mean_prob=reading.mean_prob,
             angle=angle,
-            scale=self._page.scale * factor,
+            scale=self._page.scale * factor * reading.factor,
             num_image_tokens=reading.num_image_tokens,
             dtype=reading.dtype,
             attention=reading.attention,
@@ -206,7 +215,7 @@ class PageTask:
         )
 
     def _remarks(self, reading: Reading, angle: int, factor: float) -> list[str]:
-        remarks = []
+        remarks = [reading.remark] if reading.remark else []
         asked_scale = self._checked.asked_scale
         if self._page.scale < asked_scale:
             remarks.append(
@@ -240,13 +249,3 @@ class PageTask:
 
 def _is_doubtful(reading: Reading) -> bool:
     return reading.mean_prob is not None and reading.mean_prob < DOUBTFUL_PROB
-
-
-def _changed(page: PageImage, angle: int, factor: float) -> PageImage:
-    """The page turned clockwise by `angle` and with `factor` times its width and height."""
-    page = page.turned(angle)
-    if factor == 1:
-        return page
-    size = [max(1, round(side * factor)) for side in page.image.size]
-    image = page.image.resize(size, Image.Resampling.LANCZOS)
-    return PageImage(page.page, image, page.scale * factor)

@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 
 import torch
@@ -15,7 +16,7 @@ from glmocr_utils.ocr.prefetch import Prefetch
 from glmocr_utils.ocr.tokens import token_records, without_thought
 from glmocr_utils.prompt import TEXT_RECOGNITION, PromptStyle, encode_prompt
 from glmocr_utils.records import OcrResult, PageImage
-from glmocr_utils.token_text import special_token_ids
+from glmocr_utils.token_text import decode_ids, special_token_ids
 
 FAILURES_OF_A_PAGE = (RuntimeError, MemoryError, ValueError)  # out of memory is a RuntimeError
 
@@ -63,7 +64,8 @@ class PageReader:
         self._prompt = prompt
         self._style = style or model.prompt_style
         self._special = special_token_ids(model.processor.tokenizer)
-        self._decoder = PageDecoder(model.model, top_k)
+        spell = partial(decode_ids, model.processor.tokenizer)
+        self._decoder = PageDecoder(model.model, top_k, spell)
         # without their inputs: the patches of a large page are over 100 MB
         self._under_way: dict[Hashable, tuple[PageImage, int]] = {}
 

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Literal
@@ -89,7 +89,7 @@ class PageRow:
             stopped), `blank`, or why it was not read.
         text: what the model wrote, unchanged; None where nothing was read.
         token_ids, logprobs: (num_tokens,) of the chosen tokens; None where the engine gives none.
-            Log probabilities as in `TokenProb`.
+            Log probabilities as in `TokenProb`; one is None where a server's tokens do not say it.
         token_lengths: (num_tokens,) characters that each token adds to the text.
         min_prob, mean_prob: over the page's tokens, 0 to 1.
         expected_errors: wrong tokens to expect, by a calibration; None without one.
@@ -190,12 +190,9 @@ def to_result(row: PageRow, run: dict[str, object]) -> OcrResult | None:
     """
     if row.text is None or row.logprobs is None:
         return None
-    ends = accumulate(row.token_lengths, initial=0)
-    ids = row.token_ids if row.token_ids is not None else [-1] * len(row.logprobs)
-    tokens = tuple(
-        TokenProb(token_id, row.text[start:end], logprob)
-        for token_id, (start, end), logprob in zip(ids, pairwise(ends), row.logprobs, strict=True)
-    )
+    tokens = _tokens(row)
+    if not tokens and row.text:
+        return None
     finish_reason = next(reason for reason, status in STATUS_OF.items() if status == row.status)
     return OcrResult(
         page=PageRef(row.document_path, row.document_sha256 or NO_HASH, row.page_index),
@@ -213,6 +210,24 @@ def to_result(row: PageRow, run: dict[str, object]) -> OcrResult | None:
         dtype=row.dtype,
         attention=row.attention,
     )
+
+
+def _tokens(row: PageRow) -> tuple[TokenProb, ...]:
+    """The row's tokens; text without a probability goes with the token before it, or the first."""
+    ids = row.token_ids if row.token_ids is not None else [-1] * len(row.logprobs)
+    tokens: list[TokenProb] = []
+    waiting = ""
+    ends = accumulate(row.token_lengths, initial=0)
+    for token_id, (start, end), logprob in zip(ids, pairwise(ends), row.logprobs, strict=True):
+        text = row.text[start:end]
+        if logprob is not None:
+            tokens.append(TokenProb(token_id, waiting + text, logprob))
+            waiting = ""
+        elif tokens:
+            tokens[-1] = replace(tokens[-1], text=tokens[-1].text + text)
+        else:
+            waiting += text
+    return tuple(tokens)
 
 
 def _to_record(row: PageRow) -> dict[str, object]:

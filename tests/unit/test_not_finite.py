@@ -77,7 +77,7 @@ def test_what_such_a_page_left_in_memory_does_not_reach_the_next(bundled_model, 
     widest = max(page_images, key=lambda page: page.width_px)
     pages = [widest, page_images[0], page_images[1]]
     inputs = [encode_prompt(bundled_model.processor, [page.image]) for page in pages]
-    decoder = PageDecoder(bundled_model.model, 1)
+    decoder = PageDecoder(bundled_model.model, 1, lambda ids: "ab" * len(ids))
     with not_finite_on(bundled_model, patches_of(bundled_model, widest)):
         decoder.enter("short", inputs[1], 2)
         decoder.enter("spoilt", inputs[0], MAX_TOKENS)  # moves into the row of the one before
