@@ -25,7 +25,7 @@ from glmocr_utils.render import (
     render_and_check,
 )
 
-FAILURES = ("failed", "looped")  # of the reading; a damaged document says nothing about it
+FAILURES = ("failed", "looped", "empty")  # of the reading; a damaged document says nothing about it
 MIN_PAGES_TO_JUDGE = 20
 MAX_PAGES_TO_JUDGE = 200  # the last ones: a server that dies late is soon noticed
 

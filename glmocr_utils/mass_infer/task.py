@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from glmocr_utils.markup import ink
 from glmocr_utils.records import FinishReason, OcrResult, PageImage, storable_path
-from glmocr_utils.records.page_row import STATUS_OF, Attempt, PageRow
+from glmocr_utils.records.page_row import STATUS_OF, Attempt, PageRow, PageStatus
 from glmocr_utils.render import CheckedPage
 
 PROBE_TOKENS = 48  # enough to tell reading from guessing
@@ -83,6 +84,11 @@ class Reading:
             dtype=result.dtype,
             attention=result.attention,
         )
+
+    @property
+    def status(self) -> PageStatus:
+        """Of a page with ink, if this reading is kept."""
+        return STATUS_OF[self.finish_reason] if any(ink(self.text)) else "empty"
 
     @property
     def mean_prob(self) -> float | None:
@@ -199,7 +205,7 @@ class PageTask:
     def _read_row(self, reading: Reading, angle: int, factor: float) -> PageRow:
         probs = reading.probs
         return self._row(
-            STATUS_OF[reading.finish_reason],
+            reading.status,
             text=reading.text,
             token_ids=reading.token_ids,
             logprobs=reading.logprobs,
@@ -230,6 +236,8 @@ class PageTask:
             remarks.append(f"The limit of {self._attempts[-1].max_tokens} tokens cut it.")
         if reading.finish_reason == "loop":
             remarks.append(f"Looped at {len(LOOP_SCALES) + 1} resolutions and was stopped.")
+        if reading.status == "empty":
+            remarks.append("There is ink on the page, and the model wrote nothing.")
         return remarks
 
     def _row(self, status: str, **values: object) -> PageRow:

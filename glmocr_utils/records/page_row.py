@@ -16,7 +16,7 @@ from glmocr_utils.records.ocr_result import FinishReason, OcrResult, TokenProb
 from glmocr_utils.records.pages import PageRef
 
 PageStatus = Literal[
-    "ok", "truncated", "looped", "blank", "unreadable", "encrypted", "too_large", "failed"
+    "ok", "truncated", "looped", "empty", "blank", "unreadable", "encrypted", "too_large", "failed"
 ]
 STATUS_OF: dict[FinishReason, PageStatus] = {"stop": "ok", "length": "truncated", "loop": "looped"}
 PART = "part-{:06d}.parquet"
@@ -86,7 +86,7 @@ class PageRow:
             not known.
         num_pages: of the document.
         status: `ok`, `truncated` (the token limit ended it), `looped` (it repeated itself and was
-            stopped), `blank`, or why it was not read.
+            stopped), `empty` (ink, and the model wrote nothing), `blank`, or why it was not read.
         text: what the model wrote, unchanged; None where nothing was read.
         token_ids, logprobs: (num_tokens,) of the chosen tokens; None where the engine gives none.
             Log probabilities as in `TokenProb`; one is None where a server's tokens do not say it.
@@ -193,12 +193,12 @@ def to_result(row: PageRow, run: dict[str, object]) -> OcrResult | None:
     tokens = _tokens(row)
     if not tokens and row.text:
         return None
-    finish_reason = next(reason for reason, status in STATUS_OF.items() if status == row.status)
+    reasons = {status: reason for reason, status in STATUS_OF.items()}
     return OcrResult(
         page=PageRef(row.document_path, row.document_sha256 or NO_HASH, row.page_index),
         text=row.text,
         tokens=tokens,
-        finish_reason=finish_reason,
+        finish_reason=reasons.get(row.status, "stop"),
         prompt=run["prompt"],
         model_id=run["model_id"],
         revision=run["revision"],
