@@ -29,6 +29,7 @@ class Decision:
         token_start, token_stop, token_text: of a choice: the characters of the page's text that the
             replaced token spelled, and what it says now. They count, and `after` only shows it.
         coverage: of a finished page: `flags_checked` (only the places) or `fully_read`.
+        angle: degrees clockwise by which the page was turned to be read.
         reviewer: who decided; time: ISO 8601 with time zone; seconds: spent on it.
     """
 
@@ -56,6 +57,7 @@ class Decision:
     token_stop: int | None = None
     token_text: str | None = None
     coverage: Coverage | None = None
+    angle: int = 0
 
     def __post_init__(self) -> None:
         if self.action not in get_args(Action):

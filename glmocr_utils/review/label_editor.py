@@ -46,14 +46,15 @@ class LabelEditing:
         return self.store.current(key_of(self.pages[number]))
 
     def image(self, number: int) -> PageImage:
-        """The image of page `number`.
+        """The image of page `number`, turned as its text was read.
 
         Raises:
             OSError: it cannot be read.
         """
-        page = self.pages[number]
+        page, label = self.pages[number], self.label(number)
         with Image.open(page.image_file) as image:
-            return PageImage(page.page, image.convert("RGB"), scale=1.0)
+            upright = PageImage(page.page, image.convert("RGB"), scale=1.0)
+        return upright.turned(label.angle if label else 0)
 
     def save(self, number: int, text: str) -> Label:
         """The page says `text`: a gold label, on the disk when this returns."""
@@ -65,6 +66,7 @@ class LabelEditing:
             SOURCE,
             reviewer=self.reviewer,
             model_id=before.model_id if before else None,
+            angle=self.pages[number].angle + (before.angle if before else 0),
         )
         self.store.add(label)
         self.saved_at = datetime.now()

@@ -81,6 +81,7 @@ def _outcome(
             time=finish.time,
             reviewer=finish.reviewer or UNNAMED,
             model_id="+".join(filter(None, [finish.model_id, finish.adapter])),
+            angle=finish.angle,
         )
     reason = (
         "it was reviewed, and is not among the page images; render its document with notebook 01"
