@@ -13,6 +13,7 @@ from glmocr_utils.cli.command import Command, Option, counted
 from glmocr_utils.cli.ocr import DTYPE
 from glmocr_utils.cli.render import PASSWORD, SCALE
 from glmocr_utils.mass_infer import RETRYABLE, InferOptions, infer
+from glmocr_utils.mass_infer.run_verdict import run_verdict
 from glmocr_utils.mass_infer.watching import watch_in_terminal
 from glmocr_utils.model import DEFAULT_MODEL
 from glmocr_utils.records import FailureStatus
@@ -48,7 +49,12 @@ OPTIONS = (
     Option("batch_size", "auto", "pages read together, or auto: what memory holds", number_or_auto),
     Option("retry", None, f"statuses to read again, also at other limits: {','.join(RETRYABLE)}"),
     Option("calibration", None, "calibration.json of notebook 03, for expected errors"),
-    Option("max_failure_rate", 0.5, "stop when more of the last 200 pages fail or loop", float),
+    Option(
+        "max_failure_rate",
+        0.5,
+        "stop when more of the last 200 pages fail, loop or are empty",
+        float,
+    ),
     Option("new_run", False, "put a run with other settings in output_dir aside"),
     Option("attn", "auto", "as in ocr"),
     Option("device_map", "auto", "auto, cpu, cuda:0, …"),
@@ -58,7 +64,8 @@ OPTIONS = (
 
 
 def _infer(options: argparse.Namespace) -> int:
-    summary = infer(InferOptions(**vars(options)), watch=watch_in_terminal())
+    asked = InferOptions(**vars(options))
+    summary = infer(asked, watch=watch_in_terminal())
     counts = ", ".join(f"{count} {status}" for status, count in summary.statuses.most_common())
     print(
         f"{counted(summary.documents, 'document')}, {counted(summary.total, 'page')}: "
@@ -66,6 +73,7 @@ def _infer(options: argparse.Namespace) -> int:
     )
     for line in _reasons(summary.folder):
         print(line, file=sys.stderr)
+    print(run_verdict(asked).for_terminal())
     print(f"the ledger is in {summary.folder}")
     if summary.stopped:
         print(f"stopped: {summary.stopped}")

@@ -4,8 +4,9 @@ import argparse
 import os
 from time import perf_counter
 
-from glmocr_utils.cli.command import Command, Option, Shorthand, report_failures
+from glmocr_utils.cli.command import Command, Option, Shorthand, counted, report_failures
 from glmocr_utils.cli.render import PAGES, PASSWORD, SCALE
+from glmocr_utils.confidence import verdict_of_results
 from glmocr_utils.display.plain_text import (
     numbered_text,
     probability_lines,
@@ -17,7 +18,7 @@ from glmocr_utils.model import DEFAULT_MODEL, DTYPES, load_model
 from glmocr_utils.ocr import PageImages, check_at_least_one, default_input, read_documents
 from glmocr_utils.ocr_formats import check_formats, export_layouts
 from glmocr_utils.records import FailedPage, OcrResult
-from glmocr_utils.render import RenderOptions, find_documents
+from glmocr_utils.render import RenderOptions, find_documents, root_of
 
 DTYPE = Option("dtype", "auto", ", ".join(DTYPES))
 OPTIONS = (
@@ -35,6 +36,7 @@ OPTIONS = (
     Option("attn", "auto", "auto, sdpa, flash_attention_2, kernels-community/flash-attn2, …"),
     Option("device_map", "auto", "auto, cpu, cuda:0, …"),
     DTYPE,
+    Option("start_over", False, "read again what output_dir holds, and replace it"),
     Option("output_dir", "outputs/02_ocr_explore", "gets a .jsonl and a .txt file per document"),
 )
 
@@ -57,20 +59,28 @@ def _ocr(options: argparse.Namespace) -> int:
     locator = Locator(model) if formats else None
     results: list[OcrResult] = []
     failed: list[FailedPage] = []
-    for page in read_documents(
+    pages = read_documents(
         model,
         paths,
         options.output_dir,
         options=render_options,
+        roots=[root_of(each) for each in given],
+        start_over=options.start_over,
         prompt=options.prompt,
         max_tokens=options.max_tokens,
         batch_size=options.batch_size,
-    ):
-        if isinstance(page, FailedPage):
-            failed.append(page)
-            continue
-        results.append(page)
-        _print("", *numbered_text(page))
+    )
+    try:
+        for page in pages:
+            if isinstance(page, FailedPage):
+                failed.append(page)
+                continue
+            results.append(page)
+            _print("", *numbered_text(page))
+    except KeyboardInterrupt:
+        where = options.output_dir
+        print(f"{counted(len(results), 'page')} kept in {where}; run it again to resume")
+        raise
     _print("", *timing_lines(results, options.batch_size))
     if options.show_tokens:
         _print("", *token_lines(results, options.batch_size))
@@ -83,6 +93,14 @@ def _ocr(options: argparse.Namespace) -> int:
             locator, results, images, options.output_dir, formats, batch_size=options.batch_size
         ):
             _print(f"written: {path}")
+    verdict = verdict_of_results(
+        results,
+        notebook="02",
+        output_dir=str(options.output_dir),
+        max_tokens=options.max_tokens,
+        num_failed=len(failed),
+    )
+    _print("", verdict.for_terminal())
     print(f"\nfiles are in {options.output_dir}")
     return report_failures(failed)
 

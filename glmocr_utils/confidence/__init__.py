@@ -34,6 +34,14 @@ from glmocr_utils.confidence.unsure import (
     summarize,
     worst_tokens,
 )
+from glmocr_utils.confidence.verdict import (
+    NextStep,
+    PageQuality,
+    Verdict,
+    other_scale,
+    reading_verdict,
+    verdict_of_results,
+)
 from glmocr_utils.confidence.words import (
     Change,
     Choice,
@@ -52,8 +60,11 @@ __all__ = [
     "Choice",
     "ExpectedErrors",
     "MarkedPage",
+    "NextStep",
+    "PageQuality",
     "PageTokens",
     "ProbabilitySummary",
+    "Verdict",
     "WorstToken",
     "can_calibrate",
     "changed",
@@ -65,8 +76,10 @@ __all__ = [
     "load_references",
     "mark_pages",
     "mark_tokens",
+    "other_scale",
     "precision_recall",
     "rank_pages",
+    "reading_verdict",
     "reliability",
     "risk_coverage",
     "save_calibration",
@@ -75,6 +88,7 @@ __all__ = [
     "summarize",
     "suspicions",
     "unseen_errors",
+    "verdict_of_results",
     "words_of_tokens",
     "worst_tokens",
 ]

@@ -81,7 +81,8 @@ class ExpectedErrors:
     """Wrong tokens to expect on a page; `is_calibrated` tells an estimate from a mere sum.
 
     Attributes:
-        mean: sum of the tokens' chances to be wrong.
+        mean: sum of the tokens' chances to be wrong; infinite where nothing was read of a page
+            with ink, so that it leads every ranking.
         deviation: standard deviation, were tokens wrong independently of each other.
     """
 
@@ -89,7 +90,14 @@ class ExpectedErrors:
     deviation: float
     is_calibrated: bool
 
+    @property
+    def is_known(self) -> bool:
+        """False for a page with ink of which nothing was read."""
+        return math.isfinite(self.mean)
+
     def __str__(self) -> str:
+        if not self.is_known:
+            return "errors on this page: not known, nothing was read"
         kind = (
             "estimated errors on this page" if self.is_calibrated else "uncalibrated sum of doubt"
         )
@@ -196,6 +204,8 @@ def expected_errors(result: OcrResult, calibration: Calibration | None = None) -
     if calibration:
         calibration.check_fits(result)
         probs = calibration(probs)
+    if result.status == "empty":
+        return ExpectedErrors(math.inf, 0.0, is_calibrated=False)
     return ExpectedErrors(
         mean=float((1 - probs).sum()),
         deviation=float(np.sqrt((probs * (1 - probs)).sum())),
@@ -220,9 +230,16 @@ def unseen_errors(pages: Sequence[MarkedPage]) -> list[ExpectedErrors]:
 def rank_pages(
     results: Sequence[OcrResult], calibration: Calibration | None = None
 ) -> list[tuple[OcrResult, ExpectedErrors]]:
-    """Pages by expected errors, most first; looped and cut pages before all others."""
+    """Pages by expected errors, most first.
+
+    Pages with ink of which nothing was read lead, then those that looped or were cut.
+    """
     ranked = [(result, expected_errors(result, calibration)) for result in results]
-    return sorted(ranked, key=lambda pair: (pair[0].finish_reason == "stop", -pair[1].mean))
+    return sorted(ranked, key=lambda pair: (*_urgency(pair[0]), -pair[1].mean))
+
+
+def _urgency(result: OcrResult) -> tuple[bool, bool]:
+    return result.status != "empty", result.status not in ("looped", "truncated")
 
 
 def _name(model_id: str, revision: str | None, adapter: str | None) -> str:

@@ -15,7 +15,6 @@ from glmocr_utils.confidence import (
 )
 from glmocr_utils.display.escape import escape, visible
 from glmocr_utils.records import (
-    FINISH_WARNINGS,
     Box,
     OcrResult,
     PageImage,
@@ -26,7 +25,7 @@ from glmocr_utils.records import (
 
 MAX_WIDTH_PX = 1200
 LEAST_PROB_SHOWN = 0.01  # of an alternative in a token's note
-MOST_NOTES = 800  # a page whose every token is doubtful stays small enough to open
+MOST_NOTES = 600  # a page whose every token is doubtful stays small enough to open
 
 
 def page_html(
@@ -51,13 +50,12 @@ def page_html(
             f"minimum {summary.minimum:.3f}",
             str(expected_errors(result, calibration)),
         ]
-    warning = FINISH_WARNINGS.get(result.finish_reason)
     return "".join(
         [
             f'<section class="page" id="{anchor(result.page)}">',
             f"<h3>{escape(page_name(result.page))}</h3>",
             f"<p>{escape(' · '.join(facts))}</p>",
-            f'<p class="warning"><b>{warning}</b></p>' if warning else "",
+            f'<p class="warning"><b>{result.warning}</b></p>' if result.warning else "",
             '<div class="sides placed">' if page and layout else '<div class="sides">',
             image_html(page) if page else "",
             text_html(result, layout if page else None),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from glmocr_utils.confidence import WorstToken, summarize, worst_tokens
-from glmocr_utils.records import FINISH_WARNINGS, OcrResult, TokenProb
+from glmocr_utils.records import OcrResult, TokenProb
 
 BOLD_RED = "\033[1;31m"
 RESET = "\033[0m"
@@ -16,8 +16,8 @@ def numbered_text(result: OcrResult) -> Iterator[str]:
         yield "   (no text)"
     for number, line in enumerate(result.text.split("\n") if result.text else (), start=1):
         yield f"{number:4d} │ {printable(line)}"
-    if result.finish_reason in FINISH_WARNINGS:
-        yield f"   ! {FINISH_WARNINGS[result.finish_reason]}"
+    if result.warning:
+        yield f"   ! {result.warning}"
 
 
 def timing_lines(results: Sequence[OcrResult], batch_size: int) -> Iterator[str]:

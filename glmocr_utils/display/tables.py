@@ -75,7 +75,7 @@ def worst_tokens_table(
 
 
 def ranking_html(results: Sequence[OcrResult], calibration: Calibration | None = None) -> str:
-    """Pages by errors to expect, most first; pages that did not end by themselves lead."""
+    """Pages by errors to expect, most first; pages that were not read to their end lead."""
     rows = []
     for result, errors in rank_pages(results, calibration):
         summary = summarize(result.tokens)
@@ -85,14 +85,14 @@ def ranking_html(results: Sequence[OcrResult], calibration: Calibration | None =
         rows.append(
             (
                 f'<a href="#{anchor(result.page)}">{escape(page_name(result.page))}</a>',
-                "" if result.finish_reason == "stop" else f"<b>{result.finish_reason}</b>",
+                "" if result.status == "ok" else f"<b>{result.status}</b>",
                 str(summary.num_tokens),
                 *numbers,
-                f"{errors.mean:.1f} ± {errors.deviation:.1f}",
+                f"{errors.mean:.1f} ± {errors.deviation:.1f}" if errors.is_known else "not known",
             )
         )
     kind = "estimated errors" if calibration else "uncalibrated sum of doubt"
-    heads = ("page", "ended by", "tokens", "average probability", "minimum", kind)
+    heads = ("page", "status", "tokens", "average probability", "minimum", kind)
     return html_table(heads, rows)
 
 

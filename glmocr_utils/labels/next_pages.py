@@ -19,7 +19,8 @@ class Candidate:
     Attributes:
         page: which page.
         text: what the model read on it.
-        expected_errors: how many wrong tokens the model is thought to have written, ≥ 0.
+        expected_errors: how many wrong tokens the model is thought to have written, ≥ 0; infinite
+            where it wrote nothing on a page with ink.
     """
 
     page: PageRef
@@ -71,7 +72,9 @@ def choose_next_pages(
     for _ in range(min(budget, len(candidates))):
         novelty = 1 - similarity.to_known
         share = np.array([0.5 ** chosen_of[document] for document in documents])
-        score = np.where(open_pages, errors * novelty * share, -1.0)
+        # pages of which nothing was read lead, whatever they are like
+        weighed = np.where(np.isinf(errors), np.inf, _finite(errors) * novelty * share)
+        score = np.where(open_pages, weighed, -1.0)
         # Of equal pages, such as those without expected errors, the one that is most unlike.
         best = int(np.lexsort((novelty * share * open_pages, score))[-1])
         candidate = candidates[best]
@@ -114,6 +117,10 @@ class _Similarity:
         self.to_known = np.maximum(self.to_known, _as_share(cosines))
 
 
+def _finite(errors: np.ndarray) -> np.ndarray:
+    return np.where(np.isinf(errors), 0.0, errors)
+
+
 def _as_share(cosines: np.ndarray) -> np.ndarray:
     """Cosines without what rounding put beyond 1."""
     return np.clip(cosines, 0.0, 1.0)
@@ -121,6 +128,8 @@ def _as_share(cosines: np.ndarray) -> np.ndarray:
 
 def _why(candidate: Candidate, novelty: float, chosen_of_document: int) -> str:
     errors = f"about {candidate.expected_errors:.1f} wrong tokens expected"
+    if np.isinf(candidate.expected_errors):
+        errors = "nothing was read of it, though there is ink"
     if novelty > 0.7:
         likeness = "unlike any page known so far"
     elif novelty > 0.3:

@@ -193,7 +193,8 @@ def pages_to_label_next(
     candidates = [
         Candidate(result.page, result.text, expected_errors(result, calibration).mean)
         for result in results
-        if (result.page.document_sha256, result.page.page_index, result.prompt) not in done
+        if not result.is_blank
+        and (result.page.document_sha256, result.page.page_index, result.prompt) not in done
     ]
     return choose_next_pages(candidates, budget, [label.text for label in trusted])
 

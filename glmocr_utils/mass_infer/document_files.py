@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from glmocr_utils.files import same_name
+from glmocr_utils.records import storable_path
 from glmocr_utils.records.page_row import PARTIAL_SUFFIX, PageRow
-from glmocr_utils.render import safe_stem
+from glmocr_utils.render import folder_below, safe_stem
 
 HEAD = "<!-- document: {}, sha256 {} -->\n"
 
@@ -18,15 +20,20 @@ class DocumentFiles:
     A page begins with a comment that says its number, and its status where that is not `ok`. Two
     documents of one name get two files: the first line of a file says whose it is.
 
+    Folders below the input are kept.
+
     Args:
         folder: gets the files.
+        root: the input's folder; None keeps no folders.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, root: Path | None = None) -> None:
         self._folder = folder
+        self._roots = () if root is None else (Path(storable_path(root)),)
         self._num_pages: dict[tuple[str, str], int] = {}
         self._pages: dict[tuple[str, str], dict[int, str]] = {}
-        self._files = {_first_line(path): path for path in folder.glob("*.md")}
+        self._files = {_first_line(path): path for path in folder.rglob("*.md")}
+        self._taken = set(map(self._name, self._files.values()))
         self._last_numbers: Counter[str] = Counter()  # of the files of one name
 
     def expect(self, documents: Mapping[tuple[str, str], int]) -> None:
@@ -42,6 +49,7 @@ class DocumentFiles:
         path = self._files.pop(_head(document), None)
         if path is not None:
             path.unlink(missing_ok=True)
+            self._taken.discard(self._name(path))
 
     def add(self, row: PageRow) -> None:
         """Take in a page; with the last one of its document the file is written."""
@@ -55,21 +63,28 @@ class DocumentFiles:
             self._write(document, [pages[index] for index in sorted(pages)])
 
     def _write(self, document: tuple[str, str], pages: list[str]) -> None:
-        self._folder.mkdir(exist_ok=True)
         head = _head(document)
-        path = self._files.get(head) or self._free_path(safe_stem(document[0]))
+        path = self._files.get(head) or self._free_path(document[0])
+        path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + PARTIAL_SUFFIX)
         partial.write_text(head + "\n" + "\n".join(pages), encoding="utf-8")
         os.replace(partial, path)
         self._files[head] = path
 
-    def _free_path(self, stem: str) -> Path:
+    def _free_path(self, document_path: str) -> Path:
+        """A path that no other document has, on a disk that takes `X.md` and `x.md` for one too."""
+        stem = self._folder / folder_below(document_path, self._roots) / safe_stem(document_path)
+        name = self._name(stem)
         while True:
-            self._last_numbers[stem] += 1
-            number = self._last_numbers[stem]
-            path = self._folder / (f"{stem}.md" if number == 1 else f"{stem}_{number}.md")
-            if not path.exists():
+            self._last_numbers[name] += 1
+            number = self._last_numbers[name]
+            path = stem.with_name(f"{stem.name}.md" if number == 1 else f"{stem.name}_{number}.md")
+            if self._name(path) not in self._taken:
+                self._taken.add(self._name(path))
                 return path
+
+    def _name(self, path: Path) -> str:
+        return same_name(path.relative_to(self._folder).as_posix())
 
 
 def _head(document: tuple[str, str]) -> str:

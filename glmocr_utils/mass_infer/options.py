@@ -41,7 +41,8 @@ class InferOptions:
         retry: statuses of an earlier run whose pages are read again; with commas, or a list. Then
             `max_tokens` and `retry_max_tokens` may be others than the run's.
         calibration: `calibration.json` of notebook 03, for expected errors.
-        max_failure_rate: the run stops when more of its last 200 pages fail, loops included.
+        max_failure_rate: the run stops when more of its last 200 pages fail; loops, and pages with
+            ink of which nothing is read, included.
         new_run: put a run with other settings aside instead of refusing.
         attn, device_map, dtype: as in `load_model`.
         output_dir: the run's folder.

@@ -23,6 +23,7 @@ from glmocr_utils.render import (
     input_documents,
     inspect_documents,
     render_and_check,
+    root_of,
 )
 
 FAILURES = ("failed", "looped", "empty")  # of the reading; a damaged document says nothing about it
@@ -112,7 +113,8 @@ def infer(
     # documents are opened in worker processes only: a hostile one can end its process
     plan = list(inspect_documents(paths, render_options))
     retry = options.statuses_to_retry()
-    with RunFolder(options.output_dir, settings, options.new_run, retry) as folder:
+    root = root_of(options.input_path)
+    with RunFolder(options.output_dir, settings, options.new_run, retry, root) as folder:
         run = _Run(options, folder, plan, calibration, settings, watch)
         engine = Engine(iter, render_options.max_pixels)
         if run.missing:
@@ -203,8 +205,8 @@ class _Run:
             share = self._failure_rate()
             if share > self._options.max_failure_rate:
                 return (
-                    f"{share:.0%} of the last {len(self._failed)} pages failed or looped, above "
-                    f"max_failure_rate={self._options.max_failure_rate:g}; the last: "
+                    f"{share:.0%} of the last {len(self._failed)} pages failed, looped or are "
+                    f"empty, above max_failure_rate={self._options.max_failure_rate:g}; the last: "
                     f"{task.row.reason}"
                 )
         return None
@@ -229,9 +231,8 @@ class _Run:
 
     def _with_expected_errors(self, row: PageRow) -> PageRow:
         result = to_result(row, self._settings) if self._calibration else None
-        if result is None:
-            return row
-        return replace(row, expected_errors=expected_errors(result, self._calibration).mean)
+        errors = result and expected_errors(result, self._calibration)
+        return replace(row, expected_errors=errors.mean) if errors and errors.is_known else row
 
     def _failure_rate(self) -> float:
         if self.read_now < MIN_PAGES_TO_JUDGE:

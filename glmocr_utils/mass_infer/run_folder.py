@@ -50,6 +50,7 @@ class RunFolder:
         new_run: put a run with other settings aside instead of refusing.
         retry: statuses whose pages are to be read again; the limits in `settings` may then be
             others. Such a row stays until there is a new one, which takes its place in its part.
+        root: the input's folder; text files keep the folders of documents below it.
 
     Attributes:
         done: the pages that need not be read.
@@ -67,9 +68,11 @@ class RunFolder:
         settings: Mapping[str, object],
         new_run: bool = False,
         retry: Collection[str] = (),
+        root: Path | None = None,
     ) -> None:
         self.path = Path(path)
         self._settings = json.loads(json.dumps(settings))
+        self._root = root
         self._refuse_other_files()
         self._lock = _locked(self.path)
         try:
@@ -230,7 +233,7 @@ class RunFolder:
                     self.done.add(key)
                 if record["page_index"] is None:
                     self._unopened[record["document_path"]] = part
-        self._documents = DocumentFiles(self.path / "documents")
+        self._documents = DocumentFiles(self.path / "documents", self._root)
         self._waiting: dict[Path, list[PageRow]] = {}  # by the part that they belong to
         self._waiting_since = time.monotonic()
         digits = PARTS.index("*")

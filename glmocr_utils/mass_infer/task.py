@@ -11,15 +11,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glmocr_utils.markup import ink
-from glmocr_utils.records import FinishReason, OcrResult, PageImage, storable_path
-from glmocr_utils.records.page_row import STATUS_OF, Attempt, PageRow, PageStatus
+from glmocr_utils.records import (
+    FinishReason,
+    OcrResult,
+    PageImage,
+    ReadStatus,
+    read_status,
+    storable_path,
+)
+from glmocr_utils.records.page_row import Attempt, PageRow
 from glmocr_utils.render import CheckedPage
 
 PROBE_TOKENS = 48  # enough to tell reading from guessing
 DOUBTFUL_PROB = 0.7  # a page read with less on average may stand on its head
 CLEARLY_SURER = 0.1  # by so much in mean probability is the other way up the right one
-LOOP_SCALES = (0.75, 1.25)  # other resolutions for a page that looped, as shares of its own
+# other resolutions for a page that looped or was read as nothing, as shares of its own
+LOOP_SCALES = (0.75, 1.25)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +93,9 @@ class Reading:
         )
 
     @property
-    def status(self) -> PageStatus:
-        """Of a page with ink, if this reading is kept."""
-        return STATUS_OF[self.finish_reason] if any(ink(self.text)) else "empty"
+    def status(self) -> ReadStatus:
+        """Of the page, if this reading is kept."""
+        return read_status(self.text, self.finish_reason)
 
     @property
     def mean_prob(self) -> float | None:
@@ -168,15 +175,16 @@ class PageTask:
                 angle = 180
                 reading = yield from self._pass(angle, 1, limit)
         factor = 1.0
-        for other in LOOP_SCALES if reading.finish_reason == "loop" else ():
+        for other in LOOP_SCALES if reading.status in ("looped", "empty") else ():
             again = yield from self._pass(angle, other, limit)
-            if again.finish_reason != "loop":
+            if again.status not in ("looped", "empty"):
                 reading, factor = again, other
                 break
         higher = self._limits.retry_max_tokens
         if reading.finish_reason == "length" and higher is not None and higher > limit:
-            reading = yield from self._pass(angle, factor, higher)
-        return self._read_row(reading, angle, factor)
+            limit = higher
+            reading = yield from self._pass(angle, factor, limit)
+        return self._read_row(reading, angle, factor, limit)
 
     def _surest_turn(self) -> Generator[Request, Reading, int]:
         """The angle at which the model reads the page's beginning with the least doubt.
@@ -202,7 +210,7 @@ class PageTask:
         self._seconds += reading.seconds
         return reading
 
-    def _read_row(self, reading: Reading, angle: int, factor: float) -> PageRow:
+    def _read_row(self, reading: Reading, angle: int, factor: float, limit: int) -> PageRow:
         probs = reading.probs
         return self._row(
             reading.status,
@@ -217,10 +225,10 @@ class PageTask:
             num_image_tokens=reading.num_image_tokens,
             dtype=reading.dtype,
             attention=reading.attention,
-            reason=" ".join(self._remarks(reading, angle, factor)) or None,
+            reason=" ".join(self._remarks(reading, angle, factor, limit)) or None,
         )
 
-    def _remarks(self, reading: Reading, angle: int, factor: float) -> list[str]:
+    def _remarks(self, reading: Reading, angle: int, factor: float, limit: int) -> list[str]:
         remarks = [reading.remark] if reading.remark else []
         asked_scale = self._checked.asked_scale
         if self._page.scale < asked_scale:
@@ -231,13 +239,16 @@ class PageTask:
         if angle:
             remarks.append(f"Turned by {angle}° clockwise to be read.")
         if factor != 1:
-            remarks.append(f"Looped, and was read at {factor:g} of its resolution instead.")
-        if reading.finish_reason == "length":
-            remarks.append(f"The limit of {self._attempts[-1].max_tokens} tokens cut it.")
-        if reading.finish_reason == "loop":
+            remarks.append(f"Read at {factor:g} of its resolution, since it failed at its own.")
+        if reading.status == "truncated":
+            remarks.append(f"The limit of {limit} tokens cut it.")
+        if reading.status == "looped":
             remarks.append(f"Looped at {len(LOOP_SCALES) + 1} resolutions and was stopped.")
         if reading.status == "empty":
-            remarks.append("There is ink on the page, and the model wrote nothing.")
+            remarks.append(
+                f"There is ink on the page, and the model wrote nothing at {len(LOOP_SCALES) + 1} "
+                "resolutions."
+            )
         return remarks
 
     def _row(self, status: str, **values: object) -> PageRow:

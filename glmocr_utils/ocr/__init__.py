@@ -4,7 +4,7 @@ for result in read_documents(load_model("zai-org/GLM-OCR"), ["scan.pdf"]):
     ...  # OcrResult, or FailedPage that says why
 """
 
-from glmocr_utils.ocr.documents import FIRST_SAMPLE, PAGE_BREAK, default_input, read_documents
+from glmocr_utils.ocr.documents import FIRST_SAMPLE, default_input, read_documents
 from glmocr_utils.ocr.pages import (
     FAILURES_OF_A_PAGE,
     PageReader,
@@ -14,6 +14,7 @@ from glmocr_utils.ocr.pages import (
     is_out_of_memory,
     read_pages,
 )
+from glmocr_utils.ocr.reading_files import PAGE_BREAK
 from glmocr_utils.ocr.results import PageImages, load_results
 from glmocr_utils.ocr.scoring import SCORE_POSITIONS_AT_ONCE, score_text, score_tokens, token_logits
 from glmocr_utils.ocr.tokens import without_thought

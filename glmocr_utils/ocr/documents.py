@@ -1,30 +1,25 @@
-"""Documents → text files: rendering ahead in processes, reading in batches, one file a document."""
+"""Documents → readings: rendering ahead in processes, reading in batches, kept page by page."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from glmocr_utils.decoding import NotFiniteError
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.model.source import first_line
 from glmocr_utils.ocr.pages import is_out_of_memory, read_pages
-from glmocr_utils.records import (
-    FailedPage,
-    OcrResult,
-    PageImage,
-    read_results,
-    write_results,
-)
+from glmocr_utils.ocr.reading_files import ReadingFiles, reading_settings
+from glmocr_utils.prompt import TEXT_RECOGNITION, PromptStyle
+from glmocr_utils.records import FailedPage, OcrResult, PageImage, PageRef
 from glmocr_utils.render import (
     SAMPLES,
     RenderOptions,
     input_documents,
     render_documents,
-    safe_stem,
 )
 
 FIRST_SAMPLE = SAMPLES / "decision.pdf"
-
-PAGE_BREAK = "\f"  # between the pages of a text file, as pdftotext writes it
 
 
 def default_input(input_path: str | Path | None) -> Path:
@@ -47,50 +42,126 @@ def read_documents(
     output_dir: str | Path | None = None,
     *,
     options: RenderOptions | None = None,
+    roots: Iterable[Path] = (),
+    start_over: bool = False,
     **read_options: object,
 ) -> Iterator[OcrResult | FailedPage]:
     """Read documents page by page, in their order; what fails does not stop the others.
 
-    Only a step that fails for all pages under way, for lack of memory say, ends it.
+    Pages that are in `output_dir` already, read with the same settings, are taken from there: a
+    reading that was interrupted resumes. Only a step that fails for all pages under way, for lack
+    of memory say, ends it.
 
     Args:
-        output_dir: gets `{name}.jsonl`, one `OcrResult` a line, and `{name}.txt`, pages parted by
-            form feeds, for each document as soon as its last page is read. None writes nothing.
+        output_dir: gets `{name}.jsonl`, one `OcrResult` a line, each as soon as its page is read,
+            and `{name}.txt`, pages separated by form feeds, once all pages of the document that
+            were asked for are in. None writes nothing and reads all.
         options: how pages are rendered, and which.
-        read_options: those of `ocr.read_pages`: prompt, max_tokens, batch_size, top_k.
+        roots: the folders of documents below them are kept in `output_dir`.
+        start_over: read again what is in `output_dir`, and replace it.
+        read_options: those of `ocr.read_pages`: prompt, style, max_tokens, batch_size, top_k.
 
     Yields:
         What was read, and each page or document that could not be rendered, or not be given to
         the model, as a `FailedPage`.
+
+    Raises:
+        ValueError: `output_dir` has one of the documents, read with other settings, and
+            `start_over` is False.
     """
-    failed: list[FailedPage] = []
-
-    def fail(page: PageImage, error: Exception) -> None:
-        failed.append(_failed_page(page, error))
-
-    pages = _rendered(render_documents(paths, options), failed)
-    results = read_pages(model, pages, on_failure=fail, **read_options)
-    files = None if output_dir is None else _DocumentFiles(Path(output_dir))
-    for result in results:
-        while failed:
-            yield failed.pop(0)
+    options = options or RenderOptions()
+    paths = [Path(path) for path in dict.fromkeys(map(str, paths))]
+    files = None
+    if output_dir is not None:
+        settings = _settings(model, options, **read_options)
+        files = ReadingFiles(Path(output_dir), paths, settings, roots, start_over)
+    in_order = _InOrder(files)
+    rendered = render_documents(paths, options, skip=in_order.expect)
+    pages = in_order.without_failed(rendered)
+    keep = files and files.add
+    reading = read_pages(model, pages, on_failure=in_order.fail, on_read=keep, **read_options)
+    try:
+        with closing(reading):
+            for result in reading:
+                in_order.put(result)
+                yield from in_order.ready()
+        yield from in_order.ready()
+    finally:
         if files:
-            files.add(result)
-        yield result
-    yield from failed
-    if files:
-        files.close()
+            files.close()
 
 
-def _rendered(
-    pages: Iterable[PageImage | FailedPage], failed: list[FailedPage]
-) -> Iterator[PageImage]:
-    """The page images; what failed goes to `failed`."""
-    for page in pages:
-        if isinstance(page, FailedPage):
-            failed.append(page)
-        else:
-            yield page
+def _settings(
+    model: LoadedModel,
+    options: RenderOptions,
+    *,
+    prompt: str = TEXT_RECOGNITION,
+    style: PromptStyle | None = None,
+    max_tokens: int = 2048,
+    top_k: int = 5,
+    batch_size: int = 1,  # the text does not depend on it
+) -> dict[str, object]:
+    style = style or model.prompt_style
+    others = {"prompt": prompt, "prompt_style": style, "max_tokens": max_tokens, "top_k": top_k}
+    return reading_settings(model, options.scale, **others)
+
+
+class _InOrder:
+    """Gives what became of each page in the order in which pages were asked for.
+
+    `expect` and `without_failed` run in the thread that renders ahead, all else in the caller's.
+
+    Args:
+        files: have the pages that were read before; None where none are kept.
+    """
+
+    def __init__(self, files: ReadingFiles | None) -> None:
+        self._files = files
+        self._asked: deque[tuple[str, int]] = deque()
+        self._found: dict[tuple[str, int], OcrResult | FailedPage] = {}
+        self._unopened: deque[FailedPage] = deque()  # documents: they have no page to wait for
+        self._document: str | None = None
+
+    def expect(self, page: PageRef) -> bool:
+        """Note that a page is asked for. Returns whether it was read before."""
+        before = self._files and self._files.find(page)
+        if before:
+            self.put(before)
+        self._asked.append(_place(page))
+        return before is not None
+
+    def without_failed(self, pages: Iterable[PageImage | FailedPage]) -> Iterator[PageImage]:
+        """The page images; what failed is noted."""
+        for page in pages:
+            if isinstance(page, PageImage):
+                yield page
+            elif page.page_index is None:
+                self._unopened.append(page)
+            else:
+                self._found[page.document_path, page.page_index] = page
+
+    def put(self, result: OcrResult) -> None:
+        """Note what was read."""
+        self._found[_place(result.page)] = result
+
+    def fail(self, page: PageImage, error: Exception) -> None:
+        """Note that a page could not be given to the model."""
+        self._found[_place(page.page)] = _failed_page(page, error)
+
+    def ready(self) -> Iterator[OcrResult | FailedPage]:
+        """What can be given now; a document's text is written when the next one begins."""
+        while self._unopened:
+            yield self._unopened.popleft()
+        while self._asked and self._asked[0] in self._found:
+            document, _ = place = self._asked.popleft()
+            if self._files and self._document not in (None, document):
+                self._files.finish(self._document)
+            self._document = document
+            yield self._found.pop(place)
+
+
+def _place(page: PageRef) -> tuple[str, int]:
+    return page.document_path, page.page_index
 
 
 def _failed_page(page: PageImage, error: Exception) -> FailedPage:
@@ -103,38 +174,3 @@ def _failed_page(page: PageImage, error: Exception) -> FailedPage:
         why = f"the model does not take it ({first_line(error)}); cut it or change scale"
     reason = f"{ref.document_path}, page {ref.page_number}: {why}"
     return FailedPage(ref.document_path, ref.page_index, "failed", reason)
-
-
-class _DocumentFiles:
-    """Collects the pages of one document at a time and writes its files when it is complete."""
-
-    def __init__(self, output_dir: Path) -> None:
-        output_dir.mkdir(parents=True, exist_ok=True)
-        self._output_dir = output_dir
-        self._pages: list[OcrResult] = []
-        self._document_of_name: dict[str, str] = {}
-
-    def add(self, result: OcrResult) -> None:
-        if self._pages and self._pages[0].page.document_path != result.page.document_path:
-            self.close()
-        self._pages.append(result)
-
-    def close(self) -> None:
-        if not self._pages:
-            return
-        page = self._pages[0].page
-        name = safe_stem(page.document_path)
-        if self._owner(name) not in (None, page.document_path):
-            name = f"{name}_{page.document_sha256[:8]}"
-        self._document_of_name[name.casefold()] = page.document_path
-        write_results(self._pages, self._output_dir / f"{name}.jsonl")
-        text = PAGE_BREAK.join(result.text for result in self._pages)
-        (self._output_dir / f"{name}.txt").write_text(text, encoding="utf-8")
-        self._pages = []
-
-    def _owner(self, name: str) -> str | None:
-        """The document whose files have this name, from this run or an earlier one."""
-        written = self._output_dir / f"{name}.jsonl"
-        if name.casefold() not in self._document_of_name and written.exists():
-            return next(read_results(written)).page.document_path
-        return self._document_of_name.get(name.casefold())

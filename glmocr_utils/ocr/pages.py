@@ -3,10 +3,11 @@
 import math
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 
+import numpy as np
 import torch
 from transformers import BatchFeature
 
@@ -16,6 +17,7 @@ from glmocr_utils.ocr.prefetch import Prefetch
 from glmocr_utils.ocr.tokens import token_records, without_thought
 from glmocr_utils.prompt import TEXT_RECOGNITION, PromptStyle, encode_prompt
 from glmocr_utils.records import OcrResult, PageImage
+from glmocr_utils.render.page_checks import is_blank
 from glmocr_utils.token_text import decode_ids, special_token_ids
 
 FAILURES_OF_A_PAGE = (RuntimeError, MemoryError, ValueError)  # out of memory is a RuntimeError
@@ -103,6 +105,12 @@ class PageReader:
         self._decoder.remove(key)
         del self._under_way[key]
 
+    def blank(self, page: PageImage) -> OcrResult:
+        """What becomes of a page without ink."""
+        none = np.empty(0, int)
+        nothing = DecodedPage(none, none, none, none, "stop", 0.0)
+        return replace(self._result(page, 0, nothing), is_blank=True)
+
     def _outcome(
         self, page: PageImage, num_image_tokens: int, output: DecodedPage | NotFiniteError
     ) -> OcrResult | Exception:
@@ -143,10 +151,12 @@ def read_pages(
     batch_size: int = 1,
     top_k: int = 5,
     on_failure: Callable[[PageImage, Exception], None] | None = None,
+    on_read: Callable[[OcrResult], None] | None = None,
 ) -> Iterator[OcrResult]:
     """Read pages, `batch_size` at a time, and give them in their order.
 
     Whenever a page has ended, the next one takes its place; as many again are prepared ahead.
+    A page without ink is not given to the model.
 
     Args:
         max_tokens: new tokens a page, at most.
@@ -155,6 +165,7 @@ def read_pages(
         on_failure: is told of a page that cannot be prepared, finds no room in memory or comes to
             nothing (`NotFiniteError`: its numbers are NaN or infinite), which is then left out.
             None raises what was raised.
+        on_read: is given each page as soon as it has ended, which may be before its turn comes.
 
     Raises:
         ValueError: an option is out of its range.
@@ -166,7 +177,9 @@ def read_pages(
     done: dict[int, OcrResult | None] = {}
     numbers, given = count(), 0
 
-    def prepare(page: PageImage) -> tuple[PageImage, PreparedPage | Exception]:
+    def prepare(page: PageImage) -> tuple[PageImage, PreparedPage | Exception | None]:
+        if is_blank(page.image):
+            return page, None
         try:
             return page, reader.prepare(page)
         except FAILURES_OF_A_PAGE as error:
@@ -179,8 +192,12 @@ def read_pages(
 
     with Prefetch(map(prepare, pages), batch_size) as prepared:
         while True:
+            ended = []
             while len(reader) < batch_size and (taken := prepared.take(wait=not reader)):
                 page, ready = taken
+                if ready is None:
+                    ended.append((next(numbers), reader.blank(page)))
+                    break
                 check_scale(page)
                 number = next(numbers)
                 try:
@@ -197,8 +214,13 @@ def read_pages(
                     page = entered.pop(number)
                     if isinstance(outcome, Exception):
                         fail(page, outcome)
-                        outcome = None
-                    done[number] = outcome
+                        done[number] = None
+                    else:
+                        ended.append((number, outcome))
+            for number, result in ended:
+                if on_read:
+                    on_read(result)
+                done[number] = result
             while given in done:
                 if (result := done.pop(given)) is not None:
                     yield result

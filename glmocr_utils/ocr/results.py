@@ -19,7 +19,7 @@ from glmocr_utils.render import (
 
 
 def load_results(path: str | Path) -> list[OcrResult]:
-    """What was read before: one `.jsonl` file, all of a folder, or the run of notebook 06.
+    """What was read before: one `.jsonl` file, all below a folder, or the run of notebook 06.
 
     Of a run come the pages that have text with probabilities, in the order of their documents.
 
@@ -34,7 +34,7 @@ def load_results(path: str | Path) -> list[OcrResult]:
             filter(None, results),
             key=lambda result: (result.page.document_path, result.page.page_index),
         )
-    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
     if not files or not files[0].exists():
         raise FileNotFoundError(
             f"no results at {path}; notebook 02 writes .jsonl files, and notebook 06 a run's folder"

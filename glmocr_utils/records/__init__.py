@@ -8,9 +8,11 @@ later.
 """
 
 from glmocr_utils.records.decision import (
+    TEXT_COVERAGES,
     Action,
     Coverage,
     Decision,
+    ReadAgain,
     append_decisions,
     finish_of,
     read_decisions,
@@ -20,13 +22,16 @@ from glmocr_utils.records.decision import (
 from glmocr_utils.records.label import Label, LabelStatus, label_from_json, label_to_json
 from glmocr_utils.records.layout import Box, PageLayout, TokenPlace, around
 from glmocr_utils.records.ocr_result import (
-    FINISH_WARNINGS,
+    STATUS_OF,
+    STATUS_WARNINGS,
     Alternative,
     FinishReason,
     OcrResult,
+    ReadStatus,
     TokenProb,
     from_json,
     read_results,
+    read_status,
     to_json,
     write_results,
 )
@@ -39,7 +44,9 @@ from glmocr_utils.records.pages import (
 )
 
 __all__ = [
-    "FINISH_WARNINGS",
+    "STATUS_OF",
+    "STATUS_WARNINGS",
+    "TEXT_COVERAGES",
     "Action",
     "Alternative",
     "Box",
@@ -54,6 +61,8 @@ __all__ = [
     "PageImage",
     "PageLayout",
     "PageRef",
+    "ReadAgain",
+    "ReadStatus",
     "TokenPlace",
     "TokenProb",
     "append_decisions",
@@ -64,6 +73,7 @@ __all__ = [
     "label_to_json",
     "read_decisions",
     "read_results",
+    "read_status",
     "reviews_of",
     "standing",
     "storable_path",

@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-Action = Literal["accept", "correct", "unsure", "finish", "undo"]
-Coverage = Literal["flags_checked", "fully_read"]
+Action = Literal["accept", "correct", "unsure", "type", "finish", "undo"]
+Coverage = Literal["flags_checked", "fully_read", "not_usable", "read_again"]
+TEXT_COVERAGES = ("flags_checked", "fully_read")  # the others leave a page without a text
+ReadAgain = Literal["scale", "regions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +19,9 @@ class Decision:
 
     Attributes:
         action: `accept` (the place is right as it is), `correct` (the line now reads `after`),
-            `unsure` (the person cannot tell either), `finish` (the page is done) or `undo` (the
-            decisions of the same `step` of this page no longer count).
+            `unsure` (the person cannot tell either), `type` (the whole page reads `after`),
+            `finish` (the page is done) or `undo` (the decisions of the same `step` of this page no
+            longer count).
         step: number of the person's action; one action can decide several places.
         document_path, document_sha256, page_index: of the page; `page_index` from 0.
         image_sha256: of the page image's RGB pixels, None where there was no image.
@@ -28,7 +31,9 @@ class Decision:
         line_index: 0-based; before, after: the line. Of a whole page when it is finished.
         token_start, token_stop, token_text: of a choice: the characters of the page's text that the
             replaced token spelled, and what it says now. They count, and `after` only shows it.
-        coverage: of a finished page: `flags_checked` (only the places) or `fully_read`.
+        coverage: of a finished page: `flags_checked` (only the places), `fully_read`, `not_usable`
+            (it is to have no text) or `read_again` (the model is to read it once more).
+        read_again: with what: another `scale`, or one region after the other (`regions`).
         angle: degrees clockwise by which the page was turned to be read.
         reviewer: who decided; time: ISO 8601 with time zone; seconds: spent on it.
     """
@@ -57,6 +62,7 @@ class Decision:
     token_stop: int | None = None
     token_text: str | None = None
     coverage: Coverage | None = None
+    read_again: ReadAgain | None = None
     angle: int = 0
 
     def __post_init__(self) -> None:
@@ -64,8 +70,13 @@ class Decision:
             raise ValueError(f"action must be one of {get_args(Action)}, got {self.action!r}")
         if (self.action == "finish") != (self.coverage in get_args(Coverage)):
             raise ValueError(
-                f"a finished page, and no other decision, says flags_checked or fully_read; "
-                f"{self.action!r} says {self.coverage!r}"
+                f"a finished page, and no other decision, has a coverage among "
+                f"{', '.join(get_args(Coverage))}; {self.action!r} has {self.coverage!r}"
+            )
+        if (self.coverage == "read_again") != (self.read_again in get_args(ReadAgain)):
+            raise ValueError(
+                f"a page to be read again, and no other, names one of "
+                f"{', '.join(get_args(ReadAgain))}; {self.coverage!r} names {self.read_again!r}"
             )
         if len({self.token_start is None, self.token_stop is None, self.token_text is None}) > 1:
             raise ValueError("a choice says token_start, token_stop and token_text, all or none")

@@ -8,15 +8,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from glmocr_utils.files import whole_lines
+from glmocr_utils.markup import ink
 from glmocr_utils.records.checks import check_one_of
 from glmocr_utils.records.pages import PageRef
 
 FinishReason = Literal["stop", "length", "loop"]
-# What a person must know of a page that the model did not end itself.
-FINISH_WARNINGS: dict[FinishReason, str] = {
-    "length": "The token limit ended this page: its text is cut off. Raise max_tokens to read on.",
-    "loop": "The model repeated itself and was stopped: the end is not what the page says.",
+ReadStatus = Literal["ok", "truncated", "looped", "empty", "blank"]
+STATUS_OF: dict[FinishReason, ReadStatus] = {"stop": "ok", "length": "truncated", "loop": "looped"}
+# What a person must know of a page that is not a plain `ok`.
+STATUS_WARNINGS: dict[ReadStatus, str] = {
+    "truncated": "The token limit ended this page: its text is cut off. Raise max_tokens to read "
+    "on.",
+    "looped": "The model repeated itself and was stopped: the end is not what the page says.",
+    "empty": "There is ink on this page, and the model wrote nothing: type it, or read it at "
+    "another scale.",
+    "blank": "There is no ink on this page: the model was not asked.",
 }
+
+
+def read_status(text: str, finish_reason: FinishReason) -> ReadStatus:
+    """What became of a page with ink: `empty` where nothing that was written leaves ink."""
+    return STATUS_OF[finish_reason] if any(ink(text)) else "empty"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +100,7 @@ class OcrResult:
         seconds: wall-clock time; a step for several pages counts for each in equal parts.
         num_image_tokens: length of the image in the prompt, in tokens.
         angle: degrees clockwise by which the page was turned to be read: 0, 90, 180 or 270.
+        is_blank: there is no ink on the page, so the model was not asked.
         dtype: of the model's numbers, such as `bfloat16`; None where it is not known.
         attention: the implementation that computed it, such as `sdpa`; None likewise.
     """
@@ -103,6 +117,7 @@ class OcrResult:
     seconds: float
     num_image_tokens: int = 0
     angle: int = 0
+    is_blank: bool = False
     dtype: str | None = None
     attention: str | None = None
 
@@ -113,6 +128,18 @@ class OcrResult:
                 f"the tokens of page {self.page.page_number} of {self.page.document_path} "
                 "do not spell its text"
             )
+        if self.is_blank and self.text:
+            raise ValueError(f"a page without ink has no text, got {self.text[:40]!r}")
+
+    @property
+    def status(self) -> ReadStatus:
+        """`ok`, `truncated`, `looped`, `empty` (ink and no text) or `blank` (no ink)."""
+        return "blank" if self.is_blank else read_status(self.text, self.finish_reason)
+
+    @property
+    def warning(self) -> str | None:
+        """One or two sentences for a person where the page is not a plain `ok`."""
+        return STATUS_WARNINGS.get(self.status)
 
 
 def to_json(result: OcrResult) -> str:
@@ -131,6 +158,7 @@ def to_json(result: OcrResult) -> str:
         "seconds": round(result.seconds, 6),
         "num_image_tokens": result.num_image_tokens,
         "angle": result.angle,
+        "is_blank": result.is_blank,
         "dtype": result.dtype,
         "attention": result.attention,
         "tokens": [
@@ -186,7 +214,5 @@ def write_results(results: Iterable[OcrResult], path: Path) -> None:
 
 
 def read_results(path: Path) -> Iterator[OcrResult]:
-    """Read the file that `write_results` wrote, page by page."""
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            yield from_json(line)
+    """The pages of a file of results, in its order; half a line at its end is left out."""
+    yield from map(from_json, whole_lines(path))

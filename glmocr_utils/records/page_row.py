@@ -12,13 +12,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from glmocr_utils.records.checks import check_one_of
-from glmocr_utils.records.ocr_result import FinishReason, OcrResult, TokenProb
-from glmocr_utils.records.pages import PageRef
+from glmocr_utils.records.ocr_result import (
+    STATUS_OF,
+    FinishReason,
+    OcrResult,
+    ReadStatus,
+    TokenProb,
+)
+from glmocr_utils.records.pages import FailureStatus, PageRef
 
-PageStatus = Literal[
-    "ok", "truncated", "looped", "empty", "blank", "unreadable", "encrypted", "too_large", "failed"
-]
-STATUS_OF: dict[FinishReason, PageStatus] = {"stop": "ok", "length": "truncated", "loop": "looped"}
+PageStatus = Literal[ReadStatus, FailureStatus]
+FINISH_REASON_OF: dict[ReadStatus, FinishReason] = {v: k for k, v in STATUS_OF.items()}
 PART = "part-{:06d}.parquet"
 PARTS = "part-*.parquet"
 PARTIAL_SUFFIX = ".partial"
@@ -86,7 +90,8 @@ class PageRow:
             not known.
         num_pages: of the document.
         status: `ok`, `truncated` (the token limit ended it), `looped` (it repeated itself and was
-            stopped), `empty` (ink, and the model wrote nothing), `blank`, or why it was not read.
+            stopped), `empty` (ink, and the model wrote nothing), `blank` (no ink: the model was
+            not asked), or why it was not read.
         text: what the model wrote, unchanged; None where nothing was read.
         token_ids, logprobs: (num_tokens,) of the chosen tokens; None where the engine gives none.
             Log probabilities as in `TokenProb`; one is None where a server's tokens do not say it.
@@ -183,22 +188,21 @@ def parts_of(folder: str | Path) -> list[Path]:
 def to_result(row: PageRow, run: dict[str, object]) -> OcrResult | None:
     """What was read, for review and labels; None where there is no text with probabilities.
 
-    Alternatives are not kept by a run.
+    A page that was read as nothing has a result, whatever the engine. Alternatives are not kept by
+    a run.
 
     Args:
         run: the run's settings, from its `run.json`.
     """
-    if row.text is None or row.logprobs is None:
+    has_tokens = row.logprobs is not None
+    if row.text is None or not (has_tokens or row.status == "empty"):
         return None
-    tokens = _tokens(row)
-    if not tokens and row.text:
-        return None
-    reasons = {status: reason for reason, status in STATUS_OF.items()}
+    tokens = _tokens(row) if has_tokens else ()
     return OcrResult(
         page=PageRef(row.document_path, row.document_sha256 or NO_HASH, row.page_index),
-        text=row.text,
+        text=row.text if has_tokens else "",
         tokens=tokens,
-        finish_reason=reasons.get(row.status, "stop"),
+        finish_reason=FINISH_REASON_OF.get(row.status, "stop"),
         prompt=run["prompt"],
         model_id=run["model_id"],
         revision=run["revision"],

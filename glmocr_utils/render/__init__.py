@@ -14,6 +14,7 @@ from glmocr_utils.render.documents import (
 )
 from glmocr_utils.render.errors import DocumentError
 from glmocr_utils.render.imagefolder import RenderSummary, safe_stem, write_imagefolder
+from glmocr_utils.render.names import folder_below, root_of
 from glmocr_utils.render.options import RenderOptions, parse_pages
 from glmocr_utils.render.pool import (
     CheckedPage,
@@ -34,6 +35,7 @@ __all__ = [
     "count_pages",
     "find_documents",
     "first_page",
+    "folder_below",
     "input_documents",
     "inspect_documents",
     "parse_pages",
@@ -41,6 +43,7 @@ __all__ = [
     "render_document",
     "render_documents",
     "render_to_imagefolder",
+    "root_of",
     "safe_stem",
     "write_imagefolder",
 ]

@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from glmocr_utils.files import same_name
 from glmocr_utils.records import FailedPage, PageImage, PageRef
 from glmocr_utils.render.errors import named
 from glmocr_utils.render.options import RenderOptions
@@ -81,7 +82,7 @@ class ImageFolder:
             stem = row["file_name"].rpartition("_p")[0]
             self._scales[row["document_sha256"], row["page_index"]] = row["scale"]
             self._stems[row["document_sha256"]] = stem
-            self._taken.add(_same_name(stem))
+            self._taken.add(same_name(stem))
 
     def __len__(self) -> int:
         return len(self._scales)
@@ -114,9 +115,9 @@ class ImageFolder:
         if sha256 not in self._stems:
             stem = safe_stem(path)
             names = [stem, f"{stem}_{sha256[:8]}", f"{stem}_{sha256}"]
-            name = next(name for name in names if _same_name(name) not in self._taken)
+            name = next(name for name in names if same_name(name) not in self._taken)
             self._stems[sha256] = name
-            self._taken.add(_same_name(name))
+            self._taken.add(same_name(name))
         return self._stems[sha256]
 
     def add(self, page: PageRef, scale: float, png: bytes) -> None:
@@ -214,11 +215,6 @@ def safe_stem(path: str) -> str:
 
 def _is_unsafe(character: str) -> bool:
     return unicodedata.category(character)[0] == "C" or character in '/\\:*?"<>|[]{}#%\u2028\u2029'
-
-
-def _same_name(stem: str) -> str:
-    """Equal for names that some file systems take for the same."""
-    return unicodedata.normalize("NFC", stem.casefold())
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -10,7 +10,7 @@ import itertools
 import os
 import queue
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +57,7 @@ def render_documents(
     options: RenderOptions | None = None,
     workers: int | None = None,
     ahead: int | None = None,
+    skip: Callable[[PageRef], bool] | None = None,
 ) -> Iterator[PageImage | FailedPage]:
     """Render documents in worker processes, in the order of `paths` and of their pages.
 
@@ -70,6 +71,7 @@ def render_documents(
         workers: number of processes, by default one a CPU core, at most 8.
         ahead: number of pages that are rendered before they are asked for and wait in memory, by
             default twice the workers. No page is started before there is room for it.
+        skip: asked about each page, in order, before it is rendered; True leaves the page out.
     """
     options = options or RenderOptions()
     with WorkerPool(options, workers) as pool:
@@ -77,6 +79,8 @@ def render_documents(
         requests = itertools.chain.from_iterable(
             page_requests(document, options) for document in inspected
         )
+        if skip:
+            requests = (r for r in requests if isinstance(r, FailedPage) or not skip(r.page))
         yield from pool.map(requests, ahead or 2 * pool.workers)
 
 

@@ -2,6 +2,7 @@
 
 from glmocr_utils.review.page_review import Offer, PageReview
 from glmocr_utils.review.places import Place, find_places
+from glmocr_utils.review.read_again import read_again_steps
 from glmocr_utils.review.session import ReviewSession
 from glmocr_utils.review.widget import ReviewWidget, show_review
 
@@ -12,5 +13,6 @@ __all__ = [
     "ReviewSession",
     "ReviewWidget",
     "find_places",
+    "read_again_steps",
     "show_review",
 ]

@@ -1,8 +1,12 @@
 """The kernel's side of a widget: messages from the browser, answered by methods."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import anywidget
+
+# What the scripts of all widgets begin with: messages to a kernel that may be gone.
+KERNEL_LINK = Path(__file__).parent / "kernel_link.js"
 
 
 class BrowserWidget(anywidget.AnyWidget):

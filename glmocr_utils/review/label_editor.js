@@ -1,6 +1,7 @@
 // Labels edited by hand. It draws what the kernel says and sends texts back; it decides nothing.
 // Texts come from anywhere and may hold anything: they only ever become text nodes or a value.
 
+const PATIENCE_MS = 3000;
 const INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
 
 function element(tag, options = {}, ...children) {
@@ -18,7 +19,7 @@ const visible = (text) => text.replace(INVISIBLE, (c) =>
 
 function render({ model, el }) {
   // texts that were changed and not saved, by page: moving on loses none
-  const view = { page: null, unsaved: new Map(), images: new Map(), zoom: 1 };
+  const view = { page: null, unsaved: new Map(), images: new Map(), zoom: 1, isAsking: false };
   const head = element("div", { className: "head" });
   const image = element("div", { className: "image" });
   const area = element("textarea", { wrap: "off", spellcheck: "false", autocomplete: "off", autocapitalize: "off",
@@ -30,6 +31,7 @@ function render({ model, el }) {
     button("‹ page", "PageUp", () => go(-1)),
     button("page ›", "PageDown", () => go(1)),
     button("Restore", "Esc", () => restore()),
+    button("Undo", "Ctrl+Z", () => undo()),
     button("Reject this label", "", () => tell({ do: "reject", number: view.page.number })));
   const root = element("div", { className: "glmocr-review glmocr-editor", role: "application",
     "aria-label": "Labels edited by hand", "data-lm-suppress-shortcuts": "true" },
@@ -38,20 +40,39 @@ function render({ model, el }) {
 
   function button(label, key, onClick, className = "") {
     return element("button", { className, type: "button",
-      onClick: () => { if (view.page) onClick(); area.focus({ preventScroll: true }); } },
+      onClick: () => { if (view.page && !link.isLost) onClick(); area.focus({ preventScroll: true }); } },
       label, key ? element("kbd", {}, key) : null);
   }
 
   // Until the kernel answers, nothing is typed into a text that may be gone.
   function tell(message) {
+    if (!link.send(message)) return;
     area.readOnly = true;
     root.setAttribute("aria-busy", "true");
-    model.send(message);
+    clearTimeout(view.waiting);
+    view.waiting = setTimeout(() => {
+      root.classList.add("lost");
+      warn("The kernel does not answer, so nothing is saved now. Wait if it is busy; if it was restarted, run this cell again.");
+    }, PATIENCE_MS);
   }
 
   function answered() {
-    area.readOnly = false;
+    clearTimeout(view.waiting);
+    root.classList.toggle("lost", link.isLost);
+    area.readOnly = link.isLost;
     root.setAttribute("aria-busy", "false");
+  }
+
+  // What was typed stays, to be copied.
+  const link = linkToKernel(model, () => {
+    answered();
+    for (const node of root.querySelectorAll("button")) node.disabled = true;
+    warn(LOST);
+  });
+
+  function warn(text) {
+    note.className = "warning";
+    note.replaceChildren(text);
   }
 
   // Typing works at once, unless somebody types elsewhere or cannot see where it would go.
@@ -70,7 +91,21 @@ function render({ model, el }) {
     root.parentElement.closest("[tabindex]")?.focus({ preventScroll: true });
   }
 
-  const save = () => tell({ do: "save", number: view.page.number, text: area.value });
+  // A page that had a text, or has ink, seldom has none: an empty gold label is asked for twice.
+  function save() {
+    if (!area.value.trim() && !view.isAsking) {
+      warn("Save as gold that this page has no text? Ctrl+Enter: yes. Esc: no.");
+      view.isAsking = true;
+      return;
+    }
+    view.isAsking = false;
+    tell({ do: "save", number: view.page.number, text: area.value });
+  }
+
+  function undo() {
+    tell({ do: "undo", number: view.page.number });
+  }
+
   const go = (step) => tell({ do: "open", number: view.page.number + step });
 
   function restore() {
@@ -89,13 +124,17 @@ function render({ model, el }) {
       element("strong", {}, `Page ${page.number + 1} of ${page.num_pages}`),
       element("span", { className: "soft" }, visible(from)),
       element("span", { className: "name" }, visible(`${page.name}, page ${page.page_number}`)));
-    foot.replaceChildren(
+    const newer = page.num_newer === 1 ? "1 label is newer" : `${page.num_newer} labels are newer`;
+    foot.replaceChildren(...[
       element("progress", { max: page.num_pages, value: page.num_gold }),
       element("span", {}, `${page.num_gold} of ${page.num_pages} pages are gold`),
-      element("span", { className: "saved" }, page.saved_at ? `· saved ${page.saved_at}` : "· nothing saved yet"));
+      element("span", { className: "saved" }, page.saved_at ? `· saved ${page.saved_at}` : "· nothing saved yet"),
+      page.num_newer ? element("strong", { className: "newer" }, `${newer} than the exported data set: run the cells below.`) : null,
+    ].filter(Boolean));
   }
 
   function drawNote() {
+    view.isAsking = false;
     const isChanged = view.unsaved.has(view.page.number);
     area.classList.toggle("changed", isChanged);
     const unseen = new Set(area.value.match(INVISIBLE) ?? []);
@@ -109,7 +148,7 @@ function render({ model, el }) {
     const url = view.images.get(view.page.number);
     if (!url) {
       image.replaceChildren(element("p", { className: "soft" }, "loading the page image …"));
-      model.send({ do: "image", number: view.page.number });
+      link.send({ do: "image", number: view.page.number });
       return;
     }
     view.picture = element("img", { src: url, alt: `page ${view.page.page_number}` });
@@ -131,6 +170,9 @@ function render({ model, el }) {
     if (key === "Enter" && (event.ctrlKey || event.metaKey)) save();
     else if (key === "PageDown" || (event.altKey && (key === "ArrowRight" || key === "ArrowDown"))) go(1);
     else if (key === "PageUp" || (event.altKey && (key === "ArrowLeft" || key === "ArrowUp"))) go(-1);
+    else if (key === "Escape" && view.isAsking) drawNote();
+    else if ((event.ctrlKey || event.metaKey) && !event.shiftKey && key.toLowerCase() === "z"
+      && !view.unsaved.has(view.page.number)) undo(); // what is not saved yet, the text area takes back
     else if (key === "Escape") view.unsaved.has(view.page.number) ? restore() : leave();
     else return false;
     return true;
@@ -138,7 +180,7 @@ function render({ model, el }) {
 
   root.addEventListener("keydown", (event) => {
     event.stopPropagation(); // the notebook's own keys are not meant here
-    if (event.isComposing || !view.page || area.readOnly) return;
+    if (event.isComposing || !view.page || area.readOnly || link.isLost) return;
     if (act(event)) event.preventDefault();
   });
   area.addEventListener("input", () => {
@@ -170,15 +212,16 @@ function render({ model, el }) {
       view.images.set(message.number, URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" })));
       if (view.page.number === message.number) drawImage();
     } else if (message.show === "refused") {
-      note.className = "warning";
-      note.replaceChildren(message.reason);
       answered();
+      warn(message.reason);
     }
   }
 
   model.on("msg:custom", received);
   tell({ do: "open", number: 0 });
   return () => {
+    clearTimeout(view.waiting);
+    link.close();
     model.off("msg:custom", received);
     for (const url of view.images.values()) URL.revokeObjectURL(url);
   };

@@ -4,8 +4,11 @@ As in the review, all state is the label set's. Nothing of it is kept in the wid
 saved notebook holds neither texts nor images; the browser asks for what it shows.
 """
 
+import math
+import time
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from IPython.display import HTML
@@ -13,14 +16,16 @@ from PIL import Image
 
 from glmocr_utils.display import labelled_page_html, show
 from glmocr_utils.labels import LabelStore, PageFile, key_of
+from glmocr_utils.labels.exports import METADATA
 from glmocr_utils.labels.pages import UNNAMED, make_label
 from glmocr_utils.records import Label, PageImage
 from glmocr_utils.review.attended import is_attended
-from glmocr_utils.review.browser_widget import BrowserWidget
+from glmocr_utils.review.browser_widget import KERNEL_LINK, BrowserWidget
 from glmocr_utils.review.widget import ReviewWidget
 
 HERE = Path(__file__).parent
 SOURCE = "hand"
+DATASET = "dataset"  # where notebook 04 exports the labels, below the label set's folder
 MAX_IMAGE_WIDTH_PX = 2000  # enough to read small print when zoomed in
 
 
@@ -40,6 +45,9 @@ class LabelEditing:
         self.pages = list(pages)
         self.reviewer = reviewer or UNNAMED
         self.saved_at: datetime | None = None
+        # page, the label that counted before, and the one that was saved, if it was a save
+        self._undoable: list[tuple[int, Label | None, Label | None]] = []
+        self._changed_at: dict[int, float] = {}  # by page, in seconds since 1970
 
     def label(self, number: int) -> Label | None:
         """The label of page `number` that counts."""
@@ -70,7 +78,34 @@ class LabelEditing:
         )
         self.store.add(label)
         self.saved_at = datetime.now()
+        self._undoable.append((number, before, label))
+        self._note_change(number)
         return label
+
+    def undo(self) -> int | None:
+        """Take back the last save or rejection of this session: the label before it counts again.
+
+        Returns:
+            The page's number, or None when there is nothing left to take back.
+        """
+        if not self._undoable:
+            return None
+        number, before, saved = self._undoable.pop()
+        key = key_of(self.pages[number])
+        if saved is not None:
+            self.store.reject(saved, self.reviewer)
+        if before is not None and self.store.current(key) != before:
+            # a rejection took it away, too, if it has the same text
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            self.store.add(replace(before, time=now))
+        self.saved_at = datetime.now()
+        self._note_change(number)
+        return number
+
+    def num_newer(self) -> int:
+        """Pages whose label changed here since the data set was last exported."""
+        exported = self._exported_at()
+        return sum(when > exported for when in self._changed_at.values())
 
     def reject(self, number: int) -> bool:
         """The label that counts is wrong; False when there is none. What it hid counts again."""
@@ -79,7 +114,17 @@ class LabelEditing:
             return False
         self.store.reject(label, self.reviewer)
         self.saved_at = datetime.now()
+        self._undoable.append((number, label, None))
+        self._note_change(number)
         return True
+
+    def _note_change(self, number: int) -> None:
+        self._changed_at[number] = time.time()
+
+    def _exported_at(self) -> float:
+        """When the data set was written, in seconds since 1970; infinite where it never was."""
+        path = self.store.directory / DATASET / METADATA
+        return path.stat().st_mtime if path.exists() else math.inf
 
     def num_gold(self) -> int:
         """Pages whose label is gold."""
@@ -108,7 +153,7 @@ class LabelEditor(BrowserWidget):
     | "image" | "refused", ...}`.
     """
 
-    _esm = HERE / "label_editor.js"
+    _esm = KERNEL_LINK.read_text("utf-8") + (HERE / "label_editor.js").read_text("utf-8")
     REFUSAL = "Not done"
     # the frame, the buttons and the colours are the review's
     _css = ReviewWidget._css + (HERE / "label_editor.css").read_text("utf-8")
@@ -119,6 +164,7 @@ class LabelEditor(BrowserWidget):
                 "open": self._open,
                 "image": self._send_image,
                 "save": self._save,
+                "undo": self._undo,
                 "reject": self._reject,
             }
         )
@@ -131,6 +177,10 @@ class LabelEditor(BrowserWidget):
     def _save(self, number: int, text: str) -> None:
         self.editing.save(number, text)
         self._show(min(number + 1, len(self.editing.pages) - 1), saved=number)
+
+    def _undo(self, number: int) -> None:
+        undone = self.editing.undo()
+        self._show(number if undone is None else undone, saved=undone)
 
     def _reject(self, number: int) -> None:
         self.editing.reject(number)
@@ -149,6 +199,7 @@ class LabelEditor(BrowserWidget):
                 "number": number,
                 "num_pages": len(editing.pages),
                 "num_gold": editing.num_gold(),
+                "num_newer": editing.num_newer(),
                 "name": page.page.document_name,
                 "page_number": page.page.page_number,
                 "text": label.text if label else "",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from glmocr_utils.confidence import PageTokens, changed
 from glmocr_utils.markup import Cell, Table, tables, word_spans
-from glmocr_utils.records import Action, Coverage, Decision, OcrResult
+from glmocr_utils.records import Action, Coverage, Decision, OcrResult, ReadAgain
 from glmocr_utils.review.page_text import PageText
 from glmocr_utils.review.places import Place
 
@@ -21,14 +21,18 @@ class PageReview:
         result: what was read.
         places: what is to be checked, in reading order.
         lines: the text as it is now; a correction may put several lines in one's place, or none.
+        typed: the whole page as a person typed it, which counts instead of the lines; or None.
         decided: action by `place_id`.
         coverage: how thoroughly the page was finished, None while it is not.
+        read_again: how it is to be read again, where it was put aside for that.
     """
 
     result: OcrResult
     places: list[Place]
+    typed: str | None = field(init=False)
     decided: dict[str, Action] = field(init=False)
     coverage: Coverage | None = field(init=False)
+    read_again: ReadAgain | None = field(init=False)
     lines: list[str] = field(init=False)
     original_lines: list[str] = field(init=False)
     _tokens: PageTokens = field(init=False, repr=False)
@@ -41,12 +45,16 @@ class PageReview:
 
     def replay(self, decisions: Iterable[Decision]) -> None:
         """Begin again with what was read, and do what was decided and not undone."""
-        self._text, self.decided, self.coverage = PageText(self.result.text), {}, None
+        self._text, self.typed, self.decided = PageText(self.result.text), None, {}
+        self.coverage = self.read_again = None
         for decision in decisions:
             if decision.action == "finish":
-                self.coverage = decision.coverage
+                self.coverage, self.read_again = decision.coverage, decision.read_again
                 continue
-            self.coverage = None  # going on with a finished page reopens it
+            self.coverage = self.read_again = None  # going on with a finished page reopens it
+            if decision.action == "type":
+                self.typed = decision.after
+                continue
             if self.find_place(decision.place_id):  # not a line that the reviewer went to
                 self.decided[decision.place_id] = decision.action
             if decision.token_text is not None:
@@ -59,10 +67,12 @@ class PageReview:
     @property
     def text(self) -> str:
         """The text as it is now, without the lines that were corrected to nothing."""
-        return str(self._text)
+        return str(self._text) if self.typed is None else self.typed
 
     @property
     def open_places(self) -> list[Place]:
+        if self.typed is not None:
+            return []
         return [place for place in self.places if place.place_id not in self.decided]
 
     def line_place(self, line_index: int) -> Place:

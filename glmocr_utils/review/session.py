@@ -13,8 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from glmocr_utils.confidence import Calibration
+from glmocr_utils.confidence import Calibration, PageQuality
 from glmocr_utils.records import (
+    TEXT_COVERAGES,
     Action,
     Coverage,
     Decision,
@@ -22,6 +23,7 @@ from glmocr_utils.records import (
     PageImage,
     PageLayout,
     PageRef,
+    ReadAgain,
     append_decisions,
     read_decisions,
     standing,
@@ -30,7 +32,11 @@ from glmocr_utils.review.finished_texts import text_files, write_text
 from glmocr_utils.review.page_review import Offer, PageReview, find_same, replace_word
 from glmocr_utils.review.places import Place, find_places
 
-SECONDS_A_PLACE = 10  # to tell a reviewer how long a page will take
+# to tell a reviewer how long a page will take
+SECONDS_A_PLACE = 10
+SECONDS_A_WORD_MORE = 1.5  # in a place of several words
+TYPED_CHARACTERS_A_SECOND = 3.5  # 40 words a minute
+CHARACTERS_A_PAGE = 1500  # where nothing is known of a page
 Order = Literal["reading", "worst"]
 
 
@@ -73,6 +79,7 @@ class ReviewSession:
         self.text_files = text_files(
             (result.page for result in results), self.log_path.parent / "reviewed"
         )
+        self._why_not_read = [PageQuality.of(result).why_not_read for result in results]
         self._number_of = {_key(page.result): n for n, page in enumerate(self.pages)}
         self._decisions: list[list[Decision]] = [[] for _ in self.pages]
         self._step = 0
@@ -112,19 +119,41 @@ class ReviewSession:
         return next((p for p in places if p.place_id not in decided), None)
 
     def queue(self, number: int, order: Order = "reading") -> list[Place]:
-        places = self.pages[number].places
+        page = self.pages[number]
+        places = page.places if page.typed is None else []  # they are of the text that was read
         return places if order == "reading" else sorted(places, key=lambda place: place.prob)
 
+    def why_not_read(self, number: int) -> str | None:
+        """Why a page counts as not read, so that its places are not worth checking; else None.
+
+        It is None as well once something was decided about it: typed, finished, or a place.
+        """
+        page = self.pages[number]
+        if page.typed is not None or page.decided or page.coverage:
+            return None
+        return self._why_not_read[number]
+
     def seconds_left(self, number: int) -> int:
-        """What the rest of a page will take, about."""
-        return SECONDS_A_PLACE * len(self.pages[number].open_places)
+        """What it will take, about, to check the rest of a page's places."""
+        page = self.pages[number]
+        words = sum(max(1, len(place.text.split())) for place in page.open_places)
+        more = words - len(page.open_places)
+        return round(SECONDS_A_PLACE * len(page.open_places) + SECONDS_A_WORD_MORE * more)
+
+    def seconds_to_type(self, number: int) -> int:
+        """What it will take, about, to type a page; its text, if any, says how long it is."""
+        length = len(self.pages[number].result.text.strip()) or CHARACTERS_A_PAGE
+        return round(max(length, CHARACTERS_A_PAGE / 3) / TYPED_CHARACTERS_A_SECOND)
 
     def __str__(self) -> str:
         numbers = self.summary()
-        finished = numbers["pages_flags_checked"] + numbers["pages_fully_read"]
+        finished = len(self.pages) - len(self.unfinished)
+        unread = numbers["pages_not_read"]
+        noun = "page was" if unread == 1 else "pages were"
         return (
             f"{numbers['reviewed']} of {numbers['places']} places reviewed, "
             f"{finished} of {numbers['pages']} pages finished"
+            + (f"; {unread} {noun} not read, and can be typed or put aside" if unread else "")
         )
 
     def summary(self) -> dict[str, int]:
@@ -132,12 +161,17 @@ class ReviewSession:
         actions = [action for page in self.pages for action in page.decided.values()]
         return {
             "pages": len(self.pages),
-            "places": sum(len(page.places) for page in self.pages),
+            "places": sum(len(page.places) for page in self.pages if page.typed is None),
             "reviewed": len(actions),
             "corrected": actions.count("correct"),
             "unsure": actions.count("unsure"),
             "pages_flags_checked": sum(p.coverage == "flags_checked" for p in self.pages),
             "pages_fully_read": sum(p.coverage == "fully_read" for p in self.pages),
+            "pages_not_usable": sum(p.coverage == "not_usable" for p in self.pages),
+            "pages_to_read_again": sum(p.coverage == "read_again" for p in self.pages),
+            "pages_not_read": sum(
+                self.why_not_read(number) is not None for number in range(len(self.pages))
+            ),
         }
 
     # what a person does
@@ -220,15 +254,21 @@ class ReviewSession:
             self._decide(step)
         return sum(map(len, step.values()))
 
-    def finish(self, number: int, coverage: Coverage) -> None:
-        """The page is done, and its text is written to its file in `text_files`.
+    def type_page(self, number: int, text: str) -> None:
+        """The whole page reads `text`, as a person typed it."""
+        changed = {"before": self.pages[number].text, "after": text}
+        self._decide({number: [self._decision("type", number, **changed)]})
+
+    def finish(self, number: int, coverage: Coverage, read_again: ReadAgain | None = None) -> None:
+        """The page is done; where it has a text, that is written to its file in `text_files`.
 
         Args:
             coverage: `fully_read` says that all of it was read, not only the places.
+            read_again: with `read_again`: at another `scale`, or by `regions`.
         """
         page = self.pages[number]
-        text = {"before": page.result.text, "after": page.text}
-        self._decide({number: [self._decision("finish", number, coverage=coverage, **text)]})
+        told = {"before": page.result.text, "after": page.text, "read_again": read_again}
+        self._decide({number: [self._decision("finish", number, coverage=coverage, **told)]})
 
     def undo(self) -> tuple[int, Place | None] | None:
         """Take back the last step, on every page that it changed.
@@ -299,12 +339,12 @@ class ReviewSession:
         self._step += 1
         for number, decisions in step.items():
             page = self.pages[number]
-            was_finished = page.coverage is not None
+            had_text = page.coverage in TEXT_COVERAGES
             self._decisions[number] += decisions
             page.replay(standing(self._decisions[number]))
-            if page.coverage:
+            if page.coverage in TEXT_COVERAGES:
                 write_text(self.text_files[page.result.page], page.text)
-            elif was_finished:
+            elif had_text:
                 self.text_files[page.result.page].unlink(missing_ok=True)
 
     def _replay(self) -> None:
@@ -318,7 +358,7 @@ class ReviewSession:
         for number, page in enumerate(self.pages):
             page.replay(standing(self._decisions[number]))
             file = self.text_files[page.result.page]
-            if page.coverage and not file.exists():
+            if page.coverage in TEXT_COVERAGES and not file.exists():
                 write_text(file, page.text)
 
     def _image_sha256(self, number: int) -> str | None:

@@ -13,10 +13,12 @@ def review_html(session: ReviewSession) -> str:
     """
     number = next(iter(session.unfinished), 0)
     page = session.pages[number]
-    rows = [_row(page, place) for place in page.places]
+    why = session.why_not_read(number)
+    rows = [] if why else [_row(page, place) for place in page.places]
     return "".join(
         [
             f"<p><b>{session}</b></p>",
+            f"<p>This page was not read: {why}.</p>" if why else "",
             html_table(("line", "to check", "or", "checked"), rows) if rows else "",
             page_html(
                 page.result, session.image(number), session.calibration, session.layout(number)

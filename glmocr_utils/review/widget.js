@@ -1,22 +1,33 @@
 // The review on a screen. It draws what the kernel says and sends keys back; it decides nothing.
 // Texts come from OCR and may hold anything: they only ever become text nodes.
 
+// Nothing that can be typed is a command: every command is a key that writes nothing, or has a modifier.
 const HELP = [
-  ["Enter", "it is right, next place"],
-  ["1 – 5", "take that alternative"],
+  ["Enter", "it is right, or takes the reading chosen by →; next place"],
+  ["→, ←", "choose another reading; Alt+1 to Alt+5 take it at once"],
   ["type, or F2", "edit the line: Enter saves, Esc cancels, Shift+Enter begins a missing line"],
-  ["Space", "cannot tell"],
+  ["Shift+Enter", "cannot tell"],
   ["Tab, Shift+Tab", "next, previous place without deciding"],
   ["↓, ↑", "line by line, to read all of it; Esc goes back to the places"],
   ["Ctrl+Z", "undo"],
-  ["A (Shift+A)", "all that is left on this page is right"],
-  ["Y (Shift+Y)", "make the offered correction elsewhere"],
+  ["Alt+Enter", "make the offered correction elsewhere"],
+  ["Ctrl+Enter", "all that is left on this page is right; asks first"],
   ["PageUp, PageDown", "previous, next page"],
-  ["+, −", "zoom the page image"],
-  ["R", "at the end of a page: I read all of it"],
+  ["Alt+↑, Alt+↓", "zoom the page image"],
+  ["Ctrl+Shift+Enter", "at the end of a page: I read all of it"],
   ["Esc", "leave the review"],
 ];
+const HELP_NOT_READ = [
+  ["type, or Enter", "type the page; Ctrl+Enter saves, Esc cancels"],
+  ["F2", "type it, beginning with what the model wrote"],
+  ["Delete", "the page is not usable"],
+  ["F8", "note: read it again at another scale"],
+  ["F9", "note: read it again, one region after the other"],
+  ["Tab", "check its doubtful places all the same"],
+];
+const IS_MAC = /Mac/.test(navigator.platform); // there Alt writes characters: → chooses
 const PATIENCE_MS = 3000;
+const REST_MS = 1000; // keys rest so long when a page comes to its end: those that are typed on go nowhere
 
 function element(tag, options = {}, ...children) {
   const { className, title, onClick, ...attributes } = options;
@@ -46,7 +57,7 @@ function minutes(seconds) {
 
 function render({ model, el }) {
   const view = { page: null, state: null, images: new Map(), where: new Map(),
-    zoom: 1, editing: false, help: false,
+    zoom: 1, editing: false, help: false, chosen: 0, asking: null, atEnd: false, restsUntil: 0,
     waiting: null, silent: false, keys: [], isNew: true };
   const root = element("div", { className: "glmocr-review", tabindex: "0", role: "application",
     "aria-label": "Review of doubtful places", "data-lm-suppress-shortcuts": "true" });
@@ -61,14 +72,14 @@ function render({ model, el }) {
   // Who types faster than the kernel answers must not have a key land on the wrong place: keys wait
   // until the answer to the one before is drawn. A line that is being edited is saved or left first.
   function tell(message) {
-    if (view.editing) return;
-    model.send(message);
+    if (view.editing || !link.send(message)) return;
     if (message.do === "image" || message.do === "where") return;
     root.setAttribute("aria-busy", "true");
     clearTimeout(view.waiting);
     view.waiting = setTimeout(() => {
       view.silent = true;
       view.keys = [];
+      root.classList.add("lost");
       warn("The kernel does not answer, so nothing is saved now. Wait if it is busy; if it was restarted, run this cell again.");
     }, PATIENCE_MS);
   }
@@ -77,8 +88,18 @@ function render({ model, el }) {
     clearTimeout(view.waiting);
     view.waiting = null;
     view.silent = false;
+    root.classList.toggle("lost", link.isLost);
     root.setAttribute("aria-busy", "false");
   }
+
+  const link = linkToKernel(model, () => {
+    answered();
+    view.keys = [];
+    root.setAttribute("aria-disabled", "true");
+    for (const node of root.querySelectorAll("button")) node.disabled = true;
+    for (const node of root.querySelectorAll("textarea")) node.readOnly = true; // and can be copied
+    warn(LOST);
+  });
 
   function warn(text) {
     parts.offer.hidden = false;
@@ -107,7 +128,8 @@ function render({ model, el }) {
   function button(label, key, onClick, className = "") {
     const node = element("button", { className, type: "button",
       onClick: () => {
-        if (!view.waiting) onClick();
+        if (view.waiting || link.isLost) return;
+        onClick();
         (view.editing ? parts.line.querySelector("textarea") : root).focus({ preventScroll: true });
       } },
       label, key ? element("kbd", {}, key) : null);
@@ -122,12 +144,15 @@ function render({ model, el }) {
     const { page, state } = view;
     const open = page.places.filter((p) => !(p.id in state.decided)).length;
     const where = `on page ${page.number + 1} of ${page.num_pages}`;
-    const first = open
+    const first = state.not_read && !state.place
+      ? `P${where.slice(4)} was not read; to type it takes ${minutes(state.seconds_to_type)}.`
+      : open
       ? `${open} ${open === 1 ? "place" : "places"} to check ${where}, ${minutes(state.seconds_left)}.`
       : `Nothing left to check ${where}.`;
     parts.head.replaceChildren(
       element("strong", {}, first),
-      element("span", { className: "soft keys" }, "Enter = correct, type = fix, ? = keys."),
+      element("span", { className: "soft keys" }, state.not_read && !state.place
+        ? "Type it, or choose below; F1 = keys." : "Enter = correct, type = fix, F1 = keys."),
       element("span", { className: "name" },
         visible(`${page.name}, page ${page.page_number} · ${page.errors}`)),
     );
@@ -171,7 +196,12 @@ function render({ model, el }) {
   // Where it is not clear where a line stands, its number among the lines is near enough to look there.
   function scrollImage() {
     const current = view.state && place();
-    if (!view.picture || !current) return;
+    if (!view.picture) return;
+    if (!current) {
+      drawBox(view.strip, null);
+      drawBox(view.mark, null);
+      return;
+    }
     const { frame, picture } = view;
     const where = view.where.get(view.page.number);
     const line = where?.lines[current.line];
@@ -197,9 +227,16 @@ function render({ model, el }) {
   function drawLine() {
     const { page, state } = view;
     view.editing = false;
+    view.asking = null;
+    view.chosen = 0;
+    root.classList.remove("typing");
     const current = place();
-    if (!current) {
-      drawEnd();
+    const isEnd = !current;
+    if (isEnd && !view.atEnd) rest();
+    view.atEnd = isEnd;
+    if (isEnd) {
+      if (state.not_read) drawNotRead();
+      else drawEnd();
       return;
     }
     const text = state.lines[current.line];
@@ -216,49 +253,169 @@ function render({ model, el }) {
     if (current.warning) parts.line.append(element("p", { className: "warning" }, current.warning));
     parts.choices.replaceChildren(...current.choices.map(([choice, prob], index) =>
       button(element("span", {}, visible(choice).replaceAll("\n", "⏎") || "(nothing)",
-        element("small", {}, ` ${prob.toFixed(2)}`)), String(index + 1),
+        element("small", {}, ` ${prob.toFixed(2)}`)), IS_MAC ? "" : `Alt+${index + 1}`,
         () => tell({ do: "choose", index }))));
     parts.buttons.replaceChildren(
       current.is_line
         ? button("Next line", "Enter", () => tell({ do: "accept" }), "main")
-        : button("Correct", "Enter", () => tell({ do: "accept" }), "main"),
+        : button("Correct", "Enter", () => decide(), "main"),
       button("Edit", "F2", () => edit()),
       current.is_line
         ? button("Back to the places", "Esc", () => tell({ do: "open_place" }))
-        : button("Cannot tell", "Space", () => tell({ do: "unsure" })),
+        : button("Cannot tell", "Shift+Enter", () => tell({ do: "unsure" })),
       button("Back", "Shift+Tab", () => tell({ do: "skip", back: true })),
       button("Skip", "Tab", () => tell({ do: "skip" })),
       button("Undo", "Ctrl+Z", () => tell({ do: "undo" })),
-      button("The rest is right", "A", () => tell({ do: "rest" })),
-      button("Keys", "?", () => toggleHelp()),
+      button("The rest is right", "Ctrl+Enter", () => askAboutRest()),
+      button("Keys", "F1", () => toggleHelp()),
     );
   }
+
+  // Enter takes what is chosen: the text as it is, until → chooses another reading.
+  function decide() {
+    if (view.chosen) tell({ do: "choose", index: view.chosen - 1 });
+    else tell({ do: "accept" });
+  }
+
+  function choose(step) {
+    const count = place().choices.length;
+    view.chosen = Math.min(count, Math.max(0, view.chosen + step));
+    [...parts.choices.children].forEach((node, index) =>
+      node.classList.toggle("chosen", index === view.chosen - 1));
+    parts.buttons.querySelector(".main").firstChild.textContent = view.chosen ? "Take it" : "Correct";
+  }
+
+  // Many at once are accepted only when it is said twice.
+  function askAboutRest() {
+    const open = view.page.places.filter((p) => !(p.id in view.state.decided)).length;
+    if (!open) return;
+    if (view.asking === "rest") {
+      view.asking = null;
+      tell({ do: "rest" });
+      return;
+    }
+    view.asking = "rest";
+    ask(open === 1 ? "The last place of this page is right?" : `All ${open} places that are left on this page are right?`,
+      () => askAboutRest());
+  }
+
+  function ask(question, yes) {
+    parts.offer.hidden = false;
+    parts.offer.replaceChildren(element("strong", {}, `${question} `),
+      button("Yes", "Ctrl+Enter", yes), " ", button("No", "Esc", () => stopAsking()));
+  }
+
+  function stopAsking() {
+    view.asking = null;
+    drawOffer();
+  }
+
+  // Keys that were meant for the last place do not finish a page.
+  function rest() {
+    view.keys = [];
+    view.restsUntil = performance.now() + REST_MS;
+    root.classList.add("resting");
+    clearTimeout(view.resting);
+    view.resting = setTimeout(() => root.classList.remove("resting"), REST_MS);
+  }
+
+  const isResting = () => performance.now() < view.restsUntil;
 
   const decidedNote = (p) =>
     ({ accept: "checked: right", correct: "corrected", unsure: "cannot tell" })[view.state.decided[p.id]] ?? "";
 
   function drawEnd() {
     const { page, state } = view;
-    const done = state.coverage === "fully_read" ? "This page was read in full."
+    const done = state.coverage === "not_usable" ? "This page is marked as not usable."
+      : state.coverage === "read_again" ? "This page is noted to be read again."
+      : state.coverage === "fully_read" ? "This page was read in full."
+      : state.typed !== null ? "You typed this page."
       : state.coverage === "flags_checked" ? "The places of this page were checked."
-      : page.places.length ? "All places of this page are checked." : "No doubtful place on this page.";
-    const all = state.summary.pages_fully_read + state.summary.pages_flags_checked === page.num_pages;
+      : page.places.length ? "All places of this page are checked." : page.note ?? "No doubtful place on this page.";
+    const all = state.left === 0;
     parts.line.replaceChildren(element("span", { className: "words" },
       all ? "All pages are done. " : "", done));
     parts.choices.replaceChildren();
     parts.buttons.replaceChildren(
       button("Done, next page", "Enter", () => finish("flags_checked"), "main"),
-      button("Done, and I read all of it", "R", () => finish("fully_read")),
-      button("Read line by line", "↓", () => tell({ do: "line_at", line: 0 })),
+      button("Done, and I read all of it", "Ctrl+Shift+Enter", () => finish("fully_read")),
+      state.typed === null
+        ? button("Read line by line", "↓", () => tell({ do: "line_at", line: 0 }))
+        : button("Edit it", "F2", () => typePage(state.typed)),
       button("Undo", "Ctrl+Z", () => tell({ do: "undo" })),
-      button("Keys", "?", () => toggleHelp()),
+      button("Keys", "F1", () => toggleHelp()),
     );
+  }
+
+  // A page that was read as garbage has no places worth checking: what is to become of it?
+  function drawNotRead() {
+    const { page, state } = view;
+    parts.line.replaceChildren(element("span", { className: "words" }, "This page was not read: ",
+      element("span", { className: "why" }, `${state.not_read}.`)));
+    parts.choices.replaceChildren();
+    parts.buttons.replaceChildren(
+      button("Type it", "Enter", () => typePage(""), "main"),
+      button("Type it from the model's text", "F2", () => typePage(page.original.join("\n"))),
+      button("Not usable", "Delete", () => putAside("not_usable")),
+      button("Read again at another scale", "F8", () => putAside("read_again", "scale")),
+      button("Read again by regions", "F9", () => putAside("read_again", "regions")),
+      page.places.length ? button("Check its places all the same", "Tab", () => tell({ do: "skip" })) : "",
+      button("Undo", "Ctrl+Z", () => tell({ do: "undo" })),
+      button("Keys", "F1", () => toggleHelp()),
+    );
+  }
+
+  const putAside = (coverage, again = null) => tell({ do: "finish", coverage, read_again: again });
+
+  function typePage(text) {
+    const area = element("textarea", { rows: "12", spellcheck: "false", autocomplete: "off",
+      className: "page", "aria-label": "the text of the page" });
+    area.value = text;
+    if (text.length > 1) area.setSelectionRange(0, 0);
+    view.editing = true;
+    parts.line.replaceChildren(area);
+    parts.choices.replaceChildren();
+    root.classList.add("typing"); // more of the page image is seen
+    const save = () => {
+      if (!area.value.trim() && view.asking !== "empty") {
+        view.asking = "empty";
+        ask("The page has no text at all?", save);
+        return;
+      }
+      view.editing = false;
+      tell({ do: "type", text: area.value });
+      root.focus({ preventScroll: true });
+    };
+    const cancel = () => {
+      if (view.asking) {
+        stopAsking();
+        return;
+      }
+      view.editing = false;
+      drawLine();
+      root.focus({ preventScroll: true });
+    };
+    parts.buttons.replaceChildren(button("Save the page", "Ctrl+Enter", save, "main"), button("Cancel", "Esc", cancel));
+    area.focus({ preventScroll: true });
+    area.addEventListener("keydown", (event) => {
+      event.stopPropagation();
+      if (isSaving(event)) event.preventDefault();
+      if (event.isComposing || link.isLost) return;
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+        event.preventDefault();
+        save();
+      } else if (event.key === "Escape") {
+        event.preventDefault();
+        cancel();
+      }
+    });
   }
 
   function finish(coverage) {
     const { page, state } = view;
-    // Enter on a page that was finished before only goes on
-    if (state.coverage && coverage === "flags_checked") tell({ do: "page", number: page.number + 1 });
+    // who types a page reads all of it; Enter on a page that was finished before only goes on
+    if (state.typed !== null) coverage = "fully_read";
+    if (state.coverage && (coverage === "flags_checked" || state.coverage === coverage)) tell({ do: "page", number: page.number + 1 });
     else tell({ do: "finish", coverage });
   }
 
@@ -268,18 +425,18 @@ function render({ model, el }) {
     if (!offer) return;
     parts.offer.replaceChildren(
       `The same correction elsewhere, ${visible(offer.before)} → ${visible(offer.after)}: `,
-      button(`apply to ${offer.count} more?`, "Y", () => tell({ do: "apply" })));
+      button(`apply to ${offer.count} more?`, "Alt+Enter", () => tell({ do: "apply" })));
   }
 
   function drawText() {
     const { page, state } = view;
     const current = place();
     parts.text.replaceChildren(...state.lines.map((line, index) => {
-      const here = page.places.filter((p) => p.line === index);
+      const here = state.typed === null ? page.places.filter((p) => p.line === index) : [];
       const row = element("div", { className: "row" },
         element("span", { className: "number" }, String(index + 1)));
       const words = element("span", { className: "words" });
-      if (line !== page.original[index]) {
+      if (state.typed !== null || line !== page.original[index]) {
         words.append(element("ins", {}, visible(line)));
       } else {
         let at = 0;
@@ -294,7 +451,7 @@ function render({ model, el }) {
       if (here.length) row.append(element("span", { className: "soft dots", title: "places on this line" },
         here.map((p) => (p.id in state.decided ? "●" : "○")).join("")));
       row.addEventListener("click", () => {
-        if (view.waiting || view.editing) return;
+        if (view.waiting || view.editing || link.isLost) return;
         if (here.length) tell({ do: "place", place_id: (open[0] ?? here[0]).id });
         else tell({ do: "line_at", line: index });
         root.focus({ preventScroll: true });
@@ -326,7 +483,8 @@ function render({ model, el }) {
     view.help = !view.help;
     root.querySelector(".help")?.remove();
     if (!view.help) return;
-    const rows = HELP.map(([keys, what]) =>
+    const help = view.state.not_read && !place() ? [...HELP_NOT_READ, ...HELP.slice(-8)] : HELP;
+    const rows = help.map(([keys, what]) =>
       element("tr", {}, element("td", {}, element("kbd", {}, keys)), element("td", {}, what)));
     root.append(element("div", { className: "help", onClick: () => toggleHelp() },
       element("table", {}, ...rows)));
@@ -358,6 +516,7 @@ function render({ model, el }) {
     input.addEventListener("keydown", (event) => {
       event.stopPropagation();
       if (isSaving(event)) event.preventDefault();
+      if (link.isLost) return;
       const ends = event.key === "Escape" || (event.key === "Enter" && !event.shiftKey);
       if (event.isComposing || !ends) return;
       event.preventDefault();
@@ -365,13 +524,16 @@ function render({ model, el }) {
     });
   }
 
-  function typeInto(input, key) {
-    if (key === "Enter" || key === "Escape") {
+  function typeInto(input, key, shifted = false) {
+    if (key === "Enter" && shifted) key = "\n";
+    const isLine = !input.classList.contains("page");
+    if (isLine && (key === "Enter" || key === "Escape")) {
       view.editing = false;
       if (key === "Enter") tell({ do: "line", text: input.value });
       else drawLine();
       root.focus({ preventScroll: true });
-    } else if (characters(key).length === 1) {
+    } else if (key === "Enter" || characters(key).length === 1) {
+      if (key === "Enter") key = "\n";
       input.setRangeText(key, input.selectionStart, input.selectionEnd, "end");
     }
   }
@@ -379,8 +541,12 @@ function render({ model, el }) {
   // ---- keys ----------------------------------------------------------------------------------
 
   function pressed(event) {
-    if (!view.state || view.editing) return;
-    if (view.silent) return;
+    if (!view.state || view.editing || link.isLost || view.silent) return;
+    if (event.repeat && event.key === "Enter") { // a key that is held down decides once
+      event.preventDefault();
+      event.stopPropagation();
+      return;
+    }
     if (view.waiting) view.keys.push(event);
     else if (!act(event)) return;
     event.preventDefault();
@@ -390,50 +556,74 @@ function render({ model, el }) {
   // All is saved already, and the browser would offer to save the page.
   const isSaving = (event) => (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s";
 
-  // What a key does; false when it is none of the review's.
+  // Whether a key writes a character: alone, with AltGr (on some systems Ctrl and Alt together), or
+  // with the Mac's Option, which makes another character of it.
+  function writes(event) {
+    if (characters(event.key).length !== 1 || event.metaKey) return false;
+    return event.ctrlKey === event.altKey || (event.altKey && event.key > "\x7f");
+  }
+
+  // What a key does; false when it is none of the review's. A key that writes only ever begins to write.
   function act(event) {
-    const key = event.key;
-    const modified = event.ctrlKey || event.metaKey || event.altKey;
-    if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === "z") {
+    const { key } = event;
+    const isControl = event.ctrlKey || event.metaKey;
+    if (isControl && key.toLowerCase() === "z") {
+      stopAsking();
       tell({ do: "undo" });
     } else if (isSaving(event)) {
       return true;
-    } else if (modified || (event.shiftKey && key === "Enter")) {
-      return false;
-    } else if (view.help && (key === "Escape" || key === "?" || key === "Enter")) {
+    } else if (view.help && (key === "Escape" || key === "Enter" || key === "F1")) {
       toggleHelp();
-    } else if (key === "?") {
+    } else if (key === "F1") {
       toggleHelp();
+    } else if (view.asking && key === "Escape") {
+      stopAsking();
     } else if (key === "Escape" && place()?.is_line) {
       tell({ do: "open_place" });
     } else if (key === "Escape") {
       leave();
-    } else if (key === "ArrowDown" || key === "ArrowUp") {
-      const from = place()?.line ?? (key === "ArrowDown" ? -1 : view.state.lines.length);
-      tell({ do: "line_at", line: from + (key === "ArrowDown" ? 1 : -1) });
-    } else if (key === "Tab") {
-      tell({ do: "skip", back: event.shiftKey });
+    } else if (event.altKey && (key === "ArrowUp" || key === "ArrowDown")) {
+      setZoom(view.zoom * (key === "ArrowUp" ? 1.25 : 0.8));
     } else if (key === "PageDown" || key === "PageUp") {
       tell({ do: "page", number: view.page.number + (key === "PageDown" ? 1 : -1) });
+    } else if (!place() && isResting()) {
+      return true;
+    } else if (view.state.typed === null && !event.altKey && !isControl && (key === "ArrowDown" || key === "ArrowUp")) {
+      const from = place()?.line ?? (key === "ArrowDown" ? -1 : view.state.lines.length);
+      tell({ do: "line_at", line: from + (key === "ArrowDown" ? 1 : -1) });
+    } else if (key === "Tab" && !isControl && !event.altKey) {
+      tell({ do: "skip", back: event.shiftKey });
     } else if (!place()) {
-      if (key === "Enter") finish("flags_checked");
-      else if (key === "r" || key === "R") finish("fully_read");
-      else return false;
-    } else if (key === "Enter") {
-      tell({ do: "accept" });
-    } else if (key === " " && !place().is_line) {
-      tell({ do: "unsure" });
+      return view.state.not_read ? actOnPageNotRead(event) : actAtEnd(event);
+    } else {
+      return actOnPlace(event);
+    }
+    return true;
+  }
+
+  function actOnPlace(event) {
+    const { key } = event;
+    const isControl = event.ctrlKey || event.metaKey;
+    const choice = /^[1-5]$/.test(key) && Number(key);
+    if (key === "Enter" && isControl && !event.shiftKey && !event.altKey) {
+      askAboutRest();
+    } else if (key === "Enter" && event.altKey && !isControl) {
+      if (view.state.offer) tell({ do: "apply" });
+    } else if (key === "Enter" && event.shiftKey && !isControl) {
+      if (!place().is_line) tell({ do: "unsure" });
+    } else if (key === "Enter" && !isControl) {
+      decide();
+    } else if (event.altKey && !isControl && choice) {
+      if (place().choices.length >= choice) tell({ do: "choose", index: choice - 1 });
+    } else if (!writes(event) && (isControl || event.altKey)) {
+      return false;
+    } else if (key === "ArrowRight" || key === "ArrowLeft") {
+      choose(key === "ArrowRight" ? 1 : -1);
     } else if (key === "F2") {
       edit();
-    } else if (key === "A") {
-      tell({ do: "rest" });
-    } else if (key === "Y" && view.state.offer) {
-      tell({ do: "apply" });
-    } else if (key === "+" || key === "-") {
-      setZoom(view.zoom * (key === "+" ? 1.25 : 0.8));
-    } else if (/^[1-5]$/.test(key) && place().choices.length >= Number(key)) {
-      tell({ do: "choose", index: Number(key) - 1 });
-    } else if (characters(key).length === 1) {
+    } else if (key === "Backspace" || key === "Delete") {
+      edit("");
+    } else if (writes(event)) {
       edit(key);
     } else if (key === "Dead" || key === "Process") {
       edit(); // and the character that begins with this key goes into the line
@@ -444,10 +634,43 @@ function render({ model, el }) {
     return true;
   }
 
+  function actAtEnd(event) {
+    const { key } = event;
+    const isControl = event.ctrlKey || event.metaKey;
+    if (key === "Enter" && event.altKey) {
+      if (view.state.offer) tell({ do: "apply" });
+    } else if (key === "Enter" && isControl && event.shiftKey) {
+      finish("fully_read");
+    } else if (key === "Enter" && !isControl && !event.shiftKey) {
+      finish("flags_checked");
+    } else if (key === "F2" && view.state.typed !== null) {
+      typePage(view.state.typed);
+    } else {
+      return characters(key).length === 1 && !isControl; // nothing to write into, and no key of others
+    }
+    return true;
+  }
+
+  function actOnPageNotRead(event) {
+    const { key } = event;
+    if (!writes(event) && (event.ctrlKey || event.metaKey || event.altKey)) return false;
+    if (key === "Enter") typePage("");
+    else if (key === "F2") typePage(view.page.original.join("\n"));
+    else if (key === "Delete") putAside("not_usable");
+    else if (key === "F8") putAside("read_again", "scale");
+    else if (key === "F9") putAside("read_again", "regions");
+    else if (writes(event)) typePage(key);
+    else if (key === "Dead" || key === "Process") {
+      typePage("");
+      return false;
+    } else return false;
+    return true;
+  }
+
   function actOnWaitingKeys() {
     while (view.keys.length && !view.waiting) {
       const event = view.keys.shift();
-      if (view.editing) typeInto(parts.line.querySelector("textarea"), event.key);
+      if (view.editing) typeInto(parts.line.querySelector("textarea"), event.key, event.shiftKey);
       else act(event);
     }
   }
@@ -462,6 +685,10 @@ function render({ model, el }) {
       view.state = null;
     } else if (message.show === "state") {
       const isNewPage = view.state === null;
+      if (isNewPage) { // what was typed before a page was seen is not meant for it
+        view.keys = [];
+        view.atEnd = false;
+      }
       view.state = message;
       answered();
       drawHead();
@@ -485,6 +712,7 @@ function render({ model, el }) {
       answered();
       view.keys = [];
       warn(message.reason);
+      if (link.isLost) return;
       const input = parts.line.querySelector("textarea"); // what was typed is not lost
       view.editing = input !== null;
       input?.focus({ preventScroll: true });
@@ -495,6 +723,8 @@ function render({ model, el }) {
   tell({ do: "open" });
   return () => {
     clearTimeout(view.waiting);
+    clearTimeout(view.resting);
+    link.close();
     model.off("msg:custom", received);
     for (const url of view.images.values()) URL.revokeObjectURL(url);
   };

@@ -11,9 +11,9 @@ from IPython.display import HTML
 
 from glmocr_utils.confidence import expected_errors, lines_of_tokens, step_of
 from glmocr_utils.display import PALETTE, show
-from glmocr_utils.records import FINISH_WARNINGS, OcrResult
+from glmocr_utils.records import STATUS_OF, STATUS_WARNINGS, OcrResult
 from glmocr_utils.review.attended import is_attended
-from glmocr_utils.review.browser_widget import BrowserWidget
+from glmocr_utils.review.browser_widget import KERNEL_LINK, BrowserWidget
 from glmocr_utils.review.page_review import Offer
 from glmocr_utils.review.places import Place
 from glmocr_utils.review.session import ReviewSession
@@ -40,7 +40,7 @@ class ReviewWidget(BrowserWidget):
     "image" | "where" | "refused", ...}`.
     """
 
-    _esm = HERE / "widget.js"
+    _esm = KERNEL_LINK.read_text("utf-8") + (HERE / "widget.js").read_text("utf-8")
     _css = PALETTE.read_text("utf-8") + (HERE / "widget.css").read_text("utf-8")
 
     def __init__(self, session: ReviewSession) -> None:
@@ -62,6 +62,7 @@ class ReviewWidget(BrowserWidget):
                 "rest": self._accept_rest,
                 "undo": self._undo,
                 "apply": self._apply_offer,
+                "type": self._type_page,
                 "finish": self._finish,
             }
         )
@@ -69,7 +70,7 @@ class ReviewWidget(BrowserWidget):
         self._order = "reading"
         self._offer: Offer | None = None
         self._number = next(iter(session.unfinished), 0)
-        self._place: Place | None = session.next_open(self._number)
+        self._place: Place | None = self._first_place()
 
     # what the browser asks for
 
@@ -93,25 +94,31 @@ class ReviewWidget(BrowserWidget):
 
     def _go_to_page(self, number: int) -> None:
         self._number = min(max(number, 0), len(self.session.pages) - 1)
-        self._place = self.session.next_open(self._number, order=self._order)
+        self._place = self._first_place()
         self._offer = None
         self._send_page()
 
     def _go_to_place(self, place_id: str) -> None:
-        places = self.session.pages[self._number].places
+        places = self.session.queue(self._number)
         self._place = next((p for p in places if p.place_id == place_id), self._place)
         self._send_state()
 
     def _go_to_line(self, line: int) -> None:
         """Any line of the page; whoever reads all of it goes through them one by one."""
         page = self.session.pages[self._number]
-        if 0 <= line < len(page.lines):
+        if page.typed is None and 0 <= line < len(page.lines):
             self._place = page.line_place(line)
         self._send_state()
 
     def _go_to_open_place(self) -> None:
-        self._place = self.session.next_open(self._number, order=self._order)
+        self._place = self._first_place()
         self._send_state()
+
+    def _first_place(self) -> Place | None:
+        """Where a page begins; a page that was not read begins with the question what to do."""
+        if self.session.why_not_read(self._number):
+            return None
+        return self.session.next_open(self._number, order=self._order)
 
     def _skip(self, back: bool = False) -> None:
         """The next place, decided or not, without deciding this one."""
@@ -123,7 +130,7 @@ class ReviewWidget(BrowserWidget):
 
     def _set_order(self, order: str) -> None:
         self._order = "worst" if order == "worst" else "reading"
-        self._place = self.session.next_open(self._number, order=self._order)
+        self._place = self._first_place()
         self._send_page()
 
     # what the person decides
@@ -168,7 +175,7 @@ class ReviewWidget(BrowserWidget):
         undone = self.session.undo()
         if undone:
             self._number, place = undone
-            self._place = place or self.session.next_open(self._number, order=self._order)
+            self._place = place or self._first_place()
         if self._number == before:
             self._send_state()
         else:
@@ -183,8 +190,13 @@ class ReviewWidget(BrowserWidget):
         self._offer = None
         self._send_state()
 
-    def _finish(self, coverage: str) -> None:
-        self.session.finish(self._number, coverage)
+    def _type_page(self, text: str) -> None:
+        self._offer = self._place = None
+        self.session.type_page(self._number, text)
+        self._send_state()
+
+    def _finish(self, coverage: str, read_again: str | None = None) -> None:
+        self.session.finish(self._number, coverage, read_again)
         left = self.session.unfinished
         if left:
             self._go_to_page(next((n for n in left if n > self._number), left[0]))
@@ -218,6 +230,7 @@ class ReviewWidget(BrowserWidget):
                 "page_number": result.page.page_number,
                 "has_image": self.session.image(self._number) is not None,
                 "has_places": self.session.has_layouts,
+                "note": result.warning if result.is_blank else None,
                 "errors": str(expected_errors(result, self.session.calibration)),
                 "original": page.original_lines,
                 "steps": _steps_by_line(result),
@@ -236,10 +249,14 @@ class ReviewWidget(BrowserWidget):
                 "place": place and {**_told(place), "choices": page.choices_now(place)},
                 "span": place and page.span_of(place),
                 "window": place and page.window_of(place),
-                "lines": page.lines,
+                "lines": page.lines if page.typed is None else page.typed.split("\n"),
+                "typed": page.typed,
+                "not_read": session.why_not_read(self._number),
+                "left": len(session.unfinished),
                 "decided": page.decided,
                 "coverage": page.coverage,
                 "seconds_left": session.seconds_left(self._number),
+                "seconds_to_type": session.seconds_to_type(self._number),
                 "order": self._order,
                 "offer": offer
                 and {"before": offer.before, "after": offer.after, "count": len(offer.places)},
@@ -262,7 +279,7 @@ def _told(place: Place) -> dict:
         "line": place.line_index,
         "text": place.text,
         "choices": place.choices,
-        "warning": FINISH_WARNINGS.get(place.kind),
+        "warning": STATUS_WARNINGS.get(STATUS_OF.get(place.kind)),
         "is_line": place.kind == "line",
     }
 

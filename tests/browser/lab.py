@@ -176,8 +176,55 @@ WIDGET_ALONE = """async ([source, style]) => {
     listeners.forEach((listener) => listener(message, views));
   };
   widget.render({ el: document.body, model: {
-    send: (message) => window.sent.push(message),
-    on: (_, listener) => listeners.push(listener),
+    send: (message) => {
+      if (window.isDead) throw new Error("Kernel is dead");
+      window.sent.push(message);
+    },
+    widget_manager: { kernel: { statusChanged: {
+      connect: (listener) => { window.kernelSays = listener; },
+      disconnect: () => {},
+    } } },
+    on: (event, listener) => { if (event === "msg:custom") listeners.push(listener); },
     off: () => {},
   } });
 }"""
+
+
+class WidgetAlone:
+    """A widget in a browser page, with its kernel's side; messages are carried by hand.
+
+    Args:
+        page: of the browser.
+        widget: the kernel's side.
+    """
+
+    def __init__(self, page, widget) -> None:
+        self.page = page
+        self.widget = widget
+        page.set_default_timeout(20_000)
+        widget.send = self._answer
+        page.set_content("<body></body>")
+        page.evaluate(WIDGET_ALONE, [str(widget._esm), str(widget._css)])
+        self.carry()
+
+    def _answer(self, message: dict, buffers: list | None = None) -> None:
+        self.page.evaluate(
+            "([message, buffers]) => window.answer(message, buffers)",
+            [message, [list(buffer) for buffer in buffers or []]],
+        )
+
+    def carry(self) -> None:
+        """Give the kernel what the browser sent, until there is no more."""
+        while messages := self.page.evaluate("() => window.sent.splice(0)"):
+            for message in messages:
+                self.widget._receive(self.widget, message, [])
+
+    def press(self, *keys: str) -> None:
+        """Press keys; each is carried to the kernel before the next."""
+        for key in keys:
+            self.page.keyboard.press(key)
+            self.carry()
+
+    def screenshot(self, name: str) -> None:
+        if folder := screenshots():
+            self.page.screenshot(path=folder / f"{name}.png")

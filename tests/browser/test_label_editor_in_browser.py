@@ -4,44 +4,26 @@ The page's script runs in Chromium; the kernel's side is the real one, and messa
 carried by hand, so that a test decides when the kernel answers.
 """
 
-from pathlib import Path
+import os
 
 import pytest
-from lab import WIDGET_ALONE
+from lab import WidgetAlone
 from PIL import Image
 
 from glmocr_utils.labels import LabelStore, find_pages, key_of
 from glmocr_utils.labels.pages import make_label
-from glmocr_utils.review import label_editor
 from glmocr_utils.review.label_editor import LabelEditing, LabelEditor
 
 HOSTILE = '</textarea><img src=x onerror="window.hit=1"><script>window.hit=1</script> \u202etxet'
-SCRIPT = Path(label_editor.__file__).with_suffix(".js")
 
 
-class Desk:
+class Desk(WidgetAlone):
     """The editor in a browser, with its kernel."""
 
     def __init__(self, page, editing: LabelEditing) -> None:
-        self.page = page
-        self.editor = LabelEditor(editing)
-        self.editor.send = self._answer
-        page.set_content("<body></body>")
-        page.evaluate(WIDGET_ALONE, [SCRIPT.read_text(encoding="utf-8"), LabelEditor._css])
+        super().__init__(page, LabelEditor(editing))
+        self.editor = self.widget
         self.area = page.locator("textarea")
-        self.carry()
-
-    def _answer(self, message: dict, buffers: list | None = None) -> None:
-        self.page.evaluate(
-            "([message, buffers]) => window.answer(message, buffers)",
-            [message, [list(buffer) for buffer in buffers or []]],
-        )
-
-    def carry(self) -> None:
-        """Give the kernel what the browser sent, until there is no more."""
-        while messages := self.page.evaluate("() => window.sent.splice(0)"):
-            for message in messages:
-                self.editor._receive(self.editor, message, [])
 
     def press(self, *keys: str) -> None:
         for key in keys:
@@ -149,3 +131,50 @@ def test_a_notebooks_own_keys_are_kept_away(desk):
     desk.press("a", "Control+Enter", "Escape")
     assert desk.page.evaluate("() => window.outside") is None
     assert desk.page.locator("[data-lm-suppress-shortcuts=true] textarea").count() == 1
+
+
+def test_an_empty_text_asks_before_it_is_gold(desk):
+    desk.area.fill(" \n")
+    desk.press("Control+Enter")
+    assert desk.says("has no text?") and gold(desk) == [None, None, None]
+    desk.press("Escape")
+    assert not desk.says("has no text?") and desk.text == " \n"
+    desk.press("Control+Enter", "x", "Backspace", "Control+Enter")  # typing on is no second yes
+    assert gold(desk) == [None, None, None]
+    desk.press("Control+Enter")
+    assert gold(desk) == ["", None, None]
+
+
+def test_ctrl_z_reaches_the_former_label_once_nothing_is_unsaved(desk):
+    desk.area.fill("wrong")
+    desk.press("Control+Enter")
+    desk.area.press("x")
+    desk.press("Control+z")  # the text area's own
+    assert desk.text == HOSTILE and gold(desk) == ["wrong", None, None]
+    desk.press("Control+z")
+    assert desk.text == "first draft" and desk.says("Page 1 of 3") and desk.says("draft")
+    assert gold(desk) == [None, None, None]
+
+
+def test_labels_newer_than_the_exported_data_set_are_counted(desk):
+    metadata = desk.editor.editing.store.directory / "dataset/metadata.jsonl"
+    metadata.parent.mkdir()
+    metadata.touch()
+    os.utime(metadata, (0, 0))
+    desk.press("Control+Enter")
+    assert desk.says("1 label is newer than the exported data set: run the cells below.")
+    desk.screenshot("editor_newer")
+    metadata.touch()
+    os.utime(metadata, (2**32, 2**32))
+    desk.press("PageDown")
+    assert not desk.says("newer than")
+
+
+def test_a_kernel_that_is_gone_is_said_at_once_and_the_text_can_be_copied(desk):
+    desk.area.fill("work of an hour")
+    desk.page.evaluate("() => window.kernelSays(null, 'restarting')")
+    assert desk.says("The kernel has stopped or was restarted.")
+    desk.screenshot("editor_kernel_gone")
+    desk.press("x", "Control+Enter", "PageDown")
+    assert desk.text == "work of an hour" and gold(desk) == [None, None, None]
+    assert desk.page.evaluate("() => window.sent.length") == 0

@@ -1,10 +1,12 @@
-"""The file of a document in a browser: a token and its place on the page light up together."""
+"""The file of a document in a browser: a word and its place on the page light up together."""
 
 import pytest
 
+from glmocr_utils.confidence import PageTokens
 from glmocr_utils.display import document_html
 from glmocr_utils.grounding import Locator
 from glmocr_utils.ocr import read_pages
+from glmocr_utils.records import around
 
 
 @pytest.fixture
@@ -21,32 +23,49 @@ def shown(browser, bundled_model, page_images, tmp_path):
     page.close()
 
 
-def spot_of(page, token):
+def characters_of(page) -> list[tuple[int, int]]:
+    """The characters of the page's text that each element with a place shows."""
     return page.evaluate(
-        "(n) => { const box = document.querySelectorAll('pre.text > span')[n].querySelector('i')"
-        ".getBoundingClientRect(); return [box.left, box.top, box.width, box.height]; }",
-        token,
+        """() => {
+          const spans = [];
+          let at = 0;
+          for (const node of document.querySelector('pre.text').childNodes) {
+            const start = at;
+            at += Array.from(node.textContent).length;
+            if (node.querySelector?.('i')) spans.push([start, at]);
+          }
+          return spans;
+        }"""
     )
 
 
-def is_lit(page, token):
-    return (
-        page.evaluate(
-            "(n) => getComputedStyle(document.querySelectorAll('pre.text > span')[n]"
-            ".querySelector('i')).outlineStyle",
-            token,
-        )
-        == "solid"
+def spot_of(page, number):
+    return page.evaluate(
+        "(n) => { const box = document.querySelectorAll('pre.text > span > i')[n]"
+        ".getBoundingClientRect(); return [box.left, box.top, box.width, box.height]; }",
+        number,
+    )
+
+
+def is_lit(page, number):
+    return page.evaluate(
+        "(n) => { const spot = document.querySelectorAll('pre.text > span > i')[n];"
+        "const styles = [spot, spot.parentNode].map((element) => getComputedStyle(element));"
+        "return styles.every((style) => style.outlineStyle === 'solid'); }",
+        number,
     )
 
 
 def test_a_spot_lies_on_its_part_of_the_image(shown):
-    page, _, layout, image = shown
+    page, result, layout, image = shown
     picture = page.locator("section img").bounding_box()
-    for token in (3, 60):
-        box = layout.tokens[token].box
+    tokens, characters = PageTokens(result), characters_of(page)
+    assert len(characters) > 20
+    for number in (3, len(characters) - 1):
+        indices = tokens.tokens_of(*characters[number])
+        box = around(layout.tokens[n].box for n in indices if layout.tokens[n])
         scale = picture["width"] / image.width_px
-        left, top, width, height = spot_of(page, token)
+        left, top, width, height = spot_of(page, number)
         assert left == pytest.approx(picture["x"] + box.left * scale, abs=2)
         assert top == pytest.approx(picture["y"] + box.top * scale, abs=2)
         assert width == pytest.approx((box.right - box.left) * scale, abs=3)
@@ -55,14 +74,12 @@ def test_a_spot_lies_on_its_part_of_the_image(shown):
 
 def test_pointing_at_either_lights_up_both(shown):
     page, *_ = shown
+    spans = page.locator("pre.text > span:has(> i)")
+    last = spans.count() - 1
     assert not is_lit(page, 3)
-    page.locator("pre.text > span").nth(3).hover()
+    spans.nth(3).hover()
     assert is_lit(page, 3)
-    assert not is_lit(page, 60)
-    left, top, width, height = spot_of(page, 60)
+    assert not is_lit(page, last)
+    left, top, width, height = spot_of(page, last)
     page.mouse.move(left + width / 2, top + height / 2)
-    assert is_lit(page, 60)
-    outline = page.evaluate(
-        "() => getComputedStyle(document.querySelectorAll('pre.text > span')[60]).outlineStyle"
-    )
-    assert outline == "solid"
+    assert is_lit(page, last)

@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from lab import ROOT, OpenNotebook, jupyterlab, project_with, screenshots, wait_for
 from make_results import page_of
@@ -98,6 +99,15 @@ class Review(OpenNotebook):
             wait_for(lambda count=count: len(self.decisions) > count)
             self.page.wait_for_selector(".glmocr-review[aria-busy=false]")
 
+    def accept_rest(self) -> None:
+        """Say twice that what is left is right, and wait until the end of the page takes keys."""
+        self.page.keyboard.press("Control+Enter")
+        self.press("Control+Enter")
+        self.wait_until_awake()
+
+    def wait_until_awake(self) -> None:
+        self.page.wait_for_selector(".glmocr-review[aria-busy=false]:not(.resting)")
+
     def look(self, *keys: str):
         """Press keys that decide nothing."""
         for key in keys:
@@ -117,14 +127,14 @@ def test_a_person_reviews_two_pages_by_keys(browser, tmp_path):
         review.run_all()
         review.run_widget_cell()
         assert re.match(r"\d+ places to check on page 1 of 2, about \d minutes\.", review.head)
-        assert page.locator(".glmocr-review .frame img").is_visible()
+        page.locator(".glmocr-review .frame img").wait_for()
         review.screenshot("review_1_first_sight")
         cells = page.locator(".jp-Notebook-cell").count()
 
-        review.press("Enter", "Space")
+        review.press("Enter", "Shift+Enter")
         assert [decision.action for decision in review.decisions] == ["accept", "unsure"]
         place = review.root.locator("mark").inner_text()
-        review.press("1")
+        review.press("Alt+1")
         assert review.decisions[-1].action == "correct"
         review.press("Control+z")
         assert review.decisions[-1].action == "undo"
@@ -140,7 +150,7 @@ def test_a_person_reviews_two_pages_by_keys(browser, tmp_path):
         review.screenshot("review_2_editing")
         review.press("Enter")
         assert review.decisions[-1].after == "Größe § 12 – „Ærøskøbing“ 北京"
-        page.keyboard.press("?")
+        page.keyboard.press("F1")
         review.screenshot("review_3_keys")
         review.look("Escape", "Tab", "Shift+Tab")
 
@@ -166,7 +176,7 @@ def test_a_person_reviews_two_pages_by_keys(browser, tmp_path):
         assert review.decisions[-1].after.endswith("\na line that was left out")
         review.look("Escape")
 
-        review.press("A")
+        review.accept_rest()
         review.screenshot("review_5_page_done")
         review.press("Enter")
         wait_for(lambda: "page 2 of 2" in review.head)
@@ -175,7 +185,10 @@ def test_a_person_reviews_two_pages_by_keys(browser, tmp_path):
         review.press("Control+z")
         wait_for(lambda: "page 1 of 2" in review.head)
         assert not list(texts.iterdir())
-        review.press("Enter", "A", "r")
+        review.wait_until_awake()
+        review.press("Enter")
+        review.accept_rest()
+        review.press("Control+Shift+Enter")
         wait_for(lambda: "All pages are done" in review.line)
         review.screenshot("review_6_all_done")
 
@@ -194,6 +207,31 @@ def test_a_person_reviews_two_pages_by_keys(browser, tmp_path):
         assert "a line that was left out" in labels[0].text and "北京" in labels[0].text
         assert page.locator(".jp-Notebook-cell").count() == cells
         assert "widgets" not in review.saved().metadata
+        page.close()
+
+
+def test_a_kernel_that_dies_is_said_and_no_key_goes_anywhere(browser, tmp_path):
+    folder = review_project(tmp_path / "project", readings_of_the_decision())
+    with jupyterlab(folder) as address:
+        page = browser.new_page(viewport={"width": 1400, "height": 1100})
+        review = Review(page, address, folder)
+        review.run_all()
+        review.run_widget_cell()
+        review.press("Enter")
+        [kernel] = [
+            process
+            for process in psutil.Process().children(recursive=True)
+            if "ipykernel_launcher" in process.cmdline()
+        ]
+        kernel.kill()
+        page.wait_for_selector(".glmocr-review.lost")
+        assert "The kernel has stopped or was restarted." in review.root.inner_text()
+        review.screenshot("review_8_kernel_gone")
+        cells = page.locator(".jp-Notebook-cell").count()
+        page.keyboard.type("Enter dd x")  # none of it is taken for the notebook's own keys
+        page.keyboard.press("Enter")
+        assert page.locator(".jp-Notebook-cell").count() == cells
+        assert len(review.decisions) == 1
         page.close()
 
 
@@ -229,10 +267,10 @@ def test_a_page_of_4000_tokens_is_quick_and_hostile_text_does_nothing(browser, t
             }"""
         )
         assert "!" in review.root.locator(".choices").inner_text()
-        review.press("1")
+        review.press("Alt+1")
         assert "</script> → <script>" in review.root.locator(".offer").inner_text()
         review.screenshot("review_7_long_page")
-        review.press("Y", "Enter", "Space", "Enter", "Enter")
+        review.press("Alt+Enter", "Enter", "Shift+Enter", "Enter", "Enter")
         waits = page.evaluate("window.waits")
         assert len(waits) == 6
         page.keyboard.press("F2")

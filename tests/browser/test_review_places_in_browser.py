@@ -1,15 +1,13 @@
 """The review in a browser: the page is shown where the place under review stands."""
 
 import pytest
-from lab import WIDGET_ALONE
+from lab import WidgetAlone
 from make_results import page_of
 from PIL import Image
 
 from glmocr_utils.records import Box, PageImage, PageLayout, TokenPlace
 from glmocr_utils.review import ReviewSession, ReviewWidget
-from glmocr_utils.review.widget import HERE
 
-SCRIPT = HERE / "widget.js"
 # three lines, of which the second stands far down the page, and of the third nothing is known
 PAGE = page_of(("a", 0.3), ("\n", 0.99), ("b", 0.3), ("\n", 0.99), ("c", 0.3))
 BOXES = (Box(10, 10, 20, 30), Box(40, 1500, 60, 1530))
@@ -35,21 +33,9 @@ def review(browser, tmp_path):
     )
     widget = ReviewWidget(session)
     page = browser.new_page(viewport={"width": 900, "height": 800})
-    page.set_content("<body></body>")
-    widget.send = lambda message, buffers=None: page.evaluate(
-        "([message, buffers]) => window.answer(message, buffers)",
-        [message, [list(buffer) for buffer in buffers or []]],
-    )
-    page.evaluate(WIDGET_ALONE, [SCRIPT.read_text("utf-8"), ReviewWidget._css])
-
-    def carry():
-        while messages := page.evaluate("() => window.sent.splice(0)"):
-            for message in messages:
-                widget._receive(widget, message, [])
-
-    carry()
+    alone = WidgetAlone(page, widget)
     page.wait_for_function("() => document.querySelector('.frame img')?.naturalWidth > 0")
-    yield page, carry
+    yield page, alone.carry
     page.close()
 
 

@@ -265,7 +265,11 @@ class TestCalibration:
 def test_pages_are_ranked_by_expected_errors_and_warnings_come_first():
     sure, unsure = letters("abc", 0.99), letters("abc", 0.5)
     looped = page_of(("a", 0.99), finish_reason="loop")
-    assert [result for result, _ in rank_pages([sure, unsure, looped])] == [looped, unsure, sure]
+    empty, blank = page_of((" \n", 0.99)), page_of(is_blank=True)
+    ranked = rank_pages([blank, sure, unsure, looped, empty])
+    assert [result for result, _ in ranked] == [empty, looped, unsure, sure, blank]
+    assert [errors.is_known for _, errors in ranked] == [False, True, True, True, True]
+    assert "not known" in str(ranked[0][1]) and ranked[-1][1].mean == 0
 
 
 @pytest.mark.parametrize("name", ["dtype", "attention"])

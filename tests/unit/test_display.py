@@ -104,9 +104,12 @@ def test_the_html_of_a_long_table_stays_small(doubt, is_placed):
     for result in (page_of(*by_letter), bpe_reading(TABLE, doubt=doubt)):
         places = tuple(TokenPlace(Box(1, 2, 3, 4), 0.9, 0) for _ in result.tokens)
         layout = PageLayout(result.page, 100, 100, places, (None,))
-        html = text_html(result, layout if is_placed else None)
-        assert len(TABLE) > 4400 and len(html.encode()) < 300_000
-        assert Tree(html).text == TABLE
+        image = PageImage(result.page, Image.new("RGB", (100, 100)), 1.0)
+        options = {"layouts": {result.page: layout}} if is_placed else {}
+        html = document_html([result], {result.page: image}, **options)
+        without_image = re.sub(r"data:image/jpeg;base64,[^\"]+", "", html)
+        assert len(TABLE) > 4400 and len(without_image.encode()) < 300_000
+        assert Tree(text_html(result, layout if is_placed else None)).text == TABLE
 
 
 @pytest.mark.parametrize("result", bpe_readings(), ids=lambda result: result.text[:9])
@@ -157,7 +160,8 @@ def test_a_page_that_did_not_end_by_itself_warns(reason, word):
 
 
 def test_an_empty_page_says_so():
-    assert "no text" in page_html(page_of())
+    assert "no text" in page_html(page_of()) and "wrote nothing" in page_html(page_of())
+    assert "no ink" in page_html(page_of(is_blank=True))
 
 
 def test_the_image_is_a_jpeg_of_at_most_1200_pixels():
@@ -181,7 +185,9 @@ def test_pages_are_ranked_and_link_to_themselves():
     links = [attributes["href"] for tag, attributes in tree.tags if tag == "a"]
     assert [link.rpartition("-")[2] for link in links] == ["2", "1"]
     assert {link[1:] for link in links} <= {attributes.get("id") for _, attributes in tree.tags}
-    assert "loop" in ranking_html([page_of(finish_reason="loop")])
+    assert "looped" in ranking_html([page_of(("a", 0.9), finish_reason="loop")])
+    empty = ranking_html([page_of()])
+    assert "empty" in empty and "not known" in empty
 
 
 @pytest.mark.parametrize("text", HOSTILE)

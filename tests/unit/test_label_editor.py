@@ -177,3 +177,33 @@ def test_headless_it_shows_the_first_page_and_waits_for_nobody(
     assert not is_attended(False)
     with pytest.raises(ValueError, match="wanted True, False"):
         is_attended("maybe")
+
+
+# Undo
+
+
+@pytest.mark.parametrize("text", ["right", "draft"])  # also a draft that was saved as it was
+def test_undo_reaches_the_former_label(store: LabelStore, pages: list[PageFile], text: str) -> None:
+    store.add(make_label(pages[0], "draft", "draft", "model:m", model_id="m"))
+    editing = LabelEditing(store, pages, reviewer="Ada")
+    editing.save(0, text)
+    editing.save(0, "once more")
+    editing.save(1, "other page")
+    assert editing.undo() == 1 and editing.label(1) is None
+    assert editing.undo() == 0 and (editing.label(0).text, editing.label(0).status) == (
+        text,
+        "gold",
+    )
+    assert editing.undo() == 0
+    assert (editing.label(0).text, editing.label(0).status) == ("draft", "draft")
+    assert editing.label(0).source == "model:m" and editing.undo() is None
+
+
+def test_a_rejection_is_taken_back(store: LabelStore, pages: list[PageFile]) -> None:
+    editing = LabelEditing(store, pages)
+    for text, status in (("draft", "draft"), ("good", "gold")):
+        store.add(make_label(pages[0], text, status, "sidecar"))
+    editing.reject(0)
+    assert editing.label(0).text == "draft"
+    editing.undo()
+    assert (editing.label(0).text, editing.label(0).status) == ("good", "gold")

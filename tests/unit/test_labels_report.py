@@ -1,5 +1,6 @@
 """What is seen of the label set: disagreements, numbers, and the pages to label next."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,16 @@ def test_pages_without_expected_errors_and_text_are_still_chosen_once_each() -> 
 
 def test_nothing_to_choose_from() -> None:
     assert choose_next_pages([], budget=3) == []
+
+
+def test_pages_of_which_nothing_was_read_come_first() -> None:
+    pages = [candidate(DUES, 9), candidate("", math.inf, "b"), candidate("", math.inf, "c")]
+    *empty, last = choose_next_pages(pages, budget=3)
+    assert last.page == pages[0].page
+    assert all("nothing was read" in page.why for page in empty)
+
+
+def test_a_budget_is_a_number_of_pages() -> None:
     with pytest.raises(ValueError, match="budget"):
         choose_next_pages([candidate(DUES, 1)], budget=0)
     with pytest.raises(ValueError, match="expected_errors"):

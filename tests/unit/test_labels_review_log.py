@@ -72,6 +72,18 @@ def test_a_page_whose_places_were_checked_is_silver_unless_it_is_trusted(
 
 
 @pytest.mark.parametrize(
+    ("outcome", "why"),
+    [({"coverage": "not_usable"}, "not usable"),
+     ({"coverage": "read_again", "read_again": "scale"}, "read again")],
+)  # fmt: skip
+def test_a_page_that_was_put_aside_is_left_out(
+    store: LabelStore, log: Path, outcome: dict, why: str
+) -> None:
+    run = take(store, log, decision(**outcome))
+    assert run.labelled == 0 and why in run.left_out[0].reason
+
+
+@pytest.mark.parametrize(
     "unfinished",
     [
         [decision("accept")],

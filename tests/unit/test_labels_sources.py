@@ -230,6 +230,14 @@ def test_readings_are_drafts(store: LabelStore, pages: list[PageFile]) -> None:
     assert label.model_id == "m"
 
 
+def test_pages_without_a_text_get_no_label(store: LabelStore, pages: list[PageFile]) -> None:
+    nothing = reading(pages[0], " \n")
+    no_ink = replace(reading(pages[1], ""), is_blank=True)
+    run = label_from_results(store, pages, [nothing, no_ink], score=lambda _: 1, silver_above=0.5)
+    assert run.labelled == 0
+    assert ["no ink" in left.reason for left in run.left_out] == [False, True]
+
+
 def test_what_the_model_was_asked_is_the_task(store: LabelStore, pages: list[PageFile]) -> None:
     table = replace(reading(pages[0], "<table>"), prompt="Table Recognition:")
     label_from_results(store, pages, [reading(pages[0], "a"), table], progress=False)

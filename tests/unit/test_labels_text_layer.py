@@ -178,18 +178,37 @@ def test_form_fields_are_text_too(tmp_path: Path) -> None:
     assert store.labels()[0].text == "Name: Jane Doe"
 
 
-def test_a_layer_at_odds_with_the_models_reading_is_left_out(tmp_path: Path) -> None:
-    path = write_pdf(tmp_path / "a.pdf", text_page(*down("What stands there", "on two lines")))
-    (page,) = rendered(tmp_path / "pages", path)
-    place = (page.page.document_sha256, 0)
+def run_with_reading(folder: Path, page: Page, reading: str) -> LabelRun:
+    (rendered_page,) = rendered(folder / "pages", write_pdf(folder / "a.pdf", page))
+    readings = {(rendered_page.page.document_sha256, 0): reading}
+    store = LabelStore(folder / "labels")
+    return label_from_text_layer(store, [rendered_page], readings=readings, progress=False)
 
-    def run(reading: str, name: str) -> LabelRun:
-        store = LabelStore(tmp_path / name)
-        return label_from_text_layer(store, [page], readings={place: reading}, progress=False)
 
-    assert run("What stands there on twO lines", "near").labelled == 1
-    left_out = run("Something else altogether", "far").left_out
-    assert "at odds with the model's reading: CER" in left_out[0].reason
+def test_a_sound_layer_wins_over_a_weak_model(tmp_path: Path) -> None:
+    page = text_page(*down(*["The court grants the appeal of the second party."] * 4))
+    assert run_with_reading(tmp_path, page, "xx qq 14,44 EUR").labelled == 1
+
+
+SHIFTED = "7KH FRXUW JUDQWV WKH DSSHDO RI WKH VHFRQG SDUWB"  # a font that names its letters wrongly
+PICTURE = b"q 100 0 0 100 0 0 cm BI /W 1 /H 1 /CS /G /BPC 8 ID \x80 EI Q "
+
+
+@pytest.mark.parametrize(
+    ("line", "before", "why"),
+    [(SHIFTED, b"", "not those of a language"), ("What stands there", PICTURE, "images cover 17%")],
+)
+def test_a_suspect_layer_at_odds_with_the_reading_is_left_out(
+    tmp_path: Path, line: str, before: bytes, why: str
+) -> None:
+    lines = [line] * 4
+    page = text_page(*down(*lines))
+    page = Page(before + page.content, page.size, page.entries)
+    left_out = run_with_reading(tmp_path, page, "Something else altogether").left_out
+    assert why in left_out[0].reason and "at odds with the model's reading" in left_out[0].reason
+    near = tmp_path / "near"
+    near.mkdir()
+    assert run_with_reading(near, page, " ".join(lines)).labelled == 1
 
 
 def test_a_document_that_changed_or_is_gone_is_left_out(tmp_path: Path) -> None:

@@ -321,6 +321,21 @@ def test_every_document_gets_a_file_of_its_own_inside_the_folder(tmp_path):
         assert first.count("-->") == 1 and rest.startswith("\n<!-- page 1 -->\n")
 
 
+def test_folders_of_the_input_are_kept_and_names_never_meet_on_any_disk(tmp_path):
+    root = Path("scans")
+    names = ["a/X.pdf", "a/x.pdf", "A/x.pdf", "x.pdf", "v1.2/b/x.pdf", "../outside/x.pdf"]
+    documents = {(f"scans/{name}", SHA): 1 for name in names}
+    for _ in range(2):  # a rerun writes none twice
+        with RunFolder(tmp_path / "run", SETTINGS, root=root) as folder:
+            folder.expect(documents)
+            for path, _ in documents if not folder.done else ():
+                folder.add(a_row(0, path, text=path))
+    below = tmp_path / "run/documents"
+    files = {path.relative_to(below).as_posix() for path in below.rglob("*.md")}
+    assert len({file.casefold() for file in files}) == len(names)
+    assert {"a/X.md", "a/x_2.md", "x.md", "v1.2/b/x.md"} <= files
+
+
 def test_a_document_has_its_file_with_its_last_page_also_after_a_kill(tmp_path):
     path = tmp_path / "run"
     with RunFolder(path, SETTINGS) as folder:
@@ -377,7 +392,9 @@ def test_what_a_run_read_can_be_reviewed_and_labelled(tmp_path):
         folder.add(a_row(1, text="two", angle=90))
         folder.add(a_row(0, text="one", status="truncated"))
         folder.add(PageRow("b.pdf", SHA, 0, 1, "blank", text=""))
-    results = load_results(tmp_path / "run")
+        folder.add(PageRow("c.pdf", SHA, 0, 1, "empty", text="", scale=2.0))
+    *results, empty = load_results(tmp_path / "run")
+    assert (empty.page.document_path, empty.status) == ("c.pdf", "empty")
     assert [(result.text, result.finish_reason) for result in results] == [
         ("one", "length"),
         ("two", "stop"),

@@ -237,7 +237,7 @@ def test_failures_that_begin_late_stop_the_run_soon(options, bundled_model, monk
     monkeypatch.setattr(run, "MAX_PAGES_TO_JUDGE", 4)
     summary = infer(replace(options, batch_size=1), model=bundled_model)
     assert summary.statuses["failed"] == 3
-    assert "75% of the last 4 pages failed or looped" in summary.stopped
+    assert "75% of the last 4 pages failed, looped" in summary.stopped
 
 
 def test_a_page_at_another_scale_than_the_model_was_trained_at_is_told_of(options, bundled_model):

@@ -105,6 +105,26 @@ def test_a_loop_is_read_at_other_resolutions(upright):
     assert [attempt.finish_reason for attempt in task.row.attempts] == ["loop", "loop", "stop"]
 
 
+def test_ink_read_as_nothing_is_empty_once_other_resolutions_have_been_tried(upright):
+    task = task_of(upright, Limits(100, 300))
+    for text, reason in (("", "stop"), (" \n\n", "length"), ("", "stop")):
+        task.take(a_reading(text, reason))
+    assert (task.row.status, task.row.text, len(task.row.attempts)) == ("empty", "", 3)
+    assert "ink on the page" in task.row.reason
+    other = task_of(upright)
+    other.take(a_reading(""))
+    other.take(a_reading("found"))
+    assert (other.row.status, other.row.text) == ("ok", "found")
+
+
+def test_the_limit_that_cut_a_page_is_the_pages_and_not_that_of_a_probe(upright):
+    task = task_of(upright)
+    task.take(a_reading("cut", "length", prob=0.5))
+    assert task.request.max_tokens == PROBE_TOKENS  # upside down
+    task.take(a_reading("cut", "length", prob=0.4))
+    assert "The limit of 100 tokens cut it" in task.row.reason
+
+
 def test_a_page_that_always_loops_keeps_what_was_written_first(upright):
     task = task_of(upright)
     for text in ("first", "second", "third"):

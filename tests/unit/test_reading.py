@@ -18,7 +18,15 @@ from glmocr_utils.ocr import (
     load_results,
     read_documents,
 )
-from glmocr_utils.records import FailedPage, OcrResult, read_results, write_results
+from glmocr_utils.records import (
+    FailedPage,
+    OcrResult,
+    PageRef,
+    from_json,
+    read_results,
+    to_json,
+    write_results,
+)
 from glmocr_utils.render import RenderOptions, input_documents, render_documents
 
 SAMPLES = Path(__file__).parents[2] / "data/samples"
@@ -48,11 +56,26 @@ def test_failures_are_yielded_among_the_results(bundled_model, tmp_path):
     assert sum(isinstance(p, OcrResult) for p in pages) == 1
 
 
+def test_a_page_without_ink_is_blank_and_the_model_is_not_asked(
+    bundled_model, tmp_path, monkeypatch
+):
+    white = Image.new("RGB", (400, 400), "white")
+    ink = white.copy()
+    ink.paste("black", (100, 100, 180, 110))
+    white.save(tmp_path / "a.tiff", save_all=True, append_images=[white, ink, white])
+    pages = list(read_documents(bundled_model, [tmp_path / "a.tiff"], **FEW_TOKENS))
+    assert [page.page.page_index for page in pages] == [0, 1, 2, 3]
+    assert [page.is_blank for page in pages] == [True, True, False, True]
+    assert pages[0].status == "blank" and pages[0].num_image_tokens == 0
+
+
 def test_a_page_that_the_model_does_not_take_does_not_stop_the_others(
     bundled_model, tmp_path, monkeypatch
 ):
     """A strip is refused before the model, and the second page of the decision finds no room."""
-    Image.new("RGB", (9000, 30), "white").save(tmp_path / "strip.png")
+    strip = Image.new("RGB", (9000, 30), "white")
+    strip.paste("black", (100, 10, 200, 20))
+    strip.save(tmp_path / "strip.png")
     enter = PageReader.enter
 
     def enter_or_fail(reader, key, page, max_tokens):
@@ -66,7 +89,8 @@ def test_a_page_that_the_model_does_not_take_does_not_stop_the_others(
     reasons = {Path(p.document_path).name: p.reason for p in pages if isinstance(p, FailedPage)}
     assert "page 1" in reasons["strip.png"] and "aspect ratio" in reasons["strip.png"]
     assert "page 2" in reasons["decision.pdf"] and "lower batch_size" in reasons["decision.pdf"]
-    assert {file.stem for file in (tmp_path / "out").iterdir()} == {"decision", "letter"}
+    files = {file.name.partition(".")[0] for file in (tmp_path / "out").iterdir()}
+    assert files == {"decision", "letter"}
 
 
 def test_a_name_that_is_no_unicode_comes_back_as_it_was(bundled_model, tmp_path):
@@ -99,11 +123,116 @@ def test_two_documents_of_one_name_keep_their_files(bundled_model, tmp_path):
     assert {next(read_results(file)).page.document_path for file in files} == set(map(str, paths))
 
 
-def test_a_document_that_is_not_finished_leaves_no_file(bundled_model, tmp_path):
-    pages = read_documents(bundled_model, [SAMPLES / "decision.pdf"], tmp_path, **FEW_TOKENS)
-    next(pages)
-    pages.close()
-    assert list(tmp_path.iterdir()) == []
+@pytest.fixture
+def entered(monkeypatch) -> list[PageRef]:
+    """The pages that are given to the model."""
+    pages = []
+    enter = PageReader.enter
+
+    def note(reader, key, page, max_tokens):
+        pages.append(page.page.page)
+        enter(reader, key, page, max_tokens)
+
+    monkeypatch.setattr(PageReader, "enter", note)
+    return pages
+
+
+class TestResuming:
+    """What was read is kept, and the next start reads what is missing."""
+
+    DOCUMENTS = (SAMPLES / "decision.pdf", SAMPLES / "letter.pdf")
+
+    @pytest.fixture
+    def read(self, bundled_model, tmp_path):
+        def read(*documents, **options):
+            return read_documents(
+                bundled_model, documents or self.DOCUMENTS, tmp_path, **FEW_TOKENS | options
+            )
+
+        return read
+
+    def test_an_interrupted_reading_resumes(self, read, entered, tmp_path):
+        pages = read()
+        first = next(pages)
+        pages.close()
+        assert list(read_results(tmp_path / "decision.jsonl")) == [rounded(first)]
+        assert (tmp_path / "decision.txt").read_text(encoding="utf-8") == first.text
+        assert not (tmp_path / "letter.txt").exists()
+        del entered[:]
+        again = list(read())
+        assert [page.page.page_index for page in again] == [0, 1, 0]
+        assert [page.page for page in again[1:]] == entered
+        text = (tmp_path / "decision.txt").read_text(encoding="utf-8")
+        assert text == PAGE_BREAK.join(page.text for page in again[:2])
+        del entered[:]
+        assert list(map(rounded, again)) == list(read()) and entered == []
+
+    def test_half_a_line_is_cut_off(self, read, entered, tmp_path):
+        whole = list(read())
+        path = tmp_path / "decision.jsonl"
+        path.write_bytes(path.read_bytes()[:-100])  # killed while the second page was written
+        del entered[:]
+        assert list(read_results(path)) == [rounded(whole[0])]
+        texts = [page.text for page in read()]
+        assert texts == [page.text for page in whole] and entered == [whole[1].page]
+        assert len(list(read_results(path))) == 2
+
+    def test_pages_asked_for_later_are_added_in_their_place(self, read, entered, tmp_path):
+        for pages, expected in (("2", [1]), ("1-", [0, 1]), ("2", [1])):
+            options = RenderOptions(pages=pages)
+            given = list(read(SAMPLES / "decision.pdf", options=options))
+            assert [page.page.page_index for page in given] == expected
+        kept = read_results(tmp_path / "decision.jsonl")
+        assert [page.page.page_index for page in kept] == [0, 1]
+        assert len(entered) == 2
+
+    def test_other_settings_are_refused_and_start_over_replaces(self, read, entered, tmp_path):
+        list(read(options=RenderOptions(scale=1.0)))
+        before = (tmp_path / "letter.jsonl").read_bytes()
+        with pytest.raises(ValueError, match=r"other max_tokens and scale\. Set start_over=True"):
+            next(read(max_tokens=9))
+        assert (tmp_path / "letter.jsonl").read_bytes() == before
+        del entered[:]
+        again = list(read(start_over=True))
+        assert len(entered) == 3 and {page.scale for page in again} == {2.0}
+        assert len(list(read_results(tmp_path / "decision.jsonl"))) == 2
+        list(read(batch_size=2))  # the text does not depend on it
+        assert len(entered) == 3
+
+    def test_readings_without_recorded_settings_are_not_mixed_with_others(self, read, tmp_path):
+        list(read(SAMPLES / "letter.pdf"))
+        (tmp_path / "letter.settings.json").unlink()
+        with pytest.raises(ValueError, match="settings that were not recorded"):
+            next(read(SAMPLES / "letter.pdf"))
+
+    def test_a_document_that_changed_is_read_again(self, read, entered, tmp_path):
+        document = tmp_path / "in/a.pdf"
+        document.parent.mkdir()
+        for sample in ("letter.pdf", "german.pdf"):
+            shutil.copy(SAMPLES / sample, document)
+            list(read(document))
+        assert len(entered) == 2
+        assert len(list(read_results(tmp_path / "a.jsonl"))) == 1
+
+    def test_folders_below_the_input_are_kept_and_names_never_meet(self, read, tmp_path):
+        root = tmp_path / "in"
+        names = ["v1.2/letter.pdf", "v1.2/Letter.pdf", "V1.2/letter.pdf", "letter.pdf"]
+        for number, name in enumerate(names):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (80 + number, 80), "white").save(root / name, "PNG")
+        for _ in range(2):
+            list(read(*(root / name for name in names), roots=[root]))
+        files = list(tmp_path.rglob("*.jsonl"))
+        assert {path.parent.name.lower() for path in files} == {"v1.2", tmp_path.name}
+        assert len({str(path).casefold() for path in files}) == len(names)
+        assert sorted(page.page.document_path for page in load_results(tmp_path)) == sorted(
+            str(root / name) for name in names
+        )
+
+
+def rounded(result: OcrResult) -> OcrResult:
+    """As it comes back from a file."""
+    return from_json(to_json(result))
 
 
 def test_pages_are_chosen_and_scaled(bundled_model):

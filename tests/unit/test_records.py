@@ -155,6 +155,17 @@ def test_finish_reason_and_status_are_from_their_lists() -> None:
         FailedPage("a.pdf", 0, "ok", "why")
 
 
+def test_a_page_without_text_is_empty_where_there_is_ink_and_blank_where_there_is_none() -> None:
+    nothing = {"text": "", "tokens": ()}
+    assert make_result().status == "ok" and make_result().warning is None
+    assert make_result(**nothing).status == "empty"
+    assert make_result(**nothing, finish_reason="loop").status == "empty"
+    blank = make_result(**nothing, is_blank=True)
+    assert blank.status == "blank" and from_json(to_json(blank)) == blank
+    with pytest.raises(ValueError, match="without ink has no text"):
+        make_result(is_blank=True)
+
+
 def test_written_results_are_read_back_in_order(tmp_path: Path) -> None:
     results = [make_result(page=PageRef("a.pdf", "0" * 64, index)) for index in range(3)]
     path = tmp_path / "new" / "folder" / "results.jsonl"

@@ -10,7 +10,13 @@ from make_results import page_of
 from PIL import Image
 
 from glmocr_utils.records import PageImage, PageRef, read_decisions
-from glmocr_utils.review import ReviewSession, ReviewWidget, find_places, show_review
+from glmocr_utils.review import (
+    ReviewSession,
+    ReviewWidget,
+    find_places,
+    read_again_steps,
+    show_review,
+)
 
 
 def words(text: str, unsure: dict[str, float], choices: dict[str, dict[str, float]] | None = None):
@@ -346,3 +352,43 @@ def test_a_review_is_shown_where_a_person_can_use_it(session, monkeypatch):
     assert isinstance(show_review(session), ReviewWidget)
     with pytest.raises(ValueError, match=r"True, False or .auto., got '1'"):
         show_review(session, "1")
+
+
+class TestPagesThatWereNotRead:
+    GARBAGE = page_of(*((f"x{number} ", 0.3) for number in range(40)))
+
+    @pytest.fixture
+    def session(self, tmp_path):
+        return ReviewSession([self.GARBAGE, replace(PAGE, page=PageRef("b.pdf", "1" * 64, 4))],
+                             tmp_path / "review.jsonl", num_audits=0)  # fmt: skip
+
+    def test_a_typed_page_is_its_text_and_has_no_places(self, session):
+        assert "mean probability is 0.30" in session.why_not_read(0)
+        assert session.why_not_read(1) is None
+        session.type_page(0, "what\nis printed")
+        again = reopened(session)
+        for each in (session, again):
+            assert each.pages[0].text == "what\nis printed" and not each.pages[0].open_places
+            assert each.why_not_read(0) is None
+        session.finish(0, "fully_read")
+        assert session.text_files[self.GARBAGE.page].read_text("utf-8") == "what\nis printed\n"
+        session.undo()
+        assert session.undo() == (0, None) and session.pages[0].text == self.GARBAGE.text
+
+    def test_a_page_that_is_put_aside_is_finished_and_has_no_text(self, session):
+        session.finish(1, "flags_checked")
+        session.finish(0, "read_again", "scale")
+        assert session.unfinished == [] and session.pages[0].read_again == "scale"
+        assert not session.text_files[self.GARBAGE.page].exists()
+        [step] = read_again_steps(session)
+        assert step.parameters["input_path"] == "a.pdf" and step.parameters["pages"] == "1"
+        assert step.parameters["scale"] != self.GARBAGE.scale
+        session.finish(1, "not_usable")
+        assert not session.text_files[session.pages[1].result.page].exists()
+        summary = session.summary()
+        assert (summary["pages_not_usable"], summary["pages_to_read_again"]) == (1, 1)
+
+    def test_typing_takes_as_long_as_the_page_and_places_as_long_as_their_words(self, session):
+        assert session.seconds_to_type(0) >= 120
+        assert session.seconds_left(1) == 10 * len(session.pages[1].places)
+        assert session.seconds_left(0) > 10 * len(session.pages[0].places)

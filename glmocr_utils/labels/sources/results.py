@@ -7,6 +7,9 @@ from glmocr_utils.labels.pages import LeftOut, PageFile, make_label
 from glmocr_utils.labels.store import LabelRun, LabelStore, PageKey, key_of
 from glmocr_utils.records import Label, OcrResult
 
+NO_INK = "there is no ink on the page"
+NOTHING_READ = "the model wrote nothing on a page with ink; type it, or read it at another scale"
+
 
 def label_from_results(
     store: LabelStore,
@@ -48,6 +51,10 @@ def label_from_results(
     def label_pages(missing: Iterator[PageFile]) -> Iterator[Label | LeftOut]:
         for page in missing:
             _, result = read[key_of(page)]
+            if not result.text.strip():
+                why = NO_INK if result.is_blank else NOTHING_READ
+                yield LeftOut(page.page, str(page.image_file), f"model:{model_id}", why)
+                continue
             trusted = (
                 score is not None
                 and result.finish_reason == "stop"  # else the page is cut off or repeats itself

@@ -8,6 +8,7 @@ from pathlib import Path
 from glmocr_utils.labels.pages import UNNAMED, LeftOut, PageFile, make_label
 from glmocr_utils.labels.store import LabelRun, LabelStore, key_of
 from glmocr_utils.records import (
+    TEXT_COVERAGES,
     Decision,
     Label,
     LabelStatus,
@@ -18,6 +19,11 @@ from glmocr_utils.records import (
 )
 
 SOURCE = "review"
+NO_IMAGE = "it was reviewed, and is not among the page images; render its document with notebook 01"
+NO_TEXT = {
+    "not_usable": "its reviewer marked it as not usable",
+    "read_again": "its reviewer noted that it is to be read again; read it, and review it then",
+}
 
 
 def label_from_review_log(
@@ -72,7 +78,8 @@ def _outcome(
 ) -> Label | LeftOut:
     first, finish = review[0], finish_of(review)
     page = page_of.get((first.document_sha256, first.page_index))
-    if finish and page:
+    has_text = finish is None or finish.coverage in TEXT_COVERAGES
+    if finish and page and has_text:
         return make_label(
             replace(page, task=finish.prompt),
             finish.after,
@@ -83,10 +90,11 @@ def _outcome(
             model_id="+".join(filter(None, [finish.model_id, finish.adapter])),
             angle=finish.angle,
         )
-    reason = (
-        "it was reviewed, and is not among the page images; render its document with notebook 01"
-        if finish
-        else "its review was begun and is not finished; finish it in notebook 03"
-    )
+    if not has_text:
+        reason = NO_TEXT[finish.coverage]
+    elif finish:
+        reason = NO_IMAGE
+    else:
+        reason = "its review was begun and is not finished; finish it in notebook 03"
     ref = PageRef(first.document_path, first.document_sha256, first.page_index)
     return LeftOut(ref, str(page.image_file) if page else "", SOURCE, reason)

@@ -24,6 +24,12 @@ HEAD_BYTES = 1024  # a PDF may begin anywhere within these
 MAX_INVISIBLE = 0.02
 MAX_UNMAPPED = 0.01
 
+# What makes a layer suspect, so that a model's reading counts
+SOME_IMAGE = 0.1  # share of the page
+COMMON_LETTERS = frozenset("eainotsr")  # 55 to 65 % of the letters in European languages
+MIN_COMMON = 0.4
+ENOUGH_LETTERS = 100
+
 
 def label_from_text_layer(
     store: LabelStore,
@@ -40,9 +46,11 @@ def label_from_text_layer(
     Args:
         pages: page images whose documents are still where they were when they were rendered.
         password: opens encrypted PDFs.
-        readings: what a model read, by document_sha256 and page_index. A page is left out where
-            reading and layer differ by more than `max_cer`, as characters per character of the
-            layer, whatever their line ends.
+        readings: what a model read, by document_sha256 and page_index. They count only where the
+            layer itself is suspect (see `why_suspect`): a weak model is no witness against a sound
+            layer.
+        max_cer: a page with a suspect layer is left out where reading and layer differ by more, in
+            characters per character of the layer, whatever their line ends.
         max_image_share: of the page, 0 to 1. Where images cover more, the page is taken for a
             scan: what they show is not in the layer, or an OCR program put it there.
     """
@@ -54,7 +62,8 @@ def label_from_text_layer(
                 try:
                     page_text = document.read(page)
                     text = trusted_text(page_text, max_image_share)
-                    _compare(text, (readings or {}).get(_place(page)), max_cer)
+                    reading = (readings or {}).get(_place(page))
+                    _compare(text, reading, max_cer, why_suspect(page_text, text))
                 except NoTextLayer as why:
                     yield LeftOut(page.page, str(page.image_file), SOURCE, str(why))
                     continue
@@ -138,12 +147,27 @@ def trusted_text(page: PageText, max_image_share: float) -> str:
     return in_reading_order(page.lines)
 
 
-def _compare(text: str, reading: str | None, max_cer: float) -> None:
-    if reading is None:
+def why_suspect(page: PageText, text: str) -> str | None:
+    """Why a layer that passed may still not be what one sees; None for a sound one."""
+    if page.invisible:
+        return f"{page.invisible} of its characters are drawn invisibly"
+    if page.unmapped:
+        return f"{page.unmapped} of its characters have no known Unicode value"
+    if page.image_share > SOME_IMAGE:
+        return f"images cover {page.image_share:.0%} of the page"
+    letters = [letter for letter in text.lower() if "a" <= letter <= "z"]
+    common = sum(letter in COMMON_LETTERS for letter in letters)
+    if len(letters) >= ENOUGH_LETTERS and common < MIN_COMMON * len(letters):
+        return "its letters are not those of a language: its fonts may name them wrongly"
+    return None
+
+
+def _compare(text: str, reading: str | None, max_cer: float, suspicion: str | None) -> None:
+    if reading is None or suspicion is None:
         return
     rate = cer(" ".join(text.split()), " ".join(reading.split()))
     if rate > max_cer:
         raise NoTextLayer(
-            f"the layer is at odds with the model's reading: CER {rate:.2f}, more than "
-            f"max_cer={max_cer:g}; look at the page"
+            f"the layer is suspect ({suspicion}) and at odds with the model's reading: CER "
+            f"{rate:.2f}, more than max_cer={max_cer:g}; look at the page"
         )

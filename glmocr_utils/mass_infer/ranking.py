@@ -1,0 +1,24 @@
+"""Which pages of a run a person should look at first, from the ledger as a data frame."""
+
+import pandas as pd
+
+
+def review_first(pages: pd.DataFrame) -> pd.DataFrame:
+    """The pages that the model read, those that most need a person first.
+
+    Pages with ink of which nothing was read lead: how wrong they are is not known. Then come those
+    with the most expected errors or, where the run has no calibration, the most doubt.
+
+    Args:
+        pages: rows of the ledger, with status, text, mean_prob and expected_errors.
+
+    Returns:
+        The rows with a column `doubt`: (1 − mean probability) × text length; NaN where the engine
+        gave no probabilities, or there is no text.
+    """
+    is_empty = pages["status"] == "empty"
+    doubt = (1 - pages["mean_prob"]) * pages["text"].str.len()
+    read = pages.assign(is_empty=is_empty, doubt=doubt)[pages["mean_prob"].notna() | is_empty]
+    has_estimates = read["expected_errors"].notna().any()
+    order = ["is_empty", "expected_errors" if has_estimates else "doubt"]
+    return read.sort_values(order, ascending=False).drop(columns="is_empty")

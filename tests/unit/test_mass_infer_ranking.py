@@ -1,0 +1,27 @@
+"""Which pages of a run come first for review."""
+
+import pandas as pd
+
+from glmocr_utils.mass_infer.ranking import review_first
+
+
+def pages(*rows: tuple[str, str, float | None, float | None]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["status", "text", "mean_prob", "expected_errors"])
+
+
+def test_empty_pages_lead_and_pages_that_were_not_read_are_left_out():
+    ledger = pages(
+        ("ok", "sure" * 9, 0.99, None),
+        ("blank", "", None, None),
+        ("truncated", "unsure" * 9, 0.4, None),
+        ("empty", "", None, None),
+        ("failed", None, None, None),
+        ("empty", " \n", 0.999, None),
+    )
+    assert set(review_first(ledger).index[:2]) == {3, 5}
+    assert list(review_first(ledger).index[2:]) == [2, 0]
+
+
+def test_expected_errors_count_more_than_doubt():
+    ledger = pages(("ok", "a" * 99, 0.5, 1.0), ("ok", "a", 0.99, 7.0), ("empty", "", None, None))
+    assert list(review_first(ledger).index) == [2, 1, 0]
