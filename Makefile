@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check lab bench figures samples tiny-model
+.PHONY: demo test check lab bench sweep figures samples tiny-model
 .DEFAULT_GOAL := demo
 
 .venv/installed: pyproject.toml
@@ -28,6 +28,10 @@ lab: .venv/installed  ## open the notebooks in JupyterLab
 
 bench: .venv/installed  ## this project beside what a user would otherwise run
 	$(BIN)/python -m benchmarks
+
+sweep: .venv/installed  ## render any folder of PDFs beside poppler: make sweep FOLDER=my-pdfs
+	@test -n "$(FOLDER)" || { echo "name a folder: make sweep FOLDER=my-pdfs"; exit 2; }
+	$(BIN)/python -m workshop.sweep "$(FOLDER)"
 
 figures: .venv/installed  ## draw the pictures in notebooks/figures again (one needs chromium)
 	$(BIN)/python -m workshop.readme_pictures

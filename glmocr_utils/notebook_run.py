@@ -12,6 +12,8 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
+from glmocr_utils.parameters import KINDS, NOTEBOOKS_OWN, coerce_all, kinds_of
+
 # Sockets of this user alone, where the default is TCP ports that all users of a machine reach.
 KERNEL_CONFIG = Config({"KernelManager": {"transport": "ipc"}})
 
@@ -151,6 +153,29 @@ def notebook_parameters(notebook: str | Path) -> dict[str, object]:
                 for statement in ast.parse(cell.source).body
             }
     raise ValueError(f"{notebook} has no cell with the tag 'parameters', so it takes none")
+
+
+def take_parameters(namespace: dict[str, object], options: type | None = None) -> None:
+    """Give a notebook's parameters the types that its commands take them for.
+
+    papermill guesses a type from what was typed: `-p pages 3` comes as a number, `-p new_run false`
+    as text.
+
+    Args:
+        namespace: the notebook's `globals()`; changed in place.
+        options: the dataclass of the step, whose fields name the types.
+
+    Raises:
+        ValueError: a value that its parameter does not take; the message names it.
+    """
+    kinds = {**KINDS, **(kinds_of(options) if options else {}), **NOTEBOOKS_OWN}
+    # a cell that runs again may have put an object in a parameter's place
+    given = {
+        name: value
+        for name, value in namespace.items()
+        if type(value).__module__ in ("builtins", "datetime") and not callable(value)
+    }
+    namespace.update(coerce_all(given, kinds))
 
 
 def run_notebook(

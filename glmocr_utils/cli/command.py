@@ -3,12 +3,13 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
+from glmocr_utils.parameters import KINDS, text_reader
 from glmocr_utils.records import FailedPage
 
 PROGRAM = "python -m glmocr_utils"
@@ -33,29 +34,29 @@ class Option:
 
     Attributes:
         name: with underscores, as in the notebook.
-        default: None or False also say how it is parsed: as text, or as a switch.
+        default: what it is where it is not given.
         help: what it means, with its unit.
-        type: of its value.
         aliases: other spellings.
     """
 
     name: str
     default: object
     help: str
-    type: Callable[[str], object] = str
     aliases: tuple[str, ...] = ()
 
-    def add_to(self, parser: argparse.ArgumentParser) -> None:
+    def add_to(self, parser: argparse.ArgumentParser, kinds: Mapping[str, object] = KINDS) -> None:
+        """Add it to a parser; `kinds` has its type."""
         names = dict.fromkeys((_dashed(self.name), "--" + self.name, *self.aliases))
+        read = text_reader(self.name, kinds[self.name])
         if isinstance(self.default, bool):
             parser.add_argument(
-                *names, dest=self.name, nargs="?", const=True, default=self.default, type=_boolean,
+                *names, dest=self.name, nargs="?", const=True, default=self.default, type=read,
                 metavar="True|False", help=self.help,
             )  # fmt: skip
         else:
             shown = "" if self.default is None else f" (default: {self.default})"
             parser.add_argument(
-                *names, dest=self.name, default=self.default, type=self.type,
+                *names, dest=self.name, default=self.default, type=read,
                 help=self.help + shown.replace("%", "%%"),
             )  # fmt: skip
 
@@ -94,6 +95,7 @@ class Command:
         takes_several: of it may stand there; they come as a list.
         input_option: an option that may be given instead of it, such as `--image`.
         shorthands: switches beside the options.
+        kinds: the types of the options, by name.
     """
 
     name: str
@@ -104,6 +106,7 @@ class Command:
     takes_several: bool = False
     input_option: str | None = None
     shorthands: Sequence[Shorthand] = ()
+    kinds: Mapping[str, object] = field(default_factory=lambda: KINDS)
 
     def main(self, arguments: Sequence[str]) -> int:
         """Parse the arguments and run. Returns the exit code.
@@ -113,8 +116,10 @@ class Command:
         """
         parser = parser_of(self.name)
         parser.add_argument(self.input_name, nargs="*", help=self.input_help)
-        for option in (*self.options, *self.shorthands):
-            option.add_to(parser)
+        for option in self.options:
+            option.add_to(parser, self.kinds)
+        for shorthand in self.shorthands:
+            shorthand.add_to(parser)
         if self.input_option:
             same = f"the same as {self.input_name}"
             parser.add_argument(self.input_option, dest="other_input", metavar="PATH", help=same)
@@ -192,9 +197,3 @@ def report_failures(failed: Sequence[FailedPage]) -> int:
 
 def _dashed(name: str) -> str:
     return "--" + name.replace("_", "-")
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    raise argparse.ArgumentTypeError(f"expected True or False, got {text!r}")

@@ -11,7 +11,7 @@ OPTIONS = (
     Option("base", None, "hub id or folder it was trained from, where the folder does not say"),
     Option("output_dir", "outputs/export", "a new folder; gets the model"),
     Option("check_pages", None, "document that both models must read alike; default: a drawn page"),
-    Option("max_tokens", 256, "new tokens on each of its pages, at most", int),
+    Option("max_tokens", 256, "new tokens on each of its pages, at most"),
     Option("device_map", "auto", "auto, cpu, cuda:0, …"),
     Option("push_to_hub", None, "repository such as user/name; the token comes from HF_TOKEN"),
 )

@@ -16,15 +16,11 @@ from glmocr_utils.mass_infer import RETRYABLE, InferOptions, infer
 from glmocr_utils.mass_infer.run_verdict import run_verdict
 from glmocr_utils.mass_infer.watching import watch_in_terminal
 from glmocr_utils.model import DEFAULT_MODEL
+from glmocr_utils.parameters import kinds_of
 from glmocr_utils.records import FailureStatus
 from glmocr_utils.records.page_row import parts_of
 
 REASONS_SHOWN = 10
-
-
-def number_or_auto(text: str) -> int | str:
-    """`8` or `auto`."""
-    return int(text) if text.isdigit() else text
 
 
 OPTIONS = (
@@ -37,24 +33,19 @@ OPTIONS = (
     ),
     Option("adapter", None, "hub id or folder of a LoRA adapter"),
     Option("base_url", None, "server: such as http://localhost:8000/v1"),
-    Option("concurrency", 16, "server: requests under way at a time", int),
+    Option("concurrency", 16, "server: requests under way at a time"),
     Option("ray_address", None, "ray: of a cluster, or auto; default: this machine"),
-    Option("num_actors", None, "ray: models at work; default: one a GPU", int),
+    Option("num_actors", None, "ray: models at work; default: one a GPU"),
     Option("prompt", "Text Recognition:", "what the model is asked to do"),
     Option("prompt_style", None, "default or nothink; default: as the model was trained"),
     SCALE,
     PASSWORD,
-    Option("max_tokens", 2048, "new tokens per page, at most", int),
-    Option("retry_max_tokens", None, "for one more try of a page that met max_tokens", int),
-    Option("batch_size", "auto", "pages read together, or auto: what memory holds", number_or_auto),
+    Option("max_tokens", 2048, "new tokens per page, at most"),
+    Option("retry_max_tokens", None, "for one more try of a page that met max_tokens"),
+    Option("batch_size", "auto", "pages read together, or auto: what memory holds"),
     Option("retry", None, f"statuses to read again, also at other limits: {','.join(RETRYABLE)}"),
     Option("calibration", None, "calibration.json of notebook 03, for expected errors"),
-    Option(
-        "max_failure_rate",
-        0.5,
-        "stop when more of the last 200 pages fail, loop or are empty",
-        float,
-    ),
+    Option("max_failure_rate", 0.5, "stop when more of the last 200 pages fail, loop or are empty"),
     Option("new_run", False, "put a run with other settings in output_dir aside"),
     Option("attn", "auto", "as in ocr"),
     Option("device_map", "auto", "auto, cpu, cuda:0, …"),
@@ -93,5 +84,5 @@ def _reasons(folder: Path) -> Iterator[str]:
         yield f"and {table.num_rows - REASONS_SHOWN} more, in the ledger's column `reason`"
 
 
-COMMAND = Command("infer", OPTIONS, _infer)
+COMMAND = Command("infer", OPTIONS, _infer, kinds=kinds_of(InferOptions))
 main = COMMAND.main

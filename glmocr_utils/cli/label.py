@@ -20,24 +20,18 @@ from glmocr_utils.labels.workflow import (
 )
 from glmocr_utils.ocr import load_results
 
-
-def share_or_count(text: str) -> float | int:
-    """`0.1` is a share, `5` a number of pages."""
-    return int(text) if text.isdigit() else float(text)
-
-
 OPTIONS = (
     Option("source", "text_layer", f"one, or several with commas: {', '.join(SOURCES)}"),
     Option("results", None, "model: a .jsonl of notebook 02, a folder of them, or a run of 06"),
     Option("calibration", None, "of that model: the calibration.json of notebook 03"),
-    Option("silver_above", None, "share of right tokens above which a draft is silver", float),
+    Option("silver_above", None, "share of right tokens above which a draft is silver"),
     Option("review_log", None, "review: the review.jsonl of notebook 03"),
     Option("llm_model", None, "llm: the endpoint's name for the model"),
     Option("llm_base_url", None, "llm: the endpoint; default: OpenAI's. Key: OPENAI_API_KEY"),
     Option("llm_prompt", None, "llm: what to ask; default: an exact transcription"),
     PASSWORD,
-    Option("test_size", 0.1, "share of documents (0.1) or number of pages (5)", share_or_count),
-    Option("seed", 42, "of the split", int),
+    Option("test_size", 0.1, "share of documents (0.1) or number of pages (5)"),
+    Option("seed", 42, "of the split"),
     Option("output_dir", "outputs/04_labels", "gets the label set and what is made of it"),
 )
 

@@ -5,15 +5,15 @@ import argparse
 from glmocr_utils.cli.command import Command, Option, counted, report_failures
 from glmocr_utils.render import RenderOptions, input_documents, render_to_imagefolder
 
-SCALE = Option("scale", 2.0, "pixels per PDF point (2.0 is 144 DPI)", float)
+SCALE = Option("scale", 2.0, "pixels per PDF point (2.0 is 144 DPI)")
 PAGES = Option("pages", None, 'page numbers from 1, such as "1-3,7"; default: all')
 PASSWORD = Option("password", None, "opens encrypted PDFs")
 
 OPTIONS = (
     SCALE,
     PAGES,
-    Option("num_pages", None, "pages in output_dir in all; a random sample reaches it", int),
-    Option("seed", 42, "of that sample", int),
+    Option("num_pages", None, "pages in output_dir in all; a random sample reaches it"),
+    Option("seed", 42, "of that sample"),
     PASSWORD,
     Option("output_dir", "outputs/01_render", "gets the PNG files and metadata.jsonl"),
 )
@@ -34,7 +34,9 @@ def _render(options: argparse.Namespace) -> int:
     )
     if summary.shortfall:
         print(f"{summary.shortfall} fewer than asked for: there are no more pages")
-    return report_failures(summary.failed)
+    if summary.incomplete:
+        print(f"{counted(len(summary.incomplete), 'page')} incomplete, for the reasons above")
+    return max(report_failures(summary.failed), int(bool(summary.incomplete)))
 
 
 def _count(done: int, total: int) -> None:

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from PIL import Image
-
 from glmocr_utils.display.escape import escape, visible
 from glmocr_utils.display.page import image_html, page_name
 from glmocr_utils.display.tables import html_table
@@ -11,6 +9,7 @@ from glmocr_utils.labels.disagreements import Disagreement
 from glmocr_utils.labels.suspects import Suspect
 from glmocr_utils.metrics import DiffSegment, diff_segments
 from glmocr_utils.records import Label, PageImage
+from glmocr_utils.render import decode_image
 
 CONTEXT_LINES = 1  # around lines that differ
 
@@ -21,8 +20,7 @@ def label_html(label: Label) -> str:
     Raises:
         FileNotFoundError: the image is no longer where it was labelled.
     """
-    with Image.open(label.image_file) as image:
-        page = PageImage(label.page, image.convert("RGB"), scale=1.0)
+    page = PageImage(label.page, decode_image(label.image_file), scale=1.0)
     return labelled_page_html(page, label)
 
 

@@ -62,7 +62,7 @@ class FinetuneConfig(SFTConfig):
 
     # data
     dataset_name: str | None = _option(
-        None, "hub id, folder (of notebook 04, an imagefolder, save_to_disk), or ShareGPT .json"
+        None, "hub id, folder (of 04, an imagefolder, save_to_disk, parquet), or ShareGPT .json"
     )
     train_split: str = _option("train", "split to train on")
     eval_split: str | None = _option(None, "split to evaluate on; None takes a share of documents")

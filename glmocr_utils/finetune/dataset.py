@@ -5,22 +5,17 @@
 """
 
 import hashlib
-import io
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import datasets
-import huggingface_hub
-from PIL import Image, ImageOps
+from PIL import Image
 
 from glmocr_utils.finetune.config import FinetuneConfig
-from glmocr_utils.labels.sources.hub import TEXT_COLUMNS, find_columns
-from glmocr_utils.labels.sources.sharegpt import read_sharegpt
+from glmocr_utils.labels.sources.loading import TEXT_COLUMNS, find_columns, load_splits
 from glmocr_utils.labels.splits import split_by_document
-from glmocr_utils.render.image_file import on_white
-
-SAVED = ("dataset_info.json", "dataset_dict.json")
+from glmocr_utils.render import decode_image as decode_image_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,49 +93,6 @@ def load_pages(config: FinetuneConfig) -> Pages:
     )
 
 
-def load_splits(name: str) -> datasets.DatasetDict:
-    """All splits of a data set, images not decoded.
-
-    Args:
-        name: hub id; folder of an imagefolder, of notebook 04 or of `save_to_disk`; or a ShareGPT
-            `.json` file.
-
-    Raises:
-        ValueError: there is no such data set, or it cannot be read.
-    """
-    path = Path(name)
-    try:
-        if path.suffix == ".json":
-            splits = datasets.DatasetDict({"train": _sharegpt(path)})
-        elif any((path / file).is_file() for file in SAVED):
-            saved = datasets.load_from_disk(name)
-            whole = datasets.DatasetDict({"train": saved})
-            splits = saved if isinstance(saved, datasets.DatasetDict) else whole
-        elif path.is_dir():
-            splits = datasets.load_dataset("imagefolder", data_dir=name)
-        elif path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
-            raise FileNotFoundError("no such folder, and no .json file")
-        else:
-            splits = datasets.load_dataset(name)
-    except IndexError as error:  # how the library says that nothing was saved
-        raise ValueError(f"{name} has no pages to train on; add some") from error
-    except (
-        OSError,  # no connection to the hub is one too
-        ValueError,
-        datasets.exceptions.DatasetsError,
-        datasets.exceptions.DatasetGenerationError,
-        huggingface_hub.errors.HfHubHTTPError,
-    ) as error:
-        raise ValueError(
-            f"the data set {name!r} cannot be loaded: {_first_line(error)}. Give a hub id, a "
-            "folder that notebook 04 wrote, an imagefolder, or a ShareGPT .json file"
-        ) from error
-    for split, rows in splits.items():
-        image_column, _ = find_columns(rows)
-        splits[split] = rows.cast_column(image_column, datasets.Image(decode=False))
-    return splits
-
-
 def load_whole(name: str, config: FinetuneConfig) -> datasets.Dataset:
     """All rows of a data set's first split, in the form of `load_pages`.
 
@@ -157,11 +109,7 @@ def decode_image(image: dict[str, object]) -> Image.Image:
     Raises:
         OSError, ValueError: it is no image, or a damaged one.
     """
-    source = image["path"] if image["bytes"] is None else io.BytesIO(image["bytes"])
-    with Image.open(source) as opened:
-        opened.load()
-        pixels = on_white(opened) if opened.has_transparency_data else opened.convert("RGB")
-        return ImageOps.exif_transpose(pixels)
+    return decode_image_file(image["path"] if image["bytes"] is None else image["bytes"])
 
 
 def data_hash(*parts: datasets.Dataset | None) -> str:
@@ -175,17 +123,6 @@ def data_hash(*parts: datasets.Dataset | None) -> str:
             digest.update(f"{row['text']}\0{row['prompt']}\0".encode())
         digest.update(b"\n")
     return digest.hexdigest()
-
-
-def _sharegpt(path: Path) -> datasets.Dataset:
-    pages = read_sharegpt(path)
-    rows = [
-        {"image": str(page.image_file), "text": text, "prompt": page.task} for page, text in pages
-    ]
-    kinds = {"text": datasets.Value("string"), "prompt": datasets.Value("string")}
-    return datasets.Dataset.from_list(
-        rows, features=datasets.Features({"image": datasets.Image(), **kinds})
-    )
 
 
 def _with_status(
@@ -292,7 +229,3 @@ def _documents(rows: datasets.Dataset, columns: tuple[str, ...] = ("document",))
         if name in rows.column_names:
             return [str(document) for document in rows[name]]
     return [f"row {number}" for number in range(len(rows))]
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

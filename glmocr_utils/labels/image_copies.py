@@ -7,11 +7,9 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from PIL import Image
-
 from glmocr_utils.records import Label
 from glmocr_utils.records.pages import TURNS
-from glmocr_utils.render import safe_stem
+from glmocr_utils.render import decode_image, safe_stem
 
 
 def copy_images(labels: Sequence[Label], directory: Path) -> list[str]:
@@ -55,8 +53,7 @@ def write_turned(label: Label, file: Path) -> None:
 
 def turned_png(label: Label) -> bytes:
     """A label's image, turned by its angle, as a PNG file."""
-    with Image.open(label.image_file) as image:
-        turned = image.transpose(TURNS[label.angle])
+    turned = decode_image(label.image_file).transpose(TURNS[label.angle])
     buffer = io.BytesIO()
     turned.save(buffer, "PNG")
     return buffer.getvalue()

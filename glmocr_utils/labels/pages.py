@@ -10,12 +10,12 @@ from pathlib import Path
 from glmocr_utils.labels.text_rules import clean_text
 from glmocr_utils.prompt import TEXT_RECOGNITION
 from glmocr_utils.records import Label, LabelStatus, PageRef
-from glmocr_utils.render.documents import file_sha256
+from glmocr_utils.render.documents import IMAGE_SUFFIXES, file_sha256
+from glmocr_utils.render.image_file import num_frames
 from glmocr_utils.render.imagefolder import METADATA
 
 ROW_FIELDS = {"file_name", "document", "document_sha256", "page_index", "sha256"}
 UNNAMED = "unnamed"  # the reviewer who did not say who it is
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class PageFile:
         task: the prompt that training is to give with it.
         scale: pixels per PDF point; None where it is not known, as of an image file.
         angle: degrees clockwise by which it was turned from how its document has it.
+        missing: what the file says is on the page and the image lacks; None where it is whole.
     """
 
     page: PageRef
@@ -37,6 +38,7 @@ class PageFile:
     task: str = TEXT_RECOGNITION
     scale: float | None = None
     angle: int = 0
+    missing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,20 @@ def page_of_image(path: Path, task: str = TEXT_RECOGNITION) -> PageFile:
     """
     sha256 = file_sha256(path)
     return PageFile(PageRef(str(path), sha256, 0), path, sha256, task)
+
+
+def why_no_single_page(page: PageFile) -> str | None:
+    """Why an image file is not one page to label; None where it is."""
+    try:
+        frames = num_frames(page.image_file)
+    except (OSError, ValueError):  # what opens it says why it does not open
+        return None
+    if frames == 1:
+        return None
+    return (
+        f"{page.image_file.name} has {frames} pages, and a label is of one; render it with "
+        "notebook 01 and label the pages that it writes"
+    )
 
 
 def page_of_label(label: Label) -> PageFile:
@@ -169,5 +185,11 @@ def _rendered_page(folder: Path, row: dict) -> PageFile:
     page = PageRef(row["document"], row["document_sha256"], row["page_index"])
     # an image file has no points, so its scale says nothing
     scale = row.get("scale") if page.document_path.lower().endswith(".pdf") else None
-    angle = row.get("angle") or 0
-    return PageFile(page, folder / row["file_name"], row["sha256"], scale=scale, angle=angle)
+    return PageFile(
+        page,
+        folder / row["file_name"],
+        row["sha256"],
+        scale=scale,
+        angle=row.get("angle") or 0,
+        missing=row.get("missing"),
+    )

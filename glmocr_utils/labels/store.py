@@ -24,7 +24,7 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
-from glmocr_utils.labels.pages import LeftOut, PageFile
+from glmocr_utils.labels.pages import LeftOut, PageFile, why_no_single_page
 from glmocr_utils.records import Label, PageRef, label_from_json, label_to_json
 
 LABELS = "labels.jsonl"
@@ -171,16 +171,19 @@ class LabelStore:
         is_there = is_there or (lambda page: self.has(page, source))
         bar = tqdm(items, desc=source, unit="page", disable=not progress)
         already_there = labelled = 0
+        left_out: list[LeftOut] = []
 
         def missing() -> Iterator[Item]:
             nonlocal already_there
             for item in bar:
                 if is_there(item):
                     already_there += 1
+                elif isinstance(item, PageFile) and (why := why_no_single_page(item)):
+                    self._add_left_out(LeftOut(item.page, str(item.image_file), source, why))
+                    left_out.append(LeftOut(item.page, str(item.image_file), source, why))
                 else:
                     yield item
 
-        left_out = []
         with self._writing(), bar:
             for outcome in label_items(missing()):
                 if isinstance(outcome, Label):

@@ -30,6 +30,7 @@ from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import score_text
 from glmocr_utils.prompt import TEXT_RECOGNITION, num_image_tokens
 from glmocr_utils.records import Label, OcrResult, PageRef, TokenProb
+from glmocr_utils.render import decode_image
 from glmocr_utils.render.documents import file_sha256
 
 DEFAULT_PAGES = "outputs/01_render"
@@ -175,8 +176,7 @@ def suspect_gold(
     drawn = random.Random(seed).sample(gold, min(max_labels, len(gold)))
 
     def score(label: Label) -> tuple[TokenProb, ...]:
-        with Image.open(label.image_file) as image:
-            return score_text(model, image.convert("RGB"), label.text, prompt=label.task)
+        return score_text(model, decode_image(label.image_file), label.text, prompt=label.task)
 
     return find_suspects(drawn, score)
 

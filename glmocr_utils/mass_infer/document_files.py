@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from glmocr_utils.files import same_name
@@ -40,9 +40,9 @@ class DocumentFiles:
         """Say how many pages each document (path, sha256) has."""
         self._num_pages |= documents
 
-    def unfinished(self) -> set[tuple[str, str]]:
-        """The expected documents that have no file yet."""
-        return {document for document in self._num_pages if _head(document) not in self._files}
+    def unfinished(self, documents: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those of the documents that have no file yet."""
+        return {document for document in documents if _head(document) not in self._files}
 
     def remove(self, *document: str) -> None:
         """Delete the file of a document (path, sha256), if there is one: a page was read anew."""

@@ -65,7 +65,7 @@ class InferOptions:
     password: str | None = None
     max_tokens: int = 2048
     retry_max_tokens: int | None = None
-    batch_size: int | str = "auto"
+    batch_size: int | Literal["auto"] = "auto"
     retry: str | Sequence[str] | None = None
     calibration: str | None = None
     max_failure_rate: float = 0.5

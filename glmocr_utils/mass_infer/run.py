@@ -1,5 +1,6 @@
 """A run over a collection: find the pages, read what is missing, account for every one."""
 
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from glmocr_utils.confidence import Calibration, expected_errors, load_calibration
 from glmocr_utils.mass_infer.engines import Engine, run_settings, start_engine
+from glmocr_utils.mass_infer.known_documents import KnownDocuments, Located, locate
+from glmocr_utils.mass_infer.looking import look_at
 from glmocr_utils.mass_infer.options import InferOptions
 from glmocr_utils.mass_infer.run_folder import RunFolder
 from glmocr_utils.mass_infer.server import ServerUnavailable
@@ -21,7 +24,6 @@ from glmocr_utils.render import (
     CheckedPage,
     Inspected,
     input_documents,
-    inspect_documents,
     render_and_check,
     root_of,
 )
@@ -36,7 +38,8 @@ class Progress:
     """Where a run is.
 
     Attributes:
-        done, total: pages; `done` includes those of earlier runs.
+        done, total: pages; `done` includes those of earlier runs. While documents are still being
+            looked at, each of them counts as one page.
         read_now: pages that this run has added.
         seconds: since this run began to read.
         statuses: how many pages have which status, earlier runs included.
@@ -69,7 +72,7 @@ class RunSummary:
         folder: where everything is.
         documents: how many were found.
         total: pages that the collection has, as far as its documents open; a document that does
-            not open counts as one.
+            not open, or was not looked at before the run ended, counts as one.
         read_now: pages that this run has added.
         statuses: how many pages have which status, earlier runs included.
         seconds: that this run took to read.
@@ -106,21 +109,23 @@ def infer(
         ModelLoadError: the model cannot be loaded.
         OSError: the disk is full, or `output_dir` cannot be a folder.
     """
-    paths = input_documents(options.input_path)
+    documents = locate(options.input_path, input_documents(options.input_path))
     calibration = options.calibration and load_calibration(options.calibration)
     settings = run_settings(options)
     render_options = options.render_options()
-    # documents are opened in worker processes only: a hostile one can end its process
-    plan = list(inspect_documents(paths, render_options))
     retry = options.statuses_to_retry()
     root = root_of(options.input_path)
-    with RunFolder(options.output_dir, settings, options.new_run, retry, root) as folder:
-        run = _Run(options, folder, plan, calibration, settings, watch)
+    with (
+        RunFolder(options.output_dir, settings, options.new_run, retry, root) as folder,
+        KnownDocuments(folder.path, folder.documents) as known,
+        closing(look_at(documents, known, render_options)) as looks,
+    ):
+        run = _Run(options, folder, known, calibration, settings, watch)
+        run.look(looks, len(documents))
         engine = Engine(iter, render_options.max_pixels)
-        if run.missing:
+        if run.misses_pages:
             engine = start_engine(options, settings, model)
             render_options = replace(render_options, max_pixels=engine.max_pixels)
-        folder.forget_unopened({storable_path(document.path) for document in run.opened})
         stopped = None
         with (
             closing(render_and_check(run.missing_pages(), render_options)) as pages,
@@ -143,58 +148,120 @@ class _Run:
         self,
         options: InferOptions,
         folder: RunFolder,
-        plan: list[Inspected | FailedPage],
+        known: KnownDocuments,
         calibration: Calibration | None,
         settings: dict[str, object],
         watch: Callable[[Progress], None] | None,
     ) -> None:
         self._options = options
         self._folder = folder
+        self._known = known
         self._calibration = calibration
         self._settings = settings
         self._watch = watch or (lambda progress: None)
         self._begun = time.monotonic()
+        self._ledger = threading.Lock()  # engines may take new tasks in a thread
         self.read_now = 0
-        self.documents = len(plan)
-        self.opened = [document for document in plan if isinstance(document, Inspected)]
-        self._unopened = [document for document in plan if isinstance(document, FailedPage)]
-        self._num_pages = {
-            (storable_path(document.path), document.sha256): document.num_pages
-            for document in self.opened
-        }
-        folder.expect(self._num_pages)
-        self.total = sum(self._num_pages.values()) + len(self._unopened)
-        self.missing = [
-            (document, page_index)
-            for document in self.opened
-            for page_index in range(document.num_pages)
-            if (storable_path(document.path), document.sha256, page_index) not in folder.done
-        ]
+        self.documents = 0
+        self._to_look_at = 0
+        self._found = 0  # pages, and documents that do not open
+        self._there = 0  # of these had a row before
+        self._names: dict[str, str] = {}  # path → name in the ledger
+        self._unopened: deque[PageRow] = deque()  # not in the ledger yet
+        self._open_now: set[str] = set()  # names of documents that did not open before
+        self._asked_for: deque[Inspected] = deque()  # of each page that is being rendered
+        self._missing: Iterator[tuple[Inspected, int]] = iter(())
+        self._next: tuple[Inspected, int] | None = None
         self._failed: deque[bool] = deque(maxlen=MAX_PAGES_TO_JUDGE)  # of each of the last pages
-        self._left = len(self.missing) + sum(
-            _document_row(failed).key not in folder.done for failed in self._unopened
-        )
+
+    def look(self, looks: Iterable[tuple[Located, Inspected | FailedPage]], documents: int) -> None:
+        """Look at documents until one misses a page; the others follow while pages are read."""
+        self.documents = self._to_look_at = documents
+        self._missing = self._missing_of(looks)
+        self._next = next(self._missing, None)
+
+    @property
+    def misses_pages(self) -> bool:
+        return self._next is not None
+
+    @property
+    def total(self) -> int:
+        """Pages of the collection; a document that was not looked at yet counts as one."""
+        return self._found + self._to_look_at
 
     def missing_pages(self) -> Iterator[PageRef]:
-        for document, page_index in self.missing:
+        """Pages to read, as the documents are looked at."""
+        while self._next is not None:
+            self._forget_unopened()
+            document, page_index = self._next
+            self._asked_for.append(document)
             yield PageRef(str(document.path), document.sha256, page_index)
+            self._next = next(self._missing, None)
+        self._forget_unopened()
 
     def tasks(
         self, pages: Iterable[CheckedPage | FailedPage], check_scale: Callable[[PageImage], None]
     ) -> Iterator[PageTask | Settled]:
         """A task for each page, those that could not be rendered among them."""
-        for failed in self._unopened:
-            row = _document_row(failed)
-            if row.key not in self._folder.done:
-                yield Settled(row)
         limits = self._options.limits()
-        for (document, _), page in zip(self.missing, pages, strict=True):
+        for page in pages:
+            yield from self._documents_that_do_not_open()
+            document = self._asked_for.popleft()
             if isinstance(page, FailedPage):
                 values = {"document_sha256": document.sha256, "num_pages": document.num_pages}
                 yield Settled(replace(_document_row(page), **values))
             else:
                 check_scale(page.image)
                 yield PageTask(page, document.num_pages, limits)
+        yield from self._documents_that_do_not_open()
+
+    def _documents_that_do_not_open(self) -> Iterator[Settled]:
+        while self._unopened:
+            yield Settled(self._unopened.popleft())
+
+    def _missing_of(
+        self, looks: Iterable[tuple[Located, Inspected | FailedPage]]
+    ) -> Iterator[tuple[Inspected, int]]:
+        """Documents and indices of pages that have no row."""
+        for located, document in looks:
+            name = self._known.name(located, document)
+            self._known.note(located, document, name)
+            self._names[storable_path(located.path)] = name
+            if isinstance(document, FailedPage):
+                self._take_unopened(document, name)
+            else:
+                for page_index in self._take_opened(located, document, name):
+                    yield document, page_index
+
+    def _take_unopened(self, failed: FailedPage, name: str) -> None:
+        row = _document_row(failed)
+        with self._ledger:
+            self._to_look_at -= 1
+            self._found += 1
+            if replace(row, document_path=name).key in self._folder.done:
+                self._there += 1
+            else:
+                self._unopened.append(row)
+
+    def _take_opened(self, located: Located, document: Inspected, name: str) -> list[int]:
+        """Returns the indices of its pages that have no row."""
+        keys = [(name, document.sha256, index) for index in range(document.num_pages)]
+        with self._ledger:
+            before = self._known.name_in_ledger(located, None)
+            if before in self._folder.unopened:
+                self._open_now.add(before)
+            self._folder.expect({(name, document.sha256): document.num_pages})
+            missing = [key[-1] for key in keys if key not in self._folder.done]
+            self._to_look_at -= 1
+            self._found += len(keys)
+            self._there += len(keys) - len(missing)
+        return missing
+
+    def _forget_unopened(self) -> None:
+        if self._open_now:
+            with self._ledger:
+                self._folder.forget_unopened(self._open_now)
+            self._open_now.clear()
 
     def collect(self, tasks: Iterable[PageTask | Settled]) -> str | None:
         """Take in what is done. Returns why the run ends early, or None."""
@@ -223,9 +290,10 @@ class _Run:
         )
 
     def _add(self, row: PageRow) -> None:
-        self._folder.add(replace(row, finished_at=time.time()))
-        self.read_now += 1
-        self._left -= 1
+        name = self._names.get(row.document_path, row.document_path)
+        with self._ledger:
+            self._folder.add(replace(row, document_path=name, finished_at=time.time()))
+            self.read_now += 1
         self._failed.append(row.status in FAILURES)
         self._tell(row)
 
@@ -242,7 +310,7 @@ class _Run:
     def _tell(self, row: PageRow | None) -> None:
         self._watch(
             Progress(
-                done=self.total - self._left,
+                done=self._there + self.read_now,
                 total=self.total,
                 read_now=self.read_now,
                 seconds=time.monotonic() - self._begun,

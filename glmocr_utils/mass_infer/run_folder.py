@@ -8,19 +8,21 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from filelock import FileLock, Timeout
+import pyarrow.dataset
 
 from glmocr_utils.mass_infer.document_files import DocumentFiles
+from glmocr_utils.mass_infer.run_lock import LOCK, NOTE, RunLock
 from glmocr_utils.records.page_row import (
     PART,
     PARTIAL_SUFFIX,
     PARTS,
+    SCHEMA,
     STATUS_OF,
     PageRow,
     parts_of,
@@ -31,8 +33,7 @@ from glmocr_utils.records.page_row import (
 
 SETTINGS = "run.json"
 LIMITS = ("max_tokens", "retry_max_tokens")  # each attempt of a row names its own
-LOCK = ".lock"
-NO_PAGES_YET = {"results.json", LOCK, SETTINGS + PARTIAL_SUFFIX}
+NO_PAGES_YET = {"results.json", LOCK, NOTE, SETTINGS + PARTIAL_SUFFIX}
 ROWS_A_PART = 64
 SECONDS_A_PART = 20.0
 KEY = ("document_path", "document_sha256", "page_index")
@@ -55,10 +56,11 @@ class RunFolder:
     Attributes:
         done: the pages that need not be read.
         statuses: how many pages have which status.
+        unopened: documents that did not open, and the part that has the row which says so.
 
     Raises:
         ValueError: it holds a run with other settings, or other files.
-        BlockingIOError: another process writes there.
+        BlockingIOError: another process writes there, on this machine or on another one.
         OSError: there can be no folder.
     """
 
@@ -74,7 +76,7 @@ class RunFolder:
         self._settings = json.loads(json.dumps(settings))
         self._root = root
         self._refuse_other_files()
-        self._lock = _locked(self.path)
+        self._lock = RunLock(self.path)
         try:
             self._claim(new_run, LIMITS if retry else ())
             self._open(retry)
@@ -91,19 +93,27 @@ class RunFolder:
         finally:
             self._lock.release()
 
+    @property
+    def documents(self) -> Collection[tuple[str, str | None]]:
+        """Name and sha256 of the documents that had rows when the folder was opened."""
+        return self._parts_of.keys()
+
     def forget_unopened(self, opened: Collection[str]) -> None:
         """Take out the rows of documents that did not open and now do: their pages get rows.
 
         Args:
             opened: paths of documents.
         """
-        for part in {part for path, part in self._unopened.items() if path in opened}:
+        paths = [path for path in opened if path in self.unopened]
+        forgotten = {path: self.unopened.pop(path) for path in paths}
+        for part in set(forgotten.values()):
             kept = []
             for row in map(row_from_record, read_part(part)):
-                if row.page_index is not None or row.document_path not in opened:
+                if row.page_index is not None or row.document_path not in forgotten:
                     kept.append(row)
                 else:
                     self.statuses[row.status] -= 1
+                    self.done.discard(row.key)
             if kept:
                 write_part(kept, part)
             else:
@@ -116,14 +126,21 @@ class RunFolder:
         Pages of these that were read before are looked up, so that a file is whole.
         """
         self._documents.expect(documents)
-        wanted = self._documents.unfinished() | {key[:2] for key in self._outdated}
-        if not wanted:
-            return
-        for part in parts_of(self.path):
-            for record in read_part(part, IN_A_TEXT_FILE):
+        incomplete = self._documents.unfinished(documents)
+        incomplete |= {each for each in documents if each in self._outdated_documents}
+        # one by one: a run calls this for each of its documents, and may have very many
+        wanted = {each for each in incomplete if each in self._parts_of}
+        for part in sorted({part for document in wanted for part in self._parts_of[document]}):
+            for record in self._texts_of(part):
                 key = _key(record)
                 if key[:2] in wanted and key not in self._outdated:
                     self._documents.add(PageRow(**record))
+
+    def _texts_of(self, part: Path) -> list[dict[str, object]]:
+        """The rows of a part that was finished before, for text files; the last part is kept."""
+        if self._last_texts[0] != part:
+            self._last_texts = part, list(read_part(part, IN_A_TEXT_FILE))
+        return self._last_texts[1]
 
     def add(self, row: PageRow) -> None:
         """Take in what became of a page; it is on the disk with the next part.
@@ -157,6 +174,8 @@ class RunFolder:
             OSError: the disk is full or cannot be written to.
         """
         self._waiting_since = time.monotonic()
+        if self._waiting:
+            self._lock.check()
         try:
             for part in list(self._waiting):
                 rows = self._write(part, self._waiting[part])
@@ -207,8 +226,9 @@ class RunFolder:
                     "one run does not mix them; choose another output_dir, or set new_run=True to "
                     "put that run aside"
                 )
+            self._lock.sign_off()
             self.path.rename(_free_name(self.path))
-            aside, self._lock = self._lock, _locked(self.path)
+            aside, self._lock = self._lock, RunLock(self.path)
             aside.release()
         partial = path.with_name(path.name + PARTIAL_SUFFIX)
         partial.write_text(json.dumps(self._settings, indent=1), encoding="utf-8")
@@ -222,17 +242,19 @@ class RunFolder:
         self.statuses: Counter[str] = Counter()
         self.done: set[Key] = set()
         self._outdated: dict[Key, tuple[Path, str]] = {}  # part and status of rows to replace
-        self._unopened: dict[str, Path] = {}  # part of the row of a document that did not open
-        for part in parts_of(self.path):
-            for record in read_part(part, (*KEY, "status")):
-                key, status = _key(record), record["status"]
-                self.statuses[status] += 1
-                if status in retry:
-                    self._outdated[key] = part, status
-                else:
-                    self.done.add(key)
-                if record["page_index"] is None:
-                    self._unopened[record["document_path"]] = part
+        self.unopened: dict[str, Path] = {}
+        self._parts_of: dict[tuple[str, str | None], set[Path]] = {}  # by document
+        for part, key, status in _keys_and_statuses(parts_of(self.path)):
+            self.statuses[status] += 1
+            if status in retry:
+                self._outdated[key] = part, status
+            else:
+                self.done.add(key)
+            self._parts_of.setdefault(key[:2], set()).add(part)
+            if key[2] is None:
+                self.unopened[key[0]] = part
+        self._outdated_documents = {key[:2] for key in self._outdated}
+        self._last_texts: tuple[Path | None, list[dict[str, object]]] = (None, [])
         self._documents = DocumentFiles(self.path / "documents", self._root)
         self._waiting: dict[Path, list[PageRow]] = {}  # by the part that they belong to
         self._waiting_since = time.monotonic()
@@ -244,23 +266,17 @@ class RunFolder:
         return self.path / "pages" / PART.format(self._number + 1)
 
 
-def _locked(path: Path) -> FileLock:
-    """The lock of a run's folder, held; the folder is made where it is missing."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(
-            error.errno,
-            f"{path} cannot be the folder of a run ({error.strerror}); choose another output_dir",
-        ) from error
-    lock = FileLock(path / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise BlockingIOError(
-            f"another process writes to the run {path}; wait for it, or choose another output_dir"
-        ) from None
-    return lock
+def _keys_and_statuses(parts: list[Path]) -> Iterator[tuple[Path, Key, str]]:
+    """Part, key and status of each row, for all parts at once: there may be thousands."""
+    if not parts:
+        return
+    ledger = pyarrow.dataset.dataset([str(part) for part in parts], schema=SCHEMA)
+    by_name = {str(part): part for part in parts}
+    for batch in ledger.to_batches(columns=[*KEY, "status", "__filename"]):
+        columns = batch.to_pydict()
+        part_of = map(by_name.__getitem__, columns["__filename"])
+        keys = zip(*(columns[name] for name in KEY), strict=True)
+        yield from zip(part_of, keys, columns["status"], strict=True)
 
 
 def _key(record: Mapping[str, object]) -> Key:

@@ -4,7 +4,6 @@ It is asked with temperature 0 and for log probabilities, which are kept where i
 """
 
 import io
-import os
 import re
 import threading
 import time
@@ -19,8 +18,10 @@ from openai.types.chat import ChatCompletion
 from glmocr_utils.endpoint import (
     HOPELESS,
     KEY_VARIABLE,
+    check_reached,
     data_url,
     is_unreached,
+    open_client,
     question,
     reason_of,
 )
@@ -31,7 +32,8 @@ from glmocr_utils.records import PageImage
 
 TIMEOUT_S = 600.0  # for one page; a busy server lets it wait
 MAX_RETRIES = 5  # of 429, 5xx and time-outs, by the client, with pauses that double
-PATIENCE_S = 600.0  # for a server that is not there, such as one that starts anew
+PATIENCE_S = 600.0  # for a server that is gone, such as one that is restarted
+FIRST_PATIENCE_S = 10.0  # for one that was never there: its address may be wrong
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 
 # What is asked for beside the text, best first: log probabilities, and in vLLM the tokens' ids.
@@ -71,23 +73,19 @@ class Server:
     prompt_style: PromptStyle | None = None
     _level: int = field(default=0, init=False)  # of `WISHES`
     _said_it_waits: bool = field(default=False, init=False)
+    _was_reached: bool = field(default=False, init=False)
     _client: openai.OpenAI = field(init=False, repr=False)
     _stopped: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._client = openai.OpenAI(
-            api_key=os.environ.get(KEY_VARIABLE, "none"),
-            base_url=self.base_url,
-            timeout=TIMEOUT_S,
-            max_retries=MAX_RETRIES,
-        )
+        self._client = open_client(self.base_url, TIMEOUT_S, MAX_RETRIES)
 
     def read(self, tasks: Iterable[PageTask]) -> Iterator[PageTask]:
         """Read tasks to their end; each comes as soon as it is done.
 
         Raises:
             ServerUnavailable: the server refuses the key, does not know the model, or was not
-                there for ten minutes.
+                there: for seconds at the start, for ten minutes after it had answered.
         """
         tasks = iter(tasks)
         threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="request")
@@ -125,12 +123,16 @@ class Server:
         begun, pause = time.monotonic(), FIRST_PAUSE_S
         while True:
             try:
+                if not self._was_reached:
+                    check_reached(self._client)
+                    self._was_reached = True
                 return self._ask(request)
             except openai.APIConnectionError as error:
                 if not is_unreached(error):
                     raise
-                self._say_that_it_waits()
-                if self._stopped.is_set() or time.monotonic() - begun > PATIENCE_S:
+                patience = PATIENCE_S if self._was_reached else min(FIRST_PATIENCE_S, PATIENCE_S)
+                self._say_that_it_waits(error, patience)
+                if self._stopped.is_set() or time.monotonic() - begun > patience:
                     raise ServerUnavailable(
                         f"nobody answers at {self.base_url} ({reason_of(error)}); what was read is "
                         "kept: start the server and run this again"
@@ -138,12 +140,12 @@ class Server:
             self._stopped.wait(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
-    def _say_that_it_waits(self) -> None:
+    def _say_that_it_waits(self, error: Exception, patience: float) -> None:
         if not self._said_it_waits:
             self._said_it_waits = True
             warnings.warn(
-                f"nobody answers at {self.base_url}; asking again for up to {PATIENCE_S / 60:.0f} "
-                "minutes",
+                f"nobody answers at {self.base_url} ({reason_of(error)}); asking again for up to "
+                f"{patience:.0f} seconds",
                 stacklevel=2,
             )
 

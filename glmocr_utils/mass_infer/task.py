@@ -229,7 +229,8 @@ class PageTask:
         )
 
     def _remarks(self, reading: Reading, angle: int, factor: float, limit: int) -> list[str]:
-        remarks = [reading.remark] if reading.remark else []
+        said = (self._page.missing, self._page.remark, reading.remark)
+        remarks = [each for each in said if each]
         asked_scale = self._checked.asked_scale
         if self._page.scale < asked_scale:
             remarks.append(

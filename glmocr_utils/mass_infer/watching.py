@@ -46,6 +46,7 @@ class Bar:
     def __call__(self, progress: Progress) -> None:
         if self._bar is None:
             self._bar = tqdm(total=progress.total, initial=progress.done, unit="page")
+        self._bar.total = progress.total  # documents are still being looked at
         self._bar.set_postfix_str(status_counts(progress), refresh=False)
         self._bar.update(progress.done - self._bar.n)
         if progress.done == progress.total:

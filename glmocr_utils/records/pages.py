@@ -74,11 +74,16 @@ class PageImage:
         page: which page it shows.
         image: RGB, `height_px` × `width_px`.
         scale: pixels per PDF point (2.0 = 144 DPI). For an image file: its pixels per file pixel.
+        missing: what the file says is on the page and could not be drawn; the image is not the
+            whole page then. One sentence.
+        remark: what else a reader should know of the page, such as attached files. One sentence.
     """
 
     page: PageRef
     image: Image.Image
     scale: float
+    missing: str | None = None
+    remark: str | None = None
 
     def __post_init__(self) -> None:
         if self.image.mode != "RGB":
@@ -108,7 +113,7 @@ class PageImage:
             return self
         size = [max(1, round(side * factor)) for side in self.image.size]
         image = self.image.resize(size, Image.Resampling.LANCZOS)
-        return PageImage(self.page, image, self.scale * factor)
+        return replace(self, image=image, scale=self.scale * factor)
 
     @property
     def width_px(self) -> int:

@@ -13,6 +13,7 @@ from glmocr_utils.render.documents import (
     render_document,
 )
 from glmocr_utils.render.errors import DocumentError
+from glmocr_utils.render.image_file import decode_image
 from glmocr_utils.render.imagefolder import RenderSummary, safe_stem, write_imagefolder
 from glmocr_utils.render.names import folder_below, root_of
 from glmocr_utils.render.options import RenderOptions, parse_pages
@@ -33,6 +34,7 @@ __all__ = [
     "RenderOptions",
     "RenderSummary",
     "count_pages",
+    "decode_image",
     "find_documents",
     "first_page",
     "folder_below",

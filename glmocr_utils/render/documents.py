@@ -10,18 +10,52 @@ from typing import NoReturn, Protocol
 
 from glmocr_utils.records import FailedPage, PageImage, PageRef
 from glmocr_utils.render.errors import DocumentError, failed_page, named
-from glmocr_utils.render.image_file import IMAGE_PLUGINS, ImageReader
+from glmocr_utils.render.image_file import ImageReader, image_plugin
 from glmocr_utils.render.options import RenderOptions, parse_pages
 from glmocr_utils.render.pdf_file import PdfReader
 from glmocr_utils.render.raster import Canvas, Raster, as_bytes, new_canvas
 
-DOCUMENT_SUFFIXES = frozenset({".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset(
+    ".png .jpg .jpeg .tif .tiff .webp .jp2 .j2k .j2c .jpx .jpf".split()
+    + ".bmp .dib .gif .pbm .pgm .ppm .pnm".split()
+)
+DOCUMENT_SUFFIXES = IMAGE_SUFFIXES | {".pdf"}
 PDF_MARK = b"%PDF-"
 DEFAULT_INPUT = Path("data")
 SAMPLES = DEFAULT_INPUT / "samples"
+NOT_READ_ADVICE = "convert them to PDF or PNG, or name a linked folder itself"
 HEAD_BYTES = 1024  # a PDF may begin anywhere within these
 
 logger = logging.getLogger(__name__)
+
+
+# Text and data that lie beside documents, and no page anybody would want read.
+COMPANION_SUFFIXES = frozenset(
+    ".txt .json .jsonl .csv .tsv .md .xml .html .yaml .yml .toml .log .parquet .hocr .py".split()
+    + ".ipynb .jinja .safetensors .partial .css .js".split()
+)
+NAMES_SHOWN = 5  # of files that are not read
+
+
+class Documents(list[Path]):
+    """Documents that were found, and what lies beside them and is not read.
+
+    Attributes:
+        not_read: files of other kinds, and links to folders.
+    """
+
+    def __init__(self, paths: Iterable[Path] = (), not_read: Iterable[Path] = ()) -> None:
+        super().__init__(paths)
+        self.not_read = tuple(not_read)
+
+    def not_read_sentence(self) -> str:
+        """How many files are not read, and which; "" where there are none."""
+        if not self.not_read:
+            return ""
+        names = ", ".join(named(path) for path in self.not_read[:NAMES_SHOWN])
+        more = len(self.not_read) - NAMES_SHOWN
+        count = f"{len(self.not_read)} file{'s are' if len(self.not_read) != 1 else ' is'} not read"
+        return f"{count}: {names}{f' and {more} more' if more > 0 else ''}; {NOT_READ_ADVICE}"
 
 
 class Document(Protocol):
@@ -35,8 +69,8 @@ class Document(Protocol):
     def close(self) -> None: ...
 
 
-def find_documents(input_path: str | Path) -> list[Path]:
-    """The documents that `input_path` stands for.
+def find_documents(input_path: str | Path) -> Documents:
+    """The documents that `input_path` stands for; a warning names files that are not read.
 
     Args:
         input_path: a PDF or image file; a folder, in which PDFs and images are found at any
@@ -51,18 +85,20 @@ def find_documents(input_path: str | Path) -> list[Path]:
     if path.is_dir():
         documents = _find_in_folder(path)
         nothing = f"no PDF or image in {named(path)}; it has to hold {_suffixes()} files"
+        if documents.not_read:
+            logger.warning("in %s, %s", named(path), documents.not_read_sentence())
     elif path.is_file() and path.suffix.lower() == ".txt":
-        documents = _read_list(path)
+        documents = Documents(_read_list(path))
         nothing = f"no path in {named(path)}; write one path of a PDF or image a line"
     else:
-        documents = [path] if path.exists() else []
+        documents = Documents([path] if path.exists() else [])
         nothing = f"{named(path)} does not exist; give a PDF, an image, a folder or a .txt list"
     if not documents:
         raise FileNotFoundError(nothing)
     return documents
 
 
-def input_documents(input_path: str | Path | None) -> list[Path]:
+def input_documents(input_path: str | Path | None) -> Documents:
     """The documents of `input_path`; without one those under `data/`, the samples only if alone.
 
     Raises:
@@ -71,7 +107,8 @@ def input_documents(input_path: str | Path | None) -> list[Path]:
     if input_path is not None:
         return find_documents(input_path)
     documents = find_documents(DEFAULT_INPUT)
-    return [path for path in documents if not path.is_relative_to(SAMPLES)] or documents
+    own = [path for path in documents if not path.is_relative_to(SAMPLES)]
+    return Documents(own, documents.not_read) if own else documents
 
 
 def first_page(documents: Iterable[Path], options: RenderOptions) -> PageImage:
@@ -96,15 +133,14 @@ def open_document(path: Path, password: str | None = None) -> Document:
         DocumentError: `unreadable`, `encrypted` or `too_large`.
     """
     head = _read_head(path)
-    for mark, plugin in IMAGE_PLUGINS.items():
-        if head.startswith(mark):
-            return ImageReader(path, plugin)
+    if (plugin := image_plugin(head)) is not None:
+        return ImageReader(path, plugin)
     if PDF_MARK in head:
         return PdfReader(path, password)
     raise DocumentError(
         "unreadable",
-        f"{named(path)} is neither a PDF nor a PNG, JPEG, TIFF or WebP image, whatever its name "
-        "says; convert it to one of these",
+        f"{named(path)} is neither a PDF nor a PNG, JPEG, TIFF, WebP, JPEG 2000, BMP, GIF or "
+        "PNM image, whatever its name says; convert it to one of these",
     )
 
 
@@ -114,14 +150,19 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def select_pages(path: Path, pages: str | None, num_pages: int) -> list[int]:
+def select_pages(
+    path: Path, pages: str | None, num_pages: int, *, one_of_many: bool = False
+) -> list[int]:
     """`parse_pages` with an error that names the file.
+
+    Args:
+        one_of_many: the range is for documents of any length: as far as this one has pages.
 
     Raises:
         DocumentError: `failed`, when the document has fewer pages.
     """
     try:
-        return parse_pages(pages, num_pages)
+        return parse_pages(pages, num_pages, as_far_as_there_are=one_of_many)
     except ValueError as error:
         raise DocumentError("failed", f"{named(path)}: {error}") from error
 
@@ -164,12 +205,14 @@ def render_document(
             except DocumentError as error:
                 yield failed_page(path, page_index, error)
                 continue
-            warn_if_reduced(page, raster, options)
-            yield PageImage(page, raster.to_image(as_bytes(canvas)), raster.scale)
+            warn_of(page, raster, options)
+            yield raster.to_page(page, as_bytes(canvas))
 
 
-def warn_if_reduced(page: PageRef, raster: Raster, options: RenderOptions) -> None:
-    """Say in the log that a page is smaller than asked for."""
+def warn_of(page: PageRef, raster: Raster, options: RenderOptions) -> None:
+    """Say in the log what is odd about a page: it is smaller than asked for, or lacks something."""
+    for sentence in filter(None, (raster.missing, raster.remark)):
+        logger.warning("%s", sentence)
     if raster.scale < raster.asked_scale:
         logger.warning(
             "%s was rendered at scale %.3g instead of %.3g to stay within max_pixels=%d",
@@ -180,16 +223,17 @@ def warn_if_reduced(page: PageRef, raster: Raster, options: RenderOptions) -> No
         )
 
 
-def _find_in_folder(folder: Path) -> list[Path]:
-    documents = []
+def _find_in_folder(folder: Path) -> Documents:
+    documents, not_read = [], []
     for parent, folders, names in os.walk(folder, onerror=_raise):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        documents += [
-            Path(parent, name)
-            for name in names
-            if Path(name).suffix.lower() in DOCUMENT_SUFFIXES and not name.startswith(".")
-        ]
-    return sorted(documents)
+        not_read += [path for path in (Path(parent, name) for name in folders) if path.is_symlink()]
+        for name in names:
+            suffix = Path(name).suffix.lower()
+            if name.startswith(".") or suffix in COMPANION_SUFFIXES:
+                continue
+            (documents if suffix in DOCUMENT_SUFFIXES else not_read).append(Path(parent, name))
+    return Documents(sorted(documents), sorted(not_read))
 
 
 def _raise(error: OSError) -> NoReturn:

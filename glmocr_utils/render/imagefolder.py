@@ -1,8 +1,9 @@
 """A Hugging Face imagefolder: PNG files, and `metadata.jsonl` with a line for each.
 
 Each line has `file_name`, `document` (path as given), `document_sha256`, `page_index` (0-based),
-`scale` (pixels per point, or per file pixel) and `sha256` (of the PNG file's bytes). `render.json`
-holds the settings that all pages were rendered with.
+`scale` (pixels per point, or per file pixel) and `sha256` (of the PNG file's bytes), and `missing`
+where the file says that more is on the page than could be drawn. `render.json` holds the settings
+that all pages were rendered with.
 
 A page is written in three steps: its PNG under a partial name, its line, the PNG's final name. A
 crash therefore leaves no PNG without a line, and a line without its PNG is dropped when the folder
@@ -51,6 +52,7 @@ class RenderSummary:
         failed: pages and documents that could not be rendered, and why.
         duplicates: documents left out because another has the same bytes.
         shortfall: pages by which the folder stays below the number asked for.
+        incomplete: of the pages that were added, those that lack something: what, and why.
     """
 
     written: int
@@ -58,6 +60,7 @@ class RenderSummary:
     failed: tuple[FailedPage, ...] = ()
     duplicates: tuple[str, ...] = ()
     shortfall: int = 0
+    incomplete: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -120,7 +123,7 @@ class ImageFolder:
             self._taken.add(same_name(name))
         return self._stems[sha256]
 
-    def add(self, page: PageRef, scale: float, png: bytes) -> None:
+    def add(self, page: PageRef, scale: float, png: bytes, missing: str | None = None) -> None:
         """Add a page: the PNG file appears whole or not at all."""
         stem = self.name_document(page.document_path, page.document_sha256)
         file_name = f"{stem}_p{page.page_number:04d}.png"
@@ -132,6 +135,8 @@ class ImageFolder:
             "scale": scale,
             "sha256": hashlib.sha256(png).hexdigest(),
         }
+        if missing is not None:
+            row["missing"] = missing
         partial = self._directory / (file_name + PARTIAL_SUFFIX)
         partial.write_bytes(png)
         with (self._directory / METADATA).open("a", encoding="utf-8") as metadata:
@@ -181,22 +186,23 @@ def write_imagefolder(
     """
     folder = ImageFolder(Path(output_dir))
     already_there, written = len(folder), 0
-    failed = []
+    failed, incomplete = [], []
     for page in pages:
         if isinstance(page, FailedPage):
             failed.append(page)
             continue
         scale = folder.scale_of(page.page)
         if scale is None:
-            folder.add(page.page, page.scale, encode_png(page.image))
+            folder.add(page.page, page.scale, encode_png(page.image), page.missing)
             written += 1
+            incomplete += [page.missing] if page.missing else []
         elif scale != page.scale:
             raise ValueError(
                 f"{named(Path(output_dir))} has page {page.page.page_number} of "
                 f"{page.page.document_path!r} at scale {scale:g}, and now it comes at "
                 f"{page.scale:g}; choose another output_dir"
             )
-    return RenderSummary(written, already_there, tuple(failed))
+    return RenderSummary(written, already_there, tuple(failed), incomplete=tuple(incomplete))
 
 
 def _spelled(settings: dict) -> str:

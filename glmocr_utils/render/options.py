@@ -11,7 +11,8 @@ class RenderOptions:
     Attributes:
         scale: pixels per PDF point; 2.0 is 144 DPI. Image files are pixels already and keep them.
         pages: which pages of every document, counted from 1, such as `"1-3,7"` or `"5-"` (to the
-            end); None for all.
+            end); None for all. For one document, a page beyond its end is an error; for several,
+            a range means as far as each has pages.
         password: opens encrypted PDFs.
         max_pixels: budget per page. A larger page is rendered at the largest scale that fits. A
             worker reserves 3 bytes of address space for each.
@@ -35,10 +36,15 @@ class RenderOptions:
             _parse_ranges(self.pages)
 
 
-def parse_pages(spec: str | None, num_pages: int) -> list[int]:
+def parse_pages(
+    spec: str | None, num_pages: int, *, as_far_as_there_are: bool = False
+) -> list[int]:
     """Turn a page range such as `"1-3,7"` or `"5-"` into 0-based indices.
 
     The order of `spec` is kept and a page named twice comes once. None means all pages.
+
+    Args:
+        as_far_as_there_are: leave out pages beyond the end, as for one of many documents.
 
     Raises:
         ValueError: when `spec` is not a page range or names a page beyond the end.
@@ -48,7 +54,9 @@ def parse_pages(spec: str | None, num_pages: int) -> list[int]:
     page_numbers: dict[int, None] = {}
     for first, last in _parse_ranges(spec):
         beyond = max(first, last or 0)
-        if beyond > num_pages:
+        if as_far_as_there_are:
+            last = min(last or num_pages, num_pages)
+        elif beyond > num_pages:
             raise ValueError(
                 f"page {beyond} was asked for ({spec!r}), but the document has only "
                 f"{num_pages} page{'s' if num_pages != 1 else ''}; ask for pages up to "

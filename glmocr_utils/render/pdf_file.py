@@ -1,15 +1,24 @@
-"""PDF files, drawn by pdfium."""
+"""PDF files, drawn by pdfium, and compared with what the file says is on each page."""
 
 import functools
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from glmocr_utils.render.errors import DocumentError, named
+from glmocr_utils.render.inventory import (
+    FileInventory,
+    attached_files,
+    files_attached_to,
+    needs_adobe_reader,
+    without_notices,
+)
 from glmocr_utils.render.options import RenderOptions
-from glmocr_utils.render.raster import Canvas, Raster, largest_scale
+from glmocr_utils.render.raster import Canvas, Raster, as_bytes, largest_scale
+from glmocr_utils.render.undrawn import find_undrawn
 
 # A page so long and thin that the pixel budget leaves its short side less than this shows nothing.
 SMALLEST_SIDE_PX = 16
@@ -17,6 +26,8 @@ SMALLEST_SIDE_PX = 16
 # pdfium keeps what it read of a file until the document is closed. Opening it anew now and then
 # keeps a scanned book of gigabytes from filling the memory.
 PAGES_PER_OPENING = 50
+
+MAX_NAMES = 5  # of attached files are given
 
 
 class PdfReader:
@@ -32,14 +43,21 @@ class PdfReader:
         self._pdf = _open(path, password)
         self._pages_since_opening = 0
         self.num_pages = len(self._pdf)
+        self._file: FileInventory | None = None
 
     def close(self) -> None:
         self._pdf.close()
+        if self._file is not None:
+            self._file.close()
 
     def render(self, page_index: int, options: RenderOptions, canvas: Canvas) -> Raster:
         """Draw a page with its annotations and form fields on white, turned as it says.
 
-        Sides are `ceil(points × scale)` pixels.
+        Sides are `ceil(points × scale)` pixels; a page with larger units has more points.
+
+        Raises:
+            DocumentError: most of what the file says is on the page cannot be drawn, or too much
+                for `options.max_pixels`.
         """
         if self._pages_since_opening == PAGES_PER_OPENING:
             self._pdf.close()
@@ -62,14 +80,18 @@ class PdfReader:
     def _draw(
         self, page: pdfium.PdfPage, page_index: int, options: RenderOptions, canvas: Canvas
     ) -> Raster:
-        width, height = page.get_size()  # points, after rotation
-        scale = largest_scale(width, height, options.scale, options.max_pixels)
-        if scale < options.scale and min(width, height) * scale < SMALLEST_SIDE_PX:
+        if self._file is None:  # a document that is only counted does without
+            self._file = FileInventory(self._path, self._password, self.num_pages)
+        unit = self._file.user_unit(page_index)  # in points
+        width, height = page.get_size()  # in units, after rotation
+        asked_scale = options.scale * unit
+        scale = largest_scale(width, height, asked_scale, options.max_pixels)
+        if scale < asked_scale and min(width, height) * scale < SMALLEST_SIDE_PX:
             raise DocumentError(
                 "too_large",
-                f"{named(self._path, page_index)} measures {width:g} × {height:g} points, and "
-                f"fitted into max_pixels={options.max_pixels:,} nothing on it can be read; raise "
-                "max_pixels, or cut the page into parts",
+                f"{named(self._path, page_index)} measures {width * unit:g} × {height * unit:g} "
+                f"points, and fitted into {options.max_pixels:,} pixels nothing on it can be "
+                "read; cut the page into parts",
             )
         bitmap = page.render(
             scale=scale,
@@ -78,13 +100,49 @@ class PdfReader:
             bitmap_maker=functools.partial(pdfium.PdfBitmap.new_native, buffer=canvas),
         )
         bitmap.close()
-        return Raster(math.ceil(width * scale), math.ceil(height * scale), scale, options.scale)
+        size = math.ceil(width * scale), math.ceil(height * scale)
+        points = options.scale if scale == asked_scale else scale / unit
+        raster = Raster(*size, points, options.scale)
+        image = raster.to_image(as_bytes(canvas))
+        undrawn = find_undrawn(self._pdf, page, image, self._file, page_index)
+        if undrawn is None:
+            return replace(raster, remark=self._attachments(page, page_index))
+        place = named(self._path, page_index)
+        missing = f"{place} lacks what its file says is on it: {undrawn.what}"
+        if undrawn.is_most:
+            raise DocumentError("unreadable", missing)
+        return replace(raster, missing=missing, remark=self._attachments(page, page_index))
+
+    def _attachments(self, page: pdfium.PdfPage, page_index: int) -> str | None:
+        """What goes with the document and is not on its pages, said of its first one."""
+        files = files_attached_to(page)
+        if page_index == 0:
+            files += attached_files(self._pdf)
+        is_portfolio = page_index == 0 and self._file.is_portfolio
+        if not files and not is_portfolio:
+            return None
+        names = ", ".join(map(repr, files[:MAX_NAMES]))
+        if len(files) > MAX_NAMES:
+            names += f" and {len(files) - MAX_NAMES} more"
+        what = "is a portfolio of files" if is_portfolio else "has attached files"
+        return (
+            f"{named(self._path, page_index)} {what}, and they are not read: "
+            f"{names or 'without names'}; save them from a PDF viewer and read them as documents"
+        )
 
 
 def _open(path: Path, password: str | None) -> pdfium.PdfDocument:
     try:
         pdf = pdfium.PdfDocument(path, password)
-        pdf.init_forms()  # form fields are drawn only on pages that are loaded after this
+        if needs_adobe_reader(pdf):
+            pdf.close()
+            raise DocumentError(
+                "unreadable",
+                f"{named(path)} is a dynamic XFA form, whose pages only Adobe's programs draw; "
+                "open it in Adobe Acrobat Reader, print it to a PDF, and read that",
+            )
+        with without_notices():
+            pdf.init_forms()  # form fields are drawn only on pages that are loaded after this
     except pdfium.PdfiumError as error:
         raise _opening_error(path, password, error) from error
     return pdf

@@ -18,7 +18,7 @@ from pathlib import Path
 from PIL import Image
 
 from glmocr_utils.records import FailedPage, PageImage, PageRef
-from glmocr_utils.render.documents import select_pages, warn_if_reduced
+from glmocr_utils.render.documents import select_pages, warn_of
 from glmocr_utils.render.errors import DocumentError, failed_page, named
 from glmocr_utils.render.options import RenderOptions
 from glmocr_utils.render.raster import Raster
@@ -74,10 +74,11 @@ def render_documents(
         skip: asked about each page, in order, before it is rendered; True leaves the page out.
     """
     options = options or RenderOptions()
+    paths, several = are_several(paths)
     with WorkerPool(options, workers) as pool:
         inspected = pool.map((Inspect(Path(path), options) for path in paths), pool.workers)
         requests = itertools.chain.from_iterable(
-            page_requests(document, options) for document in inspected
+            page_requests(document, options, one_of_many=several) for document in inspected
         )
         if skip:
             requests = (r for r in requests if isinstance(r, FailedPage) or not skip(r.page))
@@ -112,15 +113,24 @@ def render_and_check(
         yield from pool.map(requests, ahead or 2 * pool.workers)
 
 
+def are_several(paths: Iterable[str | Path]) -> tuple[Iterator[str | Path], bool]:
+    """The same paths, and whether there is more than one of them."""
+    paths = iter(paths)
+    first_two = list(itertools.islice(paths, 2))
+    return itertools.chain(first_two, paths), len(first_two) > 1
+
+
 def page_requests(
-    document: Inspected | FailedPage, options: RenderOptions
+    document: Inspected | FailedPage, options: RenderOptions, *, one_of_many: bool = False
 ) -> Iterator[Render | FailedPage]:
     """A request for each page that was asked for, or the failure that stands in their place."""
     if isinstance(document, FailedPage):
         yield document
         return
     try:
-        page_indices = select_pages(document.path, options.pages, document.num_pages)
+        page_indices = select_pages(
+            document.path, options.pages, document.num_pages, one_of_many=one_of_many
+        )
     except DocumentError as error:
         yield failed_page(document.path, None, error)
         return
@@ -178,14 +188,14 @@ class WorkerPool:
         try:
             reply = worker.ask(request)
             if isinstance(reply, Raster):
-                warn_if_reduced(request.page, reply, request.options)
+                warn_of(request.page, reply, request.options)
                 return _page_image(request.page, reply, worker)
             if isinstance(reply, CheckedRaster):
                 image = _page_image(request.page, reply.raster, worker)
                 asked_scale = reply.raster.asked_scale
                 return CheckedPage(image, reply.is_blank, reply.runs_sideways, asked_scale)
             if isinstance(reply, PngPage):
-                warn_if_reduced(reply.page, reply.raster, request.options)
+                warn_of(reply.page, reply.raster, request.options)
             return reply
         except WorkerDied as death:
             reason = f"{named(request.path, request.page_index)} {death}"
@@ -196,7 +206,7 @@ class WorkerPool:
 
 def _page_image(page: PageRef, raster: Raster, worker: Worker) -> PageImage:
     with memoryview(worker.shared) as shared:
-        return PageImage(page, raster.to_image(shared), raster.scale)
+        return raster.to_page(page, shared)
 
 
 def _result(

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from glmocr_utils.records import PageImage, PageRef
+
 RAW_MODE = "RGBX"  # of the pixels, as Pillow calls it; the last byte means nothing
 Canvas = ctypes.Array  # of c_ubyte, at least canvas_bytes(max_pixels) long
 
@@ -24,12 +26,15 @@ class Raster:
         width_px, height_px: size of the page image.
         scale: pixels per point (PDF) or per file pixel (image file) that was used.
         asked_scale: the scale that was asked for; larger than `scale` when `max_pixels` forced it.
+        missing, remark: as in `PageImage`.
     """
 
     width_px: int
     height_px: int
     scale: float
     asked_scale: float
+    missing: str | None = None
+    remark: str | None = None
 
     @property
     def num_bytes(self) -> int:
@@ -41,6 +46,10 @@ class Raster:
         with canvas[: self.num_bytes] as pixels:
             image.frombytes(pixels, "raw", RAW_MODE)
         return image
+
+    def to_page(self, page: PageRef, canvas: memoryview) -> PageImage:
+        """Copy the page out of `canvas` (bytes), with what is known of it."""
+        return PageImage(page, self.to_image(canvas), self.scale, self.missing, self.remark)
 
 
 def canvas_bytes(num_pixels: int) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from glmocr_utils.records import FailedPage
 from glmocr_utils.render.imagefolder import ImageFolder, RenderSummary
 from glmocr_utils.render.options import RenderOptions
-from glmocr_utils.render.pool import WorkerPool, page_requests
+from glmocr_utils.render.pool import WorkerPool, are_several, page_requests
 from glmocr_utils.render.worker import Inspect, PngPage, RenderPng
 
 logger = logging.getLogger(__name__)
@@ -23,11 +23,13 @@ class Collection:
         pages: requests for the pages that were asked for, in document and page order.
         failed: documents that cannot be opened.
         duplicates: documents left out because an earlier one has the same bytes.
+        incomplete: what rendered pages lack, a sentence for each such page.
     """
 
     pages: list[RenderPng] = field(default_factory=list)
     failed: list[FailedPage] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
+    incomplete: list[str] = field(default_factory=list)
 
 
 def render_to_imagefolder(
@@ -87,12 +89,14 @@ def render_to_imagefolder(
         failed=(*collection.failed, *failed),
         duplicates=tuple(collection.duplicates),
         shortfall=shortfall,
+        incomplete=tuple(collection.incomplete),
     )
 
 
 def _inspect(paths: Iterable[str | Path], options: RenderOptions, pool: WorkerPool) -> Collection:
     collection = Collection()
     first_path: dict[str, Path] = {}  # by document_sha256
+    paths, several = are_several(paths)
     inspects = (Inspect(Path(path), options) for path in paths)
     for document in pool.map(inspects, 2 * pool.workers):
         if not isinstance(document, FailedPage):
@@ -101,7 +105,7 @@ def _inspect(paths: Iterable[str | Path], options: RenderOptions, pool: WorkerPo
                 collection.duplicates.append(str(document.path))
                 continue
             first_path[document.sha256] = document.path
-        for request in page_requests(document, options):
+        for request in page_requests(document, options, one_of_many=several):
             if isinstance(request, FailedPage):
                 collection.failed.append(request)
             else:
@@ -132,7 +136,9 @@ def _render(
         requests = [request for request in collection.pages if request.page in chosen]
         for page in pool.map(requests, 2 * pool.workers):
             if isinstance(page, PngPage):
-                folder.add(page.page, page.raster.scale, page.png)
+                raster = page.raster
+                folder.add(page.page, raster.scale, page.png, raster.missing)
+                collection.incomplete += [raster.missing] if raster.missing else []
                 done += 1
             else:
                 yield page

@@ -156,9 +156,14 @@ def main(shared_fd: int, max_pixels: int) -> None:
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")  # when memory runs out, Linux is to end this process, not the parent
 
-    # pdfium may print to standard output: that goes to standard error, away from the replies.
+    # pdfium and the image libraries may print to both of them, which says nothing that a user can
+    # do. Replies go through a copy of the one, a traceback of this program through a copy of the
+    # other.
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    sys.stderr = os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(nowhere, descriptor)
     num_bytes = canvas_bytes(max_pixels)
     canvas = (ctypes.c_ubyte * num_bytes).from_buffer(mmap.mmap(shared_fd, num_bytes))
     serve(Renderer(canvas), sys.stdin.buffer, replies)

@@ -51,8 +51,8 @@ class Worker:
             process.wait()
             if process.returncode == -signal.SIGALRM:
                 raise WorkerDied(
-                    f"took longer than timeout={request.options.timeout:g} seconds; allow it "
-                    "more, or leave it out"
+                    f"took longer than timeout={request.options.timeout:g} seconds; print "
+                    "it to a new PDF, or leave it out"
                 ) from error
             if process.returncode >= 0:  # no document does that
                 raise RuntimeError(

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from IPython.display import HTML
-from PIL import Image
 
 from glmocr_utils.display import labelled_page_html, show
 from glmocr_utils.labels import LabelStore, PageFile, key_of
 from glmocr_utils.labels.exports import METADATA
 from glmocr_utils.labels.pages import UNNAMED, make_label
 from glmocr_utils.records import Label, PageImage
+from glmocr_utils.render import decode_image
 from glmocr_utils.review.attended import is_attended
 from glmocr_utils.review.browser_widget import KERNEL_LINK, BrowserWidget
 from glmocr_utils.review.widget import ReviewWidget
@@ -60,8 +60,7 @@ class LabelEditing:
             OSError: it cannot be read.
         """
         page, label = self.pages[number], self.label(number)
-        with Image.open(page.image_file) as image:
-            upright = PageImage(page.page, image.convert("RGB"), scale=1.0)
+        upright = PageImage(page.page, decode_image(page.image_file), scale=1.0)
         return upright.turned(label.angle if label else 0)
 
     def save(self, number: int, text: str) -> Label:

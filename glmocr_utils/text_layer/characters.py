@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
-INVISIBLE = 3  # text render mode
+from glmocr_utils.text_layer.visibility import Seen, what_is_seen
+
 LINE_END_HYPHENS = {0x02, 0xFFFE}  # what pdfium makes of a hyphen that parts a word
 SOFT_HYPHEN = 0xAD
 HIGHEST_CODE = 0x10FFFF  # a damaged font can name higher ones; this one is no character either
@@ -49,7 +50,9 @@ class PageText:
         lines: in the order in which the PDF draws them.
         raw: the characters as pdfium gives them, in that order.
         num_characters: that are seen and are not spaces.
-        invisible: how many more are drawn in no ink, as an OCR program adds them to a scan.
+        invisible: how many more leave no ink of their own where other ink is, as those that an OCR
+            program adds to a scan.
+        hidden: how many more leave no ink where nothing else is: one does not see them.
         unmapped: how many of `num_characters` have no known Unicode value.
         image_share: how much of the page images cover, 0 to 1.
         frame: left, top, right, bottom of what is shown of the page, in the frame of the lines.
@@ -64,6 +67,7 @@ class PageText:
     image_share: float
     frame: tuple[float, float, float, float]
     is_upright: bool
+    hidden: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ def read_page_text(pdf: pdfium.PdfDocument, page_index: int) -> PageText:
         image_share = _image_share(page)
         textpage = page.get_textpage()
         bbox, rotation = page.get_bbox(), page.get_rotation()
-        reader = _Reader(textpage, bbox)
+        reader = _Reader(page, textpage, bbox)
         characters = reader.characters()
         textpage.close()
     finally:
@@ -100,12 +104,13 @@ def read_page_text(pdf: pdfium.PdfDocument, page_index: int) -> PageText:
     return PageText(
         lines=_lines(characters, turns),
         raw=reader.raw,
-        num_characters=sum(not character.text.isspace() for character in characters),
+        num_characters=sum(bool(character.text.strip()) for character in characters),
         invisible=reader.invisible,
         unmapped=reader.unmapped,
         image_share=image_share,
         frame=_upright(bbox, turns),
         is_upright=rotation == 90 * turns,
+        hidden=reader.hidden,
     )
 
 
@@ -113,13 +118,19 @@ class _Reader:
     """Walks the characters of a page."""
 
     def __init__(
-        self, textpage: pdfium.PdfTextPage, cropbox: tuple[float, float, float, float]
+        self,
+        page: pdfium.PdfPage,
+        textpage: pdfium.PdfTextPage,
+        cropbox: tuple[float, float, float, float],
     ) -> None:
+        self._page = page
         self._textpage = textpage
         self._cropbox = cropbox
         self.raw = ""
         self.invisible = 0
+        self.hidden = 0
         self.unmapped = 0
+        self._seen: list[Seen] = []
 
     def characters(self) -> list[_Character]:
         """What is seen, with spaces and line ends, in the order of drawing."""
@@ -131,6 +142,7 @@ class _Reader:
         self.raw = units.decode("utf-32-le", "surrogatepass")
         # where pdfium gives the halves of a surrogate pair apart, the first stands for both
         self.raw = self.raw.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        self._seen = self._what_is_seen(len(codes))
         characters = []
         for index, code in enumerate(codes):
             if 0xDC00 <= code < 0xE000:
@@ -154,14 +166,21 @@ class _Reader:
         text = self._text(index, code)
         if not text:
             return None
-        drawn = pdfium_c.FPDFText_GetTextObject(self._textpage, index)
-        if drawn and pdfium_c.FPDFTextObj_GetTextRenderMode(drawn) == INVISIBLE:
-            self.invisible += not text.isspace()
+        if not text.isspace() and self._seen[index] is not Seen.DRAWN:
+            self.invisible += self._seen[index] is Seen.OVER_INK
+            self.hidden += self._seen[index] is Seen.HIDDEN
             return None
         if _is_unmapped(text) or pdfium_c.FPDFText_HasUnicodeMapError(self._textpage, index) == 1:
             self.unmapped += not text.isspace()
         ends_line = code in LINE_END_HYPHENS
         return _Character(text, box, self._turns(index), ends_line)
+
+    def _what_is_seen(self, count: int) -> list[Seen]:
+        textpage = self._textpage
+        objects = [pdfium_c.FPDFText_GetTextObject(textpage, index) for index in range(count)]
+        tight = [textpage.get_charbox(index) for index in range(count)]
+        loose = [textpage.get_charbox(index, loose=True) for index in range(count)]
+        return what_is_seen(self._page, [each or None for each in objects], tight, loose)
 
     def _text(self, index: int, code: int) -> str:
         """What is seen of a character: "" for one that has no shape.

@@ -5,11 +5,15 @@ import shutil
 from pathlib import Path
 
 import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from training_pages import write_imagefolder, write_metadata
 
 from glmocr_utils.finetune import make_config
 from glmocr_utils.finetune.dataset import data_hash, decode_image, load_pages
+from glmocr_utils.labels import LabelStore
+from glmocr_utils.labels.sources.hub import label_from_dataset
 from glmocr_utils.labels.sources.sharegpt import IMAGE_MARK
 
 
@@ -182,3 +186,44 @@ def test_a_split_that_is_not_there(tmp_path, option, said):
     with pytest.raises(ValueError, match="has no split") as refused:
         load(tmp_path / "pages", **{option: "dev"})
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("form", ["Image", "struct", "bytes", "one file"])
+def test_parquet_as_a_hub_has_it_trains_and_labels_as_it_is(tmp_path, form):
+    rows = write_imagefolder(tmp_path / "pages")
+    contents = [(tmp_path / "pages" / row["file_name"]).read_bytes() for row in rows]
+    folder = tmp_path / "snapshot"
+    (folder / "data").mkdir(parents=True)
+    (folder / "README.md").write_text("---\nlicense: mit\n---\nPages.\n")
+    file = folder / "data/train-00000-of-00001.parquet"
+    if form == "Image":
+        loaded = datasets.Dataset.from_list(
+            [
+                {"image": {"bytes": content, "path": None}, "text": row["text"]}
+                for content, row in zip(contents, rows, strict=True)
+            ]
+        )
+        loaded.cast_column("image", datasets.Image()).to_parquet(str(file))
+    else:
+        images = [
+            content if form == "bytes" else {"bytes": content, "path": row["file_name"]}
+            for content, row in zip(contents, rows, strict=True)
+        ]
+        texts = [row["text"] for row in rows]
+        pq.write_table(pa.table({"image": images, "ground_truth": texts}), file)
+    name = file if form == "one file" else folder
+    pages = load(name)
+    both = [*pages.train, *pages.held_out]
+    expected = sorted(zip(contents, (row["text"] for row in rows), strict=True))
+    assert sorted((row["image"]["bytes"], row["text"]) for row in both) == expected
+    assert decode_image(both[0]["image"]).size[0] == 224
+    store = LabelStore(tmp_path / "labels")
+    assert label_from_dataset(store, name, progress=False).labelled == len(rows)
+    assert sorted(label.text for label in store.labels()) == sorted(row["text"] for row in rows)
+
+
+def test_a_folder_without_images_is_refused_in_both(tmp_path):
+    pq.write_table(pa.table({"image": [1, 2], "text": ["a", "b"]}), tmp_path / "a.parquet")
+    for read in (load, lambda name: label_from_dataset(LabelStore(tmp_path / "labels"), name)):
+        with pytest.raises(ValueError, match=r"has the columns image, text; it needs one of"):
+            read(tmp_path / "a.parquet")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from fpdf import FPDF
-from label_inputs import SAMPLES, down, rendered, text_page
+from label_inputs import FONT, SAMPLES, down, rendered, text_page
 from render_inputs import Page, grey_page, pdf_bytes, write_pdf
 
 from glmocr_utils.labels import LabelRun, LabelStore
@@ -157,11 +157,112 @@ def test_a_page_under_an_image_is_left_out(tmp_path: Path) -> None:
 
 
 def test_a_font_that_does_not_say_what_its_letters_are(tmp_path: Path) -> None:
-    differences = b"/Encoding<</Type/Encoding/Differences[65/g1/g2/g3]>>"
-    page = text_page(*down("ABCABC"))
-    entries = page.entries.replace(b"/Encoding/WinAnsiEncoding", differences)
-    entries = entries.replace(b"Helvetica", b"Unknown")
-    assert "Unicode" in reason_for(tmp_path, Page(page.content, page.size, entries))
+    glyph = b"1000 0 0 0 700 700 d1 100 0 500 700 re f"
+    extra = (b"<</Length %d>>stream\n%s\nendstream" % (len(glyph), glyph),)
+    font = (
+        b"/Resources<</Font<</F<</Type/Font/Subtype/Type3/FontBBox[0 0 1000 1000]"
+        b"/FontMatrix[.001 0 0 .001 0 0]/CharProcs<</g1 3 0 R/g2 3 0 R>>/FirstChar 65/LastChar 66"
+        b"/Widths[1000 1000]/Encoding<</Differences[65/g1/g2]>>>>>>>>"
+    )
+    page = Page(text_page(*down("ABAB")).content, (300, 200), font)
+    (tmp_path / "a.pdf").write_bytes(pdf_bytes(page, extra=extra))
+    _, run = run_on(tmp_path, tmp_path / "a.pdf")
+    assert run.labelled == 0
+    assert "Unicode" in run.left_out[0].reason
+
+
+SEEN = down("What one sees", "of this page")
+SECRET = (20, 120, "SECRET NAME")
+WHITE = b"1 1 1 rg "
+BAR = b"0 g 10 110 200 25 re f "
+
+
+def secret(before: bytes = b"", after: bytes = b"", entries: bytes = b"", size: int = 10) -> Page:
+    """A page with a line that is hidden by what comes before or after it."""
+    hidden = text_page(SECRET).content.replace(b"/F 10", b"/F %d" % size)
+    seen = text_page(*SEEN)
+    return Page(
+        b"%s q %s%s Q %s" % (seen.content, before, hidden, after), (300, 200), FONT + entries
+    )
+
+
+HIDDEN = {
+    "white": secret(WHITE),
+    "almost white": secret(b".99 1 .99 rg "),
+    "no ink": secret(b"3 Tr "),
+    "under a bar": secret(after=BAR),
+    "under a white box": secret(after=b"q 1 g 10 110 200 25 re f Q "),
+    "under a box with other text": secret(
+        after=b"q 1 g 10 110 200 25 re f 0 g BT /F 10 Tf 20 120 Td (what one) Tj ET Q "
+    ),
+    "black on black": secret(b"0 g 10 110 200 25 re f "),
+    "clipped away": secret(b"0 0 10 10 re W n "),
+    "tiny": secret(size=1),
+    "transparent": secret(b"/T gs ", entries=b""),
+    "in a layer that is off": secret(b"/OC /L BDC ", b" EMC "),
+    "outside the page": secret(b"1 0 0 1 400 0 cm "),
+    "in a form": Page(),  # made below
+}
+
+
+def hidden_pdf(kind: str, page: Page) -> bytes:
+    font = FONT.removeprefix(b"/Resources<<").removesuffix(b">>")
+    states = b"/ExtGState<</T<</ca 0/CA 0>>>>/Properties<</L 3 0 R>>/XObject<</Fm 4 0 R>>"
+    entries = b"/Resources<<" + font + states + b">>"
+    content = page.content or text_page(*SEEN).content + b" q /Fm Do Q "
+    form = WHITE + text_page(SECRET).content
+    extra = (
+        b"<</Type/OCG/Name(draft)>>",
+        b"<</Type/XObject/Subtype/Form/BBox[0 0 300 200]%s/Length %d>>stream\n%s\nendstream"
+        % (FONT, len(form), form),
+    )
+    catalog = b"/OCProperties<</OCGs[3 0 R]/D<</OFF[3 0 R]>>>>"
+    return pdf_bytes(Page(content, (300, 200), entries), catalog=catalog, extra=extra)
+
+
+@pytest.mark.parametrize("kind", HIDDEN)
+def test_text_that_one_does_not_see_is_no_label(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "a.pdf").write_bytes(hidden_pdf(kind, HIDDEN[kind]))
+    store, run = run_on(tmp_path, tmp_path / "a.pdf")
+    assert run.left_out == ()
+    text = store.labels()[0].text
+    assert "SECRET" not in text and "NAME" not in text
+    assert text.startswith("What one sees\nof this page")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"0 g 0 0 300 200 re f 1 g ",  # white on black
+        b"0.8 g ",
+        b"1 1 0 rg ",
+        b"2 Tr ",
+        b"q .9 .9 1 rg 0 0 300 200 re f Q ",
+    ],
+)
+def test_text_that_one_sees_is_the_label_whatever_its_colour(tmp_path: Path, before: bytes) -> None:
+    lines = down("Every letter, every dot.", "i.e. | a-b_c: 'quoted' - it's ~ all.")
+    page = Page(before + text_page(*lines).content, (300, 200), FONT)
+    assert text_of(tmp_path, page) == "\n".join(line for _, _, line in lines)
+
+
+def test_a_redaction_inside_a_line_takes_out_what_it_covers(tmp_path: Path) -> None:
+    page = text_page((20, 120, "Paid to Mr John Smith today"))
+    barred = Page(page.content + b"0 g 72 117 44 12 re f ", page.size, page.entries)
+    text = text_of(tmp_path, barred)
+    assert text.startswith("Paid to M") and text.endswith("today") and "Smith" not in text
+
+
+def test_text_drawn_twice_is_seen(tmp_path: Path) -> None:
+    page = text_page((20, 120, "Bold by two passes"), (20.3, 120, "Bold by two passes"))
+    assert "Bold by two passes" in text_of(tmp_path, page)
+
+
+def test_a_page_that_lacks_something_is_never_gold(tmp_path: Path) -> None:
+    page = text_page(*down("What can be drawn of the page"))
+    content = page.content + b"q 40 0 0 40 200 20 cm /Gone Do Q "
+    reason = reason_for(tmp_path, Page(content, page.size, page.entries))
+    assert "'Gone', which it draws, is missing" in reason
 
 
 def test_form_fields_are_text_too(tmp_path: Path) -> None:

@@ -264,14 +264,27 @@ def test_metadata_of_another_kind_is_refused(tmp_path: Path, scans: list[Path]) 
 
 def test_failures_are_in_the_summary_and_stop_nothing(tmp_path: Path, scans: list[Path]) -> None:
     (tmp_path / "scans/empty.pdf").touch()
-    short = RenderOptions(pages="1-4")  # the first report has 3 pages, the image one
-    summary = render_to_imagefolder(find_documents(tmp_path / "scans"), tmp_path / "out", short)
-    assert summary.written == 4
+    summary = render_to_imagefolder(find_documents(tmp_path / "scans"), tmp_path / "out")
+    assert summary.written == 8
     assert [(Path(page.document_path).name, page.status) for page in summary.failed] == [
-        ("empty.pdf", "unreadable"),
-        ("report.pdf", "failed"),
-        ("scan.png", "failed"),
+        ("empty.pdf", "unreadable")
     ]
+
+
+def test_a_page_range_over_documents_means_as_far_as_they_have_pages(
+    tmp_path: Path, scans: list[Path]
+) -> None:
+    counts = {"one/report.pdf": 3, "two/report.pdf": 4, "two/scan.png": 1}
+    for pages, first, last in (("1-3", 1, 3), ("4-9", 4, 9), ("2,4", 2, 4), ("2-", 2, 9)):
+        out = tmp_path / pages
+        summary = render_to_imagefolder(scans, out, RenderOptions(pages=pages))
+        assert summary.failed == ()
+        wanted = {first, last} if "," in pages else set(range(first, last + 1))
+        assert summary.written == sum(
+            len(wanted & set(range(1, count + 1))) for count in counts.values()
+        )
+    alone = render_to_imagefolder(scans[:1], tmp_path / "alone", RenderOptions(pages="2-9"))
+    assert "page 9 was asked for" in alone.failed[0].reason
 
 
 def test_progress_is_told_after_each_page(tmp_path: Path, scans: list[Path]) -> None:

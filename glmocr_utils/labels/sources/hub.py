@@ -11,10 +11,10 @@ import datasets
 from PIL import Image
 
 from glmocr_utils.labels.pages import LeftOut, PageFile, make_label
+from glmocr_utils.labels.sources.loading import find_columns, load_splits
 from glmocr_utils.labels.store import LabelRun, LabelStore
 from glmocr_utils.records import Label, LabelStatus, PageRef
 
-TEXT_COLUMNS = ("label", "text", "ground_truth")
 SUFFIX_OF_FORMAT = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "TIFF": ".tif"}
 
 logger = logging.getLogger(__name__)
@@ -34,9 +34,9 @@ def label_from_dataset(
     Of rows with the same image the first counts; one with another text is named in the log.
 
     Args:
-        dataset: a dataset; a hub id; or a folder, as `save_to_disk` or an imagefolder has it. It
-            has a column of images, and one of texts named label, text or ground_truth.
-        split: which split of a hub id or folder.
+        dataset: a dataset; or the id, folder or file of one, see `load_splits`. It has a column of
+            images, and one of texts named label, text or ground_truth.
+        split: which split of a hub id or folder; the only one where there is one alone.
         name: of the source, which will be `hub:{name}`; None takes the id or folder.
 
     Raises:
@@ -44,7 +44,7 @@ def label_from_dataset(
     """
     if not isinstance(dataset, datasets.Dataset):
         name = name or str(dataset)
-        dataset = _load(str(dataset), split)
+        dataset = _split_of(str(dataset), split)
     source = f"hub:{name or 'dataset'}"
     image_column, text_column = find_columns(dataset)
     images = dataset.select_columns([image_column])
@@ -79,33 +79,20 @@ def label_from_dataset(
     return store.record(source, pages(), label_pages, progress=progress)
 
 
-def _load(path: str, split: str) -> datasets.Dataset:
-    saved = [Path(path, name) for name in ("dataset_info.json", "dataset_dict.json")]
-    if any(file.is_file() for file in saved):
-        dataset = datasets.load_from_disk(path)
-        return dataset[split] if isinstance(dataset, datasets.DatasetDict) else dataset
-    return datasets.load_dataset(path, split=split)
-
-
-def find_columns(dataset: datasets.Dataset) -> tuple[str, str]:
-    """The names of a data set's image column and text column.
+def _split_of(name: str, split: str) -> datasets.Dataset:
+    """The split of a data set, or its only one.
 
     Raises:
-        ValueError: it has no such columns.
+        ValueError: it has several, and none of this name.
     """
-    images = [name for name, kind in dataset.features.items() if isinstance(kind, datasets.Image)]
-    texts = [
-        name
-        for name in TEXT_COLUMNS
-        if getattr(dataset.features.get(name), "dtype", None) in ("string", "large_string")
-    ]
-    if not images or not texts:
-        raise ValueError(
-            f"the dataset has the columns {', '.join(dataset.column_names)}; it needs one of "
-            f"images, and one of texts named {', '.join(TEXT_COLUMNS)}. Rename the column with "
-            "dataset.rename_column"
-        )
-    return ("image" if "image" in images else images[0]), texts[0]
+    splits = load_splits(name)
+    if split in splits:
+        return splits[split]
+    if len(splits) == 1:
+        return next(iter(splits.values()))
+    raise ValueError(
+        f"{name} has no split {split!r}; it has {', '.join(splits)}. Give the files of one of them"
+    )
 
 
 def _content(image: dict | None, number: int) -> bytes:

@@ -4,23 +4,29 @@ import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import openai
-from PIL import Image
 
 from glmocr_utils.endpoint import (
     HOPELESS,
     KEY_VARIABLE,
+    URL_VARIABLE,
+    check_reached,
     data_url,
+    find_key,
     is_unreached,
+    open_client,
     question,
     reason_of,
 )
 from glmocr_utils.labels.pages import LeftOut, PageFile, make_label
+from glmocr_utils.labels.sources.answers import page_text
 from glmocr_utils.labels.store import LabelRun, LabelStore
 from glmocr_utils.records import Label
+from glmocr_utils.render import decode_image
+from glmocr_utils.render.image_file import is_plain
 
 PROMPT = """\
 Transcribe this page exactly as it is printed. Keep spelling, punctuation, hyphens and line breaks \
@@ -28,7 +34,6 @@ as they are; put a blank line between paragraphs; read columns one after the oth
 nothing, translate nothing, describe no pictures, leave nothing out. Answer with the text alone."""
 
 MEDIA_TYPES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
-FENCE = "```"
 MAX_UNREACHED = 3  # pages in a row that nobody answered for, after all retries
 
 
@@ -49,7 +54,8 @@ def label_with_llm(
 
     A request that fails for a passing reason (429, 5xx, a time-out, no connection) is sent again
     after a pause that doubles, or after the server's Retry-After of up to two minutes. A page that
-    fails for good is left out with the reason; a rerun asks for it again.
+    fails for good is left out with the reason; a rerun asks for it again. So is one whose answer
+    is no text; what a model says beside the text is taken off, see `answers.page_text`.
 
     Args:
         model: the endpoint's name for it.
@@ -61,30 +67,38 @@ def label_with_llm(
         request: further fields of each request, such as `{"temperature": 0}`.
 
     Raises:
-        ValueError: OpenAI's own endpoint is asked for and OPENAI_API_KEY is not set.
+        ValueError: OpenAI's own endpoint is asked for and OPENAI_API_KEY is not set; or the key,
+            the address or a proxy's address cannot work.
         RuntimeError: the endpoint refuses the key or does not know the model, or nobody answered
             for three pages in a row. What was labelled until then is kept.
     """
-    key = os.environ.get(KEY_VARIABLE)
-    if key is None and base_url is None:
+    base_url = base_url or os.environ.get(URL_VARIABLE) or None
+    if find_key() is None and base_url is None:
         raise ValueError(
-            f"{KEY_VARIABLE} is not set; set it in the environment, or give the base_url of a "
+            f"{KEY_VARIABLE} is not set; set it in the environment, or give the llm_base_url of a "
             "server that needs no key"
         )
     source = f"llm:{model}"
-    client = openai.OpenAI(
-        api_key=key or "none", base_url=base_url, timeout=timeout, max_retries=max_retries
-    )
+    client = open_client(base_url, timeout, max_retries)
 
     def label_page(page: PageFile) -> Label:
         answer = _ask(client, page, model, prompt, request or {})
-        text = _without_fence(answer)
+        text = page_text(answer)
         return make_label(page, answer, "silver", source, text=text, model_id=model, prompt=prompt)
 
     def is_there(page: PageFile) -> bool:
         return store.has(page, source, prompt)
 
     def label_pages(missing: Iterator[PageFile]) -> Iterator[Label | LeftOut]:
+        nonlocal client
+        first = next(missing, None)
+        if first is None:
+            return
+        try:
+            check_reached(client)
+        except openai.APIConnectionError:  # nobody is there to be patient with
+            client = client.with_options(max_retries=0)
+        missing = chain([first], missing)
         unreached = 0
         for page, future in _at_a_time(label_page, missing, concurrency):
             try:
@@ -148,10 +162,15 @@ def _ask(
     try:
         choice = response.choices[0]
         answer, finish_reason = choice.message.content, choice.finish_reason
+        refusal = getattr(choice.message, "refusal", None)
     except (AttributeError, IndexError, TypeError) as error:
         raise ValueError(f"the endpoint's answer is no chat completion: {response!r}") from error
     if finish_reason == "length":
-        raise ValueError("the answer was cut off at the endpoint's token limit; raise max_tokens")
+        raise ValueError("the answer was cut off at the endpoint's token limit; raise it there")
+    if finish_reason == "content_filter":
+        raise ValueError("the endpoint's content filter stopped the answer; ask another model")
+    if refusal and not answer:
+        raise ValueError(f"the model refused: {refusal!r}; ask another model for this page")
     if not isinstance(answer, str) or not answer.strip():
         raise ValueError(f"the answer is empty (finish_reason {finish_reason!r})")
     return answer
@@ -160,18 +179,8 @@ def _ask(
 def _url_of(path: Path) -> str:
     """The image as a URL that holds it; what endpoints do not take is sent as PNG."""
     media_type = MEDIA_TYPES.get(path.suffix.lower())
-    content = path.read_bytes()
-    if media_type is None:
-        file = io.BytesIO()
-        with Image.open(io.BytesIO(content)) as image:
-            image.convert("RGB").save(file, "PNG")
-        media_type, content = "png", file.getvalue()
-    return data_url(content, media_type)
-
-
-def _without_fence(answer: str) -> str:
-    """Take off the code fence that many models put around a whole answer."""
-    lines = answer.strip().split("\n")
-    fenced = len(lines) > 2 and lines[0].startswith(FENCE) and lines[-1].strip() == FENCE
-    inner = lines[1:-1]
-    return "\n".join(inner) if fenced and not any(FENCE in line for line in inner) else answer
+    if media_type is not None and is_plain(path):
+        return data_url(path.read_bytes(), media_type)
+    file = io.BytesIO()
+    decode_image(path).save(file, "PNG")
+    return data_url(file.getvalue(), "png")

@@ -60,6 +60,8 @@ def label_from_text_layer(
             document = _OpenPdf(opened, password)
             for page in missing:
                 try:
+                    if page.missing:
+                        raise NoTextLayer(page.missing)
                     page_text = document.read(page)
                     text = trusted_text(page_text, max_image_share)
                     reading = (readings or {}).get(_place(page))
@@ -127,7 +129,7 @@ def trusted_text(page: PageText, max_image_share: float) -> str:
         NoTextLayer: there is none, or it may not be what one sees.
     """
     drawn = page.num_characters + page.invisible
-    if not drawn:
+    if not drawn and not page.hidden:
         raise NoTextLayer("the page has no text layer: it is a scan, a picture or blank")
     if page.invisible > MAX_INVISIBLE * drawn:
         raise NoTextLayer(
@@ -138,6 +140,11 @@ def trusted_text(page: PageText, max_image_share: float) -> str:
         raise NoTextLayer(
             f"images cover {page.image_share:.0%} of the page: what they show is not in the "
             "layer, or an OCR program put it there"
+        )
+    if not drawn:
+        raise NoTextLayer(
+            f"all {page.hidden} characters of the layer are drawn invisibly: white, covered, "
+            "clipped, transparent, too small, or in a layer that is off"
         )
     if page.unmapped > MAX_UNMAPPED * page.num_characters:
         raise NoTextLayer(
