@@ -3,6 +3,7 @@
 Training and inference both come here, so that they use the same prompt, byte for byte.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -19,8 +20,8 @@ PromptStyle = Literal["default", "nothink"]
 TURN_END = "<|user|>"
 TEXT_END = "<|endoftext|>"
 
-# Some checkpoints may write an empty thought before the text; it is no part of the page.
-EMPTY_THOUGHT = "<think></think>"
+# Some checkpoints may write a thought before the text, empty as a rule; it isn't part of the page.
+THOUGHT = re.compile(r"<think>.*?</think>\n{0,2}", re.DOTALL)
 
 
 def render_prompt(
@@ -46,6 +47,12 @@ def render_prompt(
         add_generation_prompt=True,
         **options,
     )
+
+
+def thought_length(text: str) -> int:
+    """Characters of a thought at the beginning of an output, with up to two line ends after it."""
+    thought = THOUGHT.match(text)
+    return thought.end() if thought else 0
 
 
 def encode_prompt(

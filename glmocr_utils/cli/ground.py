@@ -3,6 +3,7 @@
 import argparse
 
 from glmocr_utils.cli.command import Command, Option, report_failures
+from glmocr_utils.cli.ocr import DTYPE
 from glmocr_utils.cli.render import PAGES, PASSWORD, SCALE
 from glmocr_utils.grounding.choice import choice_path, load_choice, save_choice
 from glmocr_utils.grounding.evaluation import (
@@ -33,6 +34,7 @@ OPTIONS = (
     Option("batch_size", 1, "pages in one pass"),
     Option("attn", "auto", "as in ocr"),
     Option("device_map", "auto", "auto, cpu, cuda:0, …"),
+    DTYPE,
 )
 
 
@@ -43,7 +45,11 @@ def _ground(options: argparse.Namespace) -> int:
     failed: list[FailedPage] = []
     pages = _known_pages(options, failed)
     model = load_model(
-        options.model_id, options.adapter, attn=options.attn, device_map=options.device_map
+        options.model_id,
+        options.adapter,
+        attn=options.attn,
+        device_map=options.device_map,
+        dtype=options.dtype,
     )
     print(model.describe())
     if options.choose:

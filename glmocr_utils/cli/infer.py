@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from glmocr_utils.cli.command import Command, Option, counted
+from glmocr_utils.cli.ocr import DTYPE
 from glmocr_utils.cli.render import PASSWORD, SCALE
 from glmocr_utils.mass_infer import RETRYABLE, InferOptions, infer
 from glmocr_utils.mass_infer.run_verdict import run_verdict
@@ -48,6 +49,7 @@ OPTIONS = (
     Option("new_run", False, "put a run with other settings in output_dir aside"),
     Option("attn", "auto", "as in ocr"),
     Option("device_map", "auto", "auto, cpu, cuda:0, …"),
+    DTYPE,
     Option("output_dir", "outputs/06_mass_infer", "the run's folder"),
 )
 

@@ -14,12 +14,13 @@ from glmocr_utils.display.plain_text import (
     token_lines,
 )
 from glmocr_utils.grounding import Locator
-from glmocr_utils.model import DEFAULT_MODEL, load_model
+from glmocr_utils.model import DEFAULT_MODEL, DTYPES, load_model
 from glmocr_utils.ocr import PageImages, check_at_least_one, default_input, read_documents
 from glmocr_utils.ocr_formats import check_formats, export_layouts
 from glmocr_utils.records import FailedPage, OcrResult
 from glmocr_utils.render import RenderOptions, find_documents, root_of
 
+DTYPE = Option("dtype", "auto", ", ".join(DTYPES))
 OPTIONS = (
     Option("model_id", DEFAULT_MODEL, "hub id or folder", aliases=("--model",)),
     Option("adapter", None, "hub id or folder of a LoRA adapter"),
@@ -34,6 +35,7 @@ OPTIONS = (
     Option("export", None, "with the places of words: hocr, alto, pdf; several with commas"),
     Option("attn", "auto", "auto, sdpa, flash_attention_2, kernels-community/flash-attn2, …"),
     Option("device_map", "auto", "auto, cpu, cuda:0, …"),
+    DTYPE,
     Option("start_over", False, "read again what output_dir holds, and replace it"),
     Option("output_dir", "outputs/02_ocr_explore", "gets a .jsonl and a .txt file per document"),
 )
@@ -47,7 +49,11 @@ def _ocr(options: argparse.Namespace) -> int:
     paths = [path for each in given for path in find_documents(each)]
     start = perf_counter()
     model = load_model(
-        options.model_id, options.adapter, attn=options.attn, device_map=options.device_map
+        options.model_id,
+        options.adapter,
+        attn=options.attn,
+        device_map=options.device_map,
+        dtype=options.dtype,
     )
     print(f"{model.describe()}, loaded in {perf_counter() - start:.1f} s")
     locator = Locator(model) if formats else None

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ class Calibration:
         stated, right: the curve's points, rising, 0 to 1; between them it is straight.
         model_id, revision, adapter: of the model it was fitted on; it holds for no other.
         num_tokens, num_wrong: what it was fitted on.
+        dtype, attention: with which those pages were read; None where that is not known, or they
+            differ. Rounding moves probabilities, so others are warned about.
     """
 
     method: Method
@@ -42,6 +45,8 @@ class Calibration:
     adapter: str | None
     num_tokens: int
     num_wrong: int
+    dtype: str | None = None
+    attention: str | None = None
 
     def __post_init__(self) -> None:
         if self.method not in get_args(Method):
@@ -54,13 +59,21 @@ class Calibration:
         return np.interp(probs, self.stated, self.right)
 
     def check_fits(self, result: OcrResult) -> None:
-        """Raises ValueError when `result` was read by another model."""
+        """Raises ValueError when `result` was read by another model; warns of another dtype."""
         fitted = (self.model_id, self.revision, self.adapter)
         if fitted != (result.model_id, result.revision, result.adapter):
             raise ValueError(
                 f"this calibration was fitted on {_name(*fitted)}, and the page was read by "
                 f"{_name(result.model_id, result.revision, result.adapter)}; fit one for it"
             )
+        for name in ("dtype", "attention"):
+            mine, other = getattr(self, name), getattr(result, name)
+            if mine and other and mine != other:
+                warnings.warn(
+                    f"this calibration was fitted on pages read with {name} {mine}, and these were "
+                    f"read with {other}, which moves probabilities a little: fit one for it",
+                    stacklevel=3,
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +142,13 @@ def fit_calibration(pages: Sequence[MarkedPage]) -> Calibration:
         *model,
         num_tokens=len(probs),
         num_wrong=num_wrong,
+        dtype=_only({page.result.dtype for page in pages}),
+        attention=_only({page.result.attention for page in pages}),
     )
+
+
+def _only(names: set[str | None]) -> str | None:
+    return names.pop() if len(names) == 1 else None
 
 
 def _isotonic(probs: np.ndarray, is_right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ Here a page that has ended leaves at once and makes room for another (continuous
 batching too, for models without images; once it takes them, this module can go.
 """
 
+import inspect
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -15,14 +16,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from transformers import BatchFeature, DynamicCache, PreTrainedModel
+from transformers.models.glm_ocr.modeling_glm_ocr import GlmOcrModel
 
+from glmocr_utils.decoding.not_finite import NotFiniteError
 from glmocr_utils.decoding.recorder import Recorder
-from glmocr_utils.decoding.repetition import loop_end
+from glmocr_utils.decoding.repetition import Spell, loop_end
 from glmocr_utils.decoding.slot_cache import SlotCache
 from glmocr_utils.records import FinishReason
 
 if TYPE_CHECKING:
     from peft import PeftModel
+
+# Transformers 5.24 renamed the argument, and 5.40 drops the old name.
+_ARGUMENTS = inspect.signature(GlmOcrModel.forward).parameters
+CACHE_ARGUMENT = "cache" if "cache" in _ARGUMENTS else "past_key_values"
 
 # Each look at what was written waits for the device; on a CPU there is nothing to wait for.
 STEPS_BETWEEN_LOOKS_GPU = 8
@@ -72,9 +79,11 @@ class PageDecoder:
     Args:
         model: with a generation config that names the stop tokens; an adapter may be on it.
         top_k: how many of the best tokens are recorded at each place.
+        spell: token ids → their text, by which a loop is told from a dotted leader.
     """
 
-    def __init__(self, model: "PreTrainedModel | PeftModel", top_k: int) -> None:
+    def __init__(self, model: "PreTrainedModel | PeftModel", top_k: int, spell: Spell) -> None:
+        self._spell = spell
         # an adapter's layers are in the model itself; around it is only another `generate`
         self._model = model.get_base_model() if hasattr(model, "peft_config") else model
         self._stops = model.generation_config.eos_token_id
@@ -111,7 +120,7 @@ class PageDecoder:
         # all of it is the page's own: nothing is padded, so nothing is masked
         inputs = {name: each for name, each in inputs.items() if name != "attention_mask"}
         inputs = BatchFeature(inputs).to(self._model.device)
-        output = self._model.model(**inputs, past_key_values=page, use_cache=True)
+        output = self._model.model(**inputs, **{CACHE_ARGUMENT: page}, use_cache=True)
         logits = self._model.lm_head(output.last_hidden_state[0, -1])
         offset = int(self._model.model.rope_deltas[0, 0])
         self._recorder.append(logits)
@@ -123,13 +132,14 @@ class PageDecoder:
         self._pages.append(_Page(key, max_tokens, offset, time.perf_counter() - begun))
 
     @torch.inference_mode()
-    def step(self) -> list[tuple[Hashable, DecodedPage]]:
+    def step(self) -> list[tuple[Hashable, DecodedPage | NotFiniteError]]:
         """Write the next token of every page.
 
         A step that fails, for lack of memory say, has changed nothing and can be made again.
 
         Returns:
-            The pages that have ended, each with its key.
+            The pages that have ended, each with its key; the error of a page whose numbers are not
+            finite, which the others never see.
         """
         begun = time.perf_counter()
         device = self._recorder.token_ids.device
@@ -143,7 +153,7 @@ class PageDecoder:
             inputs_embeds=self._model.get_input_embeddings()(last[:, None]),
             position_ids=positions[None, :, None].expand(3, -1, -1),
             attention_mask=columns,
-            past_key_values=self._cache,
+            **{CACHE_ARGUMENT: self._cache},
         ).last_hidden_state
         logits = self._model.lm_head(hidden[:, -1]).to(device)
         counts = [page.count for page in self._pages]
@@ -162,11 +172,16 @@ class PageDecoder:
         [row] = [row for row, page in enumerate(self._pages) if page.key == key]
         self._remove(row)
 
-    def _ended(self) -> list[tuple[Hashable, DecodedPage]]:
+    def _ended(self) -> list[tuple[Hashable, DecodedPage | NotFiniteError]]:
         written = self._recorder.token_ids[: len(self._pages)].cpu().numpy()
+        is_finite = self._recorder.is_finite[: len(self._pages)].tolist()
         ended = []
         for row in reversed(range(len(self._pages))):  # the last one moves into a row set free
             page = self._pages[row]
+            if not is_finite[row]:
+                ended.append((page.key, NotFiniteError.of(self._model)))
+                self._remove(row)
+                continue
             length, reason = self._end(page, written[row, : page.count])
             page.looked_at = page.count
             if reason is not None:
@@ -181,7 +196,7 @@ class PageDecoder:
         [stops] = np.isin(token_ids[page.looked_at :], self._stops).nonzero()
         if len(stops):
             token_ids = token_ids[: page.looked_at + stops[0]]
-        loop = loop_end(token_ids, page.looked_at)
+        loop = loop_end(token_ids, page.looked_at, self._spell)
         if loop is not None:
             return loop, "loop"
         if len(stops):

@@ -16,12 +16,14 @@ class Recorder:
 
     Attributes:
         token_ids: (rows, tokens), of which the first `num_pages` rows are in use.
+        is_finite: (rows,), whether all log probabilities of a row are numbers.
     """
 
     def __init__(self, top_k: int) -> None:
         self._top_k = top_k
         self.num_pages = 0
         self.token_ids = torch.empty(0, 0, dtype=torch.long)
+        self.is_finite = torch.empty(0, dtype=torch.bool)
         self._logprobs = torch.empty(0, 0)
         self._top_ids = torch.empty(0, 0, top_k, dtype=torch.long)
         self._top_logprobs = torch.empty(0, 0, top_k)
@@ -29,6 +31,7 @@ class Recorder:
     def append(self, logits: torch.Tensor) -> None:
         """Add a page, with the logits of its first token, (vocabulary,)."""
         self._make_room(self.num_pages + 1, 1, logits.device)
+        self.is_finite[self.num_pages] = True
         self.write(logits[None], [self.num_pages], [0])
         self.num_pages += 1
 
@@ -44,9 +47,11 @@ class Recorder:
         total = logits.logsumexp(dim=-1, keepdim=True)
         chosen = logits.argmax(dim=-1, keepdim=True)
         top = logits.topk(self._top_k, dim=-1)
-        # rounding may lift a certain token's log probability just above 0
+        logprobs = (logits.gather(-1, chosen) - total)[:, 0]
+        self.is_finite[places[0]] &= logprobs.isfinite()
         self.token_ids[places] = chosen[:, 0]
-        self._logprobs[places] = (logits.gather(-1, chosen) - total)[:, 0].clamp(max=0)
+        # rounding may lift a certain token's log probability just above 0
+        self._logprobs[places] = logprobs.clamp(max=0)
         self._top_ids[places] = top.indices
         self._top_logprobs[places] = (top.values - total).clamp(max=0)
 
@@ -62,7 +67,7 @@ class Recorder:
     def remove(self, row: int) -> None:
         """Take a page out; the last one moves into its place."""
         self.num_pages -= 1
-        for each in self._all():
+        for each in (*self._all(), self.is_finite):
             each[row] = each[self.num_pages]
 
     def _all(self) -> tuple[torch.Tensor, ...]:
@@ -75,6 +80,9 @@ class Recorder:
         if columns > old_columns:
             columns = old_columns + TOKENS_AT_ONCE
         shape = max(rows, old_rows), max(columns, old_columns)
+        is_finite = self.is_finite.new_ones(shape[0], device=device)
+        is_finite[:old_rows] = self.is_finite
+        self.is_finite = is_finite
         grown = []
         for each in self._all():
             larger = each.new_zeros((*shape, *each.shape[2:]), device=device)

@@ -37,6 +37,7 @@ class SlotCache(Cache):
             layer.make_room(row + 1, max(length, self.longest), like=filled.keys)
             layer.keys[row, :, :length] = filled.keys[0]
             layer.values[row, :, :length] = filled.values[0]
+            layer.clear(row, length)
         self.lengths.append(length)
 
     def prepare_step(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -71,6 +72,7 @@ class SlotCache(Cache):
         for layer in self.layers:
             layer.keys[row, :, :length] = layer.keys[last, :, :length]
             layer.values[row, :, :length] = layer.values[last, :, :length]
+            layer.clear(row, length)
 
 
 class _SlotLayer(CacheLayerMixin):
@@ -98,6 +100,11 @@ class _SlotLayer(CacheLayerMixin):
             kept = slice(min(rows, old_rows)), slice(None), slice(min(columns, old_columns))
             keys[kept], values[kept] = self.keys[kept], self.values[kept]
         self.keys, self.values = keys, values
+
+    def clear(self, row: int, begin: int) -> None:
+        """Drop what an earlier page left in a row: NaN times a weight of 0 is NaN."""
+        self.keys[row, :, begin:] = 0
+        self.values[row, :, begin:] = 0
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *_args: object, **_: object

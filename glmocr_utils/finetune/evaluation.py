@@ -1,11 +1,14 @@
 """Evaluation by reading: what the model makes of held-out pages, not only how it scores labels."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import datasets
 
+from glmocr_utils.decoding import NotFiniteError
 from glmocr_utils.finetune.dataset import decode_image
 from glmocr_utils.metrics import corpus_cer, headline_pair, wer
 from glmocr_utils.model import LoadedModel
@@ -50,6 +53,9 @@ def read_held_out(
         scale: pixels per PDF point of the images; None where it is not known.
         numbers: which rows; None reads all.
 
+    A page whose numbers are NaN or infinite is warned about and counts as an empty reading: left
+    out, a model that breaks would look better than it is.
+
     Returns:
         One reading a row, in the order of `numbers`.
     """
@@ -59,6 +65,15 @@ def read_held_out(
     for prompt in dict.fromkeys(pages["prompt"]):
         chosen = [number for number in order if pages[number]["prompt"] == prompt]
         images = (_page_image(pages[number], number, scale) for number in chosen)
+        empty: list[OcrResult] = []
+
+        def fail(page: PageImage, error: Exception, prompt=prompt, empty=empty) -> None:
+            if not isinstance(error, NotFiniteError):
+                raise error
+            ref = page.page
+            warnings.warn(f"{ref.document_path}: {error}. It counts as empty", stacklevel=2)
+            empty.append(_nothing(model, page, prompt))
+
         results = read_pages(
             model,
             images,
@@ -66,8 +81,10 @@ def read_held_out(
             style=prompt_style,
             max_tokens=max_tokens,
             batch_size=batch_size,
+            on_failure=fail,
         )
-        for number, result in zip(chosen, results, strict=True):
+        for result in chain(results, empty):
+            number = result.page.page_index
             row = pages[number]
             page = replace(result.page, page_index=row["page_index"])
             result = replace(result, page=page)
@@ -97,6 +114,24 @@ def scores(readings: Sequence[PageReading]) -> dict[str, float | None]:
         "loop_rate": reasons.count("loop") / len(reasons),
         "stop_rate": reasons.count("stop") / len(reasons),
     }
+
+
+def _nothing(model: LoadedModel, page: PageImage, prompt: str) -> OcrResult:
+    """An empty reading, which the model did not end by itself."""
+    return OcrResult(
+        page=page.page,
+        text="",
+        tokens=(),
+        finish_reason="length",
+        prompt=prompt,
+        model_id=model.model_id,
+        revision=model.revision,
+        adapter=model.adapter,
+        scale=page.scale,
+        seconds=0.0,
+        dtype=model.dtype_name,
+        attention=model.attention.implementation,
+    )
 
 
 def _page_image(row: dict[str, Any], number: int, scale: float | None) -> PageImage:

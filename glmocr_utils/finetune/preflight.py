@@ -4,7 +4,9 @@ It needs no weights: pages are decoded, tokens counted and one example is built 
 parameters are counted on the model's shapes alone.
 """
 
+import math
 from dataclasses import dataclass
+from statistics import median_low
 
 import datasets
 import numpy as np
@@ -87,6 +89,29 @@ class Preflight:
         return "\n".join([*lines, *ending])
 
 
+def known_scales(pages: datasets.Dataset) -> list[float]:
+    """Pixels per PDF point of the pages, as far as the data set says it."""
+    if "scale" not in pages.column_names:
+        return []
+    return [float(scale) for scale in pages["scale"] if scale is not None]
+
+
+def _scale_notes(pages: datasets.Dataset) -> list[str]:
+    scales = known_scales(pages)
+    if not scales:
+        return [
+            "the scale of the pages is not known; set scale, and reading at another one will be "
+            "warned about"
+        ]
+    lowest, highest, middle = min(scales), max(scales), median_low(scales)
+    if math.isclose(lowest, highest, rel_tol=0.1):
+        return [f"rendered at scale {middle:g}, which is stored with the model"]
+    return [
+        f"rendered at scales from {lowest:g} to {highest:g}; {middle:g} is stored with the model. "
+        "Render all pages at the scale at which the model is to read"
+    ]
+
+
 def preflight(
     config: FinetuneConfig, pages: Pages, processor: ProcessorMixin, sketch: nn.Module
 ) -> Preflight:
@@ -115,6 +140,7 @@ def preflight(
     empty = sum(not text for text in train["text"])
     if empty:
         notes.append(f"{empty} pages are blank: they train the stop token alone")
+    notes += [] if config.scale else _scale_notes(train)
     notes.append(f"pixel budget of a page: {max_page_pixels(processor):,}")
     too_long = _too_long(config, train) + (_too_long(config, held_out) if held_out else [])
     if too_long and config.too_long == "error":

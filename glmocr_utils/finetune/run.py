@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median_low
 
 import datasets
 import torch
@@ -25,7 +26,7 @@ from glmocr_utils.finetune.comparison import (
 from glmocr_utils.finetune.config import FinetuneConfig
 from glmocr_utils.finetune.dataset import data_hash, load_pages, load_whole
 from glmocr_utils.finetune.evaluation import PageReading, scores
-from glmocr_utils.finetune.preflight import Preflight, preflight
+from glmocr_utils.finetune.preflight import Preflight, known_scales, preflight
 from glmocr_utils.finetune.trainable import (
     base_dtype,
     go_on_as_trained,
@@ -132,8 +133,8 @@ def finetune(
     process.wait_for_everyone()
     if held_out is None:
         config.eval_strategy, config.load_best_model_at_end = IntervalStrategy.NO, False
-    if config.scale is None and "scale" in train.column_names:
-        config.scale = float(torch.tensor(train["scale"]).median())
+    if config.scale is None and (scales := known_scales(train)):
+        config.scale = median_low(scales)
 
     set_seed(config.seed)  # a new adapter is drawn at random
     loaded = load_trainable(config)

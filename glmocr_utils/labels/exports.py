@@ -10,11 +10,12 @@ from pathlib import Path
 
 import datasets
 
-from glmocr_utils.labels.image_copies import copy_images
+from glmocr_utils.labels.image_copies import copy_images, turned_png
 from glmocr_utils.labels.splits import Split
 from glmocr_utils.records import Label
 
 METADATA = "metadata.jsonl"
+KINDS = {"page_index": "int64", "scale": "float64", "angle": "int64"}  # of columns; others are text
 EXPORTED = ".exported"  # the names that `export_sidecars` wrote last
 
 
@@ -23,8 +24,9 @@ def export_imagefolder(
 ) -> None:
     """Write images and a `metadata.jsonl` that `load_dataset("imagefolder", data_dir=…)` reads.
 
-    Each line has `file_name`, `text`, `status`, `split` (`train`, `test`, or null) and where the
-    label comes from. A folder that was exported before is brought up to date.
+    Each line has `file_name`, `text`, `status`, `split` (`train`, `test`, or null), where the label
+    comes from, `scale` (pixels per PDF point, or null) and `angle` (degrees clockwise by which the
+    image was turned, as it was read). A folder that was exported before is brought up to date.
 
     Raises:
         ValueError: the folder holds other files.
@@ -73,12 +75,10 @@ def to_dataset(labels: Sequence[Label], split: Split | None = None) -> datasets.
     Returns:
         The splits `train` and `test`; without `split` all is `train`.
     """
-    rows = [{"image": label.image_file, **_row(label, split)} for label in labels]
+    rows = [{"image": _image(label), **_row(label, split)} for label in labels]
     features = datasets.Features(
         {
-            name: datasets.Image()
-            if name == "image"
-            else datasets.Value("int64" if name == "page_index" else "string")
+            name: datasets.Image() if name == "image" else datasets.Value(KINDS.get(name, "string"))
             for name in (rows[0] if rows else {})
         }
     )
@@ -91,6 +91,12 @@ def to_dataset(labels: Sequence[Label], split: Split | None = None) -> datasets.
             for name in names
         }
     )
+
+
+def _image(label: Label) -> str | dict[str, object]:
+    if label.angle == 0:
+        return label.image_file
+    return {"path": Path(label.image_file).name, "bytes": turned_png(label)}
 
 
 def _row(label: Label, split: Split | None) -> dict[str, str | int | None]:
@@ -108,6 +114,8 @@ def _row(label: Label, split: Split | None) -> dict[str, str | int | None]:
         "document_sha256": label.page.document_sha256,
         "page_index": label.page.page_index,
         "sha256": label.image_sha256,
+        "scale": label.scale,
+        "angle": label.angle,
     }
 
 

@@ -1,5 +1,6 @@
 """Copies of the labelled images, for exports that stand alone."""
 
+import io
 import itertools
 import os
 import shutil
@@ -7,11 +8,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from glmocr_utils.records import Label
-from glmocr_utils.render import safe_stem
+from glmocr_utils.records.pages import TURNS
+from glmocr_utils.render import decode_image, safe_stem
 
 
 def copy_images(labels: Sequence[Label], directory: Path) -> list[str]:
     """Copy each label's image into `directory`, under its own name where that is free.
+
+    The image of a page that was turned to be read is turned likewise.
 
     Returns:
         The file names, one for each label; no two labels share one.
@@ -34,14 +38,30 @@ def copy_images(labels: Sequence[Label], directory: Path) -> list[str]:
         taken.add(name.casefold())
         names.append(name)
         partial = directory / (name + ".partial")
-        shutil.copyfile(label.image_file, partial)
+        write_turned(label, partial)
         os.replace(partial, directory / name)
     return names
 
 
+def write_turned(label: Label, file: Path) -> None:
+    """Write a label's image as it was read: a copy of the file, or the turned image as PNG."""
+    if label.angle == 0:
+        shutil.copyfile(label.image_file, file)
+    else:
+        file.write_bytes(turned_png(label))
+
+
+def turned_png(label: Label) -> bytes:
+    """A label's image, turned by its angle, as a PNG file."""
+    turned = decode_image(label.image_file).transpose(TURNS[label.angle])
+    buffer = io.BytesIO()
+    turned.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def _names(label: Label) -> Iterator[str]:
     path = Path(label.image_file)
-    stem, suffix = safe_stem(path.name), path.suffix.lower()
+    stem, suffix = safe_stem(path.name), path.suffix.lower() if label.angle == 0 else ".png"
     yield stem + suffix
     yield f"{stem}_{label.image_sha256[:16]}{suffix}"
     yield from (f"{stem}_{label.image_sha256[:16]}_{n}{suffix}" for n in itertools.count(2))

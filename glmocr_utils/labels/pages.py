@@ -27,6 +27,8 @@ class PageFile:
         image_file: where it lies.
         image_sha256: hash of the file's bytes, 64 hex digits.
         task: the prompt that training is to give with it.
+        scale: pixels per PDF point; None where it is not known, as of an image file.
+        angle: degrees clockwise by which it was turned from how its document has it.
         missing: what the file says is on the page and the image lacks; None where it is whole.
     """
 
@@ -34,6 +36,8 @@ class PageFile:
     image_file: Path
     image_sha256: str
     task: str = TEXT_RECOGNITION
+    scale: float | None = None
+    angle: int = 0
     missing: str | None = None
 
 
@@ -107,7 +111,7 @@ def why_no_single_page(page: PageFile) -> str | None:
 
 def page_of_label(label: Label) -> PageFile:
     """The page image that a label is of."""
-    return PageFile(label.page, Path(label.image_file), label.image_sha256, label.task)
+    return PageFile(label.page, Path(label.image_file), label.image_sha256, label.task, label.scale)
 
 
 def find_duplicates(pages: Iterable[PageFile | Label]) -> list[list[PageFile | Label]]:
@@ -131,12 +135,14 @@ def make_label(
     reviewer: str | None = None,
     model_id: str | None = None,
     prompt: str | None = None,
+    angle: int = 0,
 ) -> Label:
     """The label of a page, with the text rules applied.
 
     Args:
         text: what the source made of `raw_text`; None takes `raw_text`.
         time: when it was made, ISO 8601 with the time zone; None is now.
+        angle: degrees clockwise by which the document's page was turned to be read.
     """
     # half a surrogate pair, as JSON can spell it, is no text and has no UTF-8 form
     raw_text = raw_text.encode("utf-8", "replace").decode()
@@ -153,6 +159,8 @@ def make_label(
         reviewer=reviewer,
         model_id=model_id,
         prompt=prompt,
+        scale=page.scale,
+        angle=(angle - page.angle) % 360,
     )
 
 
@@ -175,5 +183,13 @@ def _rendered_rows(folder: Path) -> list[dict]:
 
 def _rendered_page(folder: Path, row: dict) -> PageFile:
     page = PageRef(row["document"], row["document_sha256"], row["page_index"])
-    file = folder / row["file_name"]
-    return PageFile(page, file, row["sha256"], missing=row.get("missing"))
+    # an image file has no points, so its scale says nothing
+    scale = row.get("scale") if page.document_path.lower().endswith(".pdf") else None
+    return PageFile(
+        page,
+        folder / row["file_name"],
+        row["sha256"],
+        scale=scale,
+        angle=row.get("angle") or 0,
+        missing=row.get("missing"),
+    )

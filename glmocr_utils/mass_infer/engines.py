@@ -72,6 +72,7 @@ def start_engine(
         "revision": settings["revision"],
         "attn": options.attn,
         "device_map": options.device_map,
+        "dtype": options.dtype,
     }
     reading = options.prompt, options.prompt_style, options.batch_size
     if options.engine == "ray":
@@ -106,6 +107,8 @@ def run_settings(options: InferOptions) -> dict[str, object]:
         "prompt": options.prompt,
         "prompt_style": options.prompt_style,
         "scale": options.scale,
+        # what `auto` comes to is in each row: it depends on the machine that reads
+        "dtype": None if options.dtype == "auto" else options.dtype,
         "max_tokens": options.max_tokens,
         "retry_max_tokens": options.retry_max_tokens,
         "calibration": options.calibration,

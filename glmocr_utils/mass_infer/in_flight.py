@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import psutil
 import torch
 
+from glmocr_utils.decoding import NotFiniteError
 from glmocr_utils.mass_infer.task import Reading, Request
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.model.source import first_line
@@ -175,7 +176,7 @@ class InFlightReader:
         for key, result in ended:
             del under_way[key]
             self._count_ended()
-            yield key, Reading.of(result)
+            yield key, _failure(result) if isinstance(result, Exception) else Reading.of(result)
 
     def _lower_most(self, pages: int) -> None:
         self._most, self._ended_since = pages, 0
@@ -220,6 +221,8 @@ class InFlightReader:
 
 
 def _failure(error: Exception) -> Failure:
+    if isinstance(error, NotFiniteError):
+        return Failure(str(error))
     is_memory = is_out_of_memory(error)
     cause = "memory ran out for this page alone" if is_memory else "reading it failed"
     advice = "lower scale or max_tokens" if is_memory else "run it again with retry"

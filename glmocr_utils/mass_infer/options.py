@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from glmocr_utils.mass_infer.task import Limits
-from glmocr_utils.model import DEFAULT_MODEL
+from glmocr_utils.model import DEFAULT_MODEL, check_dtype
 from glmocr_utils.ocr import check_at_least_one
 from glmocr_utils.prompt import TEXT_RECOGNITION, PromptStyle
 from glmocr_utils.records.page_row import PageStatus
@@ -44,7 +44,7 @@ class InferOptions:
         max_failure_rate: the run stops when more of its last 200 pages fail; loops, and pages with
             ink of which nothing is read, included.
         new_run: put a run with other settings aside instead of refusing.
-        attn, device_map: as in `load_model`.
+        attn, device_map, dtype: as in `load_model`.
         output_dir: the run's folder.
 
     Raises:
@@ -72,6 +72,7 @@ class InferOptions:
     new_run: bool = False
     attn: str = "auto"
     device_map: str = "auto"
+    dtype: str = "auto"
     output_dir: str | Path = "outputs/06_mass_infer"
 
     def __post_init__(self) -> None:
@@ -103,6 +104,7 @@ class InferOptions:
             raise ValueError(
                 f"max_failure_rate is a share above 0, at most 1, got {self.max_failure_rate}"
             )
+        check_dtype(self.dtype)
         self.render_options()
 
     def statuses_to_retry(self) -> frozenset[str]:

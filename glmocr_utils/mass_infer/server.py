@@ -3,21 +3,18 @@
 It is asked with temperature 0 and for log probabilities, which are kept where it gives them.
 """
 
-import codecs
 import io
+import re
 import threading
 import time
 import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
-from itertools import repeat
+from dataclasses import dataclass, field, replace
 
-import numpy as np
 import openai
-from openai.types.chat.chat_completion import Choice
+from openai.types.chat import ChatCompletion
 
-from glmocr_utils.decoding import has_repeating_tail
 from glmocr_utils.endpoint import (
     HOPELESS,
     KEY_VARIABLE,
@@ -28,17 +25,29 @@ from glmocr_utils.endpoint import (
     question,
     reason_of,
 )
+from glmocr_utils.mass_infer.server_answer import reading_of
 from glmocr_utils.mass_infer.task import PageTask, Reading, Request
-from glmocr_utils.ocr import without_thought
 from glmocr_utils.prompt import PromptStyle
-from glmocr_utils.records import PageImage, TokenProb
+from glmocr_utils.records import PageImage
 
 TIMEOUT_S = 600.0  # for one page; a busy server lets it wait
 MAX_RETRIES = 5  # of 429, 5xx and time-outs, by the client, with pauses that double
 PATIENCE_S = 600.0  # for a server that is gone, such as one that is restarted
 FIRST_PATIENCE_S = 10.0  # for one that was never there: its address may be wrong
-UNKNOWN_ID = -1  # of a token: a server tells only its text
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+
+# What is asked for beside the text, best first: log probabilities, and in vLLM the tokens' ids.
+WISHES = (
+    ({"logprobs": True}, {"return_token_ids": True}),
+    ({"logprobs": True}, {}),
+    ({}, {}),
+)
+# vLLM has room for 6,084 image tokens where the processor allows 6,144, and refuses what is larger.
+IMAGE_TOO_LARGE = re.compile(
+    r"(image|multi-?modal|encoder cache)\b.*\b(exceed|too large|too big|larger than|maximum)",
+    re.IGNORECASE | re.DOTALL,
+)
+SMALLER = 0.97  # of width and height
 
 
 class ServerUnavailable(Exception):
@@ -62,7 +71,7 @@ class Server:
     prompt: str
     concurrency: int = 16
     prompt_style: PromptStyle | None = None
-    _gives_logprobs: bool = field(default=True, init=False)
+    _level: int = field(default=0, init=False)  # of `WISHES`
     _said_it_waits: bool = field(default=False, init=False)
     _was_reached: bool = field(default=False, init=False)
     _client: openai.OpenAI = field(init=False, repr=False)
@@ -141,6 +150,20 @@ class Server:
             )
 
     def _ask(self, request: Request) -> Reading:
+        try:
+            return self._ask_once(request)
+        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            if not IMAGE_TOO_LARGE.search(str(error)):
+                raise
+        page = request.page.resized(SMALLER)
+        reading = self._ask_once(replace(request, page=page))
+        remark = (
+            f"The server refused the image as too large; read at {SMALLER:g} of its resolution."
+        )
+        remarks = " ".join(filter(None, [remark, reading.remark]))
+        return replace(reading, remark=remarks, factor=SMALLER)
+
+    def _ask_once(self, request: Request) -> Reading:
         begun = time.perf_counter()
         asked = {
             "model": self.model,
@@ -148,61 +171,33 @@ class Server:
             "max_tokens": request.max_tokens,
             "temperature": 0,
         }
+        extra = {}
         if self.prompt_style == "nothink":  # the field's name in vLLM and in SGLang
-            asked["extra_body"] = {"chat_template_kwargs": {"enable_thinking": False}}
-        create = self._client.chat.completions.create
-        if self._gives_logprobs:
-            try:
-                response = create(**asked, logprobs=True)
-            except (openai.BadRequestError, openai.UnprocessableEntityError):
-                response = create(**asked)  # refused too, unless logprobs were what it refused
-                self._gives_logprobs = False
-        else:
-            response = create(**asked)
+            extra["chat_template_kwargs"] = {"enable_thinking": False}
+        response = self._create(asked, extra)
         try:
             [choice] = response.choices
-            text = choice.message.content or ""
+            _ = choice.message.content
         except (AttributeError, TypeError, ValueError) as error:
             raise ValueError(f"its answer is no chat completion: {str(response)[:200]}") from error
-        return _reading(choice, text, time.perf_counter() - begun)
+        return reading_of(choice, time.perf_counter() - begun)
 
-
-def _reading(choice: Choice, text: str, seconds: float) -> Reading:
-    spelled = _spelled(choice, text)
-    characters = (TokenProb(UNKNOWN_ID, character, 0.0) for character in text)
-    tokens = without_thought(tuple(characters) if spelled is None else spelled)
-    pieces = [token.text for token in tokens]
-    finish_reason = "length" if choice.finish_reason == "length" else "stop"
-    if finish_reason == "length":
-        ids = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
-        if has_repeating_tail(np.array([ids[piece] for piece in pieces])):
-            finish_reason = "loop"  # the server goes on until its limit
-    return Reading(
-        text="".join(pieces),
-        finish_reason=finish_reason,
-        seconds=seconds,
-        logprobs=None if spelled is None else [token.logprob for token in tokens],
-        token_lengths=None if spelled is None else [len(piece) for piece in pieces],
-    )
-
-
-def _spelled(choice: Choice, text: str) -> tuple[TokenProb, ...] | None:
-    """What each token adds to the text, and its log probability; None where that is not given.
-
-    A token may be a part of a character: the token with its last byte carries the character.
-    """
-    entries = choice.logprobs.content if choice.logprobs and choice.logprobs.content else []
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    pieces = [
-        decoder.decode(bytes(entry.bytes)) if entry.bytes is not None else entry.token
-        for entry in entries
-    ]
-    logprobs = [min(entry.logprob, 0.0) for entry in entries]
-    while pieces and len("".join(pieces)) > len(text):  # the stop token, of some servers
-        pieces.pop(), logprobs.pop()
-    if not pieces or "".join(pieces) != text:
-        return None
-    return tuple(map(TokenProb, repeat(UNKNOWN_ID), pieces, logprobs))
+    def _create(self, asked: dict[str, object], extra: dict[str, object]) -> ChatCompletion:
+        """Ask for all that the server gives; what it refuses, it is not asked for again."""
+        for number in range(self._level, len(WISHES)):
+            wish, wish_extra = WISHES[number]
+            try:
+                response = self._client.chat.completions.create(
+                    **asked, **wish, extra_body={**extra, **wish_extra}
+                )
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                # it may refuse the page, and not what was wished for
+                if number + 1 == len(WISHES) or IMAGE_TOO_LARGE.search(str(error)):
+                    raise
+            else:
+                self._level = max(self._level, number)
+                return response
+        raise AssertionError("the last wish returns or raises")
 
 
 def _png_url(page: PageImage) -> str:

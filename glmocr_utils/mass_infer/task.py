@@ -10,7 +10,6 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from glmocr_utils.records import (
     FinishReason,
@@ -60,8 +59,11 @@ class Reading:
         finish_reason: `stop`, `length` or `loop`.
         seconds: wall-clock time, divided by the pages that were read together.
         token_ids, logprobs, token_lengths: (num_tokens,) as in `PageRow`; None where the engine
-            gives none.
+            gives none. One log probability is None where it is not known.
         num_image_tokens: length of the image in the prompt; 0 where it is not known.
+        dtype, attention: as in `OcrResult`; None where they are not known.
+        remark: a sentence about it for the row's `reason`; None without one.
+        factor: of the page's resolution at which it was read, where the engine reduced it.
     """
 
     text: str
@@ -71,6 +73,10 @@ class Reading:
     logprobs: Sequence[float] | None = None
     token_lengths: Sequence[int] | None = None
     num_image_tokens: int = 0
+    dtype: str | None = None
+    attention: str | None = None
+    remark: str | None = None
+    factor: float = 1.0
 
     @classmethod
     def of(cls, result: OcrResult) -> "Reading":
@@ -82,6 +88,8 @@ class Reading:
             logprobs=[token.logprob for token in result.tokens],
             token_lengths=[len(token.text) for token in result.tokens],
             num_image_tokens=result.num_image_tokens,
+            dtype=result.dtype,
+            attention=result.attention,
         )
 
     @property
@@ -92,7 +100,12 @@ class Reading:
     @property
     def mean_prob(self) -> float | None:
         """Mean probability of the tokens; None without tokens or probabilities."""
-        return float(np.exp(self.logprobs).mean()) if self.logprobs else None
+        return float(self.probs.mean()) if len(self.probs) else None
+
+    @property
+    def probs(self) -> np.ndarray:
+        """Probabilities of the tokens, as far as they are known."""
+        return np.exp([each for each in self.logprobs or () if each is not None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +153,8 @@ class PageTask:
             self.request = self._steps.send(reading)
         except StopIteration as done:
             self._end(done.value)
+        except Exception as error:  # whatever it is, it costs this page alone
+            self.fail(f"its reading cannot be kept ({error!r}); run it again with retry")
 
     def _end(self, row: PageRow) -> None:
         self.request, self.row = None, row
@@ -187,31 +202,35 @@ class PageTask:
     def _pass(
         self, angle: int, factor: float, max_tokens: int
     ) -> Generator[Request, Reading, Reading]:
-        page = _changed(self._page, angle, factor)
+        page = self._page.turned(angle).resized(factor)
         reading = yield Request(page, max_tokens)
         prob = reading.mean_prob
-        self._attempts.append(Attempt(angle, page.scale, max_tokens, reading.finish_reason, prob))
+        scale = page.scale * reading.factor
+        self._attempts.append(Attempt(angle, scale, max_tokens, reading.finish_reason, prob))
         self._seconds += reading.seconds
         return reading
 
     def _read_row(self, reading: Reading, angle: int, factor: float, limit: int) -> PageRow:
-        probs = np.exp(reading.logprobs) if reading.logprobs else None
+        probs = reading.probs
         return self._row(
             reading.status,
             text=reading.text,
             token_ids=reading.token_ids,
             logprobs=reading.logprobs,
             token_lengths=reading.token_lengths,
-            min_prob=None if probs is None else float(probs.min()),
-            mean_prob=None if probs is None else float(probs.mean()),
+            min_prob=float(probs.min()) if len(probs) else None,
+            mean_prob=reading.mean_prob,
             angle=angle,
-            scale=self._page.scale * factor,
+            scale=self._page.scale * factor * reading.factor,
             num_image_tokens=reading.num_image_tokens,
+            dtype=reading.dtype,
+            attention=reading.attention,
             reason=" ".join(self._remarks(reading, angle, factor, limit)) or None,
         )
 
     def _remarks(self, reading: Reading, angle: int, factor: float, limit: int) -> list[str]:
-        remarks = [each for each in (self._page.missing, self._page.remark) if each]
+        said = (self._page.missing, self._page.remark, reading.remark)
+        remarks = [each for each in said if each]
         asked_scale = self._checked.asked_scale
         if self._page.scale < asked_scale:
             remarks.append(
@@ -250,13 +269,3 @@ class PageTask:
 
 def _is_doubtful(reading: Reading) -> bool:
     return reading.mean_prob is not None and reading.mean_prob < DOUBTFUL_PROB
-
-
-def _changed(page: PageImage, angle: int, factor: float) -> PageImage:
-    """The page turned clockwise by `angle` and with `factor` times its width and height."""
-    page = page.turned(angle)
-    if factor == 1:
-        return page
-    size = [max(1, round(side * factor)) for side in page.image.size]
-    image = page.image.resize(size, Image.Resampling.LANCZOS)
-    return PageImage(page.page, image, page.scale * factor)

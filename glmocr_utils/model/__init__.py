@@ -2,7 +2,13 @@
 
 import glmocr_utils.model.quiet  # noqa: F401 - before PEFT is imported
 from glmocr_utils.model.attention import AttentionChoice, choose_attention
-from glmocr_utils.model.loading import LoadedModel, load_model, load_processor
+from glmocr_utils.model.loading import (
+    DTYPES,
+    LoadedModel,
+    check_dtype,
+    load_model,
+    load_processor,
+)
 from glmocr_utils.model.source import (
     DEFAULT_MODEL,
     ModelLoadError,
@@ -14,10 +20,12 @@ from glmocr_utils.model.trained_for import TrainedFor
 
 __all__ = [
     "DEFAULT_MODEL",
+    "DTYPES",
     "AttentionChoice",
     "LoadedModel",
     "ModelLoadError",
     "TrainedFor",
+    "check_dtype",
     "choose_attention",
     "find_revision",
     "load_model",

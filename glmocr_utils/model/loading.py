@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
     """A model that is ready to read.
@@ -63,6 +66,11 @@ class LoadedModel:
         return self.model.dtype
 
     @property
+    def dtype_name(self) -> str:
+        """Such as `bfloat16`."""
+        return str(self.dtype).removeprefix("torch.")
+
+    @property
     def stop_token_ids(self) -> list[int]:
         """Every token that ends a page; GLM-OCR has two."""
         return self.model.generation_config.eos_token_id
@@ -75,10 +83,9 @@ class LoadedModel:
     def describe(self) -> str:
         """One line for people: what is loaded, where, and how it attends."""
         name = self.model_id if self.adapter is None else f"{self.model_id} + {self.adapter}"
-        dtype = str(self.dtype).removeprefix("torch.")
         return (
-            f"{name} on {self.device} in {dtype}, attention {self.attention.implementation} "
-            f"({self.attention.reason})"
+            f"{name} on {self.device} in {self.dtype_name}, "
+            f"attention {self.attention.implementation} ({self.attention.reason})"
         )
 
 
@@ -88,7 +95,7 @@ def load_model(
     *,
     attn: str = "auto",
     device_map: str = "auto",
-    dtype: torch.dtype | None = None,
+    dtype: str | torch.dtype | None = "auto",
     load_in_4bit: bool = False,
     revision: str | None = None,
 ) -> LoadedModel:
@@ -102,7 +109,8 @@ def load_model(
             `kernels-community/flash-attn2`.
         device_map: `auto` takes one GPU if there is any, else the CPU; or `cpu`, `cuda:1`, …, or
             what else Transformers knows.
-        dtype: None takes bfloat16 on a GPU that has it, float16 on one that has not, else float32.
+        dtype: `auto` (or None) takes bfloat16 on a GPU that has it, float16 on one that has not,
+            else float32; or `float32`, `bfloat16`, `float16`.
         load_in_4bit: quantise the weights to NF4 with bitsandbytes.
         revision: branch, tag or commit on the hub.
 
@@ -116,7 +124,7 @@ def load_model(
             f"device_map={device_map!r} needs a CUDA GPU, and PyTorch finds none here. Use 'auto' "
             "or 'cpu'."
         )
-    dtype = dtype or _hardware_dtype(on_gpu)
+    dtype = _dtype(dtype, on_gpu)
     attention = choose_attention(attn, dtype, on_gpu)
     source = find_model(model_id, "config.json", revision)
     adapter_source = adapter and find_model(adapter, "adapter_config.json", None)
@@ -183,7 +191,22 @@ def _placement(device_map: str, on_gpu: bool) -> str:
     return "cuda" if device_map == "auto" else device_map
 
 
-def _hardware_dtype(on_gpu: bool) -> torch.dtype:
+def check_dtype(dtype: str) -> str:
+    """Refuse a name that is no dtype, before anything is loaded for it.
+
+    Raises:
+        ModelLoadError: it is not one of `DTYPES`.
+    """
+    if dtype not in DTYPES:
+        raise ModelLoadError(f"dtype is one of {', '.join(DTYPES)}, got {dtype!r}")
+    return dtype
+
+
+def _dtype(dtype: str | torch.dtype | None, on_gpu: bool) -> torch.dtype:
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    if dtype is not None and check_dtype(dtype) != "auto":
+        return getattr(torch, dtype)
     if not on_gpu:
         return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+from glmocr_utils.decoding import NotFiniteError
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.model.source import first_line
 from glmocr_utils.ocr.pages import is_out_of_memory, read_pages
@@ -165,8 +166,11 @@ def _place(page: PageRef) -> tuple[str, int]:
 
 def _failed_page(page: PageImage, error: Exception) -> FailedPage:
     ref = page.page
-    memory_ran_out = is_out_of_memory(error)
-    why = "memory ran out" if memory_ran_out else "the model does not take it"
-    advice = "lower batch_size, scale or max_tokens" if memory_ran_out else "cut it or change scale"
-    reason = f"{ref.document_path}, page {ref.page_number}: {why} ({first_line(error)}); {advice}"
+    if isinstance(error, NotFiniteError):
+        why = str(error)
+    elif is_out_of_memory(error):
+        why = f"memory ran out ({first_line(error)}); lower batch_size, scale or max_tokens"
+    else:
+        why = f"the model does not take it ({first_line(error)}); cut it or change scale"
+    reason = f"{ref.document_path}, page {ref.page_number}: {why}"
     return FailedPage(ref.document_path, ref.page_index, "failed", reason)

@@ -4,19 +4,21 @@ import math
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
 
 import numpy as np
 import torch
 from transformers import BatchFeature
 
-from glmocr_utils.decoding import DecodedPage, PageDecoder
+from glmocr_utils.decoding import DecodedPage, NotFiniteError, PageDecoder
 from glmocr_utils.model import LoadedModel, TrainedFor
 from glmocr_utils.ocr.prefetch import Prefetch
 from glmocr_utils.ocr.tokens import token_records, without_thought
 from glmocr_utils.prompt import TEXT_RECOGNITION, PromptStyle, encode_prompt
 from glmocr_utils.records import OcrResult, PageImage
 from glmocr_utils.render.page_checks import is_blank
-from glmocr_utils.token_text import special_token_ids
+from glmocr_utils.token_text import decode_ids, special_token_ids
 
 FAILURES_OF_A_PAGE = (RuntimeError, MemoryError, ValueError)  # out of memory is a RuntimeError
 
@@ -64,7 +66,8 @@ class PageReader:
         self._prompt = prompt
         self._style = style or model.prompt_style
         self._special = special_token_ids(model.processor.tokenizer)
-        self._decoder = PageDecoder(model.model, top_k)
+        spell = partial(decode_ids, model.processor.tokenizer)
+        self._decoder = PageDecoder(model.model, top_k, spell)
         # without their inputs: the patches of a large page are over 100 MB
         self._under_way: dict[Hashable, tuple[PageImage, int]] = {}
 
@@ -87,10 +90,15 @@ class PageReader:
         self._decoder.enter(key, page.inputs, max_tokens)
         self._under_way[key] = page.page, page.num_image_tokens
 
-    def step(self) -> list[tuple[Hashable, OcrResult]]:
-        """Write a token of every page that is under way. Returns those that have ended."""
+    def step(self) -> list[tuple[Hashable, OcrResult | Exception]]:
+        """Write a token of every page that is under way.
+
+        Returns:
+            The pages that have ended; of one that could not be read, why (`NotFiniteError`: its
+            numbers were NaN or infinite).
+        """
         ended = self._decoder.step()
-        return [(key, self._result(*self._under_way.pop(key), output)) for key, output in ended]
+        return [(key, self._outcome(*self._under_way.pop(key), output)) for key, output in ended]
 
     def remove(self, key: Hashable) -> None:
         """Take a page out before it has ended."""
@@ -102,6 +110,16 @@ class PageReader:
         none = np.empty(0, int)
         nothing = DecodedPage(none, none, none, none, "stop", 0.0)
         return replace(self._result(page, 0, nothing), is_blank=True)
+
+    def _outcome(
+        self, page: PageImage, num_image_tokens: int, output: DecodedPage | NotFiniteError
+    ) -> OcrResult | Exception:
+        if isinstance(output, NotFiniteError):
+            return output
+        try:
+            return self._result(page, num_image_tokens, output)
+        except Exception as error:  # whatever it is, it is this page's: the others are read on
+            return error
 
     def _result(self, page: PageImage, num_image_tokens: int, output: DecodedPage) -> OcrResult:
         model = self.model
@@ -118,6 +136,8 @@ class PageReader:
             scale=page.scale,
             seconds=output.seconds,
             num_image_tokens=num_image_tokens,
+            dtype=model.dtype_name,
+            attention=model.attention.implementation,
         )
 
 
@@ -142,8 +162,9 @@ def read_pages(
         max_tokens: new tokens a page, at most.
         batch_size: pages that are under way together.
         prompt, style, top_k: as in `PageReader`.
-        on_failure: is told of a page that cannot be prepared or finds no room in memory, which is
-            then left out. None raises what was raised.
+        on_failure: is told of a page that cannot be prepared, finds no room in memory or comes to
+            nothing (`NotFiniteError`: its numbers are NaN or infinite), which is then left out.
+            None raises what was raised.
         on_read: is given each page as soon as it has ended, which may be before its turn comes.
 
     Raises:
@@ -152,8 +173,9 @@ def read_pages(
     check_at_least_one(max_tokens=max_tokens, batch_size=batch_size, top_k=top_k)
     reader = PageReader(model, prompt=prompt, style=style, top_k=top_k)
     check_scale = ScaleCheck(model.trained_for)
-    done: dict[int, OcrResult] = {}
-    entered = given = 0
+    entered: dict[int, PageImage] = {}  # by number; those whose result was not given yet
+    done: dict[int, OcrResult | None] = {}
+    numbers, given = count(), 0
 
     def prepare(page: PageImage) -> tuple[PageImage, PreparedPage | Exception | None]:
         if is_blank(page.image):
@@ -163,34 +185,45 @@ def read_pages(
         except FAILURES_OF_A_PAGE as error:
             return page, error
 
+    def fail(page: PageImage, error: Exception) -> None:
+        if on_failure is None:
+            raise error
+        on_failure(page, error)
+
     with Prefetch(map(prepare, pages), batch_size) as prepared:
         while True:
             ended = []
             while len(reader) < batch_size and (taken := prepared.take(wait=not reader)):
                 page, ready = taken
                 if ready is None:
-                    ended.append((entered, reader.blank(page)))
-                    entered += 1
+                    ended.append((next(numbers), reader.blank(page)))
                     break
                 check_scale(page)
+                number = next(numbers)
                 try:
                     if isinstance(ready, Exception):
                         raise ready
-                    reader.enter(entered, ready, max_tokens)
+                    reader.enter(number, ready, max_tokens)
                 except FAILURES_OF_A_PAGE as error:
-                    if on_failure is None:
-                        raise
-                    on_failure(page, error)
+                    fail(page, error)
+                    done[number] = None
                 else:
-                    entered += 1
+                    entered[number] = page
             if reader:
-                ended += reader.step()
+                for number, outcome in reader.step():
+                    page = entered.pop(number)
+                    if isinstance(outcome, Exception):
+                        fail(page, outcome)
+                        done[number] = None
+                    else:
+                        ended.append((number, outcome))
             for number, result in ended:
                 if on_read:
                     on_read(result)
                 done[number] = result
             while given in done:
-                yield done.pop(given)
+                if (result := done.pop(given)) is not None:
+                    yield result
                 given += 1
             if not reader and prepared.ended:
                 return

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from PIL import Image
 
-from glmocr_utils.decoding import DecodedPage
+from glmocr_utils.decoding import DecodedPage, NotFiniteError
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr.tokens import token_records
 from glmocr_utils.prompt import TEXT_RECOGNITION, PromptStyle, encode_prompt
@@ -31,6 +32,9 @@ def score_text(
 
     Returns:
         One record a token of `text`; joining their texts gives `text`.
+
+    Raises:
+        NotFiniteError: the model's numbers are NaN or infinite.
     """
     text_ids = encode_text(model.processor.tokenizer, text)
     return score_tokens(model, image, text_ids, prompt=prompt, style=style, top_k=top_k)
@@ -61,6 +65,8 @@ def score_tokens(
     chosen, top_ids, top_logprobs = (
         torch.cat(parts).cpu().numpy() for parts in zip(*scored, strict=True)
     )
+    if not np.isfinite(chosen).all():
+        raise NotFiniteError.of(model.model)
     output = DecodedPage(target[0].cpu().numpy(), chosen, top_ids, top_logprobs, "stop", 0.0)
     return token_records(model.processor.tokenizer, output)
 

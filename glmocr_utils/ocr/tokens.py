@@ -1,24 +1,32 @@
 """Decoded ids → token records, without what is no text."""
 
+from dataclasses import replace
+from itertools import accumulate
+
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from glmocr_utils.decoding import DecodedPage
-from glmocr_utils.prompt import EMPTY_THOUGHT
+from glmocr_utils.prompt import thought_length
 from glmocr_utils.records import Alternative, TokenProb
 from glmocr_utils.token_text import alternative_texts, token_texts
 
 
 def without_thought(tokens: tuple[TokenProb, ...]) -> tuple[TokenProb, ...]:
-    """Drop an empty `<think></think>` and the line end after it where they lead the output."""
-    text = ""
-    for number, token in enumerate(tokens):
-        text += token.text
-        if text == EMPTY_THOUGHT:
-            rest = tokens[number + 1 :]
-            return rest[1:] if rest and rest[0].text == "\n" else rest
-        if not EMPTY_THOUGHT.startswith(text):
-            break
-    return tokens
+    """Drop a `<think></think>` and up to two line ends after it where they lead the output."""
+    cut = thought_length("".join(token.text for token in tokens))
+    ends = accumulate(len(token.text) for token in tokens)
+    rest = [number for number, end in enumerate(ends) if end > cut]
+    if not cut:
+        return tokens
+    if not rest:
+        return ()
+    # a token may end the thought and begin the text; parts of a character before it have no text
+    first = rest[0]
+    while first and not tokens[first - 1].text:
+        first -= 1
+    kept = tokens[first:]
+    written = "".join(token.text for token in tokens[:first])
+    return (replace(kept[0], text=kept[0].text[max(0, cut - len(written)) :]), *kept[1:])
 
 
 def token_records(

@@ -34,6 +34,7 @@ class Decision:
         coverage: of a finished page: `flags_checked` (only the places), `fully_read`, `not_usable`
             (it is to have no text) or `read_again` (the model is to read it once more).
         read_again: with what: another `scale`, or one region after the other (`regions`).
+        angle: degrees clockwise by which the page was turned to be read.
         reviewer: who decided; time: ISO 8601 with time zone; seconds: spent on it.
     """
 
@@ -62,6 +63,7 @@ class Decision:
     token_text: str | None = None
     coverage: Coverage | None = None
     read_again: ReadAgain | None = None
+    angle: int = 0
 
     def __post_init__(self) -> None:
         if self.action not in get_args(Action):

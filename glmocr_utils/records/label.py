@@ -30,6 +30,8 @@ class Label:
         reviewer: the person who checked it, None if nobody did.
         model_id: the model that it was drafted with, None without one.
         prompt: what an llm was asked, None where none was.
+        scale: pixels per PDF point of the image; None where it is not known, as of an image file.
+        angle: degrees clockwise by which the image is to be turned for this text: 0, 90, 180, 270.
     """
 
     page: PageRef
@@ -44,11 +46,15 @@ class Label:
     reviewer: str | None = None
     model_id: str | None = None
     prompt: str | None = None
+    scale: float | None = None
+    angle: int = 0
 
     def __post_init__(self) -> None:
         check_one_of("status", self.status, LabelStatus)
         if len(self.image_sha256) != 64:
             raise ValueError(f"image_sha256 must be 64 hex digits, got {self.image_sha256!r}")
+        if self.angle not in (0, 90, 180, 270):
+            raise ValueError(f"angle must be 0, 90, 180 or 270, got {self.angle}")
         for name in ("image_file", "source", "task"):
             if not getattr(self, name):
                 raise ValueError(f"a label needs its {name}, got an empty one")

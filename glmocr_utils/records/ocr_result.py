@@ -101,6 +101,8 @@ class OcrResult:
         num_image_tokens: length of the image in the prompt, in tokens.
         angle: degrees clockwise by which the page was turned to be read: 0, 90, 180 or 270.
         is_blank: there is no ink on the page, so the model was not asked.
+        dtype: of the model's numbers, such as `bfloat16`; None where it is not known.
+        attention: the implementation that computed it, such as `sdpa`; None likewise.
     """
 
     page: PageRef
@@ -116,6 +118,8 @@ class OcrResult:
     num_image_tokens: int = 0
     angle: int = 0
     is_blank: bool = False
+    dtype: str | None = None
+    attention: str | None = None
 
     def __post_init__(self) -> None:
         check_one_of("finish_reason", self.finish_reason, FinishReason)
@@ -155,6 +159,8 @@ def to_json(result: OcrResult) -> str:
         "num_image_tokens": result.num_image_tokens,
         "angle": result.angle,
         "is_blank": result.is_blank,
+        "dtype": result.dtype,
+        "attention": result.attention,
         "tokens": [
             {
                 "token_id": token.token_id,

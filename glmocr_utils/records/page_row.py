@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Literal
@@ -43,6 +43,8 @@ SCHEMA = pa.schema(
         ("mean_prob", pa.float32()),
         ("expected_errors", pa.float32()),
         ("angle", pa.int16()),
+        ("dtype", pa.string()),
+        ("attention", pa.string()),
         ("scale", pa.float32()),
         ("num_image_tokens", pa.int32()),
         ("seconds", pa.float32()),
@@ -54,7 +56,8 @@ SCHEMA = pa.schema(
 
 # What makes a page of 1,000 tokens small: bytes of like weight lie together and compress.
 TOKEN_COLUMNS = ("token_ids.list.element", "logprobs.list.element", "token_lengths.list.element")
-NAMES_AND_STATUSES = ["document_path", "document_sha256", "status"]  # few values, often
+# few values, often
+NAMES_AND_STATUSES = ["document_path", "document_sha256", "status", "dtype", "attention"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +94,14 @@ class PageRow:
             not asked), or why it was not read.
         text: what the model wrote, unchanged; None where nothing was read.
         token_ids, logprobs: (num_tokens,) of the chosen tokens; None where the engine gives none.
-            Log probabilities as in `TokenProb`.
+            Log probabilities as in `TokenProb`; one is None where a server's tokens do not say it.
         token_lengths: (num_tokens,) characters that each token adds to the text.
         min_prob, mean_prob: over the page's tokens, 0 to 1.
         expected_errors: wrong tokens to expect, by a calibration; None without one.
         angle: degrees clockwise by which the page was turned to be read.
         scale: pixels per point at which it was read.
         num_image_tokens: length of the image in the prompt.
+        dtype, attention: as in `OcrResult`; None where a server read it.
         seconds: wall-clock time of its passes, each divided by the pages in it.
         finished_at: when its last pass ended, in seconds since 1970 (UTC).
         attempts: the passes, in their order.
@@ -119,6 +123,8 @@ class PageRow:
     angle: int = 0
     scale: float | None = None
     num_image_tokens: int = 0
+    dtype: str | None = None
+    attention: str | None = None
     seconds: float = 0.0
     finished_at: float = 0.0
     attempts: tuple[Attempt, ...] = ()
@@ -205,16 +211,27 @@ def to_result(row: PageRow, run: dict[str, object]) -> OcrResult | None:
         seconds=row.seconds,
         num_image_tokens=row.num_image_tokens,
         angle=row.angle,
+        dtype=row.dtype,
+        attention=row.attention,
     )
 
 
 def _tokens(row: PageRow) -> tuple[TokenProb, ...]:
-    ends = accumulate(row.token_lengths, initial=0)
+    """The row's tokens; text without a probability goes with the token before it, or the first."""
     ids = row.token_ids if row.token_ids is not None else [-1] * len(row.logprobs)
-    return tuple(
-        TokenProb(token_id, row.text[start:end], logprob)
-        for token_id, (start, end), logprob in zip(ids, pairwise(ends), row.logprobs, strict=True)
-    )
+    tokens: list[TokenProb] = []
+    waiting = ""
+    ends = accumulate(row.token_lengths, initial=0)
+    for token_id, (start, end), logprob in zip(ids, pairwise(ends), row.logprobs, strict=True):
+        text = row.text[start:end]
+        if logprob is not None:
+            tokens.append(TokenProb(token_id, waiting + text, logprob))
+            waiting = ""
+        elif tokens:
+            tokens[-1] = replace(tokens[-1], text=tokens[-1].text + text)
+        else:
+            waiting += text
+    return tuple(tokens)
 
 
 def _to_record(row: PageRow) -> dict[str, object]:

@@ -107,6 +107,14 @@ class PageImage:
             return self
         return replace(self, image=self.image.transpose(TURNS[angle]))
 
+    def resized(self, factor: float) -> "PageImage":
+        """The page with `factor` times its width and height."""
+        if factor == 1:
+            return self
+        size = [max(1, round(side * factor)) for side in self.image.size]
+        image = self.image.resize(size, Image.Resampling.LANCZOS)
+        return replace(self, image=image, scale=self.scale * factor)
+
     @property
     def width_px(self) -> int:
         return self.image.width

@@ -54,13 +54,14 @@ class LabelEditing:
         return self.store.current(key_of(self.pages[number]))
 
     def image(self, number: int) -> PageImage:
-        """The image of page `number`.
+        """The image of page `number`, turned as its text was read.
 
         Raises:
             OSError: it cannot be read.
         """
-        page = self.pages[number]
-        return PageImage(page.page, decode_image(page.image_file), scale=1.0)
+        page, label = self.pages[number], self.label(number)
+        upright = PageImage(page.page, decode_image(page.image_file), scale=1.0)
+        return upright.turned(label.angle if label else 0)
 
     def save(self, number: int, text: str) -> Label:
         """The page says `text`: a gold label, on the disk when this returns."""
@@ -72,6 +73,7 @@ class LabelEditing:
             SOURCE,
             reviewer=self.reviewer,
             model_id=before.model_id if before else None,
+            angle=self.pages[number].angle + (before.angle if before else 0),
         )
         self.store.add(label)
         self.saved_at = datetime.now()

@@ -327,6 +327,7 @@ class ReviewSession:
             reviewer=self.reviewer,
             time=datetime.now().astimezone().isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - self._asked_at, 1),
+            angle=result.angle,
             **fields,
         )
 

@@ -1,10 +1,14 @@
 """The bundled model with edited weights, so that a test knows what it will write."""
 
+import contextlib
 import copy
 import dataclasses
 import itertools
+import math
+from collections.abc import Iterator
 
 import torch
+from torch import nn
 from transformers import BatchFeature
 
 from glmocr_utils.model import LoadedModel
@@ -57,3 +61,19 @@ def begun_with(inputs: BatchFeature, first_ids: list[int]) -> BatchFeature:
     }
     longer = {name: torch.cat([inputs[name], part], dim=1) for name, part in parts.items()}
     return BatchFeature({**inputs, **longer})
+
+
+@contextlib.contextmanager
+def not_finite_on(
+    model: LoadedModel, num_patches: int, value: float = math.nan
+) -> Iterator[LoadedModel]:
+    """`model`, whose vision tower gives `value` for a page image of so many patches."""
+
+    def spoil(_module: nn.Module, _inputs: tuple, hidden: torch.Tensor) -> torch.Tensor:
+        return hidden * value if len(hidden) == num_patches else hidden
+
+    hook = model.model.model.visual.patch_embed.register_forward_hook(spoil)
+    try:
+        yield model
+    finally:
+        hook.remove()

@@ -1,12 +1,15 @@
 """What a probability is worth: right and wrong tokens, words, curves, calibration."""
 
 import json
+import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from make_results import page_of
 
 from glmocr_utils.confidence import (
+    Calibration,
     MarkedPage,
     can_calibrate,
     errors_caught,
@@ -267,3 +270,33 @@ def test_pages_are_ranked_by_expected_errors_and_warnings_come_first():
     assert [result for result, _ in ranked] == [empty, looped, unsure, sure, blank]
     assert [errors.is_known for _, errors in ranked] == [False, True, True, True, True]
     assert "not known" in str(ranked[0][1]) and ranked[-1][1].mean == 0
+
+
+@pytest.mark.parametrize("name", ["dtype", "attention"])
+def test_a_calibration_made_with_other_numbers_is_warned_about(name):
+    page = page_of(("a", 0.9))
+    made = Calibration(
+        "platt", (0.0, 1.0), (0.1, 0.9), page.model_id, page.revision, page.adapter, 100, 9
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made.check_fits(replace(page, **{name: "one"}))  # an old file does not know
+        replace(made, **{name: "one"}).check_fits(page)
+        replace(made, **{name: "one"}).check_fits(replace(page, **{name: "one"}))
+    with pytest.warns(UserWarning, match=f"{name} one, and these were read with other"):
+        replace(made, **{name: "one"}).check_fits(replace(page, **{name: "other"}))
+
+
+def test_a_calibration_knows_dtype_and_attention_of_its_pages_and_old_files_load(tmp_path):
+    page = replace(page_of(*[("a", 0.9)] * 40), dtype="bfloat16", attention="sdpa")
+    wrong = [True] * 6 + [False] * 34
+    fitted = fit_calibration([MarkedPage(page, tuple(wrong), 0)])
+    assert (fitted.dtype, fitted.attention) == ("bfloat16", "sdpa")
+    mixed = [MarkedPage(replace(page, dtype=d), tuple(wrong), 0) for d in ("float32", "float16")]
+    assert fit_calibration(mixed).dtype is None
+    path = save_calibration(fitted, tmp_path)
+    assert load_calibration(path) == fitted
+    old = json.loads(path.read_text())
+    del old["dtype"], old["attention"]
+    path.write_text(json.dumps(old))
+    assert load_calibration(path) == replace(fitted, dtype=None, attention=None)

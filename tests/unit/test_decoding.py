@@ -1,5 +1,8 @@
 """Greedy decoding in flight: the same as alone, with true probabilities, ended for a reason."""
 
+import re
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +12,8 @@ from transformers import BatchFeature
 from glmocr_utils.decoding import (
     CHECK_EVERY_TOKENS,
     MAX_PERIOD_TOKENS,
-    MIN_LOOP_TOKENS,
+    MIN_CHARACTERS_WITHOUT_LETTERS,
+    MIN_LOOP_CHARACTERS,
     MIN_REPEATS,
     DecodedPage,
     PageDecoder,
@@ -19,6 +23,7 @@ from glmocr_utils.decoding import (
 from glmocr_utils.decoding import decoder as decoder_module
 from glmocr_utils.decoding import recorder as recorder_module
 from glmocr_utils.decoding.recorder import TOKENS_AT_ONCE, Recorder
+from glmocr_utils.decoding.repetition import loop_end
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import score_tokens
 from glmocr_utils.prompt import encode_prompt
@@ -26,6 +31,11 @@ from glmocr_utils.records import PageImage
 
 NUM_TOKENS = 24
 TOP_K = 3
+MIN_LOOP_TOKENS = MIN_LOOP_CHARACTERS // 2  # of tokens with two letters each
+
+
+def two_letters_each(token_ids: Sequence[int]) -> str:
+    return "ab" * len(token_ids)
 
 
 def read(model: LoadedModel, pages: list[PageImage], max_tokens: int) -> list[DecodedPage]:
@@ -46,7 +56,7 @@ def read_on(
 def decode(
     model: LoadedModel, inputs: list[BatchFeature], max_tokens: int, top_k: int = TOP_K
 ) -> list[DecodedPage]:
-    decoder = PageDecoder(model.model, top_k)
+    decoder = PageDecoder(model.model, top_k, two_letters_each)
     for number, each in enumerate(inputs):
         decoder.enter(number, each, max_tokens)
     ended = {}
@@ -132,7 +142,7 @@ def test_pages_that_come_and_go_read_as_one_by_one(
     limits = [3, 40, 7, 25, 1, 11, 30, 2]
     pages = [page_images[number % len(page_images)] for number in range(len(limits))]
     inputs = [encode_prompt(endless_model.processor, [page.image]) for page in pages]
-    decoder = PageDecoder(endless_model.model, TOP_K)
+    decoder = PageDecoder(endless_model.model, TOP_K, two_letters_each)
     waiting, ended, most = list(range(len(limits))), {}, 0
     while waiting or len(decoder):
         while waiting and len(decoder) < 3:
@@ -184,7 +194,7 @@ def test_a_page_that_finds_no_room_leaves_the_others_as_they_were(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     inputs = [encode_prompt(endless_model.processor, [page.image]) for page in page_images]
-    decoder = PageDecoder(endless_model.model, TOP_K)
+    decoder = PageDecoder(endless_model.model, TOP_K, two_letters_each)
 
     def no_memory(*_: object) -> None:
         raise torch.OutOfMemoryError
@@ -205,7 +215,7 @@ def test_a_page_that_finds_no_room_leaves_the_others_as_they_were(
 def test_a_step_that_failed_can_be_made_again(
     endless_model: LoadedModel, page_images: list[PageImage], batch: list[DecodedPage]
 ) -> None:
-    decoder = PageDecoder(endless_model.model, TOP_K)
+    decoder = PageDecoder(endless_model.model, TOP_K, two_letters_each)
     for number, page in enumerate(page_images):
         inputs = encode_prompt(endless_model.processor, [page.image])
         decoder.enter(number, inputs, NUM_TOKENS)
@@ -327,6 +337,10 @@ def test_a_page_that_ended_does_not_loop_in_its_padding(
     assert (other.finish_reason, len(other.token_ids)) == ("length", MIN_LOOP_TOKENS + 40)
 
 
+def loops(token_ids: np.ndarray) -> bool:
+    return has_repeating_tail(token_ids, two_letters_each)
+
+
 def repeating(period: int, num_tokens: int, lead: int = 300) -> np.ndarray:
     """`lead` tokens that never repeat, then `num_tokens` of a piece of `period` tokens."""
     start = np.arange(10_000, 10_000 + lead)
@@ -339,14 +353,14 @@ def least_tokens(period: int) -> int:
 
 @pytest.mark.parametrize("period", [1, 2, 3, 7, 40, 41, 100, MAX_PERIOD_TOKENS])
 def test_a_tail_repeats_from_the_threshold_on(period: int) -> None:
-    assert has_repeating_tail(repeating(period, least_tokens(period)))
-    assert has_repeating_tail(repeating(period, least_tokens(period), lead=0))
-    assert has_repeating_tail(repeating(period, least_tokens(period) + 1))
-    assert not has_repeating_tail(repeating(period, least_tokens(period) - 1))
+    assert loops(repeating(period, least_tokens(period)))
+    assert loops(repeating(period, least_tokens(period), lead=0))
+    assert loops(repeating(period, least_tokens(period) + 1))
+    assert not loops(repeating(period, least_tokens(period) - 1))
 
 
 def test_a_longer_piece_than_the_longest_is_no_loop() -> None:
-    assert not has_repeating_tail(repeating(MAX_PERIOD_TOKENS + 1, 8 * MAX_PERIOD_TOKENS))
+    assert not loops(repeating(MAX_PERIOD_TOKENS + 1, 8 * MAX_PERIOD_TOKENS))
 
 
 def test_one_other_token_breaks_a_loop() -> None:
@@ -354,18 +368,73 @@ def test_one_other_token_breaks_a_loop() -> None:
     for place in (-1, -50, -MIN_LOOP_TOKENS):
         broken = ids.copy()
         broken[place] = 99
-        assert not has_repeating_tail(broken)
+        assert not loops(broken)
 
 
 @pytest.mark.parametrize("num_tokens", [0, 1, MIN_REPEATS])
 def test_a_short_text_is_no_loop(num_tokens: int) -> None:
-    assert not has_repeating_tail(np.zeros(num_tokens, dtype=np.int64))
+    assert not loops(np.zeros(num_tokens, dtype=np.int64))
 
 
-def test_a_table_is_no_loop() -> None:
-    rows = [
-        f"<tr><td>Item {n}</td><td>0.00</td><td>0.00</td><td>0.00</td></tr>\n" for n in range(40)
-    ]
-    assert not has_repeating_tail(np.frombuffer("".join(rows).encode(), dtype=np.uint8))
-    dotted = "Contents " + "." * (MIN_LOOP_TOKENS - 1)
-    assert not has_repeating_tail(np.frombuffer(dotted.encode(), dtype=np.uint8))
+def bytes_of(text: str) -> tuple[np.ndarray, Callable]:
+    """A text in tokens of one byte each, and how they are spelled."""
+    ids = np.frombuffer(text.encode(), dtype=np.uint8).astype(int)
+    return ids, lambda token_ids: bytes(token_ids.tolist()).decode(errors="replace")
+
+
+def pieces_of(text: str) -> tuple[np.ndarray, Callable]:
+    """A text in tokens like those of BPE: tags, words with their space, dots by the eight."""
+    pieces = re.findall(r"</?t[rd]>| ?\w+|\.{1,8}|\s+|.", text)
+    number_of = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
+    known = list(number_of)
+    ids = np.array([number_of[piece] for piece in pieces])
+    return ids, lambda token_ids: "".join(known[each] for each in token_ids)
+
+
+LEAD = "The court grants the appeal and sets the order of the lower court aside. "
+ROW = "<tr><td>ja</td><td>nein</td></tr>"
+
+
+@pytest.mark.parametrize("tokens", [bytes_of, pieces_of])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<table>" + "<tr><td></td><td></td><td></td></tr>" * 15 + "</table>",
+        "| | | |\n" * 40,
+        "Contents " + "." * 400 + "12",
+        "═" * 200 + "\n" + "─" * 200,
+        "____ " * 60,
+        "<table>" + ROW * 15 + "</table>",
+        "".join(f"<tr><td>Item {n}</td><td>0.00</td><td>0.00</td></tr>\n" for n in range(40)),
+        "Name: ________ Date: ________\n" * 5,
+    ],
+)
+def test_what_repeats_rightly_is_no_loop(tokens, text):
+    ids, spell = tokens(LEAD + text)
+    assert loop_end(ids, 0, spell) is None
+
+
+@pytest.mark.parametrize("tokens", [bytes_of, pieces_of])
+@pytest.mark.parametrize(
+    ("piece", "limit"),
+    [
+        ("word ", 120),
+        ("the same line again\n", 120),
+        ("Item ........ 5\n", 120),  # its dots repeat too, within it
+        ("Grüße € ", 120),
+        ("法院判决书，", 120),
+        (ROW, 1300),
+        (".", MIN_CHARACTERS_WITHOUT_LETTERS),
+        ("<td></td>", MIN_CHARACTERS_WITHOUT_LETTERS),
+        ("═", MIN_CHARACTERS_WITHOUT_LETTERS),
+    ],
+)
+def test_a_real_loop_ends(tokens, piece, limit):
+    """At a number of characters that is about the same in any vocabulary."""
+    limit = max(limit, MIN_LOOP_CHARACTERS)
+    ids, spell = tokens(LEAD + piece * (2 * limit // len(piece)))
+    end = loop_end(ids, 0, spell)
+    assert end is not None and end % CHECK_EVERY_TOKENS == 0
+    written = len(spell(ids[:end])) - len(LEAD)
+    assert limit - 8 * CHECK_EVERY_TOKENS < written < limit + 20 * CHECK_EVERY_TOKENS
+    assert loop_end(ids, end - CHECK_EVERY_TOKENS, spell) == end

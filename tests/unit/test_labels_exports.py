@@ -1,20 +1,30 @@
 """What other programs get: imagefolder, text files, saved datasets."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import datasets
 import pytest
-from label_inputs import image_pages
+from label_inputs import SAMPLES, image_pages, rendered
+from make_results import page_of
+from PIL import Image
 
-from glmocr_utils.labels import LabelStore
+from glmocr_utils.finetune import check, make_config
+from glmocr_utils.finetune.dataset import decode_image, load_splits
+from glmocr_utils.finetune.preflight import known_scales
+from glmocr_utils.labels import LabelStore, PageFile
 from glmocr_utils.labels.exports import export_imagefolder, export_sidecars, to_dataset
 from glmocr_utils.labels.pages import find_pages, make_label
 from glmocr_utils.labels.sources.hub import label_from_dataset
+from glmocr_utils.labels.sources.results import label_from_results
+from glmocr_utils.labels.sources.review_log import label_from_review_log
 from glmocr_utils.labels.sources.sidecar import label_from_sidecars
 from glmocr_utils.labels.splits import split_by_document
-from glmocr_utils.records import Label
+from glmocr_utils.records import Label, OcrResult, label_from_json, label_to_json
+from glmocr_utils.records.pages import TURNS
+from glmocr_utils.review.session import ReviewSession
 
 TEXTS = ("Grüße\n\n„drei“ Zeilen", "", '{"a": "b"}', "four")
 
@@ -160,3 +170,88 @@ def test_without_a_split_all_is_for_training(labels: list[Label]) -> None:
     dataset = to_dataset(labels)
     assert list(dataset) == ["train"]
     assert dataset["train"]["split"] == [None] * 4
+
+
+class TestScaleAndAngle:
+    """Over the files that the steps themselves write: 01 → 04 → 05."""
+
+    @pytest.fixture
+    def pages(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[PageFile]:
+        monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+        document = SAMPLES / "letter.pdf"
+        return rendered(tmp_path / "01", document, SAMPLES / "german.pdf", scale=1.5)[:2]
+
+    def results(self, pages: list[PageFile], *angles: int) -> list[OcrResult]:
+        return [
+            replace(page_of(("text", 0.9)), page=page.page, angle=angle)
+            for page, angle in zip(pages, angles, strict=True)
+        ]
+
+    def test_the_scale_of_rendered_pages_reaches_training(self, tmp_path, pages, bundled_folder):
+        store = LabelStore(tmp_path / "labels")
+        label_from_results(store, pages, self.results(pages, 0, 0), progress=False)
+        labels = list(store.labels())
+        assert [label.scale for label in labels] == [1.5, 1.5]
+        export_imagefolder(labels, tmp_path / "04")
+        to_dataset(labels).save_to_disk(tmp_path / "saved")
+        for folder in ("04", "saved"):
+            rows = load_splits(str(tmp_path / folder))["train"]
+            assert known_scales(rows) == [1.5, 1.5]
+        config = make_config(
+            {
+                "dataset_name": str(tmp_path / "04"),
+                "model_name": str(bundled_folder),
+                "label_statuses": "draft",
+                "eval_split_size": 0,
+                "eval_strategy": "no",
+                "report_to": "none",
+                "output_dir": str(tmp_path / "05"),
+            }
+        )
+        checked = check(config)  # as a dry run does
+        assert "scale 1.5, which is stored with the model" in str(checked)
+        assert known_scales(checked.train) == [1.5, 1.5]
+
+    def test_an_image_has_no_scale_and_a_data_set_without_one_says_so(self, tmp_path, labels):
+        assert [label.scale for label in labels] == [None] * len(labels)
+        export_imagefolder(labels, tmp_path / "04")
+        assert known_scales(load_splits(str(tmp_path / "04"))["train"]) == []
+
+    @pytest.mark.parametrize("angle", [90, 180, 270])
+    def test_a_page_that_was_turned_to_be_read_is_turned_for_training(self, tmp_path, pages, angle):
+        store = LabelStore(tmp_path / "labels")
+        label_from_results(store, pages, self.results(pages, angle, 0), progress=False)
+        labels = list(store.labels())
+        assert [label.angle for label in labels] == [angle, 0]
+        export_imagefolder(labels, tmp_path / "04")
+        export_sidecars(labels, tmp_path / "sidecars")
+        with Image.open(pages[0].image_file) as image:
+            turned = image.transpose(TURNS[angle])
+        rows = load_splits(str(tmp_path / "04"))["train"]
+        assert [row["angle"] for row in rows] == [angle, 0]
+        images = [decode_image(rows[0]["image"])]
+        images.append(to_dataset(labels)["train"][0]["image"])
+        with Image.open(tmp_path / "sidecars" / pages[0].image_file.name) as image:
+            images.append(image.copy())
+        for image in images:
+            assert image.size == turned.size and image.tobytes() == turned.tobytes()
+        # labelled once more from the export, it is not turned again
+        again = LabelStore(tmp_path / "again")
+        exported = find_pages(tmp_path / "04")
+        label_from_results(again, exported, self.results(exported, angle, 0), progress=False)
+        assert [label.angle for label in again.labels()] == [0, 0]
+        assert [label.scale for label in again.labels()] == [1.5, 1.5]
+
+    def test_a_review_keeps_the_angle(self, tmp_path, pages):
+        [result, _] = self.results(pages, 90, 0)
+        session = ReviewSession([result], tmp_path / "review.jsonl", reviewer="me", num_audits=0)
+        session.finish(0, "fully_read")
+        store = LabelStore(tmp_path / "labels")
+        label_from_review_log(store, pages, tmp_path / "review.jsonl", progress=False)
+        assert [label.angle for label in store.labels()] == [90]
+
+
+def test_a_label_of_before_scales_were_kept_loads(labels: list[Label]) -> None:
+    record = json.loads(label_to_json(labels[0]))
+    del record["scale"], record["angle"]
+    assert label_from_json(json.dumps(record)) == labels[0]

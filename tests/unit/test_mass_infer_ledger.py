@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from glmocr_utils.mass_infer import run_folder
@@ -54,6 +55,18 @@ def test_a_row_comes_back_from_parquet(tmp_path):
     result = to_result(next(read_rows(tmp_path)), SETTINGS)
     assert result.text == "Grüße" and [token.text for token in result.tokens] == list("Grüße")
     assert list(pd.read_parquet(tmp_path / "pages")["status"]) == ["ok", "encrypted", "ok"]
+
+
+def test_a_part_of_before_dtypes_were_recorded_is_read_beside_a_new_one(tmp_path):
+    (tmp_path / "pages").mkdir()
+    old, new = (tmp_path / f"pages/part-00000{n}.parquet" for n in (1, 2))
+    write_part([a_row()], old)
+    pq.write_table(pq.read_table(old).drop_columns(["dtype", "attention"]), old)
+    write_part([a_row(1, dtype="float16", attention="sdpa")], new)
+    assert [row.dtype for row in read_rows(tmp_path)] == [None, "float16"]
+    results = [to_result(row, SETTINGS) for row in read_rows(tmp_path)]
+    assert [(each.dtype, each.attention) for each in results] == [(None, None), ("float16", "sdpa")]
+    assert len(pd.read_parquet(tmp_path / "pages")) == 2
 
 
 def test_a_page_of_a_thousand_tokens_takes_at_most_8_kb(tmp_path):

@@ -49,6 +49,14 @@ def test_a_result_survives_json() -> None:
     line = to_json(make_result())
     assert "\n" not in line
     assert from_json(line) == make_result()
+    known = make_result(dtype="bfloat16", attention="sdpa")
+    assert from_json(to_json(known)) == known
+
+
+def test_a_result_of_before_dtypes_were_recorded_loads() -> None:
+    record = json.loads(to_json(make_result()))
+    del record["dtype"], record["attention"]
+    assert from_json(json.dumps(record)) == make_result()
 
 
 def test_json_keeps_umlauts_readable_and_rounds_to_six_decimals() -> None:

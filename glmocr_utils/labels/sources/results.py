@@ -61,7 +61,14 @@ def label_from_results(
                 and score(result) > silver_above
             )
             status = "silver" if trusted else "draft"
-            yield make_label(page, result.text, status, f"model:{model_id}", model_id=model_id)
+            yield make_label(
+                page,
+                result.text,
+                status,
+                f"model:{model_id}",
+                model_id=model_id,
+                angle=result.angle,
+            )
 
     found = [page for page, _ in read.values()]
     return store.record(f"model:{model_id}", found, label_pages, progress=progress)

@@ -88,6 +88,7 @@ def _outcome(
             time=finish.time,
             reviewer=finish.reviewer or UNNAMED,
             model_id="+".join(filter(None, [finish.model_id, finish.adapter])),
+            angle=finish.angle,
         )
     if not has_text:
         reason = NO_TEXT[finish.coverage]
