@@ -1,6 +1,7 @@
 """`make bench`, or `python -m benchmarks [part …]`.
 
-Each part runs in a process of its own, so that none meets what another left in memory.
+Each part runs in a process of its own, so that none meets what another left in memory. What a GPU
+does is measured by `python -m benchmarks.on_gpu`.
 """
 
 import importlib
@@ -25,7 +26,6 @@ PARTS = (
     "rendering.against_a_pdfium_loop",
     "rendering.against_pdftoppm",
     "training.against_full_logits",
-    "on_gpu.against_the_batch_script",
 )
 ONE_PART = "--part"
 

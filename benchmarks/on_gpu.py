@@ -1,110 +1,357 @@
-"""Reading on a GPU with a model of GLM-OCR's size and random weights.
+"""Reading and training on a GPU with a model of GLM-OCR's size and random weights.
 
-Random weights never end a page, so each page has a limit, drawn from a spread of lengths as dense
-and sparse pages have them; a fixed batch goes on to the highest limit in it, as it would to its
-longest page.
+    python -m benchmarks.on_gpu [--minutes 8] [--output results.json]
+
+It needs a GPU, PyTorch, Transformers and Pillow, and this checkout; the training rows also PEFT. No
+weights are downloaded: how fast a model is does not depend on what its numbers are. Pages are A4 at
+scale 2.0 (2,520 image tokens) and end after 820 tokens, about a page of print. Rows for which there
+is no time left are named as such.
 """
 
-import random
+import argparse
+import json
+import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
-from transformers import GenerationConfig, GlmOcrConfig, GlmOcrForConditionalGeneration
+import transformers
+from PIL import Image
+from transformers import AutoProcessor, BatchFeature, PreTrainedModel, ProcessorMixin
 
-from benchmarks.baselines import SCRIPT_BATCH_SIZE, processed
-from benchmarks.inputs import bundled_model, mixed_pages
-from benchmarks.measure import Row
-from glmocr_utils.mass_infer.in_flight import Failure, InFlightReader
-from glmocr_utils.mass_infer.task import Reading, Request
-from glmocr_utils.model import LoadedModel
+from benchmarks.glm_ocr_size import random_model
+from glmocr_utils.decoding import PageDecoder
 from glmocr_utils.model.patches import project_patches_at_once
-from glmocr_utils.prompt import TEXT_RECOGNITION
-from glmocr_utils.records import PageImage
+from glmocr_utils.prompt import encode_prompt
 
-PAGES = 192
-MEDIAN_TOKENS, SPREAD, MOST_TOKENS = 500, 0.8, 2048
-WIDTH, HEIGHT = 1190, 1684  # A4 at scale 2.0: 2,520 image tokens
-NAME = "pages/s on a GPU, GLM-OCR's size, batch size 8 against ours on auto"
-TARGET = ">= 5"
+PROCESSOR = Path(__file__).parents[1] / "data/models/glm-ocr-tiny"
+PAGE_PX = (1190, 1684)  # A4 at scale 2.0
+PAGE_PIXELS = {"shortest_edge": 12_544, "longest_edge": 9_633_792}  # GLM-OCR's own budget
+TOKENS_A_PAGE = 820
+ROWS = (1, 8, 32, 64)
+BASELINE_ROWS = 8
+COMPARED_TOKENS = 64
+TRAINED_PAGES = 4  # of the official guide
+LORA_RANK = 8
 
 
-def against_the_batch_script() -> Iterator[Row]:
-    """Pages of mixed length, probabilities on, in bfloat16."""
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One line of the table; None where there is nothing to say.
+
+    Attributes:
+        pages: read or trained on together.
+        tokens_per_s: of all pages together, while decoding.
+        pages_per_s: image and prompt included.
+        floor_share: time that reading weights, keys and values from memory takes, over the time
+            that a step takes: 1 would be the memory's own speed.
+        peak_gb: most memory that was allocated.
+    """
+
+    name: str
+    pages: int
+    tokens_per_s: float | None = None
+    pages_per_s: float | None = None
+    floor_share: float | None = None
+    peak_gb: float | None = None
+    note: str = ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=8, help="no row begins after this time")
+    parser.add_argument("--output", type=Path, help="the figures as JSON")
+    options = parser.parse_args()
     if not torch.cuda.is_available():
-        yield Row(NAME, "pages/s", None, None, TARGET, "no GPU here")
-        return
-    model = full_size_model("cuda")
-    pages = [_enlarged(page) for page in mixed_pages(PAGES)]
-    limits = drawn_limits(PAGES)
-    read_fixed_batches(model, pages[:2], [8, 8])  # warm
-    begun = time.perf_counter()
-    read_fixed_batches(model, pages, limits)
-    baseline = time.perf_counter() - begun
-    project_patches_at_once(model.model)  # as `load_model` does
-    begun = time.perf_counter()
-    read_in_flight(model, pages, limits)
-    ours = time.perf_counter() - begun
-    note = f"{torch.cuda.get_device_name()}, random weights, lengths drawn"
-    yield Row(NAME, "pages/s", PAGES / ours, PAGES / baseline, TARGET, note)
+        raise SystemExit("no GPU here: PyTorch sees none, so there is nothing to measure")
+    print(machine(), flush=True)
+    print(HEAD, flush=True)
+    measured = []
+    for row in rows("cuda", torch.bfloat16, time.monotonic() + 60 * options.minutes):
+        print(table_line(row), flush=True)
+        measured.append(asdict(row))
+        if options.output:  # written after each row: a run that is cut off keeps what it has
+            record = {"machine": machine(), "rows": measured}
+            options.output.write_text(json.dumps(record, indent=1))
 
 
-def full_size_model(device: str) -> LoadedModel:
-    """The bundled processor with a network of the class's own default size."""
-    small = bundled_model()
-    config = GlmOcrConfig()
-    config.image_token_id = small.model.config.image_token_id
-    torch.manual_seed(0)
-    network = GlmOcrForConditionalGeneration(config).to(device, torch.bfloat16).eval()
-    network.generation_config = GenerationConfig(
-        do_sample=False,
-        eos_token_id=[config.text_config.vocab_size - 1],  # as good as never
-        pad_token_id=small.processor.tokenizer.pad_token_id,
+def rows(
+    device: str,
+    dtype: torch.dtype,
+    deadline: float,
+    *,
+    page_px: tuple[int, int] = PAGE_PX,
+    tokens: int = TOKENS_A_PAGE,
+    batches: Sequence[int] = ROWS,
+    layers: int | None = None,
+) -> Iterator[Measured]:
+    """Each row as soon as it is measured; a row that fails says why, and the next one begins.
+
+    Args:
+        deadline: in `time.monotonic()`; no row begins after it.
+        layers: fewer than GLM-OCR has, for a test.
+    """
+    processor = load_processor()
+    image_token_id = processor.tokenizer.convert_tokens_to_ids("<|image|>")
+    model = random_model(image_token_id, device, dtype, layers)
+    page = encode_page(processor, page_px).to(device)
+    bytes_per_s = memory_speed(device)
+    parts: list[tuple[str, int, Callable[[], Measured]]] = [
+        ("generate, with scores", BASELINE_ROWS, lambda: with_generate(model, page, tokens)),
+        ("texts equal to generate", BASELINE_ROWS, lambda: same_tokens(model, page, tokens)),
+    ]
+    for count in batches:
+        parts.append(
+            (
+                "in flight, with probabilities",
+                count,
+                lambda count=count: in_flight(model, page, count, tokens, bytes_per_s),
+            )
+        )
+    for name in ("LoRA", "all weights"):
+        parts.append(
+            (
+                f"training step, {name}",
+                TRAINED_PAGES,
+                lambda name=name: training(model, page, name, tokens),
+            )
+        )
+    project_patches_at_once(model)  # as `load_model` does, for both sides
+    for name, count, measure in parts:
+        if time.monotonic() > deadline:
+            yield Measured(name, count, note="no time left")
+            continue
+        if device == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        try:
+            yield measure()
+        except Exception as error:  # what a row shows is also that it does not run
+            yield Measured(name, count, note=f"failed: {str(error).splitlines()[0][:160]}")
+
+
+def load_processor() -> ProcessorMixin:
+    """The bundled processor with GLM-OCR's pixel budget."""
+    processor = AutoProcessor.from_pretrained(PROCESSOR)
+    processor.image_processor.size = PAGE_PIXELS
+    return processor
+
+
+def encode_page(processor: ProcessorMixin, page_px: tuple[int, int]) -> BatchFeature:
+    """Image and prompt of one page of noise."""
+    width, height = page_px
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return encode_prompt(processor, [Image.fromarray(pixels)])
+
+
+def with_generate(model: PreTrainedModel, page: BatchFeature, tokens: int) -> Measured:
+    """What a batch script does: `generate` with all scores, and a softmax for each token."""
+    batch = repeated(page, BASELINE_ROWS)
+    generate(model, batch, 4)  # warm
+    seconds = timed(model.device, lambda: probabilities(model, batch, tokens))
+    new = BASELINE_ROWS * tokens
+    return Measured(
+        "generate, with scores", BASELINE_ROWS, new / seconds, BASELINE_ROWS / seconds, None,
+        peak_gb(model.device),
+    )  # fmt: skip
+
+
+def in_flight(
+    model: PreTrainedModel, page: BatchFeature, count: int, tokens: int, bytes_per_s: float
+) -> Measured:
+    """This project's decoder with `count` pages under way."""
+    drive(model, page, count, 4)  # warm
+    entering, stepping, _ = drive(model, page, count, tokens)
+    prompt = page["input_ids"].shape[1]
+    floor = step_bytes(model, count, prompt + tokens / 2) / bytes_per_s
+    return Measured(
+        "in flight, with probabilities",
+        count,
+        count * (tokens - 1) / stepping,
+        count / (entering + stepping),
+        floor / (stepping / (tokens - 1)),
+        peak_gb(model.device),
     )
-    processor = small.processor
-    processor.image_processor.size = {"shortest_edge": 12_544, "longest_edge": 9_633_792}
-    return LoadedModel(network, processor, "random", None, None, small.attention)
 
 
-def drawn_limits(count: int, seed: int = 3) -> list[int]:
-    """How many tokens each page gets."""
-    rng = random.Random(seed)
-    drawn = (MEDIAN_TOKENS * rng.lognormvariate(0, SPREAD) for _ in range(count))
-    return [max(16, min(MOST_TOKENS, round(each))) for each in drawn]
+def same_tokens(model: PreTrainedModel, page: BatchFeature, tokens: int) -> Measured:
+    """Whether the first tokens are those of `generate`; half precision may turn a near tie."""
+    compared = min(COMPARED_TOKENS, tokens)
+    expected = generate(model, repeated(page, BASELINE_ROWS), compared).sequences[:, -compared:]
+    *_, pages = drive(model, page, BASELINE_ROWS, compared)
+    got = np.stack([pages[number].token_ids for number in range(BASELINE_ROWS)])
+    equal = (expected.cpu().numpy() == got).cumprod(axis=1).sum(axis=1)
+    note = f"first {compared} tokens equal on {(equal == compared).sum()} of {len(equal)} pages"
+    return Measured("texts equal to generate", BASELINE_ROWS, note=note)
 
 
-def read_in_flight(
-    model: LoadedModel, pages: Sequence[PageImage], limits: Sequence[int]
-) -> dict[int, Reading | Failure]:
-    """As the engine `local` does it."""
-    reader = InFlightReader(model, TEXT_RECOGNITION, None)
-    requests = map(Request, pages, limits)
-    work = (reader.prepare(*numbered) for numbered in enumerate(requests))
-    return dict(reader.read(lambda wait: next(work, None)))
+def training(model: PreTrainedModel, page: BatchFeature, name: str, tokens: int) -> Measured:
+    """One step with AdamW, logits only where there are labels. It changes the model: it is last."""
+    network: torch.nn.Module = model
+    model.requires_grad_(False)
+    if name == "LoRA":
+        from peft import LoraConfig, get_peft_model
+
+        pattern = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_up_proj|down_proj)"
+        network = get_peft_model(model, LoraConfig(r=LORA_RANK, target_modules=pattern))
+    else:
+        model.model.language_model.requires_grad_(True)
+        model.lm_head.requires_grad_(True)
+    trained = [each for each in network.parameters() if each.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-5)
+    batch = with_labels(repeated(page, TRAINED_PAGES), tokens)
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    network.train()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        network(**batch).loss.backward()
+        optimizer.step()
+
+    step()  # warm; and the optimizer has its states
+    seconds = timed(model.device, step)
+    note = f"{seconds:.2f} s a step"
+    rate, peak = TRAINED_PAGES / seconds, peak_gb(model.device)
+    network.eval()
+    model.gradient_checkpointing_disable()
+    if name == "LoRA":
+        network.unload()
+    model.zero_grad(set_to_none=True)
+    return Measured(f"training step, {name}", TRAINED_PAGES, None, rate, None, peak, note)
+
+
+def with_labels(batch: BatchFeature, tokens: int) -> dict[str, torch.Tensor]:
+    """A text behind each prompt, and logits for its positions alone."""
+    rows = len(batch["input_ids"])
+    text = torch.full((rows, tokens), 100, device=batch["input_ids"].device)
+    longer = {
+        "input_ids": text,
+        "attention_mask": torch.ones_like(text),
+        "mm_token_type_ids": torch.zeros_like(text),
+    }
+    inputs = dict(batch)
+    for name, added in longer.items():
+        inputs[name] = torch.cat([inputs[name], added.to(inputs[name].dtype)], dim=1)
+    return {**inputs, "labels": text, "logits_to_keep": tokens}
+
+
+def drive(
+    model: PreTrainedModel, page: BatchFeature, count: int, tokens: int
+) -> tuple[float, float, dict]:
+    """Read `count` pages together. Returns seconds to enter, seconds to decode, and the pages."""
+    model.generation_config.eos_token_id = [-1]  # random weights must not end a page
+    # a text that is nothing never counts as a loop, which random weights soon write
+    decoder = PageDecoder(model, 5, lambda _ids: "")
+
+    def enter() -> None:
+        for number in range(count):
+            decoder.enter(number, page, tokens)
+
+    pages: dict = {}
+
+    def decode() -> None:
+        while len(decoder):
+            pages.update(decoder.step())
+
+    return timed(model.device, enter), timed(model.device, decode), pages
 
 
 @torch.no_grad()
-def read_fixed_batches(
-    model: LoadedModel, pages: Sequence[PageImage], limits: Sequence[int]
-) -> list[list[int]]:
-    """The batch script with a limit for each batch. Returns each page's tokens up to its own."""
-    read = []
-    for start in range(0, len(pages), SCRIPT_BATCH_SIZE):
-        batch = slice(start, start + SCRIPT_BATCH_SIZE)
-        inputs = processed(model, [page.image for page in pages[batch]])
-        output = model.model.generate(
-            **inputs,
-            max_new_tokens=max(limits[batch]),
-            output_scores=True,
-            return_dict_in_generate=True,
-        )
-        new = output.sequences[:, inputs["input_ids"].shape[1] :]
-        for row, limit in enumerate(limits[batch]):
-            read.append(new[row, :limit].tolist())
-            for step, scores in enumerate(output.scores[:limit]):
-                torch.softmax(scores[row].float(), dim=-1)[new[row, step]].item()
-    return read
+def generate(model: PreTrainedModel, batch: BatchFeature, tokens: int):
+    return model.generate(
+        **batch,
+        max_new_tokens=tokens,
+        min_new_tokens=tokens,
+        do_sample=False,
+        eos_token_id=None,
+        pad_token_id=0,
+        output_scores=True,
+        return_dict_in_generate=True,
+    )
 
 
-def _enlarged(page: PageImage) -> PageImage:
-    return PageImage(page.page, page.image.resize((WIDTH, HEIGHT)), page.scale)
+def probabilities(model: PreTrainedModel, batch: BatchFeature, tokens: int) -> list[list[float]]:
+    output = generate(model, batch, tokens)
+    new = output.sequences[:, -tokens:]
+    return [
+        torch.softmax(scores.float(), dim=-1).gather(-1, new[:, step, None])[:, 0].tolist()
+        for step, scores in enumerate(output.scores)
+    ]
+
+
+def repeated(page: BatchFeature, count: int) -> BatchFeature:
+    """The same page several times, as a batch."""
+    repeats = {name: [count] + [1] * (each.ndim - 1) for name, each in page.items()}
+    return BatchFeature({name: each.repeat(*repeats[name]) for name, each in page.items()})
+
+
+def step_bytes(model: PreTrainedModel, rows: int, columns: float) -> float:
+    """What a step must read: weights of decoder and head, keys and values of all pages."""
+    text = model.config.get_text_config()
+    modules = (*model.model.language_model.layers, model.lm_head)
+    weights = sum(each.nbytes for module in modules for each in module.parameters())
+    size = model.dtype.itemsize
+    a_token = 2 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim * size
+    return weights + rows * columns * a_token
+
+
+def memory_speed(device: str) -> float:
+    """Bytes per second that a copy reads and writes."""
+    block = torch.empty(2**28 if device == "cuda" else 2**24, dtype=torch.float32, device=device)
+    other = torch.empty_like(block)
+    other.copy_(block)
+    seconds = timed(torch.device(device), lambda: other.copy_(block))
+    return 2 * block.nbytes / seconds
+
+
+def timed(device: torch.device, run: Callable[[], object]) -> float:
+    """Seconds of one call, to the end of what it put on the device."""
+    synchronize(device)
+    begun = time.perf_counter()
+    run()
+    synchronize(device)
+    return time.perf_counter() - begun
+
+
+def synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def peak_gb(device: torch.device) -> float | None:
+    return torch.cuda.max_memory_allocated() / 1e9 if device.type == "cuda" else None
+
+
+HEAD = (
+    "| | pages together | tokens/s | pages/s | share of the memory floor | peak memory | |\n"
+    "|---|---:|---:|---:|---:|---:|---|"
+)
+
+
+def table_line(row: Measured) -> str:
+    """A line of the table, as Markdown."""
+    cells = [
+        row.name,
+        str(row.pages),
+        "" if row.tokens_per_s is None else f"{row.tokens_per_s:,.0f}",
+        "" if row.pages_per_s is None else f"{row.pages_per_s:.2f}",
+        "" if row.floor_share is None else f"{row.floor_share:.0%}",
+        "" if row.peak_gb is None else f"{row.peak_gb:.1f} GB",
+        row.note,
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def machine() -> str:
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    return (
+        f"{gpu}; Python {platform.python_version()}, PyTorch {torch.__version__}, "
+        f"Transformers {transformers.__version__}"
+    )
+
+
+if __name__ == "__main__":
+    main()

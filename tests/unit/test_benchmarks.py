@@ -3,10 +3,12 @@
 import time
 
 import pytest
-from scripted_model import endless
+import torch
+from transformers import GlmOcrForConditionalGeneration
 
 from benchmarks import __main__ as program
 from benchmarks import baselines, on_gpu
+from benchmarks.glm_ocr_size import NUM_PARAMETERS, glm_ocr_config
 from benchmarks.inputs import images_of, mixed_pages, small_pages, write_large_pdf
 from benchmarks.measure import Row, watched_memory
 from glmocr_utils.ocr import read_pages
@@ -44,17 +46,36 @@ def test_the_scripts_read_the_same_as_we_do(bundled_model):
     assert score_bytes % (4 * len(pages) * vocabulary) == 0  # a float32 for each, step by step
 
 
-def test_a_fixed_batch_goes_on_to_its_longest_page_and_reads_the_same(bundled_model):
-    model, pages, limits = endless(bundled_model), small_pages(3), [5, 20, 9]
-    in_flight = on_gpu.read_in_flight(model, pages, limits)
-    fixed = on_gpu.read_fixed_batches(model, pages, limits)
-    assert [list(in_flight[n].token_ids) for n in range(3)] == fixed
-    assert [len(tokens) for tokens in fixed] == limits
+def test_the_model_of_the_gpu_benchmark_has_the_sizes_of_glm_ocr():
+    with torch.device("meta"):
+        model = GlmOcrForConditionalGeneration(glm_ocr_config(image_token_id=299))
+    assert sum(each.numel() for each in model.parameters()) == NUM_PARAMETERS
 
 
-def test_lengths_are_spread_as_those_of_pages_are():
-    lengths = sorted(on_gpu.drawn_limits(1000))
-    assert 400 < lengths[500] < 600 and lengths[50] < 200 and lengths[950] > 1200
+def test_every_row_of_the_gpu_benchmark_runs_and_reads_as_generate_does():
+    # GLM-OCR's widths, a layer of each kind, a small page; on the CPU
+    options = {"page_px": (168, 168), "tokens": 5, "batches": (1, 3), "layers": 1}
+    later = time.monotonic() + 600
+    measured = list(on_gpu.rows("cpu", torch.float32, later, **options))
+    assert [(row.name, row.pages) for row in measured] == [
+        ("generate, with scores", 8),
+        ("texts equal to generate", 8),
+        ("in flight, with probabilities", 1),
+        ("in flight, with probabilities", 3),
+        ("training step, LoRA", 4),
+        ("training step, all weights", 4),
+    ]
+    assert measured[1].note == "first 5 tokens equal on 8 of 8 pages"
+    for row in (measured[0], *measured[2:]):
+        assert row.pages_per_s > 0, row.note
+        assert on_gpu.table_line(row).count("|") == 8
+    assert measured[2].floor_share > 0
+
+
+def test_the_gpu_benchmark_ends_in_time():
+    options = {"page_px": (168, 168), "tokens": 5, "batches": (1,), "layers": 1}
+    measured = list(on_gpu.rows("cpu", torch.float32, time.monotonic() - 1, **options))
+    assert {row.note for row in measured} == {"no time left"}
 
 
 def test_rendering_is_compared_on_the_same_pixels(tmp_path):
