@@ -103,8 +103,8 @@ class PdfReader:
         size = math.ceil(width * scale), math.ceil(height * scale)
         points = options.scale if scale == asked_scale else scale / unit
         raster = Raster(*size, points, options.scale)
-        image = raster.to_image(as_bytes(canvas))
-        undrawn = find_undrawn(self._pdf, page, image, self._file, page_index)
+        drawn = as_bytes(canvas)
+        undrawn = find_undrawn(self._pdf, page, raster, drawn, self._file, page_index)
         if undrawn is None:
             return replace(raster, remark=self._attachments(page, page_index))
         place = named(self._path, page_index)

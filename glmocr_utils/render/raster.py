@@ -8,11 +8,14 @@ import ctypes
 import math
 from dataclasses import dataclass
 
+import numpy as np
 from PIL import Image
 
 from glmocr_utils.records import PageImage, PageRef
 
 RAW_MODE = "RGBX"  # of the pixels, as Pillow calls it; the last byte means nothing
+COLOUR = 0xFFFFFF  # of a pixel as a number
+SPARSE = 61  # one pixel in so many; a prime, so that no ruled page hides between them
 Canvas = ctypes.Array  # of c_ubyte, at least canvas_bytes(max_pixels) long
 
 
@@ -46,6 +49,12 @@ class Raster:
         with canvas[: self.num_bytes] as pixels:
             image.frombytes(pixels, "raw", RAW_MODE)
         return image
+
+    def is_even(self, canvas: memoryview) -> bool:
+        """Whether all pixels have one colour; a page with ink is told by a few of them."""
+        pixels = np.frombuffer(canvas, "<u4", self.width_px * self.height_px)
+        first = pixels[0] & COLOUR
+        return all(bool(((some & COLOUR) == first).all()) for some in (pixels[::SPARSE], pixels))
 
     def to_page(self, page: PageRef, canvas: memoryview) -> PageImage:
         """Copy the page out of `canvas` (bytes), with what is known of it."""

@@ -23,6 +23,7 @@ from glmocr_utils.render.inventory import (
     font_name,
     page_inventory,
 )
+from glmocr_utils.render.raster import Raster
 
 REDUCED_LONG_SIDE_PX = 400  # of the picture in which an image's own ink is looked for
 INK = 6  # grey levels from what is around
@@ -55,23 +56,28 @@ class Undrawn:
 def find_undrawn(
     pdf: pdfium.PdfDocument,
     page: pdfium.PdfPage,
-    image: Image.Image,
+    raster: Raster,
+    canvas: memoryview,
     file: FileInventory,
     page_index: int,
 ) -> Undrawn | None:
     """Compare what the file says with the rendering.
 
     Args:
-        image: the page as it was drawn, RGB, all of it.
+        raster, canvas: the page as it was drawn, all of it.
 
     Returns:
         None where nothing is missing.
     """
     inventory = page_inventory(page)
     damage = file.content_damage(page_index)
-    is_empty = _is_even(image)
+    is_empty = raster.is_even(canvas)
     if not inventory.num_objects and not damage:
         damage = file.damage_of_empty_page(page_index)
+    looks_closer = inventory.images or is_empty or not all(inventory.font_is_embedded.values())
+    if not damage and not looks_closer:
+        return None
+    image = raster.to_image(canvas)
     found = [_Part(f"{each}; save the file again, or get a sound copy", 0.0) for each in damage]
     if inventory.images:
         found += _undrawn_images(pdf, page, image, inventory)
@@ -88,10 +94,6 @@ def find_undrawn(
 class _Part:
     what: str
     share: float  # of the page, or of its characters
-
-
-def _is_even(image: Image.Image) -> bool:
-    return all(low == high for low, high in image.getextrema())
 
 
 def _has_no_ink(image: Image.Image) -> bool:
