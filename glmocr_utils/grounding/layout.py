@@ -129,7 +129,8 @@ def _place(image: Image.Image, pieces: Sequence[Piece], looks: np.ndarray) -> It
         y = middle + lean * ((left + right) / 2 - ink.shape[1] / 2)
         edges = np.stack([left, y - ABOVE * height, right, y + BELOW * height], axis=1)
         own = looks[[piece.token for piece in line]]
-        certainty = _mean_of_neighbours(_looked_at(own, edges)).clip(0, 1)
+        looked_at = _looked_at(own, edges)
+        certainty = (_mean_of_neighbours(looked_at) + looked_at.mean()).clip(0, 2) / 2
         goes_on = abs(middle - last[0]) < SAME_HEIGHT * height and left[0] > last[1] - em / 2
         line_index += not goes_on
         last = middle, right[-1]
@@ -146,7 +147,7 @@ def _printed_lines(
     of_lines = em_sizes(looks, lines, NEARBY)
     ems = np.repeat(of_lines, [len(line) for line in lines])
     height = min(float(np.median(ems)), line_step(ink) / SMALLEST_STEP)
-    return _cut(pieces, split_lines(pieces, looks, lean, ems, height))
+    return _cut(pieces, split_lines(pieces, looks, ink, lean, ems, height))
 
 
 def _cut(pieces: Sequence[Piece], starts: Sequence[int]) -> list[Sequence[Piece]]:

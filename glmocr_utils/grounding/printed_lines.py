@@ -14,7 +14,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from glmocr_utils.grounding.ink import UNITS_A_CELL
-from glmocr_utils.grounding.placing import EVEN_SO, LINE_SHARE, cell_heights, touched
+from glmocr_utils.grounding.placing import (
+    EVEN_SO,
+    INK_OF_CHARACTER,
+    LINE_SHARE,
+    cell_heights,
+    touched,
+)
 from glmocr_utils.grounding.units import Gap, Piece
 
 STEP = 7  # from place to place, both ways: half an image token
@@ -39,6 +45,7 @@ LEAST_DOWN = 0.6  # ems from line to line
 def split_lines(
     pieces: Sequence[Piece],
     looks: np.ndarray,
+    ink: np.ndarray,
     lean: float,
     ems: np.ndarray,
     height: float,
@@ -47,7 +54,8 @@ def split_lines(
 
     Args:
         looks: (num_pieces, rows, columns), each piece's sum to 1.
-        lean: of the page, in units down per unit across.
+        ink: (rows * 14, columns * 14), straightened.
+        lean: of the page, before it was straightened: units down per unit across.
         ems: (num_pieces,) how large each is set, across.
         height: of an em, down the page.
     """
@@ -60,7 +68,7 @@ def split_lines(
     origins = np.zeros((len(pieces), num_down, num_across), np.int16)
     origins_of_first = np.zeros((len(pieces), num_down, 2), np.int16)
     best = None
-    for number, chances in enumerate(_chances(pieces, looks, lean, ems, height)):
+    for number, chances in enumerate(_chances(pieces, looks, ink, lean, ems, height)):
         piece = pieces[number]
         if best is None:
             best = chances
@@ -129,7 +137,12 @@ def _vertical_costs(down: np.ndarray, height: float, up: float) -> np.ndarray:
 
 
 def _chances(
-    pieces: Sequence[Piece], looks: np.ndarray, lean: float, ems: np.ndarray, height: float
+    pieces: Sequence[Piece],
+    looks: np.ndarray,
+    ink: np.ndarray,
+    lean: float,
+    ems: np.ndarray,
+    height: float,
 ) -> Iterator[np.ndarray]:
     """The log-likelihood of each place for each piece, (num_down, num_across)."""
     _, rows, columns = looks.shape
@@ -140,10 +153,30 @@ def _chances(
         down[:, None, None], cell_heights(rows, columns, lean)[None], LINE_SHARE * height
     ).transpose(2, 1, 0)  # (columns, rows, num_down)
     on_row = np.ascontiguousarray(on_row, np.float32)
+    inked_until = inked_on_lines(ink, down, height)
     for start in range(0, len(pieces), AT_ONCE):
         own = looks[start : start + AT_ONCE].transpose(2, 0, 1)  # (columns, num, rows)
         by_row = np.matmul(own, on_row).transpose(1, 2, 0)  # (num, num_down, columns)
         for number, seen in enumerate(by_row, start):
             wide = max(pieces[number].width, 0.2) * ems[number]
             on_column = touched(middles[:, None], across[None, :], wide).astype(np.float32)
-            yield np.log(EVEN_SO + np.minimum(seen @ on_column, 1))
+            share = inked_share(inked_until, across, wide)
+            chances = np.log(EVEN_SO + np.minimum(seen @ on_column, 1))
+            yield chances + INK_OF_CHARACTER * len(pieces[number].units) * np.log(0.1 + 0.9 * share)
+
+
+def inked_on_lines(ink: np.ndarray, middles: np.ndarray, height: float) -> np.ndarray:
+    """How many columns up to each place have ink on a line there, (num_middles, width + 1)."""
+    top = np.rint(middles - 0.45 * height).astype(int).clip(0, len(ink))
+    bottom = np.rint(middles + 0.35 * height).astype(int).clip(0, len(ink) - 1) + 1
+    until = np.pad((ink > 0.3).cumsum(axis=0), ((1, 0), (0, 0)))
+    inked = until[bottom] > until[np.minimum(top, bottom)]
+    return np.pad(inked.cumsum(axis=1), ((0, 0), (1, 0))).astype(np.float32)
+
+
+def inked_share(inked_until: np.ndarray, middles: np.ndarray, wide: float) -> np.ndarray:
+    """The share of columns with ink, `wide` around each place: (num_lines, num_middles), 0 to 1."""
+    last = inked_until.shape[1] - 1
+    left = np.rint(middles - wide / 2).astype(int).clip(0, last)
+    right = np.rint(middles + wide / 2).astype(int).clip(0, last)
+    return ((inked_until[:, right] - inked_until[:, left]) / wide).clip(0, 1)
