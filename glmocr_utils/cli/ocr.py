@@ -31,7 +31,7 @@ OPTIONS = (
     Option("batch_size", 1, "pages read together"),
     Option("show_tokens", False, "print the number of generated tokens"),
     Option("show_probs", False, "print token probabilities and the 50 lowest"),
-    Option("export", None, "with the places of words: hocr, alto, pdf; several with commas"),
+    Option("export", None, "with the places of words: hocr, alto, alto-pages, page, pdf; several with commas"),
     Option("attn", "auto", "auto, sdpa, flash_attention_2, kernels-community/flash-attn2, …"),
     Option("device_map", "auto", "auto, cpu, cuda:0, …"),
     Option("start_over", False, "read again what output_dir holds, and replace it"),

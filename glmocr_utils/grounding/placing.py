@@ -181,9 +181,7 @@ def units_of_line(line: Sequence[Piece]) -> list[tuple[Unit, float]]:
     return units
 
 
-def _ends(
-    line: Sequence[Piece], columns: np.ndarray, em: float, width: int
-) -> tuple[int, int]:
+def _ends(line: Sequence[Piece], columns: np.ndarray, em: float, width: int) -> tuple[int, int]:
     """About where a line starts and ends, from the columns at which its pieces are looked at."""
     middles = (columns + 0.5) * UNITS_A_CELL
     half = np.maximum(np.array([piece.width for piece in line]) * em, UNITS_A_CELL) / 2

@@ -29,7 +29,7 @@ AT_ONCE = 128  # the chances of so many pieces are in memory together
 END_OF_LINE = {
     Gap.NOTHING: 9.0,
     Gap.HYPHEN: 3.0,
-    Gap.SPACE: 3.0,
+    Gap.SPACE: 4.0,
     Gap.CELL: 1.0,
     Gap.LINE_END: 0.0,
 }
@@ -113,7 +113,9 @@ def _along(best: np.ndarray, advance: float, em: float) -> tuple[np.ndarray, np.
     farthest = int((advance + 1.5 * em) / STEP) + 1
     # any gap: the best of all places that are farther back
     gaps = np.maximum.accumulate(best, axis=1) - WIDE_GAP
-    is_new = np.concatenate([np.ones((len(best), 1), bool), best[:, 1:] > gaps[:, :-1] + WIDE_GAP], 1)
+    is_new = np.concatenate(
+        [np.ones((len(best), 1), bool), best[:, 1:] > gaps[:, :-1] + WIDE_GAP], 1
+    )
     gap_origins = np.maximum.accumulate(np.where(is_new, across, 0), axis=1)
     found = np.full_like(best, -np.inf)
     origins = np.zeros(best.shape, np.int16)
