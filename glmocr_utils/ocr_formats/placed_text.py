@@ -15,7 +15,7 @@ import numpy as np
 from glmocr_utils.markup import printed, tables, word_spans
 from glmocr_utils.records import Box, OcrResult, PageLayout, TokenProb, around
 
-DESCENT = 0.15  # of the height of a box: so much of it is under the baseline
+DESCENT = 0.2  # of the height of a box: so much of it is under the baseline
 BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 
 

@@ -13,6 +13,7 @@ from reportlab.pdfbase.pdfdoc import PDFDocument
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
+from glmocr_utils.ocr_formats.paper_size import paper_size
 from glmocr_utils.ocr_formats.placed_text import (
     DESCENT,
     PlacedWord,
@@ -21,7 +22,6 @@ from glmocr_utils.ocr_formats.placed_text import (
     placed_blocks,
     xml_text,
 )
-from glmocr_utils.ocr_formats.paper_size import paper_size
 from glmocr_utils.records import OcrResult, PageImage, PageLayout
 
 EM = 1000

@@ -205,7 +205,10 @@ def test_a_line_of_text_is_no_printed_line(drawn, tokens_of, strength, line_end)
         text = re.sub(line_end, lambda found: " " * len(found.group()), page.text)
         texts = tokens_of(text)
         starts = np.cumsum([0, *map(len, texts[:-1])])
-        first = [start + len(token) - len(token.lstrip()) for start, token in zip(starts, texts)]
+        first = [
+            start + len(token) - len(token.lstrip())
+            for start, token in zip(starts, texts, strict=True)
+        ]
         boxes = page.boxes[np.minimum(first, len(page.text) - 1)]
         layout = laid_out(page, texts, boxes)
         total += score_layout(layout, true_places(texts, page), page)
@@ -229,17 +232,17 @@ def test_a_token_on_two_lines_has_the_box_of_its_wider_part(drawn):
 
 def test_a_table_written_in_markup_is_placed_by_its_cells():
     font = find_font("DejaVu Sans")
-    style = PageStyle(font, font, 20, width_px=595, height_px=300, margin_px=40)
+    style = PageStyle(font, font, 20, width_px=595, height_px=842, margin_px=40)
     rows = [("apples", "12.50"), ("pears", "7.25"), ("plums and cherries", "103.00")]
     page = draw_page([Block(f"{a}\t{b}", "row", tight=True) for a, b in rows], style)
     texts, boxes = ["<table>"], [page.boxes[0]]
     for row in rows:
         texts.append("<tr>")
+        boxes.append(page.boxes[0])
         for cell in row:
             at = page.text.index(cell)
             texts += ["<td>", *cell, "</td>"]
-            boxes += [page.boxes[at]] * 1
-            boxes += [page.boxes[at], *page.boxes[at : at + len(cell)]]
+            boxes += [page.boxes[at], *page.boxes[at : at + len(cell)], page.boxes[at]]
         texts.append("</tr>")
         boxes.append(page.boxes[0])
     boxes = np.array(boxes)

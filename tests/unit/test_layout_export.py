@@ -230,7 +230,6 @@ def test_a_searchable_image_has_the_size_of_its_paper(dpi, tmp_path):
     path = tmp_path / "scan.png"
     scan = Image.new("RGB", (1240, 1754), "white")
     scan.save(path, **({"dpi": (dpi, dpi)} if dpi else {}))
-    result, layout = made_up(["one"], [True])
     page = PageRef(str(path), "a" * 64, 0)
     half = scan.resize((620, 877))  # as one over the pixel budget is reduced
     paper = paper_size(PageImage(page, half, 0.5))
