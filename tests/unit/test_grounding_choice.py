@@ -178,7 +178,11 @@ def test_the_command_judges_a_pdf_and_refuses_a_scan(bundled_folder, samples, ca
     assert main(["ground", str(samples / "letter.pdf"), *options]) == 0
     printed = capsys.readouterr().out
     rows = [line.split("|") for line in printed.splitlines() if line.startswith("| ")][1:]
-    assert [row[2].strip() for row in rows] == ["true text", "n-th token at n-th place"] * 2
+    assert [row[2].strip() for row in rows] == [
+        "true text",
+        "true text, reflowed",
+        "n-th token at n-th place",
+    ] * 2
     right, near = (float(rows[0][column].strip(" %")) for column in (5, 6))
     assert right >= 98
     assert near >= 95
