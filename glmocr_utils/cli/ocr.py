@@ -16,7 +16,7 @@ from glmocr_utils.display.plain_text import (
 from glmocr_utils.grounding import Locator
 from glmocr_utils.model import DEFAULT_MODEL, DTYPES, load_model
 from glmocr_utils.ocr import PageImages, check_at_least_one, default_input, read_documents
-from glmocr_utils.ocr_formats import check_formats, export_layouts
+from glmocr_utils.ocr_formats import FORMATS, check_formats, export_layouts
 from glmocr_utils.records import FailedPage, OcrResult
 from glmocr_utils.render import RenderOptions, find_documents, root_of
 
@@ -32,7 +32,7 @@ OPTIONS = (
     Option("batch_size", 1, "pages read together"),
     Option("show_tokens", False, "print the number of generated tokens"),
     Option("show_probs", False, "print token probabilities and the 50 lowest"),
-    Option("export", None, "with the places of words: hocr, alto, pdf; several with commas"),
+    Option("export", None, f"with the boxes of words: {', '.join(FORMATS)}; several with commas"),
     Option("attn", "auto", "auto, sdpa, flash_attention_2, kernels-community/flash-attn2, …"),
     Option("device_map", "auto", "auto, cpu, cuda:0, …"),
     DTYPE,

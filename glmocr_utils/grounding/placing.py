@@ -1,10 +1,11 @@
-"""What a decoder looked at → where each line and each token stands.
+"""What a decoder looked at → where each line and each character is.
 
 An image token is 28 pixels wide: about three characters, and more than the step from line to line
-of small print. What is known of text tells the rest: the tokens of a line follow each other, each
-about as wide as its characters; lines follow each other and leave none out; and all are where there
-is ink. Lines are found first, then the tokens of each, both as the likeliest path through all
-places (Viterbi, 1967).
+of small print. What is known of text gives the rest: the characters of a line follow each other,
+each about as wide as its kind; lines follow each other and leave none out; and all are where there
+is ink. `printed_lines` says which pieces of text are on one line. Here the heights of lines are
+found first, then the characters of each, both as the likeliest path through all places (Viterbi,
+1967).
 
 All lengths are in units, 14 an image token: two of the model's pixels. Heights are those of the
 straightened page.
@@ -15,16 +16,17 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from glmocr_utils.grounding.ink import UNITS_A_CELL
-from glmocr_utils.grounding.units import Unit
+from glmocr_utils.grounding.units import Gap, Piece, Unit
 
 # Prices and likelihoods are in nats.
 EVEN_SO = 0.03  # the chance to look elsewhere: no token alone moves its line or its neighbours
 ENOUGH = 0.6  # a line or token is looked at in any cell that holds as much of it as this
 JUMP = 30.0  # of a line that does not stand under the one before it
+JUMP_IN_TABLE = 8.0  # the same, where it starts a cell of a row
 NEXT_IN_ROW = 3.0  # of one that stands to the right of it, as in a table
 LEFT_OUT = 20.0  # of a line of print that no text stands for
 INK_OF_LINE = 20.0
-INK_OF_TOKEN = 0.7
+INK_OF_CHARACTER = 0.7
 STIFFNESS = 6.0  # of an advance that is an em too short or too long
 GAP = 5.0  # of a gap within a line, as between the columns of a table
 BACKWARDS = 50.0
@@ -33,25 +35,32 @@ USUAL_EM = 10.0  # where nothing tells how large the print is: 20 pixels
 LINE_SHARE = 0.8  # of an em: the height of a line's letters
 
 
-def em_sizes(looks: np.ndarray, lines: Sequence[Sequence[Unit]]) -> np.ndarray:
+def em_sizes(
+    looks: np.ndarray, lines: Sequence[Sequence[Piece]], longest: float = np.inf
+) -> np.ndarray:
     """How large each line is set across, from how fast the strongest cell moves along it.
 
     Args:
-        looks: (num_units, rows, columns), each unit's sum to 1; those of all lines in order.
+        looks: (num_pieces, rows, columns), each piece's sum to 1; those of all lines in order.
+        longest: ems of text at most between the pieces that are compared: in a paragraph, those
+            farther apart are seldom on one printed line.
 
     Returns:
-        (num_lines,) ems; lines that do not tell get that of the page.
+        (num_lines,) ems; lines that don't show it get that of the page.
     """
     columns = looks.shape[-1]
     found, lengths = [], []
     for line, own in zip(lines, _by_line(looks, lines), strict=True):
         strongest = own.reshape(len(line), -1).argmax(-1) % columns * UNITS_A_CELL
-        ends = np.cumsum([unit.width for unit in line])
-        half = len(line) // 2
-        slopes = (strongest[half:] - strongest[: len(line) - half]) / (
-            ends[half:] - ends[: len(line) - half]
-        ).clip(0.1)
-        found.append(np.median(slopes) if ends[-1] > 4 and half else np.nan)
+        ends = np.cumsum([piece.space_width + piece.width for piece in line])
+        middles = ends - [piece.width / 2 for piece in line]
+        apart = min((middles[-1] - middles[0]) / 2, longest)
+        first = np.arange(len(line))
+        second = np.searchsorted(middles, middles + max(apart, 0.1))
+        first, second = first[second < len(line)], second[second < len(line)]
+        slopes = (strongest[second] - strongest[first]) / (middles[second] - middles[first])
+        slopes = slopes[(slopes > 3) & (slopes < 60)] if longest < np.inf else slopes
+        found.append(np.median(slopes) if ends[-1] > 4 and len(slopes) else np.nan)
         lengths.append(ends[-1])
     found, lengths = np.array(found), np.array(lengths)
     told = (found > 3) & (found < 60)
@@ -66,7 +75,7 @@ def em_sizes(looks: np.ndarray, lines: Sequence[Sequence[Unit]]) -> np.ndarray:
 
 def place_lines(
     looks: np.ndarray,
-    lines: Sequence[Sequence[Unit]],
+    lines: Sequence[Sequence[Piece]],
     ink: np.ndarray,
     lean: float,
     ems: np.ndarray,
@@ -81,18 +90,16 @@ def place_lines(
     """
     height = len(ink)
     em = float(np.median(ems))
-    heights = _cell_heights(*looks.shape[1:], lean).reshape(1, -1)
+    heights = cell_heights(*looks.shape[1:], lean).reshape(1, -1)
     y = np.arange(height)
-    touched = _touched(y[:, None], heights, LINE_SHARE * em)  # (height, num_cells)
+    on_row = touched(y[:, None], heights, LINE_SHARE * em)  # (height, num_cells)
     ink_until = np.pad(ink.cumsum(axis=1), ((0, 0), (1, 0)))
     chances = np.empty((len(lines), height), np.float32)
     profiles, ends = [], []
-    for index, own in enumerate(_by_line(looks, lines)):
+    for index, (line, own) in enumerate(zip(lines, _by_line(looks, lines), strict=True)):
         own = own.reshape(len(own), -1)
-        chances[index] = np.log(EVEN_SO + own @ touched.T).sum(axis=0)
-        columns = own.argmax(-1) % looks.shape[-1]
-        left, right = np.quantile(columns, (0.05, 0.95)).round().astype(int) * UNITS_A_CELL
-        right += UNITS_A_CELL
+        chances[index] = np.log(EVEN_SO + own @ on_row.T).sum(axis=0)
+        left, right = _ends(line, own.argmax(-1) % looks.shape[-1], ems[index], ink.shape[1])
         profiles.append(ink_until[:, right] - ink_until[:, left])
         ends.append((left, right))
         chances[index] += INK_OF_LINE * _like_a_line(profiles[index], ems[index])
@@ -104,7 +111,8 @@ def place_lines(
         above = np.rint(y - em / 2).astype(int).clip(0, height)
         of_a_line = max(0.6 * em * _strongest(profiles[number]), 1e-6)
         left_out = (until[above][None, :] - until[below][:, None]).clip(0) / of_a_line
-        price = np.where(down >= 0.75 * em, np.minimum(JUMP, LEFT_OUT * left_out), JUMP)
+        jump = JUMP_IN_TABLE if lines[number][0].gap is Gap.CELL else JUMP
+        price = np.where(down >= 0.75 * em, np.minimum(jump, LEFT_OUT * left_out), jump)
         if ends[number][0] >= ends[number - 1][1]:
             price = np.where(np.abs(down) < 0.4 * em, NEXT_IN_ROW, price)
         return price
@@ -114,39 +122,45 @@ def place_lines(
 
 def place_units(
     looks: np.ndarray,
-    line: Sequence[Unit],
+    line: Sequence[Piece],
     ink: np.ndarray,
     lean: float,
     middle: float,
     em: float,
     height: float,
 ) -> np.ndarray:
-    """The middle of each unit of one line, across the page, (num_units,).
+    """The middle of each character of one line and of the white space between, across the page.
 
     Args:
-        looks: (num_units, rows, columns) of these units.
+        looks: (num_tokens, rows, columns) of the page's tokens, each one's sum to 1.
         middle: the height of the line's middle.
         em: of the line, across; `height`: the same, down the page.
+
+    Returns:
+        (num_units,), in the order of `units_of_line`.
     """
     width = ink.shape[1]
-    cells = _cell_heights(*looks.shape[1:], lean)
-    on_line = _touched(middle, cells, LINE_SHARE * height) > 0
-    seen = (looks * on_line).sum(axis=1)  # (num_units, columns)
+    units = units_of_line(line)
+    cells = cell_heights(*looks.shape[1:], lean)
+    on_line = touched(middle, cells, LINE_SHARE * height) > 0
     columns = (np.arange(looks.shape[2]) + 0.5) * UNITS_A_CELL
     places = np.arange(0, width, ACROSS_STEP, dtype=float)
-    widths = np.array([max(unit.width, 0.2) for unit in line]) * em
+    widths = np.array([max(unit.width, 0.2) for unit, _ in units]) * em
     top, bottom = (round(middle + share * height) for share in (-0.45, 0.35))
     inked = (ink[max(top, 0) : bottom + 1] > 0.3).any(axis=0)
     inked_until = np.pad(inked.cumsum().astype(float), (1, 0))
     edges = np.arange(width + 1)
-    chances = np.empty((len(line), len(places)), np.float32)
-    for number, (unit, wide) in enumerate(zip(line, widths, strict=True)):
-        touched = _touched(places[:, None], columns[None, :], wide)
-        chances[number] = np.log(EVEN_SO + touched @ seen[number])
+    chances = np.empty((len(units), len(places)), np.float32)
+    for number, ((unit, of_piece), wide) in enumerate(zip(units, widths, strict=True)):
         share = np.interp(places + wide / 2, edges, inked_until)
         share = ((share - np.interp(places - wide / 2, edges, inked_until)) / wide).clip(0, 1)
         share = share if unit.is_seen else 1 - share
-        chances[number] += INK_OF_TOKEN * np.log(0.1 + 0.9 * share)
+        chances[number] = INK_OF_CHARACTER * np.log(0.1 + 0.9 * share)
+        if unit.share:
+            middles = places[:, None] - unit.offset * em
+            on_column = touched(middles, columns[None, :], max(of_piece, 0.2) * em)
+            seen = (looks[unit.token] * on_line).sum(axis=0)
+            chances[number] += unit.share * np.log(EVEN_SO + on_column @ seen)
     across = places[None, :] - places[:, None]
 
     def prices(number: int) -> np.ndarray:
@@ -157,17 +171,37 @@ def place_units(
     return places[_likeliest_path(chances, prices)]
 
 
-def _by_line(looks: np.ndarray, lines: Sequence[Sequence[Unit]]) -> list[np.ndarray]:
+def units_of_line(line: Sequence[Piece]) -> list[tuple[Unit, float]]:
+    """The characters of a line and the white space between them, with the width of their piece."""
+    units: list[tuple[Unit, float]] = []
+    for piece in line:
+        if units:
+            units += [(space, space.width) for space in piece.space if space.width]
+        units += [(unit, piece.width) for unit in piece.units]
+    return units
+
+
+def _ends(line: Sequence[Piece], columns: np.ndarray, em: float, width: int) -> tuple[int, int]:
+    """About where a line starts and ends, from the columns at which its pieces are looked at."""
+    middles = (columns + 0.5) * UNITS_A_CELL
+    half = np.maximum(np.array([piece.width for piece in line]) * em, UNITS_A_CELL) / 2
+    left = round(float(np.quantile(middles - half, 0.05)))
+    right = round(float(np.quantile(middles + half, 0.95)))
+    left = min(max(left, 0), width - 1)
+    return left, min(max(right, left + 1), width)
+
+
+def _by_line(looks: np.ndarray, lines: Sequence[Sequence[Piece]]) -> list[np.ndarray]:
     return np.split(looks, np.cumsum([len(line) for line in lines])[:-1])
 
 
-def _cell_heights(rows: int, columns: int, lean: float) -> np.ndarray:
+def cell_heights(rows: int, columns: int, lean: float) -> np.ndarray:
     """The middle of each image token on the straightened page, (rows, columns)."""
     y, x = np.mgrid[:rows, :columns] * float(UNITS_A_CELL) + UNITS_A_CELL / 2
     return y - lean * (x - columns * UNITS_A_CELL / 2)
 
 
-def _touched(middle: np.ndarray | float, cells: np.ndarray, length: float) -> np.ndarray:
+def touched(middle: np.ndarray | float, cells: np.ndarray, length: float) -> np.ndarray:
     """How far what is `length` long around `middle` counts as standing in each cell, 0 to 1."""
     shared = (length + UNITS_A_CELL) / 2 - np.abs(middle - cells)
     return (shared / (ENOUGH * min(length, UNITS_A_CELL))).clip(0, 1)

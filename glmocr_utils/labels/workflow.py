@@ -18,6 +18,7 @@ from glmocr_utils.labels.next_pages import Candidate, NextPage, choose_next_page
 from glmocr_utils.labels.pages import page_of_label
 from glmocr_utils.labels.report import LabelReport, report
 from glmocr_utils.labels.sources.hub import label_from_dataset
+from glmocr_utils.labels.sources.layout_xml import label_from_alto, label_from_page_xml
 from glmocr_utils.labels.sources.llm import PROMPT, label_with_llm
 from glmocr_utils.labels.sources.results import label_from_results
 from glmocr_utils.labels.sources.review_log import label_from_review_log
@@ -143,6 +144,14 @@ def _sidecar(store: LabelStore, pages: Sequence[PageFile], options: SourceOption
     return label_from_sidecars(store, pages)
 
 
+def _page_xml(store: LabelStore, pages: Sequence[PageFile], options: SourceOptions) -> LabelRun:
+    return label_from_page_xml(store, pages)
+
+
+def _alto(store: LabelStore, pages: Sequence[PageFile], options: SourceOptions) -> LabelRun:
+    return label_from_alto(store, pages)
+
+
 def _review(store: LabelStore, pages: Sequence[PageFile], options: SourceOptions) -> LabelRun:
     return label_from_review_log(store, pages, options.review_log)
 
@@ -152,6 +161,8 @@ FROM_PAGES: dict[str, Callable[[LabelStore, Sequence[PageFile], SourceOptions], 
     "llm": _llm,
     "model": _model,
     "sidecar": _sidecar,
+    "page": _page_xml,
+    "alto": _alto,
     "review": _review,
 }
 OWN_IMAGES: dict[str, Callable[[LabelStore, str | Path], LabelRun]] = {

@@ -3,29 +3,42 @@
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from glmocr_utils.ocr_formats.placed_text import PlacedLine, placed_blocks, xml_text
+from glmocr_utils.ocr_formats.placed_text import (
+    PlacedLine,
+    baseline_of,
+    placed_blocks,
+    polygon_of,
+    xml_text,
+)
 from glmocr_utils.records import Box, OcrResult, PageLayout, around
 
 NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
+SCHEMA = "http://www.loc.gov/standards/alto/v4/alto-4-4.xsd"
+INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 
 
-def alto(pages: Sequence[tuple[OcrResult, PageLayout]]) -> str:
-    """A document as ALTO, in pixels of its page images.
+def alto(pages: Sequence[tuple[OcrResult, PageLayout]], image_name: str | None = None) -> str:
+    """One page or several of a document as ALTO, in pixels of the page images.
 
     `WC` is the lowest probability of a word's tokens. What has no clear place has no position,
     which version 4 allows.
+
+    Args:
+        image_name: `fileName` of the source image: the name of the page's image file. None gives
+            the document's name, as for several pages, for which ALTO has only one. The document is
+            named as `documentIdentifier` in both cases.
     """
     first, _ = pages[0]
-    root = ElementTree.Element("alto", {"xmlns": NAMESPACE, "SCHEMAVERSION": "4.4"})
-    description = ElementTree.SubElement(root, "Description")
-    ElementTree.SubElement(description, "MeasurementUnit").text = "pixel"
-    source = ElementTree.SubElement(description, "sourceImageInformation")
-    name = first.page.document_name
-    ElementTree.SubElement(source, "fileName").text = xml_text(name)
-    processing = ElementTree.SubElement(description, "Processing", {"ID": "reading"})
-    ElementTree.SubElement(processing, "processingCategory").text = "contentGeneration"
-    software = ElementTree.SubElement(processing, "processingSoftware")
-    ElementTree.SubElement(software, "softwareName").text = xml_text(first.model_id)
+    root = ElementTree.Element(
+        "alto",
+        {
+            "xmlns": NAMESPACE,
+            "xmlns:xsi": INSTANCE,
+            "xsi:schemaLocation": f"{NAMESPACE} {SCHEMA}",
+            "SCHEMAVERSION": "4.4",
+        },
+    )
+    _add_description(root, first, image_name)
     layout_element = ElementTree.SubElement(root, "Layout")
     for number, (result, layout) in enumerate(pages, start=1):
         page = ElementTree.SubElement(
@@ -48,20 +61,41 @@ def alto(pages: Sequence[tuple[OcrResult, PageLayout]]) -> str:
     )
 
 
+def _add_description(root: ElementTree.Element, first: OcrResult, image_name: str | None) -> None:
+    description = ElementTree.SubElement(root, "Description")
+    ElementTree.SubElement(description, "MeasurementUnit").text = "pixel"
+    source = ElementTree.SubElement(description, "sourceImageInformation")
+    name = first.page.document_name
+    ElementTree.SubElement(source, "fileName").text = xml_text(image_name or name)
+    ElementTree.SubElement(source, "documentIdentifier").text = xml_text(name)
+    processing = ElementTree.SubElement(description, "Processing", {"ID": "reading"})
+    ElementTree.SubElement(processing, "processingCategory").text = "contentGeneration"
+    software = ElementTree.SubElement(processing, "processingSoftware")
+    ElementTree.SubElement(software, "softwareName").text = xml_text(first.model_id)
+
+
 def _add_block(space: ElementTree.Element, lines: Sequence[PlacedLine], number: str) -> None:
     box = around(line.box for line in lines if line.box)
     block = ElementTree.SubElement(space, "TextBlock", {"ID": f"block_{number}"} | _position(box))
     for count, line in enumerate(lines, start=1):
         own = f"{number}_{count}"
-        element = ElementTree.SubElement(
-            block, "TextLine", {"ID": f"line_{own}"} | _position(line.box)
-        )
+        attributes = {"ID": f"line_{own}"} | _position(line.box)
+        if line.box:
+            attributes["BASELINE"] = _points(baseline_of(line))
+        element = ElementTree.SubElement(block, "TextLine", attributes)
+        if line.box:
+            shape = ElementTree.SubElement(element, "Shape")
+            ElementTree.SubElement(shape, "Polygon", {"POINTS": _points(polygon_of(line.box))})
         for at, word in enumerate(line.words, start=1):
-            if at > 1:
+            if at > 1 and not word.is_joined:
                 ElementTree.SubElement(element, "SP")
             attributes = {"ID": f"word_{own}_{at}"} | _position(word.box)
             attributes |= {"CONTENT": xml_text(word.text), "WC": f"{word.prob:.4f}"}
             ElementTree.SubElement(element, "String", attributes)
+
+
+def _points(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x:.0f},{y:.0f}" for x, y in points)
 
 
 def _position(box: Box | None) -> dict[str, str]:

@@ -19,7 +19,7 @@ DOCTYPE = (
 def hocr(pages: Sequence[tuple[OcrResult, PageLayout]]) -> str:
     """A document as hOCR; `x_wconf` is the lowest probability of a word's tokens, in percent.
 
-    A word or line whose place is unclear has no `bbox`.
+    An `ocr_line` is a printed line. A word or line whose place is unclear has no `bbox`.
     """
     name = Path(pages[0][0].page.document_path).name
     html = ElementTree.Element("html", {"xmlns": XHTML, "lang": "en"})
@@ -48,10 +48,11 @@ def _add_block(page: ElementTree.Element, lines: Sequence[PlacedLine], number: s
         own = f"{number}_{count}"
         element = _element(paragraph, "span", "ocr_line", f"line_{own}", _bbox(line.box))
         element.tail = "\n"
-        for at, word in enumerate(line.words, start=1):
+        spaces = ["" if word.is_joined else " " for word in line.words[1:]] + [" "]
+        for at, (word, space) in enumerate(zip(line.words, spaces, strict=True), start=1):
             title = "; ".join(filter(None, [_bbox(word.box), f"x_wconf {100 * word.prob:.0f}"]))
             span = _element(element, "span", "ocrx_word", f"word_{own}_{at}", title)
-            span.text, span.tail = xml_text(word.text), " "
+            span.text, span.tail = xml_text(word.text), space
 
 
 def _element(

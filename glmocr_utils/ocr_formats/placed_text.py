@@ -1,63 +1,228 @@
-"""A page's text as blocks, lines and words with their boxes, for every format alike."""
+"""A page's printed text as blocks, lines and words with their boxes, for every format alike.
+
+Words are those of the print: without tags, asterisks and other markup, entities resolved. Each cell
+of a table has words of its own. Lines are printed lines.
+"""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 
-from glmocr_utils.records import Box, OcrResult, PageLayout
+from glmocr_utils.markup import printed, tables, word_spans
+from glmocr_utils.records import Box, OcrResult, PageLayout, TokenProb, around
+
+DESCENT = 0.2  # of the height of a box: so much of it is under the baseline
+BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedWord:
-    """A word of a page.
+    """A word of a page, or its part on one printed line.
 
     Attributes:
-        text: without white space.
-        box: None where its place is unclear.
+        text: as it is printed, without white space.
+        box: within the page, in pixels; None where it is unclear.
         prob: the lowest probability of its tokens, 0 to 1: the model's own, of the text. How sure
             the place is has no part in it.
+        is_joined: no white space is before it, as between two words of Chinese, or where a word
+            goes on after a line end.
     """
 
     text: str
     box: Box | None
     prob: float
+    is_joined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedLine:
-    """A line of a page; `box` is None where its place is unclear."""
+    """A printed line, or its part in one block; `box` is None where it is unclear."""
 
     words: tuple[PlacedWord, ...]
     box: Box | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A word, or its part on one line, with the numbers of its block and of its printed line."""
+
+    word: PlacedWord
+    block: int
+    line: int | None  # None where it is unclear
+
+
 def placed_blocks(result: OcrResult, layout: PageLayout) -> list[list[PlacedLine]]:
-    """The lines of each block; blank lines part blocks."""
-    blocks: list[list[PlacedLine]] = [[]]
-    for number, line in enumerate(_lines(result, layout)):
-        if line:
-            blocks[-1].append(PlacedLine(tuple(line), layout.lines[number]))
-        elif blocks[-1]:
+    """The lines of each block, in reading order.
+
+    A block ends at a blank line of the text, at the borders of a table, and where the next line is
+    above the last, as at the top of a column.
+    """
+    parts = _with_lines(list(_parts(result, layout)))
+    runs = [list(run) for _, run in groupby(parts, key=lambda part: (part.block, part.line))]
+    num_runs = Counter(run[0].line for run in runs)
+    blocks: list[list[PlacedLine]] = []
+    last_block, last_box = None, None
+    for run in runs:
+        index = run[0].line
+        is_whole = index is not None and 0 <= index < len(layout.lines) and num_runs[index] == 1
+        box = around(part.word.box for part in run if part.word.box)
+        if is_whole and layout.lines[index]:
+            box = around(filter(None, [box, _within(layout.lines[index], layout)]))
+        is_higher = box and last_box and box.bottom < last_box.top
+        if run[0].block != last_block or is_higher:
             blocks.append([])
-    return [block for block in blocks if block]
+        blocks[-1].append(PlacedLine(tuple(part.word for part in run), box))
+        last_block, last_box = run[0].block, box or last_box
+    return blocks
 
 
-def _lines(result: OcrResult, layout: PageLayout) -> Iterator[list[PlacedWord]]:
-    ends = np.cumsum([len(token.text) for token in result.tokens])
-    position = 0
-    for text in result.text.split("\n"):
-        words = []
-        for match in re.finditer(r"\S+", text):
-            # from the first bytes of its first character to the token of its last one
-            first = int(np.searchsorted(ends, position + match.start(), side="right"))
-            last = int(np.searchsorted(ends, position + match.end(), side="left"))
-            prob = min(result.tokens[index].prob for index in range(first, last + 1))
-            spelling = [n for n in range(first, last + 1) if result.tokens[n].text]
-            words.append(PlacedWord(match.group(), layout.box_of(spelling), prob))
-        yield words
-        position += len(text) + 1
+def _parts(result: OcrResult, layout: PageLayout) -> Iterator[_Part]:
+    """All words of a page, cut where they change the printed line."""
+    written = result.text
+    page = printed(written)
+    starts = np.array([start for start, _ in page.spans], int)
+    borders = sorted({at for table in tables(written) for at in (table.start, table.stop)})
+    borders += [match.start() for match in BLANK_LINE.finditer(written)]
+    tokens = _TokensOfCharacters(result.tokens, layout)
+    last_stop = 0
+    block = 0
+    for start, stop in word_spans(written):
+        block += any(last_stop <= border <= start for border in borders) and last_stop > 0
+        first, last = np.searchsorted(starts, [start, stop])
+        own = [n for n in range(first, last) if not page.text[n].isspace()]
+        is_joined = bool(last_stop) and not (first and page.text[first - 1].isspace())
+        lines = _filled([tokens.line_of(page.spans[n]) for n in own])
+        at = 0
+        for line, run in groupby(lines):
+            count = len(list(run))
+            characters = own[at : at + count]
+            text = "".join(page.text[n] for n in characters)
+            spans = [page.spans[n] for n in characters]
+            word = PlacedWord(
+                text, tokens.box_of(spans), tokens.prob_of(spans), is_joined or at > 0
+            )
+            yield _Part(word, block, line)
+            at += count
+        last_stop = stop
+
+
+def _filled(lines: list[int | None]) -> list[int | None]:
+    """Within a word, what is unclear is on the line of what is before it, or else after it."""
+    for number in range(1, len(lines)):
+        lines[number] = lines[number - 1] if lines[number] is None else lines[number]
+    for number in range(len(lines) - 2, -1, -1):
+        lines[number] = lines[number + 1] if lines[number] is None else lines[number]
+    return lines
+
+
+def joined_words(line: PlacedLine) -> list[PlacedWord]:
+    """The words of a line, those without white space between as one."""
+    words: list[PlacedWord] = []
+    for word in line.words:
+        before = words[-1] if words else None
+        if before and word.is_joined and bool(before.box) == bool(word.box):
+            box = around([before.box, word.box]) if word.box else None
+            prob = min(before.prob, word.prob)
+            words[-1] = PlacedWord(before.text + word.text, box, prob, before.is_joined)
+        else:
+            words.append(word)
+    return words
+
+
+def _with_lines(parts: Sequence[_Part]) -> list[_Part]:
+    """What is unclear goes with the part before it in its block, or with the one after it."""
+    found = list(parts)
+    for order in (range(1, len(found)), range(len(found) - 2, -1, -1)):
+        for number in order:
+            near = found[number - order.step]
+            if found[number].line is None and near.block == found[number].block:
+                found[number] = replace(found[number], line=near.line)
+    return found
+
+
+class _TokensOfCharacters:
+    """The tokens that write the characters of a page, with what is known of their places."""
+
+    def __init__(self, tokens: Sequence[TokenProb], layout: PageLayout) -> None:
+        self._tokens = tokens
+        self._layout = layout
+        self._ends = np.cumsum([len(token.text) for token in tokens])
+        inks = printed("".join(token.text for token in tokens))
+        self._inked: dict[int, list[int]] = {}  # token → where its characters with ink end
+        for (_, stop), character in zip(inks.spans, inks.text, strict=True):
+            if not character.isspace():
+                self._inked.setdefault(self._last(stop), []).append(stop)
+
+    def _last(self, stop: int) -> int:
+        return int(np.searchsorted(self._ends, stop, side="left"))
+
+    def _first(self, start: int) -> int:
+        """From the first bytes of a character that several tokens spell."""
+        first = int(np.searchsorted(self._ends, start, side="right"))
+        while first and not self._tokens[first - 1].text:
+            first -= 1
+        return first
+
+    def line_of(self, span: tuple[int, int]) -> int | None:
+        place = self._layout.tokens[self._last(span[1])]
+        return place.line_index if place else None
+
+    def prob_of(self, spans: Sequence[tuple[int, int]]) -> float:
+        own = range(self._first(spans[0][0]), self._last(spans[-1][1]) + 1)
+        return min(self._tokens[index].prob for index in own)
+
+    def box_of(self, spans: Sequence[tuple[int, int]]) -> Box | None:
+        """Around these characters; each takes an equal share of its token's box."""
+        boxes = []
+        for token, own in groupby(spans, key=lambda span: self._last(span[1])):
+            place = self._layout.tokens[token]
+            if place is None:
+                return None
+            stops = [stop for _, stop in own]
+            inked, width = self._inked[token], place.box.right - place.box.left
+            left = place.box.left + inked.index(stops[0]) / len(inked) * width
+            right = place.box.left + (inked.index(stops[-1]) + 1) / len(inked) * width
+            boxes.append(replace(place.box, left=left, right=max(left, right)))
+        box = around(boxes)
+        return box and _within(box, self._layout)
+
+
+def text_of(line: PlacedLine) -> str:
+    """Its words, with spaces between them where the page has some."""
+    words = (
+        word.text if at == 0 or word.is_joined else f" {word.text}"
+        for at, word in enumerate(line.words)
+    )
+    return "".join(words)
+
+
+def polygon_of(box: Box) -> list[tuple[float, float]]:
+    """Its corners, clockwise from the upper left one."""
+    left, top, right, bottom = box.left, box.top, box.right, box.bottom
+    return [(left, top), (right, top), (right, bottom), (left, bottom)]
+
+
+def baseline_of(line: PlacedLine) -> list[tuple[float, float]]:
+    """From the left end of a line with a box to the right one; it may rise or fall."""
+    boxes = sorted((word.box for word in line.words if word.box), key=lambda box: box.left)
+    first, last = (boxes[0], boxes[-1]) if boxes else (line.box, line.box)
+    return [(first.left, baseline_in(first)), (last.right, baseline_in(last))]
+
+
+def baseline_in(box: Box) -> float:
+    """The height at which the letters of a word are set, in pixels from the top of the page."""
+    return box.bottom - DESCENT * (box.bottom - box.top)
+
+
+def _within(box: Box, layout: PageLayout) -> Box:
+    """The part of a box that is on the page."""
+    left, right = (min(max(x, 0), layout.width_px) for x in (box.left, box.right))
+    top, bottom = (min(max(y, 0), layout.height_px) for y in (box.top, box.bottom))
+    return Box(left, top, right, bottom)
 
 
 def xml_text(text: str) -> str:

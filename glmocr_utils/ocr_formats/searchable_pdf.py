@@ -13,21 +13,29 @@ from reportlab.pdfbase.pdfdoc import PDFDocument
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
-from glmocr_utils.ocr_formats.placed_text import PlacedWord, placed_blocks, xml_text
+from glmocr_utils.ocr_formats.paper_size import paper_size
+from glmocr_utils.ocr_formats.placed_text import (
+    DESCENT,
+    PlacedWord,
+    baseline_in,
+    joined_words,
+    placed_blocks,
+    xml_text,
+)
 from glmocr_utils.records import OcrResult, PageImage, PageLayout
 
 EM = 1000
 ADVANCE = 500  # of every character; a word is then stretched to its box
 INVISIBLE = 3  # text render mode
-DESCENT = 250  # of an em; a word's box is an em high, and so much of it lies under the baseline
+DESCENT_OF_EM = round(DESCENT * EM)  # a word's box is an em high
 JPEG_QUALITY = 85
 
 
 class SearchablePdf:
     """A document's page images with an invisible layer of text; pages are kept as JPEG.
 
-    A page is as large as it was; of an image file, one pixel is a point. Words whose place is
-    unclear stand at the page's upper left corner, so that a search still finds the page.
+    A page is as large as its paper, see `paper_size`. Words whose place is unclear are at the
+    page's upper left corner, so that a search still finds the page.
 
     Args:
         results: of all pages that will be added.
@@ -40,13 +48,16 @@ class SearchablePdf:
 
     def add(self, result: OcrResult, layout: PageLayout, image: PageImage) -> None:
         """Add a page."""
-        width, height = (side / image.scale for side in (layout.width_px, layout.height_px))
-        self._canvas.setPageSize((width, height))
+        paper = paper_size(image, result.angle)
+        self._canvas.setPageSize((paper.width_pt, paper.height_pt))
         jpeg = image.jpeg(image.width_px, JPEG_QUALITY)
-        self._canvas.drawImage(ImageReader(io.BytesIO(jpeg)), 0, 0, width, height)
-        words = [w for block in placed_blocks(result, layout) for line in block for w in line.words]
-        for word in words:
-            _write(self._canvas, word, self._font, image.scale, height)
+        shown = ImageReader(io.BytesIO(jpeg))
+        self._canvas.drawImage(shown, 0, 0, paper.width_pt, paper.height_pt)
+        scale = layout.width_px / paper.width_pt, layout.height_px / paper.height_pt
+        for block in placed_blocks(result, layout):
+            for line in block:
+                for word in joined_words(line):
+                    _write(self._canvas, word, self._font, scale, paper.height_pt)
         self._canvas.showPage()
 
     def content(self) -> bytes:
@@ -70,9 +81,9 @@ def _register_font(text: str) -> str:
     font.setupCharacterMap({ord(character): "blank" for character in characters})
     font.setupGlyf({shape: TTGlyphPen(None).glyph() for shape in shapes})
     font.setupHorizontalMetrics(dict.fromkeys(shapes, (ADVANCE, 0)))
-    font.setupHorizontalHeader(ascent=EM - DESCENT, descent=-DESCENT)
+    font.setupHorizontalHeader(ascent=EM - DESCENT_OF_EM, descent=-DESCENT_OF_EM)
     font.setupNameTable({"familyName": name, "styleName": "Regular", "psName": name})
-    font.setupOS2(sTypoAscender=EM - DESCENT, sTypoDescender=-DESCENT)
+    font.setupOS2(sTypoAscender=EM - DESCENT_OF_EM, sTypoDescender=-DESCENT_OF_EM)
     font.setupPost()
     buffer = io.BytesIO()
     font.save(buffer)
@@ -99,7 +110,14 @@ class _GlyphlessFont(TTFont):
                 )
 
 
-def _write(canvas: Canvas, word: PlacedWord, font: str, scale: float, page_height: float) -> None:
+def _write(
+    canvas: Canvas,
+    word: PlacedWord,
+    font: str,
+    scale: tuple[float, float],
+    page_height: float,
+) -> None:
+    """`scale`: pixels per point, across and down."""
     written = xml_text(word.text)  # nothing that steers a viewer
     text = canvas.beginText()
     text.setTextRenderMode(INVISIBLE)
@@ -107,13 +125,12 @@ def _write(canvas: Canvas, word: PlacedWord, font: str, scale: float, page_heigh
         text.setFont(font, 1)
         text.setTextOrigin(0, page_height - 1)
     else:
-        size = max((word.box.bottom - word.box.top) / scale, 1)
-        width = max((word.box.right - word.box.left) / scale, 0.1)
+        across, down = scale
+        size = max((word.box.bottom - word.box.top) / down, 1)
+        width = max((word.box.right - word.box.left) / across, 0.1)
         natural = pdfmetrics.stringWidth(written, font, size)
         text.setFont(font, size)
         text.setHorizScale(100 * width / max(natural, 0.1))
-        text.setTextOrigin(
-            word.box.left / scale, page_height - word.box.bottom / scale + DESCENT / EM * size
-        )
+        text.setTextOrigin(word.box.left / across, page_height - baseline_in(word.box) / down)
     text.textOut(written + " ")
     canvas.drawText(text)

@@ -1,4 +1,4 @@
-"""Pages that were read → files with the places of their words, one a document and format."""
+"""Readings → files with the places of their words, for each document and format."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, islice
@@ -7,13 +7,17 @@ from pathlib import Path
 from glmocr_utils.grounding import Locator
 from glmocr_utils.ocr_formats.alto import alto
 from glmocr_utils.ocr_formats.hocr import hocr
+from glmocr_utils.ocr_formats.page_xml import page_xml
 from glmocr_utils.ocr_formats.searchable_pdf import SearchablePdf
 from glmocr_utils.records import OcrResult, PageImage, PageLayout, PageRef
 from glmocr_utils.render import safe_stem
 
+Placed = Sequence[tuple[OcrResult, PageLayout]]  # pages of one document
+# Formats of one file a document, and the ends of their names.
 SUFFIXES = {"hocr": ".hocr", "alto": ".alto.xml", "pdf": ".searchable.pdf"}
-FORMATS = tuple(SUFFIXES)
-WRITERS = {"hocr": hocr, "alto": alto}
+# Formats of one file a page, in a folder of the document; they name the page's image.
+PAGE_SUFFIXES = {"alto-pages": ".alto", "page": ".page"}
+FORMATS = (*SUFFIXES, *PAGE_SUFFIXES)
 
 
 def check_formats(formats: str | None) -> tuple[str, ...]:
@@ -45,7 +49,9 @@ def export_layouts(
         formats: some of `FORMATS`.
 
     Yields:
-        Each file when it is complete: `{document}.hocr`, `.alto.xml`, `.searchable.pdf`.
+        Each file when it is complete: `{document}.hocr`, `.alto.xml`, `.searchable.pdf`, and for
+        `alto-pages` and `page` a file for each page: `{document}.alto/{image}.xml` and
+        `{document}.page/{image}.xml`, named as the page's image, see `image_name`.
     """
     folder = Path(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,8 +71,41 @@ def export_layouts(
             name = f"{name}_{read[0].page.document_sha256[:8]}"
         taken.add(name.casefold())
         for form in formats:
-            content = pdf.content() if form == "pdf" else WRITERS[form](placed).encode()
-            yield _write(content, folder / (name + SUFFIXES[form]))
+            if form in PAGE_SUFFIXES:
+                yield from _write_pages(form, placed, folder / (name + PAGE_SUFFIXES[form]), name)
+            else:
+                content = pdf.content() if form == "pdf" else _of_document(form, placed, name)
+                yield _write(content, folder / (name + SUFFIXES[form]))
+
+
+def image_name(page: PageRef, document_name: str) -> str:
+    """The name of a page's image file: of an image its own, of a PDF as notebook 01 writes it.
+
+    Args:
+        document_name: that of the document's files, without their ends.
+    """
+    path = Path(page.document_name)
+    if path.suffix.lower() == ".pdf" or page.page_index > 0:
+        return f"{document_name}_p{page.page_number:04d}.png"
+    return path.name
+
+
+def _of_document(form: str, placed: Placed, name: str) -> bytes:
+    if form == "hocr":
+        return hocr(placed).encode()
+    only_page = placed[0][0].page if len(placed) == 1 else None
+    return alto(placed, only_page and image_name(only_page, name)).encode()
+
+
+def _write_pages(form: str, placed: Placed, folder: Path, name: str) -> Iterator[Path]:
+    folder.mkdir(exist_ok=True)
+    for result, layout in placed:
+        image = image_name(result.page, name)
+        if form == "page":
+            content = page_xml(result, layout, image)
+        else:
+            content = alto([(result, layout)], image)
+        yield _write(content.encode(), folder / f"{Path(image).stem}.xml")
 
 
 def _placed(

@@ -1,4 +1,4 @@
-"""Where on its page the text stands that was read there."""
+"""Where on its page a text is that was read there."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class TokenPlace:
-    """Where a token stands.
+    """Where a token is.
 
     Attributes:
-        box: of what it spells.
+        box: of its characters with ink; of markup and white space, the gap where they would be.
         certainty: of the place, 0 to 1. It says nothing of whether the text is right.
-        line_index: of its line among those of the text, from 0.
+        line_index: of its printed line among `PageLayout.lines`, from 0.
     """
 
     box: Box
@@ -46,13 +46,15 @@ class TokenPlace:
 
 @dataclass(frozen=True, slots=True)
 class PageLayout:
-    """Where the tokens and lines of a page stand on its image.
+    """Where the tokens and printed lines of a page are on its image.
 
     Attributes:
         page: which page.
         width_px, height_px: of the image that the boxes are given for.
         tokens: one for each token of the reading; None where its place is unclear.
-        lines: one for each line of its text; None where it is blank or its place is unclear.
+        lines: one for each printed line, in reading order; None where its place is unclear. The
+            parts of a table's row are one line. Line ends of the text may be others: the model
+            writes a paragraph as one line.
     """
 
     page: PageRef
@@ -67,6 +69,13 @@ class PageLayout:
         if not places or None in places:
             return None
         return around(place.box for place in places)
+
+    def strip_of(self, tokens: Iterable[int]) -> Box | None:
+        """Around the printed lines that these tokens are on; None where none of them is clear."""
+        places = [self.tokens[index] for index in tokens]
+        lines = {place.line_index for place in places if place}
+        boxes = [self.lines[index] for index in lines if index < len(self.lines)]
+        return around(box for box in boxes if box)
 
 
 def around(boxes: Iterable[Box]) -> Box | None:

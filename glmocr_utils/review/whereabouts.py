@@ -1,5 +1,6 @@
 """Where the lines and places of a page under review stand on its image."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,32 +17,53 @@ class Whereabouts:
     """What can be marked on a page's image.
 
     Attributes:
-        lines: one for each line of the text as it was read; None where it is unclear.
+        lines: one for each line of the text as it was read, around all printed lines that it is on;
+            None where it is unclear.
         places: by `place_id`, those whose place is clear.
+        strips: by `place_id`, the printed lines that those places are on.
     """
 
     lines: list[Shares | None]
     places: dict[str, Shares]
+    strips: dict[str, Shares]
 
 
 def whereabouts(page: PageReview, layout: PageLayout) -> Whereabouts:
     """The lines and places of `page` on the image that `layout` is for."""
-    places = {place.place_id: _box_of(page, place, layout) for place in page.places}
-    return Whereabouts(
-        [box and _shares(box, layout) for box in layout.lines],
-        {own_id: _shares(box, layout) for own_id, box in places.items() if box},
-    )
+    places: dict[str, Shares] = {}
+    strips: dict[str, Shares] = {}
+    for place in page.places:
+        tokens = _tokens_of(page, place)
+        if box := layout.box_of(tokens):
+            places[place.place_id] = _shares(box, layout)
+        if strip := layout.strip_of(tokens):
+            strips[place.place_id] = _shares(strip, layout)
+    lines = [layout.strip_of(tokens) for tokens in _tokens_of_lines(page)]
+    return Whereabouts([box and _shares(box, layout) for box in lines], places, strips)
 
 
-def _box_of(page: PageReview, place: Place, layout: PageLayout) -> Box | None:
-    """Around the tokens that spell the place, or that stand where it is empty."""
+def _tokens_of_lines(page: PageReview) -> Iterator[list[int]]:
+    """The tokens that write each line of the text; line ends belong to none."""
+    tokens = page.result.tokens
+    starts = np.cumsum([0] + [len(token.text) for token in tokens])
+    position = 0
+    for line in page.original_lines:
+        first = int(np.searchsorted(starts[1:], position, side="right"))
+        stop = int(np.searchsorted(starts[:-1], position + len(line), side="left"))
+        yield [n for n in range(first, stop) if tokens[n].text.strip()]
+        position += len(line) + 1
+
+
+def _tokens_of(page: PageReview, place: Place) -> list[int]:
+    """The tokens that spell the place, or that are where it is empty."""
     line_start = sum(len(line) + 1 for line in page.original_lines[: place.line_index])
     start, end = line_start + place.start, line_start + place.end
     ends = np.cumsum([len(token.text) for token in page.result.tokens])
     first = int(np.searchsorted(ends, start, side="right"))
     last = int(np.searchsorted(ends, max(end, start + 1), side="left"))
     tokens = page.result.tokens
-    return layout.box_of(n for n in range(first, min(last + 1, len(tokens))) if tokens[n].text)
+    own = [n for n in range(first, min(last + 1, len(tokens))) if tokens[n].text]
+    return [n for n in own if not tokens[n].text.isspace()] or own
 
 
 def _shares(box: Box, layout: PageLayout) -> Shares:

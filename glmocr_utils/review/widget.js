@@ -204,7 +204,7 @@ function render({ model, el }) {
     }
     const { frame, picture } = view;
     const where = view.where.get(view.page.number);
-    const line = where?.lines[current.line];
+    const line = where?.strips[current.id] ?? where?.lines[current.line];
     const spot = where?.places[current.id];
     drawBox(view.strip, line);
     drawBox(view.mark, spot);

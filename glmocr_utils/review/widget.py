@@ -4,6 +4,7 @@ All state is the session's. Nothing of it is kept in the widget's traits, so a s
 neither texts nor images; the browser asks for what it shows.
 """
 
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
@@ -90,7 +91,7 @@ class ReviewWidget(BrowserWidget):
         if layout is None:
             return
         found = whereabouts(self.session.pages[number], layout)
-        self.send({"show": "where", "number": number, "lines": found.lines, "places": found.places})
+        self.send({"show": "where", "number": number, **asdict(found)})
 
     def _go_to_page(self, number: int) -> None:
         self._number = min(max(number, 0), len(self.session.pages) - 1)

@@ -18,7 +18,7 @@ from glmocr_utils.grounding.choice import (
 )
 from glmocr_utils.grounding.evaluation import choose_for, draw_pages, pages_with_text_layer
 from glmocr_utils.grounding.evaluation.choosing import split_pages
-from glmocr_utils.grounding.heads import choose_heads, score_heads
+from glmocr_utils.grounding.evaluation.heads import choose_heads, score_heads
 from glmocr_utils.model import load_model
 from glmocr_utils.ocr import read_pages
 from glmocr_utils.records import FailedPage
@@ -178,11 +178,15 @@ def test_the_command_judges_a_pdf_and_refuses_a_scan(bundled_folder, samples, ca
     assert main(["ground", str(samples / "letter.pdf"), *options]) == 0
     printed = capsys.readouterr().out
     rows = [line.split("|") for line in printed.splitlines() if line.startswith("| ")][1:]
-    assert [row[2].strip() for row in rows] == ["true text", "n-th token at n-th place"] * 2
+    assert [row[2].strip() for row in rows] == [
+        "true text",
+        "true text, reflowed",
+        "n-th token at n-th place",
+    ] * 2
     right, near = (float(rows[0][column].strip(" %")) for column in (5, 6))
     assert right >= 98
     assert near >= 95
-    assert float(rows[1][5].strip(" %")) < 80
+    assert float(rows[2][5].strip(" %")) < 80
     assert main(["ground", str(samples / "decision_scan.pdf"), *options]) == 2
     assert "has a text layer" in capsys.readouterr().err
 

@@ -16,7 +16,7 @@ from glmocr_utils.grounding.evaluation.known import (
 )
 from glmocr_utils.grounding.ink import find_ink, find_lean
 from glmocr_utils.grounding.layout import lay_out
-from glmocr_utils.grounding.units import units_of
+from glmocr_utils.grounding.units import Gap, groups_of, pieces_of
 from glmocr_utils.records import Box, PageLayout, PageRef, TokenPlace
 from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
 
@@ -118,7 +118,7 @@ def test_pages_with_next_to_nothing_on_them(drawn, texts):
     attention = np.full((len(texts), ROWS, COLUMNS), 0.001, np.float32)
     layout = lay_out(PAGE, drawn[0].image, texts, attention)
     assert len(layout.tokens) == len(texts)
-    assert len(layout.lines) == "".join(texts).count("\n") + 1
+    assert len(layout.lines) == len("".join(texts).split())
     blank = Image.new("RGB", SIZE_PX, "white")
     assert len(lay_out(PAGE, blank, texts, attention).tokens) == len(texts)
 
@@ -127,12 +127,13 @@ def test_lines_have_the_box_of_their_letters(drawn):
     page = drawn[1]
     layout = laid_out(page, list(page.text), page.boxes)
     position = 0
-    for line, box in zip(page.text.split("\n"), layout.lines, strict=True):
+    boxes = iter(layout.lines)
+    for line in page.text.split("\n"):
         own = page.boxes[position : position + len(line)]
         position += len(line) + 1
         if not line:
-            assert box is None
             continue
+        box = next(boxes)
         assert box.top < (own[0, 1] + own[0, 3]) / 2 < box.bottom
         assert box.left == pytest.approx(own[:, 0].min(), abs=14)
         assert box.right == pytest.approx(own[:, 2].max(), abs=14)
@@ -150,15 +151,109 @@ def test_a_page_without_ink_does_not_lean():
     assert find_lean(find_ink(Image.new("RGB", SIZE_PX, "white"), ROWS, COLUMNS)) == 0
 
 
-def test_units_spell_characters_and_know_their_lines():
-    units = units_of(["", "ü", "b", "\n", "\n", "c ", "", ""])
-    assert [(unit.start, unit.stop, unit.line_index) for unit in units] == [
-        (0, 2, 0),
-        (2, 3, 0),
-        (3, 4, 0),
-        (4, 5, 1),
-        (5, 8, 2),
+def test_tokens_that_spell_a_character_together_are_a_group():
+    texts = ["", "ü", "b", "\n", "", "", ""]
+    assert groups_of(texts) == [(0, 2), (0, 2), (2, 3), *[(3, 7)] * 4]
+    assert groups_of(["", ""]) == [(0, 2)] * 2
+
+
+def test_pieces_have_ink_and_know_what_is_before_them():
+    texts = [
+        " The",
+        " “",
+        "Ge",
+        "-",
+        "richt",
+        ".\n\n",
+        "<t",
+        "d>",
+        "1 ",
+        "2</td><td>",
+        "3",
+        "中",
+        "文",
     ]
+    pieces = pieces_of(texts)
+    assert [(piece.token, len(piece.units), piece.gap) for piece in pieces] == [
+        (0, 3, Gap.LINE_END),
+        (1, 1, Gap.SPACE),
+        (2, 2, Gap.NOTHING),
+        (3, 1, Gap.NOTHING),
+        (4, 5, Gap.HYPHEN),
+        (5, 1, Gap.NOTHING),
+        (8, 1, Gap.LINE_END),
+        (9, 1, Gap.SPACE),
+        (10, 1, Gap.CELL),
+        (11, 1, Gap.NOTHING),
+        (12, 1, Gap.HYPHEN),
+    ]
+    assert sum(unit.share for unit in pieces[4].units) == pytest.approx(1)
+
+
+def as_words(text: str) -> list[str]:
+    """Tokens as a byte-level BPE vocabulary has them: words with the space before them."""
+    return re.findall(r" ?[^\W\d_]+| ?\d{1,3}| ?[^\s\w]+\n*|\n+|\s|.", text)
+
+
+@pytest.mark.parametrize("tokens_of", [list, as_words])
+@pytest.mark.parametrize("strength", [None, 0.5])
+@pytest.mark.parametrize("line_end", [r"(?<!\n)\n(?!\n)", r"\n+"], ids=["lines", "blocks too"])
+def test_a_line_of_text_is_no_printed_line(drawn, tokens_of, strength, line_end):
+    total = PlaceScore()
+    for number, page in enumerate(drawn):
+        page = page if strength is None else scanned(page, strength, seed=number)
+        text = re.sub(line_end, lambda found: " " * len(found.group()), page.text)
+        texts = tokens_of(text)
+        starts = np.cumsum([0, *map(len, texts[:-1])])
+        first = [
+            start + len(token) - len(token.lstrip())
+            for start, token in zip(starts, texts, strict=True)
+        ]
+        boxes = page.boxes[np.minimum(first, len(page.text) - 1)]
+        layout = laid_out(page, texts, boxes)
+        total += score_layout(layout, true_places(texts, page), page)
+        printed = [line for line in page.text.split("\n") if line.strip()]
+        assert len(layout.lines) == pytest.approx(len(printed), abs=1)
+    assert total.right_line >= 0.98 * total.tokens
+    assert total.near >= 0.95 * total.tokens
+
+
+def test_a_token_on_two_lines_has_the_box_of_its_wider_part(drawn):
+    page = drawn[0]
+    at = page.text.index("\n", 10)
+    start, stop = at - 2, at + 9
+    texts = [*page.text[:start], page.text[start:stop].replace("\n", " "), *page.text[stop:]]
+    boxes = np.concatenate([page.boxes[:start], page.boxes[stop - 4 : stop - 3], page.boxes[stop:]])
+    place = laid_out(page, texts, boxes).tokens[start]
+    true = page.boxes[at + 1 : stop]
+    assert place.box.top < true[0, 1:4:2].mean() < place.box.bottom
+    assert place.box.left == pytest.approx(true[:, 0].min(), abs=20)
+
+
+def test_a_table_written_in_markup_is_placed_by_its_cells():
+    font = find_font("DejaVu Sans")
+    style = PageStyle(font, font, 20, width_px=595, height_px=842, margin_px=40)
+    rows = [("apples", "12.50"), ("pears", "7.25"), ("plums and cherries", "103.00")]
+    page = draw_page([Block(f"{a}\t{b}", "row", tight=True) for a, b in rows], style)
+    texts, boxes = ["<table>"], [page.boxes[0]]
+    for row in rows:
+        texts.append("<tr>")
+        boxes.append(page.boxes[0])
+        for cell in row:
+            at = page.text.index(cell)
+            texts += ["<td>", *cell, "</td>"]
+            boxes += [page.boxes[at], *page.boxes[at : at + len(cell)], page.boxes[at]]
+        texts.append("</tr>")
+        boxes.append(page.boxes[0])
+    boxes = np.array(boxes)
+    layout = laid_out(page, texts, boxes)
+    assert len(layout.lines) == 3
+    inked = [n for n, text in enumerate(texts) if len(text) == 1 and text.strip()]
+    found = np.array([layout.tokens[n].box.centre for n in inked])
+    true = (boxes[inked, :2] + boxes[inked, 2:]) / 2
+    assert (np.abs(found - true) < 28).all()
+    assert layout.tokens[0] is not None  # a tag is where it would be
+    assert layout.tokens[0].box.right == layout.tokens[0].box.left
 
 
 def test_scores_tell_a_wrong_line_and_a_wrong_place(drawn):

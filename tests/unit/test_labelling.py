@@ -125,7 +125,7 @@ def test_the_calibrated_share_of_right_tokens_decides_what_is_silver(
 
 
 def test_the_names_of_the_sources() -> None:
-    expected = "text_layer llm model sidecar review sharegpt hub"
+    expected = "text_layer llm model sidecar page alto review sharegpt hub"
     assert list(SOURCES) == expected.split()
 
 

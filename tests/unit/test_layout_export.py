@@ -8,12 +8,16 @@ from xml.etree import ElementTree
 import pypdfium2 as pdfium
 import pytest
 from make_results import page_of
+from PIL import Image
 
 from glmocr_utils.grounding import Locator
 from glmocr_utils.ocr import score_text
 from glmocr_utils.ocr_formats import check_formats, export_layouts
 from glmocr_utils.ocr_formats.alto import NAMESPACE, alto
 from glmocr_utils.ocr_formats.hocr import XHTML, hocr
+from glmocr_utils.ocr_formats.page_xml import NAMESPACE as PAGE_NAMESPACE
+from glmocr_utils.ocr_formats.page_xml import page_xml
+from glmocr_utils.ocr_formats.paper_size import paper_size
 from glmocr_utils.ocr_formats.placed_text import placed_blocks
 from glmocr_utils.ocr_formats.searchable_pdf import SearchablePdf
 from glmocr_utils.records import (
@@ -69,7 +73,7 @@ def test_words_have_the_box_and_the_least_probability_of_their_tokens():
     result, layout = made_up(["on", "e t", "", "ü", " x"], [True] * 5)
     ((line,),) = placed_blocks(result, layout)
     assert [word.text for word in line.words] == ["one", "tü", "x"]
-    assert [(word.box.left, word.box.right) for word in line.words] == [(0, 20), (10, 40), (40, 50)]
+    assert [(word.box.left, word.box.right) for word in line.words] == [(0, 15), (15, 40), (40, 50)]
     assert line.words[1].prob == result.tokens[3].prob
 
 
@@ -88,11 +92,13 @@ def test_blank_lines_part_blocks(result, layout):
 
 # What version 4.4 of the schema says of the elements that are written here: required attributes,
 # optional ones, and the order of children.
+SCHEMA_LOCATION = "{http://www.w3.org/2001/XMLSchema-instance}schemaLocation"
 ALTO = {
-    "alto": (set(), {"SCHEMAVERSION"}, "Description? Layout"),
+    "alto": (set(), {"SCHEMAVERSION", SCHEMA_LOCATION}, "Description? Layout"),
     "Description": (set(), set(), "MeasurementUnit sourceImageInformation? Processing*"),
     "MeasurementUnit": (set(), set(), ""),
-    "sourceImageInformation": (set(), set(), "fileName?"),
+    "sourceImageInformation": (set(), set(), "fileName? documentIdentifier*"),
+    "documentIdentifier": (set(), set(), ""),
     "fileName": (set(), set(), ""),
     "Processing": ({"ID"}, set(), "processingCategory? processingSoftware?"),
     "processingCategory": (set(), set(), ""),
@@ -102,7 +108,13 @@ ALTO = {
     "Page": ({"ID", "PHYSICAL_IMG_NR"}, {"WIDTH", "HEIGHT"}, "PrintSpace?"),
     "PrintSpace": (set(), {"HPOS", "VPOS", "WIDTH", "HEIGHT"}, "TextBlock*"),
     "TextBlock": ({"ID"}, {"HPOS", "VPOS", "WIDTH", "HEIGHT"}, "TextLine*"),
-    "TextLine": (set(), {"ID", "HPOS", "VPOS", "WIDTH", "HEIGHT"}, "(String SP?)+"),
+    "TextLine": (
+        set(),
+        {"ID", "HPOS", "VPOS", "WIDTH", "HEIGHT", "BASELINE"},
+        "Shape? (String SP?)+",
+    ),
+    "Shape": (set(), set(), "Polygon"),
+    "Polygon": ({"POINTS"}, set(), ""),
     "String": ({"CONTENT"}, {"ID", "HPOS", "VPOS", "WIDTH", "HEIGHT", "WC"}, ""),
     "SP": (set(), set(), ""),
 }
@@ -132,6 +144,13 @@ def test_alto_has_the_structure_of_its_schema(result, layout):
     assert [s.get("CONTENT") for s in strings] == result.text.split() * 2
     unit = root.find(f".//{{{NAMESPACE}}}MeasurementUnit")
     assert unit.text == "pixel"
+    assert root.get(SCHEMA_LOCATION).split()[0] == NAMESPACE
+    for line in root.iter(f"{{{NAMESPACE}}}TextLine"):
+        (left, y), (right, _) = [
+            map(int, point.split(",")) for point in line.get("BASELINE").split(" ")
+        ]
+        top, height = float(line.get("VPOS")), float(line.get("HEIGHT"))
+        assert left < right and top + height / 2 < y < top + height
 
 
 def test_alto_of_pages_without_text_and_without_places():
@@ -141,6 +160,82 @@ def test_alto_of_pages_without_text_and_without_places():
     root = ElementTree.fromstring(alto([(unclear, layout)]))
     check_alto(root)
     assert next(root.iter(f"{{{NAMESPACE}}}String")).get("HPOS") is None
+
+
+TABLE = "<table><tr><td>alpha</td><td>beta &amp; co</td></tr></table>\n\n**Bold** words"
+
+
+@pytest.mark.parametrize("pattern", [r".", r"</?\w+>?|><| ?\w+|\W"], ids=["characters", "words"])
+def test_exports_have_the_words_of_the_print(pattern, page, tmp_path):
+    tokens = re.findall(pattern, TABLE, re.DOTALL)
+    assert "".join(tokens) == TABLE
+    result, layout = made_up(tokens, [True] * len(tokens))
+    layout = replace(layout, width_px=10 * len(tokens))
+    words = "alpha beta & co Bold words".split()
+    root = ElementTree.fromstring(alto([(result, layout)]))
+    assert [s.get("CONTENT") for s in root.iter(f"{{{NAMESPACE}}}String")] == words
+    root = ElementTree.fromstring(hocr([(result, layout)]))
+    assert [e.text for e in root.iter() if e.get("class") == "ocrx_word"] == words
+    write_pdf(result, layout, PageImage(result.page, page.image, 1.0), tmp_path / "out.pdf")
+    with pdfium.PdfDocument(tmp_path / "out.pdf") as pdf:
+        assert pdf[0].get_textpage().search("alpha beta & co").get_next()
+
+
+def test_a_word_ends_with_its_printed_line():
+    result, layout = made_up(["Ge", "-", "richt", " ", "in"], [True] * 5)
+    places = list(layout.tokens)
+    places[2:] = [TokenPlace(Box(10 * n, 30, 10 * n + 10, 50), 0.9, 1) for n in range(3)]
+    boxes = (Box(0, 0, 20, 20), Box(0, 30, 30, 50))
+    (lines,) = placed_blocks(result, replace(layout, tokens=tuple(places), lines=boxes))
+    assert [[word.text for word in line.words] for line in lines] == [["Ge-"], ["richt", "in"]]
+    assert [line.box for line in lines] == list(boxes)
+
+
+def test_word_boxes_are_within_the_page():
+    result, layout = made_up(["off", " ", "page"], [True] * 3)
+    layout = replace(layout, width_px=25, height_px=15)
+    ((line,),) = placed_blocks(result, layout)
+    assert max(word.box.right for word in line.words) == 25
+    assert max(word.box.bottom for word in line.words) == 15
+
+
+PAGE_XML = (
+    "PcGts Metadata Creator Created LastChange Page ReadingOrder OrderedGroup RegionRefIndexed "
+    "TextRegion Coords TextLine Baseline Word TextEquiv Unicode"
+).split()
+
+
+def test_page_xml_has_what_its_schema_asks_for(result, layout):
+    root = ElementTree.fromstring(page_xml(result, layout, "shop_p0005.png"))
+    names = dict.fromkeys(element.tag.rpartition("}")[2] for element in root.iter())
+    assert list(names) == PAGE_XML
+    page = root.find("{*}Page")
+    assert (page.get("imageFilename"), page.get("imageWidth")) == ("shop_p0005.png", "308")
+    for element in root.iter():
+        name = element.tag.rpartition("}")[2]
+        children = [child.tag.rpartition("}")[2] for child in element]
+        if name in ("TextRegion", "TextLine", "Word"):
+            assert element.get("id") and children[0] == "Coords" and children[-1] == "TextEquiv"
+        if name == "Coords":
+            assert re.fullmatch(r"(\d+,\d+ )+\d+,\d+", element.get("points"))
+    lines = [
+        line.find("{*}TextEquiv/{*}Unicode").text
+        for line in root.iter(f"{{{PAGE_NAMESPACE}}}TextLine")
+    ]
+    assert lines == [line for line in result.text.split("\n") if line]
+
+
+@pytest.mark.parametrize("dpi", [300, None])
+def test_a_searchable_image_has_the_size_of_its_paper(dpi, tmp_path):
+    path = tmp_path / "scan.png"
+    scan = Image.new("RGB", (1240, 1754), "white")
+    scan.save(path, **({"dpi": (dpi, dpi)} if dpi else {}))
+    page = PageRef(str(path), "a" * 64, 0)
+    half = scan.resize((620, 877))  # as one over the pixel budget is reduced
+    paper = paper_size(PageImage(page, half, 0.5))
+    expected = (1240 * 72 / 300, 1754 * 72 / 300) if dpi else (595.2, 841.9)
+    assert (paper.width_pt, paper.height_pt) == pytest.approx(expected, abs=0.1)
+    assert paper.is_guess == (dpi is None)
 
 
 def test_hocr_names_pages_lines_and_words(result, layout):
@@ -168,7 +263,7 @@ def test_hostile_text_stays_text():
         assert "<script>" not in text
         root = ElementTree.fromstring(text)
         written = [e.text or e.get("CONTENT") for e in root.iter() if e.get("ID", e.get("id", ""))]
-        assert any("<script>&amp;" in (word or "") for word in written)
+        assert any('<script>&"' in (word or "") for word in written)
 
 
 def write_pdf(result, layout, image, path):
@@ -193,8 +288,8 @@ def test_a_word_is_found_at_its_place(result, layout, page, tmp_path):
             left, right = (min(b[0] for b in boxes) * 2, max(b[2] for b in boxes) * 2)
             assert left == pytest.approx(true[:, 0].min(), abs=10)
             assert right == pytest.approx(true[:, 2].max(), abs=10)
-            middle = 168 - sum(b[1] + b[3] for b in boxes) / count
-            assert middle == pytest.approx((true[:, 1] + true[:, 3]).mean() / 2, abs=8)
+            baseline = 168 - sum(b[1] + b[3] for b in boxes) / count  # of letters without shape
+            assert baseline == pytest.approx(true[:, 3].mean() - 0.1 * 20, abs=4)
         assert textpage.get_text_bounded().split() == result.text.split()
 
 
@@ -252,8 +347,26 @@ def test_images_of_a_long_document_are_not_all_held(bundled_model, result, page,
     assert most <= 5  # a batch, the one before it, and the page being fetched
 
 
+def test_one_file_a_page(bundled_model, result, page, tmp_path):
+    refs = [PageRef("book.pdf", "c" * 64, 6), PageRef("leaf.jpg", "d" * 64, 0)]
+    results = [replace(result, page=ref) for ref in refs]
+    images = {ref: PageImage(ref, page.image, scale=2.0) for ref in refs}
+    formats = check_formats("alto-pages,page")
+    files = export_layouts(Locator(bundled_model), results, images, tmp_path, formats)
+    names = [str(file.relative_to(tmp_path)) for file in files]
+    assert names == [
+        "book.alto/book_p0007.xml",
+        "book.page/book_p0007.xml",
+        "leaf.alto/leaf.xml",
+        "leaf.page/leaf.xml",
+    ]
+    root = ElementTree.parse(tmp_path / names[0]).getroot()
+    assert root.find(".//{*}fileName").text == "book_p0007.png"
+    assert ElementTree.parse(tmp_path / names[2]).find(".//{*}fileName").text == "leaf.jpg"
+
+
 def test_formats_are_checked():
     assert check_formats(None) == ()
     assert check_formats("alto, hocr") == ("alto", "hocr")
-    with pytest.raises(ValueError, match="hocr, alto, pdf"):
+    with pytest.raises(ValueError, match="hocr, alto, pdf, alto-pages, page"):
         check_formats("docx")

@@ -17,7 +17,7 @@ IMAGE = PageImage(PAGE.page, Image.new("RGB", (100, 200), "white"), scale=2.0)
 
 def layout_with(*clear: bool) -> PageLayout:
     places = tuple(
-        TokenPlace(Box(10 * n, 0, 10 * n + 10, 20), 0.9, 0) if is_clear else None
+        TokenPlace(Box(10 * n, 0, 10 * n + 10, 20), 0.9, n // 5) if is_clear else None
         for n, is_clear in enumerate(clear)
     )
     return PageLayout(PAGE.page, 100, 200, places, (Box(0, 0, 30, 20), None))
@@ -37,6 +37,7 @@ def test_a_place_has_the_box_of_its_tokens(tmp_path):
     assert found.lines == [(0, 0, 0.3, 0.1), None]
     # "" and "ü" are the bytes of one character, and stand at one place
     assert found.places == {"0:0-3": (0, 0, 0.3, 0.1), "1:0-1": (0.5, 0, 0.6, 0.1)}
+    assert found.strips == {"0:0-3": (0, 0, 0.3, 0.1)}
 
 
 def test_an_unclear_place_is_not_marked(tmp_path):

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from glmocr_utils.grounding.choice import HeadChoice, describe_choice
 from glmocr_utils.grounding.evaluation.drawn import scanned
+from glmocr_utils.grounding.evaluation.heads import choose_heads, score_heads
 from glmocr_utils.grounding.evaluation.known import KnownPage
-from glmocr_utils.grounding.heads import choose_heads, score_heads
 from glmocr_utils.model import LoadedModel
 
 STRENGTH = 0.5  # of every other page: a moderate office scan

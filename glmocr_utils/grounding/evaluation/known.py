@@ -1,5 +1,6 @@
 """Pages whose characters have known boxes, and how well a layout meets them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -59,6 +60,11 @@ class PlaceScore:
         return PlaceScore(
             *(getattr(self, field.name) + getattr(other, field.name) for field in fields(self))
         )
+
+
+def reflowed(text: str) -> str:
+    """Each paragraph on one line, as GLM-OCR writes it; blank lines stay."""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", text)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image
@@ -11,6 +12,7 @@ from glmocr_utils.grounding.evaluation.drawn import scanned
 from glmocr_utils.grounding.evaluation.known import (
     KnownPage,
     PlaceScore,
+    reflowed,
     score_centres,
     score_layout,
     true_places,
@@ -35,7 +37,8 @@ class PlaceRow:
 
     Attributes:
         pages: `clean` or `scanned`.
-        text: whose tokens were placed: `true text`, `read text`, or `n-th token at n-th place`.
+        text: whose tokens were placed: `true text`, `true text, reflowed`, `read text`,
+            `read text, reflowed`, or `n-th token at n-th place`.
         num_pages: how many pages.
         score: over all of them.
     """
@@ -73,8 +76,10 @@ def evaluate_places(
             have no true place and are left out.
 
     Yields:
-        For clean and for scanned pages: the true text, what was read, and the baseline, which
-        takes the n-th of N tokens to stand at n/N of the page's image tokens, in reading order.
+        For clean and for scanned pages: the true text; the same with each paragraph on one line,
+        which the model is given so; what was read; the same with its line ends taken for spaces,
+        the attention being that of the reading; and the baseline, which takes the n-th of N tokens
+        to be at n/N of the page's image tokens, in reading order.
     """
     for name, strength in SCAN_STRENGTHS.items():
         seen = [
@@ -84,10 +89,16 @@ def evaluate_places(
         true = [encode_text(model.processor.tokenizer, page.text) for page in seen]
         placed = _score(model, heads, seen, true, batch_size)
         yield PlaceRow(name, "true text", len(seen), placed)
+        texts = [reflowed(page.text) for page in seen]
+        ids = [encode_text(model.processor.tokenizer, text) for text in texts]
+        placed = _score(model, heads, seen, ids, batch_size)
+        yield PlaceRow(name, "true text, reflowed", len(seen), placed)
         if with_reading:
             read = _read(model, seen, max_tokens, batch_size)
             placed = _score(model, heads, seen, read, batch_size)
             yield PlaceRow(name, "read text", len(seen), placed)
+            placed = _score(model, heads, seen, read, batch_size, is_reflowed=True)
+            yield PlaceRow(name, "read text, reflowed", len(seen), placed)
         yield PlaceRow(name, "n-th token at n-th place", len(seen), _baseline(model, seen, true))
 
 
@@ -108,6 +119,8 @@ def _score(
     pages: Sequence[KnownPage],
     token_ids: Sequence[Sequence[int]],
     batch_size: int,
+    *,
+    is_reflowed: bool = False,
 ) -> PlaceScore:
     total = PlaceScore()
     for start in range(0, len(pages), batch_size):
@@ -115,9 +128,17 @@ def _score(
         attention = attend(model, [page.image for page in batch], ids, heads)
         for page, own, paid in zip(batch, ids, attention, strict=True):
             texts = token_texts(model.processor.tokenizer, own)
+            texts = _reflowed_tokens(texts) if is_reflowed else texts
             layout = lay_out(PageRef(page.name, "0" * 64, 0), page.image, texts, paid)
             total += score_layout(layout, true_places(texts, page), page)
     return total
+
+
+def _reflowed_tokens(texts: Sequence[str]) -> list[str]:
+    """The same tokens with spaces for line ends within paragraphs."""
+    text = reflowed("".join(texts))
+    ends = np.cumsum([len(token) for token in texts]).tolist()
+    return [text[start:stop] for start, stop in pairwise([0, *ends])]
 
 
 def _baseline(
