@@ -18,14 +18,14 @@ SECRETS = frozenset({"password"})
 # Of the steps whose options are no dataclass yet. A type has the form of a dataclass field's.
 KINDS: dict[str, object] = {
     **dict.fromkeys(
-        """adapter base base_url calibration check_pages export input_path llm_base_url llm_model
+        """adapter base base_url calibration check_pages formats input_path llm_base_url llm_model
         llm_prompt pages password push_to_hub references results review_log
         trained_model""".split(),
         str | None,
     ),
     **dict.fromkeys("attn device_map model_id output_dir prompt reviewer source".split(), str),
     **dict.fromkeys(
-        """batch_size context_tokens max_length max_places max_scored max_tokens seed top_k
+        """batch_size context_tokens max_length max_flags max_scored max_tokens seed top_k
         worst_n""".split(),
         int,
     ),

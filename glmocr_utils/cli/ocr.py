@@ -32,7 +32,7 @@ OPTIONS = (
     Option("batch_size", 1, "pages read together"),
     Option("show_tokens", False, "print the number of generated tokens"),
     Option("show_probs", False, "print token probabilities and the 50 lowest"),
-    Option("export", None, f"with the boxes of words: {', '.join(FORMATS)}; several with commas"),
+    Option("formats", None, f"with the boxes of words: {', '.join(FORMATS)}; several with commas"),
     Option("attn", "auto", "auto, sdpa, flash_attention_2, kernels-community/flash-attn2, …"),
     Option("device_map", "auto", "auto, cpu, cuda:0, …"),
     DTYPE,
@@ -43,7 +43,7 @@ OPTIONS = (
 
 def _ocr(options: argparse.Namespace) -> int:
     check_at_least_one(max_tokens=options.max_tokens, batch_size=options.batch_size)
-    formats = check_formats(options.export)
+    formats = check_formats(options.formats)
     render_options = RenderOptions(options.scale, options.pages, options.password)
     given = options.input_path or [default_input(None)]
     paths = [path for each in given for path in find_documents(each)]

@@ -28,7 +28,9 @@ def check_formats(formats: str | None) -> tuple[str, ...]:
     """
     wanted = [name.strip() for name in (formats or "").split(",") if name.strip()]
     if strange := [name for name in wanted if name not in FORMATS]:
-        raise ValueError(f"export is some of {', '.join(FORMATS)}, with commas; got {strange[0]!r}")
+        raise ValueError(
+            f"formats is some of {', '.join(FORMATS)}, with commas; got {strange[0]!r}"
+        )
     return tuple(dict.fromkeys(wanted))
 
 

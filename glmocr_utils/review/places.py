@@ -80,7 +80,7 @@ def find_places(
     result: OcrResult,
     *,
     threshold: float = 0.8,
-    max_places: int = 12,
+    max_flags: int = 12,
     num_audits: int = 3,
     max_choices: int = 5,
     calibration: Calibration | None = None,
@@ -88,11 +88,11 @@ def find_places(
     """Places to check, in reading order.
 
     Doubt about line ends and spaces alone is no place. Doubt about tags and other markup is one
-    where there are fewer than `max_places` about words.
+    where there are fewer than `max_flags` about words.
 
     Args:
         threshold: tokens less probable than this are doubtful.
-        max_places: doubtful places at most, the least sure ones. Checking very many takes as long
+        max_flags: doubtful places at most, the least sure ones. Checking very many takes as long
             as reading the page again, and is done worse.
         num_audits: sure words among them, drawn at random but always the same for a page. What a
             reviewer finds wrong there tells how much the doubtful places miss.
@@ -108,7 +108,7 @@ def find_places(
     doubtful = np.flatnonzero(probs < threshold).tolist()
     doubts = (_doubt(tokens, index, float(probs[index]), threshold) for index in doubtful)
     unsure = _joined(tokens.text, filter(None, doubts))
-    unsure = sorted(unsure, key=lambda stretch: (stretch.kind, stretch.prob))[:max_places]
+    unsure = sorted(unsure, key=lambda stretch: (stretch.kind, stretch.prob))[:max_flags]
     places = [_place("unsure", tokens, stretch, max_choices) for stretch in unsure]
     sure = [
         word

@@ -295,7 +295,7 @@ def test_the_picture_of_the_review(browser, tmp_path, bundled_model):
     parameters = {
         "references": str(SAMPLES / "truth.jsonl"),
         "model_id": bundled_model.model_id,
-        "places": True,
+        "boxes": True,
     }
     folder = review_project(tmp_path / "project", results, **parameters)
     with jupyterlab(folder) as address:

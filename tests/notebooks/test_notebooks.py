@@ -66,7 +66,7 @@ def test_ocr_explore(run, tmp_path):
         batch_size=2,
         show_tokens=True,
         show_probs=True,
-        export="hocr,alto,pdf",
+        formats="hocr,alto,pdf",
     )
     assert [Path(file).name for file in results["exported"]] == [
         "decision.hocr",
@@ -95,8 +95,8 @@ def test_probs_viz(run, tmp_path):
         "results": str(tmp_path / "02_ocr_explore"),
         "references": str(SAMPLES / "truth.jsonl"),
         "worst_n": 7,
-        "places": True,
-        "export": "alto",
+        "boxes": True,
+        "formats": "alto",
     }
     results, notebook = run("03_probs_viz", **parameters)
     folder = tmp_path / "03_probs_viz"

@@ -42,7 +42,7 @@ class Reading:
 
     def session(self, **options: object) -> ReviewSession:
         folder = Path(tempfile.mkdtemp())
-        everything = {"threshold": 1.1, "max_places": 10**4, "max_choices": 100, "num_audits": 0}
+        everything = {"threshold": 1.1, "max_flags": 10**4, "max_choices": 100, "num_audits": 0}
         return ReviewSession([self.result], folder / "review.jsonl", **everything | options)
 
     def replaced(self, start: int, stop: int, text: str) -> tuple[int, int]:

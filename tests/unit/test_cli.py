@@ -257,7 +257,7 @@ def test_label_ends_in_one_sentence_where_no_label_can_come_of_it(tmp_path, caps
 
 
 def test_ocr_writes_the_places_of_words(ocr, tmp_path):
-    code, printed, _ = ocr(LETTER, "--export", "hocr,alto,pdf")
+    code, printed, _ = ocr(LETTER, "--formats", "hocr,alto,pdf")
     assert code == 0
     for name in ("letter.hocr", "letter.alto.xml", "letter.searchable.pdf"):
         assert (tmp_path / "out" / name).stat().st_size > 500
@@ -265,9 +265,9 @@ def test_ocr_writes_the_places_of_words(ocr, tmp_path):
 
 
 def test_ocr_refuses_a_format_before_it_loads_a_model(ocr):
-    code, printed, complaint = ocr(LETTER, "--export", "docx")
+    code, printed, complaint = ocr(LETTER, "--formats", "docx")
     assert (code, printed) == (2, "")
-    assert "export is some of hocr, alto, pdf" in complaint
+    assert "formats is some of hocr, alto, pdf" in complaint
 
 
 def test_evaluate_prints_and_writes_figures_and_a_verdict(tmp_path, capsys):

@@ -70,7 +70,7 @@ class TestPlaces:
 
     def test_the_least_sure_places_are_kept(self):
         result = words("a b c d e", {"a": 0.5, "c": 0.1, "e": 0.3})
-        places = find_places(result, max_places=2, num_audits=0)
+        places = find_places(result, max_flags=2, num_audits=0)
         assert [place.text for place in places] == ["c", "e"]
 
     def test_audits_are_sure_words_and_always_the_same(self):
@@ -277,7 +277,7 @@ class TestLog:
 
     def test_fewer_places_than_before_are_counted_as_they_are(self, session):
         session.accept_rest(0)
-        fewer = ReviewSession([PAGE], session.log_path, max_places=1, num_audits=0)
+        fewer = ReviewSession([PAGE], session.log_path, max_flags=1, num_audits=0)
         assert (fewer.summary()["reviewed"], fewer.summary()["places"]) == (1, 1)
 
     def test_a_file_of_something_else_is_named(self, tmp_path):

@@ -96,11 +96,11 @@ def test_doubt_about_tags_comes_last_and_is_apart_from_words(read):
     result = doubted(read(TABLE), tag + 3, word, TABLE.index("prices"))
     texts = texts_of(result)
     assert texts[0].startswith("</td") and texts[1:] == ["Bread", "prices"]
-    assert texts_of(result, max_places=2) == ["Bread", "prices"]
+    assert texts_of(result, max_flags=2) == ["Bread", "prices"]
 
 
 def test_no_place_has_tags_and_words():
-    texts = texts_of(bpe_reading(TABLE, doubt=1), max_places=100)
+    texts = texts_of(bpe_reading(TABLE, doubt=1), max_flags=100)
     assert any("<" in text for text in texts) and "Bread 7" in texts
     assert not any("<" in text and any(ink(text)) for text in texts)
 
