@@ -23,9 +23,9 @@ OPTIONS = (
     Option("other_readings", None, "the second set, in any form that readings may have"),
     Option("text_column", None, "of parquet files and JSON lines; default: text, markdown, …"),
     Option("documents", None, "PDFs and images of the pages, to show them beside the differences"),
-    Option("audit", 50, "disagreements drawn at random for a person to decide", int),
+    Option("audit", 50, "disagreements drawn at random for a person to decide"),
     Option("audited", None, "the audit.csv with its column `right` filled: who is right how often"),
-    Option("seed", 0, "random seed of the audit", int),
+    Option("seed", 0, "random seed of the audit"),
     Option("output_dir", "outputs/diff", "gets diff.html, disagreements.csv, audit.csv"),
 )
 

@@ -16,7 +16,7 @@ OPTIONS = (
     Option("other_readings", None, "a second set, compared with the first page by page"),
     Option("text_column", None, "of parquet files and JSON lines; default: text, markdown, …"),
     Option("documents", None, "PDFs and images of the pages, to show where the worst errors are"),
-    Option("seed", 0, "random seed of the bootstrap", int),
+    Option("seed", 0, "random seed of the bootstrap"),
     Option("output_dir", "outputs/07_evaluate", "gets evaluation.html, pages.csv, evaluation.json"),
 )
 
