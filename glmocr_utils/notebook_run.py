@@ -12,6 +12,7 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
+from glmocr_utils.files import write_file
 from glmocr_utils.parameters import KINDS, NOTEBOOKS_OWN, coerce_all, kinds_of
 
 # Sockets of this user alone, where the default is TCP ports that all users of a machine reach.
@@ -233,12 +234,8 @@ def record_results(output_dir: str | Path, **results: object) -> Path:
     Returns:
         The path of the file, which appears complete or not at all.
     """
-    path = Path(output_dir) / "results.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".json.partial")
-    partial.write_text(json.dumps(results, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, path)
-    return path
+    text = json.dumps(results, ensure_ascii=False, indent=2) + "\n"
+    return write_file(Path(output_dir) / "results.json", text)
 
 
 def run_demo() -> int:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from glmocr_utils.confidence.correctness import MarkedPage
+from glmocr_utils.files import write_file
 from glmocr_utils.records import OcrResult
 
 Method = Literal["isotonic", "platt"]
@@ -170,12 +170,7 @@ def _platt(probs: np.ndarray, is_right: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def save_calibration(calibration: Calibration, folder: str | Path) -> Path:
     """Write `calibration.json` into `folder`, which may be the model's own; returns its path."""
-    path = Path(folder) / FILE_NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(asdict(calibration), indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, path)
-    return path
+    return write_file(Path(folder) / FILE_NAME, json.dumps(asdict(calibration), indent=1) + "\n")
 
 
 def load_calibration(path: str | Path) -> Calibration:

@@ -1,6 +1,5 @@
 """One HTML file a document, which stands alone."""
 
-import os
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -10,6 +9,7 @@ from glmocr_utils.display.escape import escape
 from glmocr_utils.display.fragment import style
 from glmocr_utils.display.page import page_html
 from glmocr_utils.display.tables import ranking_html, worst_tokens_html
+from glmocr_utils.files import write_file
 from glmocr_utils.records import OcrResult, PageImage, PageLayout, PageRef
 from glmocr_utils.render import safe_stem
 
@@ -88,9 +88,6 @@ def write_documents(
         name = safe_stem(document)
         if any(file.stem.casefold() == name.casefold() for file in files):
             name = f"{name}_{of_document[0].page.document_sha256[:8]}"
-        path = folder / f"{name}.html"
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(document_html(of_document, **options), encoding="utf-8")
-        os.replace(partial, path)
-        files.append(path)
+        html = document_html(of_document, **options)
+        files.append(write_file(folder / f"{name}.html", html, durable=False))
     return files

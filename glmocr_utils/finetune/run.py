@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import json
-import os
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from torch import nn
 from transformers import EarlyStoppingCallback, TrainerCallback, set_seed
 from transformers.trainer_utils import IntervalStrategy, get_last_checkpoint
 
+from glmocr_utils.files import write_file
 from glmocr_utils.finetune.checkpoints import remove_incomplete_checkpoints
 from glmocr_utils.finetune.comparison import (
     Comparison,
@@ -308,7 +308,4 @@ def _report(
 
 
 def _write_json(path: Path, content: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
-    os.replace(partial, path)
+    write_file(path, json.dumps(content, indent=1, ensure_ascii=False))

@@ -1,12 +1,12 @@
 """The heads that were chosen for a model, kept beside it."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from huggingface_hub.constants import HF_HOME
 
+from glmocr_utils.files import write_file
 from glmocr_utils.grounding.attention import Head
 from glmocr_utils.model import LoadedModel, weights_sha256
 
@@ -64,11 +64,8 @@ def describe_choice(
 
 def save_choice(choice: HeadChoice, path: Path) -> None:
     """Write the choice, all or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     record = asdict(choice) | {"heads": [list(head) for head in choice.heads]}
-    partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    write_file(path, json.dumps(record, indent=1) + "\n")
 
 
 def load_choice(model: LoadedModel) -> HeadChoice:

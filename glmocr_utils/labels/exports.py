@@ -4,12 +4,12 @@ ShareGPT JSON is written by `sharegpt`.
 """
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import datasets
 
+from glmocr_utils.files import write_file
 from glmocr_utils.labels.image_copies import copy_images, turned_png
 from glmocr_utils.labels.splits import Split
 from glmocr_utils.records import Label
@@ -38,9 +38,7 @@ def export_imagefolder(
         json.dumps({"file_name": name, **_row(label, split)}, ensure_ascii=False) + "\n"
         for label, name in zip(labels, names, strict=True)
     ]
-    partial = directory / (METADATA + ".partial")
-    partial.write_text("".join(lines), encoding="utf-8")
-    os.replace(partial, directory / METADATA)
+    write_file(directory / METADATA, "".join(lines))
     for name in outdated - set(names):  # `datasets` takes every image that lies there
         (directory / name).unlink(missing_ok=True)
 

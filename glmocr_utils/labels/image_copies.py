@@ -2,11 +2,11 @@
 
 import io
 import itertools
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from glmocr_utils.files import replacing
 from glmocr_utils.records import Label
 from glmocr_utils.records.pages import TURNS
 from glmocr_utils.render import decode_image, safe_stem
@@ -37,9 +37,8 @@ def copy_images(labels: Sequence[Label], directory: Path) -> list[str]:
         name = next(name for name in _names(label) if name.casefold() not in taken)
         taken.add(name.casefold())
         names.append(name)
-        partial = directory / (name + ".partial")
-        write_turned(label, partial)
-        os.replace(partial, directory / name)
+        with replacing(directory / name, durable=False) as partial:
+            write_turned(label, partial)
     return names
 
 

@@ -24,6 +24,7 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
+from glmocr_utils.files import append_lines
 from glmocr_utils.labels.pages import LeftOut, PageFile, why_no_single_page
 from glmocr_utils.records import Label, PageRef, label_from_json, label_to_json
 
@@ -234,11 +235,8 @@ class _GrowingFile:
         self._lines_read = 0
 
     def append(self, line: str) -> None:
-        with self.path.open("ab") as file:
-            # half a surrogate pair in a path has no UTF-8 form
-            file.write(line.encode("utf-8", "replace") + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        # half a surrogate pair in a path has no UTF-8 form
+        append_lines(self.path, line.encode("utf-8", "replace").decode())
 
     def cut_torn_line(self) -> None:
         """Take away the half of a line that a crash left; only who holds the lock may do this."""

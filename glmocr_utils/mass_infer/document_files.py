@@ -1,14 +1,13 @@
 """One Markdown file a document, written when its last page is in."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from glmocr_utils.files import same_name
+from glmocr_utils.files import same_name, write_file
 from glmocr_utils.records import storable_path
-from glmocr_utils.records.page_row import PARTIAL_SUFFIX, PageRow
+from glmocr_utils.records.page_row import PageRow
 from glmocr_utils.render import folder_below, safe_stem
 
 HEAD = "<!-- document: {}, sha256 {} -->\n"
@@ -65,10 +64,7 @@ class DocumentFiles:
     def _write(self, document: tuple[str, str], pages: list[str]) -> None:
         head = _head(document)
         path = self._files.get(head) or self._free_path(document[0])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + PARTIAL_SUFFIX)
-        partial.write_text(head + "\n" + "\n".join(pages), encoding="utf-8")
-        os.replace(partial, path)
+        write_file(path, head + "\n" + "\n".join(pages), durable=False)
         self._files[head] = path
 
     def _free_path(self, document_path: str) -> Path:

@@ -5,7 +5,6 @@ until a part is full or old enough, so a kill costs the pages of one part, which
 """
 
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -16,11 +15,11 @@ from typing import Self
 
 import pyarrow.dataset
 
+from glmocr_utils.files import PARTIAL_SUFFIX, write_file
 from glmocr_utils.mass_infer.document_files import DocumentFiles
 from glmocr_utils.mass_infer.run_lock import LOCK, NOTE, RunLock
 from glmocr_utils.records.page_row import (
     PART,
-    PARTIAL_SUFFIX,
     PARTS,
     SCHEMA,
     STATUS_OF,
@@ -230,9 +229,7 @@ class RunFolder:
             self.path.rename(_free_name(self.path))
             aside, self._lock = self._lock, RunLock(self.path)
             aside.release()
-        partial = path.with_name(path.name + PARTIAL_SUFFIX)
-        partial.write_text(json.dumps(self._settings, indent=1), encoding="utf-8")
-        os.replace(partial, path)
+        write_file(path, json.dumps(self._settings, indent=1))
 
     def _open(self, retry: Collection[str]) -> None:
         pages = self.path / "pages"

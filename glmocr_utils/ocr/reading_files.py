@@ -6,12 +6,11 @@ the reading ends early. Folders below the input are kept.
 """
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from glmocr_utils.files import append_line, same_name
+from glmocr_utils.files import append_lines, same_name, write_file
 from glmocr_utils.model import LoadedModel, weights_sha256
 from glmocr_utils.records import (
     OcrResult,
@@ -115,7 +114,7 @@ class ReadingFiles:
         document = self._document(result.page)
         if not document.pages:
             self._begin(document)
-        append_line(document.readings, to_json(result))
+        append_lines(document.readings, to_json(result))
         document.pages[result.page.page_index] = result
 
     def close(self) -> None:
@@ -131,7 +130,7 @@ class ReadingFiles:
         pages = [document.pages[index] for index in sorted(document.pages)]
         if pages != list(document.pages.values()):
             write_results(pages, document.readings)
-        _write(with_suffix(document.stem, ".txt"), PAGE_BREAK.join(page.text for page in pages))
+        write_file(with_suffix(document.stem, ".txt"), PAGE_BREAK.join(page.text for page in pages))
 
     def _document(self, page: PageRef) -> _Document:
         if page.document_path not in self._documents:
@@ -152,7 +151,7 @@ class ReadingFiles:
         document.readings.unlink(missing_ok=True)
         document.stem.parent.mkdir(parents=True, exist_ok=True)
         whose = {"document": storable_path(document.path), "sha256": document.sha256}
-        _write(document.settings, json.dumps({**whose, **self._settings}, indent=1) + "\n")
+        write_file(document.settings, json.dumps({**whose, **self._settings}, indent=1) + "\n")
 
     def _free_stem(self, path: str, sha256: str) -> Path:
         stem = self._folder / folder_below(path, self._roots) / safe_stem(path)
@@ -209,9 +208,3 @@ def _read_settings(stem: Path) -> dict[str, object]:
 
 def _pages(path: Path) -> Sequence[OcrResult]:
     return list(read_results(path)) if path.exists() else []
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)

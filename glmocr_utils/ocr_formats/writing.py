@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from pathlib import Path
 
+from glmocr_utils.files import write_file
 from glmocr_utils.grounding import Locator
 from glmocr_utils.ocr_formats.alto import alto
 from glmocr_utils.ocr_formats.hocr import hocr
@@ -77,7 +78,7 @@ def export_layouts(
                 yield from _write_pages(form, placed, folder / (name + PAGE_SUFFIXES[form]), name)
             else:
                 content = pdf.content() if form == "pdf" else _of_document(form, placed, name)
-                yield _write(content, folder / (name + SUFFIXES[form]))
+                yield write_file(folder / (name + SUFFIXES[form]), content, durable=False)
 
 
 def image_name(page: PageRef, document_name: str) -> str:
@@ -107,7 +108,7 @@ def _write_pages(form: str, placed: Placed, folder: Path, name: str) -> Iterator
             content = page_xml(result, layout, image)
         else:
             content = alto([(result, layout)], image)
-        yield _write(content.encode(), folder / f"{Path(image).stem}.xml")
+        yield write_file(folder / f"{Path(image).stem}.xml", content.encode(), durable=False)
 
 
 def _placed(
@@ -122,10 +123,3 @@ def _placed(
     while batch := list(islice(shown, batch_size)):
         for (result, image), layout in zip(batch, locator.locate_all(batch), strict=True):
             yield result, layout, image
-
-
-def _write(content: bytes, path: Path) -> Path:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
-    return path

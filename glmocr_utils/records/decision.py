@@ -1,11 +1,12 @@
 """What a reviewer decided: one line of JSON a decision, on disk before the next key is pressed."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
+
+from glmocr_utils.files import append_lines
 
 Action = Literal["accept", "correct", "unsure", "type", "finish", "undo"]
 Coverage = Literal["flags_checked", "fully_read", "not_usable", "read_again"]
@@ -112,14 +113,11 @@ def finish_of(review: Iterable[Decision]) -> Decision | None:
 def append_decisions(path: Path, decisions: Iterable[Decision]) -> None:
     """Append and wait until it is on disk: a crash later loses nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        if file.tell() and not _ends_a_line(path):
-            file.write(b"\n")  # a crash cut the line before; it is skipped when read
-        for decision in decisions:
-            record = {key: value for key, value in asdict(decision).items() if value is not None}
-            file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    records = (
+        {key: value for key, value in asdict(decision).items() if value is not None}
+        for decision in decisions
+    )
+    append_lines(path, *(json.dumps(record, ensure_ascii=False) for record in records))
 
 
 def read_decisions(path: Path) -> Iterator[Decision]:
@@ -146,9 +144,3 @@ def read_decisions(path: Path) -> Iterator[Decision]:
             raise ValueError(f"{path}, line {number} is no review decision ({error})") from error
     if torn > 1 and not whole:  # a crash tears one
         raise ValueError(f"{path} is no review log; give the review.jsonl that notebook 03 writes")
-
-
-def _ends_a_line(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"

@@ -2,13 +2,12 @@
 
 import json
 import math
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from glmocr_utils.files import whole_lines
+from glmocr_utils.files import replacing, whole_lines
 from glmocr_utils.markup import ink
 from glmocr_utils.records.checks import check_one_of
 from glmocr_utils.records.pages import PageRef
@@ -202,15 +201,12 @@ def from_json(line: str) -> OcrResult:
 
 def write_results(results: Iterable[OcrResult], path: Path) -> None:
     """Write one line of JSON a page, all or nothing: the file appears when it is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        # what is no Unicode in a file name becomes an escape of JSON, and comes back as it was
-        with partial.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            file.writelines(to_json(result) + "\n" for result in results)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    # what is no Unicode in a file name becomes an escape of JSON, and comes back as it was
+    with (
+        replacing(path) as partial,
+        partial.open("w", encoding="utf-8", errors="backslashreplace") as file,
+    ):
+        file.writelines(to_json(result) + "\n" for result in results)
 
 
 def read_results(path: Path) -> Iterator[OcrResult]:

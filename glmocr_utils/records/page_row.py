@@ -1,7 +1,6 @@
 """The ledger of a run over a collection: what became of each page, a row a page, in parquet."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import accumulate, pairwise
@@ -11,6 +10,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from glmocr_utils.files import replacing
 from glmocr_utils.records.checks import check_one_of
 from glmocr_utils.records.ocr_result import (
     STATUS_OF,
@@ -25,7 +25,6 @@ PageStatus = Literal[ReadStatus, FailureStatus]
 FINISH_REASON_OF: dict[ReadStatus, FinishReason] = {v: k for k, v in STATUS_OF.items()}
 PART = "part-{:06d}.parquet"
 PARTS = "part-*.parquet"
-PARTIAL_SUFFIX = ".partial"
 NO_HASH = "0" * 64  # of a document that could not be read
 
 SCHEMA = pa.schema(
@@ -144,23 +143,14 @@ class PageRow:
 def write_part(rows: Iterable[PageRow], path: Path) -> None:
     """Write rows as one parquet file, which appears complete and on the disk, or not at all."""
     table = pa.Table.from_pylist([_to_record(row) for row in rows], schema=SCHEMA)
-    partial = path.with_name(path.name + PARTIAL_SUFFIX)
-    with partial.open("wb") as file:
+    with replacing(path) as partial:
         pq.write_table(
             table,
-            file,
+            partial,
             compression="zstd",
             use_dictionary=NAMES_AND_STATUSES,
             column_encoding=dict.fromkeys(TOKEN_COLUMNS, "BYTE_STREAM_SPLIT"),
         )
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the new name too
-    finally:
-        os.close(folder)
 
 
 def read_part(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, object]]:

@@ -12,14 +12,13 @@ is opened again, as is a line that was half written.
 
 import hashlib
 import json
-import os
 import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from glmocr_utils.files import same_name
+from glmocr_utils.files import PARTIAL_SUFFIX, replacing, same_name, write_file
 from glmocr_utils.records import FailedPage, PageImage, PageRef
 from glmocr_utils.render.errors import named
 from glmocr_utils.render.options import RenderOptions
@@ -27,7 +26,6 @@ from glmocr_utils.render.worker import encode_png
 
 METADATA = "metadata.jsonl"
 SETTINGS = "render.json"
-PARTIAL_SUFFIX = ".partial"
 ROW_FIELDS = {"file_name", "document", "document_sha256", "page_index", "scale", "sha256"}
 
 # File systems hold 255 bytes; a stem leaves room for a hash, the page number and the suffixes.
@@ -111,7 +109,7 @@ class ImageFolder:
                 "render all pages anew"
             )
         if before != settings:
-            _replace(path, json.dumps(settings).encode())
+            write_file(path, json.dumps(settings).encode())
 
     def name_document(self, path: str, sha256: str) -> str:
         """The start of a document's file names: its stem, with a hash where another has that."""
@@ -137,11 +135,10 @@ class ImageFolder:
         }
         if missing is not None:
             row["missing"] = missing
-        partial = self._directory / (file_name + PARTIAL_SUFFIX)
-        partial.write_bytes(png)
-        with (self._directory / METADATA).open("a", encoding="utf-8") as metadata:
-            metadata.write(json.dumps(row, ensure_ascii=False) + "\n")
-        os.replace(partial, self._directory / file_name)
+        with replacing(self._directory / file_name, durable=False) as partial:
+            partial.write_bytes(png)
+            with (self._directory / METADATA).open("a", encoding="utf-8") as metadata:
+                metadata.write(json.dumps(row, ensure_ascii=False) + "\n")
         self._scales[page.document_sha256, page.page_index] = scale
 
     def _read_and_repair(self) -> list[dict]:
@@ -157,7 +154,7 @@ class ImageFolder:
         kept = [(self._directory / row["file_name"]).is_file() for row in rows]
         if half_written or not all(kept):
             text = b"".join(line + b"\n" for line, keep in zip(lines, kept, strict=True) if keep)
-            _replace(path, text)
+            write_file(path, text)
         return [row for row, keep in zip(rows, kept, strict=True) if keep]
 
     def _parse(self, line: bytes) -> dict:
@@ -221,10 +218,3 @@ def safe_stem(path: str) -> str:
 
 def _is_unsafe(character: str) -> bool:
     return unicodedata.category(character)[0] == "C" or character in '/\\:*?"<>|[]{}#%\u2028\u2029'
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    partial = path.with_name(path.name + PARTIAL_SUFFIX)
-    partial.write_bytes(content)
-    os.replace(partial, path)

@@ -1,9 +1,9 @@
 """The text of each finished page as a file, for people and programs that read no log."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from glmocr_utils.files import write_file
 from glmocr_utils.records import PageRef
 from glmocr_utils.render import safe_stem
 
@@ -30,7 +30,4 @@ def text_files(pages: Iterable[PageRef], folder: Path) -> dict[PageRef, Path]:
 
 def write_text(path: Path, text: str) -> None:
     """The file appears whole or not at all, and ends with a line end."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text + "\n", encoding="utf-8", newline="\n")
-    os.replace(partial, path)
+    write_file(path, text + "\n")

@@ -101,7 +101,7 @@ def test_a_part_appears_whole_or_not_at_all(tmp_path, monkeypatch):
         def full(*_):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr("glmocr_utils.records.page_row.os.fsync", full)
+        monkeypatch.setattr("glmocr_utils.files.os.fsync", full)
         with pytest.raises(OSError, match="make room and start the run again"):
             folder.flush()
         monkeypatch.undo()
@@ -265,7 +265,7 @@ def test_a_full_disk_leaves_the_old_row_of_a_page_that_was_read_again(tmp_path, 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("glmocr_utils.records.page_row.os.fsync", full)
+    monkeypatch.setattr("glmocr_utils.files.os.fsync", full)
     with (
         pytest.raises(OSError, match="make room"),
         RunFolder(path, SETTINGS, retry=["looped"]) as folder,

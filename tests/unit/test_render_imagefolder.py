@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 from render_inputs import write_grey_pdf
 
+from glmocr_utils import files
 from glmocr_utils.records import FailedPage, PageImage
 from glmocr_utils.render import (
     RenderOptions,
     RenderSummary,
     find_documents,
-    imagefolder,
     pool,
     render_document,
     render_to_imagefolder,
@@ -214,14 +214,14 @@ def test_a_crash_before_the_png_has_its_name_is_repaired(
     tmp_path: Path, scans: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    replace = imagefolder.os.replace
+    replace = files.os.replace
 
     def crash(source: Path, target: Path) -> None:
         if target.name == "report_p0002.png":
             raise KeyboardInterrupt
         replace(source, target)
 
-    monkeypatch.setattr(imagefolder.os, "replace", crash)
+    monkeypatch.setattr(files.os, "replace", crash)
     with pytest.raises(KeyboardInterrupt):
         render_to_imagefolder(scans[:1], out)
     assert len(rows(out)) == 2

@@ -3,13 +3,13 @@
 import hashlib
 import io
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import datasets
 from PIL import Image
 
+from glmocr_utils.files import write_file
 from glmocr_utils.labels.pages import LeftOut, PageFile, make_label
 from glmocr_utils.labels.sources.loading import find_columns, load_splits
 from glmocr_utils.labels.store import LabelRun, LabelStore
@@ -117,7 +117,5 @@ def _write(content: bytes, stem: Path) -> Path:
     except (OSError, SyntaxError, Image.DecompressionBombError):  # PNG errors are SyntaxErrors
         return stem
     if not path.exists():
-        partial = path.with_name(path.name + ".partial")
-        partial.write_bytes(content)
-        os.replace(partial, path)
+        write_file(path, content)
     return path
