@@ -9,6 +9,7 @@ from glmocr_utils.records import PageImage, PageRef
 from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
 
 BUNDLED_MODEL = Path(__file__).parents[1] / "data" / "models" / "glm-ocr-tiny"
+WORD_MODEL = Path(__file__).parent / "models" / "glm-ocr-bpe"
 PAGE_TEXTS = (
     "One line.",
     "Grüße an alle, die lesen. Zwei Zeilen füllt das.",
@@ -26,6 +27,19 @@ def bundled_folder() -> Path:
 def bundled_model() -> LoadedModel:
     """Shared by all tests: copy it before changing anything in it."""
     return load_model(str(BUNDLED_MODEL), device_map="cpu")
+
+
+@pytest.fixture(scope="session")
+def word_model() -> LoadedModel:
+    """A model whose tokens are words with their leading space, as GLM-OCR's are."""
+    return load_model(str(WORD_MODEL), device_map="cpu")
+
+
+@pytest.fixture(scope="session", params=["bytes", "words"])
+def any_model(request: pytest.FixtureRequest) -> LoadedModel:
+    """A model of each vocabulary: a byte a token, and words."""
+    names = {"bytes": "bundled_model", "words": "word_model"}
+    return request.getfixturevalue(names[request.param])
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,8 @@ from benchmarks.measure import Row, watched_memory
 from glmocr_utils.ocr import read_pages
 from glmocr_utils.render import RenderOptions, render_documents
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_bound_is_met_or_not():
     assert Row("", "s", 1.0, 1.0, "<= 1.03").met and not Row("", "s", 1.1, 1.0, "<= 1.03").met

@@ -17,6 +17,8 @@ from glmocr_utils.records import OcrResult, TokenProb, read_decisions
 from glmocr_utils.review import ReviewSession
 from glmocr_utils.token_text import REPLACEMENT, decode_ids
 
+pytestmark = pytest.mark.slow
+
 BPE_MODEL = Path(__file__).parents[1] / "models" / "glm-ocr-bpe"
 
 

@@ -12,6 +12,8 @@ from glmocr_utils.cli.command import ABOUT
 from glmocr_utils.notebook_run import notebook_parameters
 from glmocr_utils.records import read_results
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SAMPLES = str(ROOT / "data/samples")
 LETTER = str(ROOT / "data/samples/letter.pdf")

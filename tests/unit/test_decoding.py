@@ -29,6 +29,8 @@ from glmocr_utils.ocr import score_tokens
 from glmocr_utils.prompt import encode_prompt
 from glmocr_utils.records import PageImage
 
+pytestmark = pytest.mark.slow
+
 NUM_TOKENS = 24
 TOP_K = 3
 MIN_LOOP_TOKENS = MIN_LOOP_CHARACTERS // 2  # of tokens with two letters each
@@ -66,8 +68,8 @@ def decode(
 
 
 @pytest.fixture(scope="module")
-def endless_model(bundled_model: LoadedModel) -> LoadedModel:
-    return endless(bundled_model)
+def endless_model(any_model: LoadedModel) -> LoadedModel:
+    return endless(any_model)
 
 
 @pytest.fixture(scope="module")
@@ -165,9 +167,9 @@ def test_pages_that_come_and_go_read_as_one_by_one(
 
 
 def test_it_writes_what_generate_writes(
-    bundled_model: LoadedModel, page_images: list[PageImage]
+    any_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
-    model = endless(bundled_model)
+    model = endless(any_model)
     inputs = [encode_prompt(model.processor, [page.image]) for page in page_images]
     for each, page in zip(inputs, decode(model, inputs, 60), strict=True):
         written = model.model.generate(**each, max_new_tokens=60)[0, each["input_ids"].shape[1] :]
@@ -261,11 +263,11 @@ def test_looking_less_often_changes_nothing(
 
 
 @pytest.fixture(scope="module")
-def stopping_model(bundled_model: LoadedModel) -> LoadedModel:
+def stopping_model(any_model: LoadedModel) -> LoadedModel:
     """After 1: 2 3 <|user|>. After 11: 12 13 14 15 <|endoftext|>. After 100: 101 102 … 199."""
-    text_end, turn_end = bundled_model.stop_token_ids
+    text_end, turn_end = any_model.stop_token_ids
     return scripted(
-        bundled_model,
+        any_model,
         chain(1, 2, 3, turn_end) | chain(11, 12, 13, 14, 15, text_end) | chain(*range(100, 200)),
     )
 
@@ -302,13 +304,13 @@ def test_a_page_may_be_empty(stopping_model: LoadedModel, page_images: list[Page
 
 
 def test_a_loop_is_stopped_and_kept_while_another_page_goes_on(
-    bundled_model: LoadedModel, page_images: list[PageImage]
+    any_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
-    turn_end = bundled_model.stop_token_ids[1]
+    turn_end = any_model.stop_token_ids[1]
     num_others = MIN_LOOP_TOKENS + 2 * CHECK_EVERY_TOKENS + 5
     # 230 is followed by 231, that by 230 again
     script = chain(230, 231, 230) | chain(*range(num_others + 1), turn_end)
-    model = scripted(bundled_model, script)
+    model = scripted(any_model, script)
     looping, other = read_on(model, page_images[:2], [230, 0], 2 * MIN_LOOP_TOKENS)
     assert looping.finish_reason == "loop"
     assert looping.token_ids.tolist() == [231, 230] * (MIN_LOOP_TOKENS // 2)
@@ -318,20 +320,20 @@ def test_a_loop_is_stopped_and_kept_while_another_page_goes_on(
 
 
 def test_a_loop_shorter_than_the_threshold_ends_at_the_limit(
-    bundled_model: LoadedModel, page_images: list[PageImage]
+    any_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
-    model = scripted(bundled_model, {230: 230})
+    model = scripted(any_model, {230: 230})
     [page] = read_on(model, page_images[:1], [230], MIN_LOOP_TOKENS - 1)
     assert page.finish_reason == "length"
     assert len(page.token_ids) == MIN_LOOP_TOKENS - 1
 
 
 def test_a_page_that_ended_does_not_loop_in_its_padding(
-    bundled_model: LoadedModel, page_images: list[PageImage]
+    any_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
     """Padding repeats itself too, and must not count."""
-    turn_end = bundled_model.stop_token_ids[1]
-    model = scripted(bundled_model, chain(230, 231, turn_end) | chain(*range(220)))
+    turn_end = any_model.stop_token_ids[1]
+    model = scripted(any_model, chain(230, 231, turn_end) | chain(*range(220)))
     ended, other = read_on(model, page_images[:2], [230, 0], MIN_LOOP_TOKENS + 40)
     assert (ended.finish_reason, ended.token_ids.tolist()) == ("stop", [231])
     assert (other.finish_reason, len(other.token_ids)) == ("length", MIN_LOOP_TOKENS + 40)

@@ -30,6 +30,8 @@ from glmocr_utils.ocr import read_pages
 from glmocr_utils.prompt import render_prompt
 from glmocr_utils.records import PageImage
 
+pytestmark = pytest.mark.slow
+
 WEIGHTS = "model.safetensors"
 LAYER = "model.language_model.layers"
 MTP_LAYER = 5  # the bundled decoder has the layers 0 to 4

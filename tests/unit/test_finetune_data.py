@@ -16,6 +16,8 @@ from glmocr_utils.labels import LabelStore
 from glmocr_utils.labels.sources.hub import label_from_dataset
 from glmocr_utils.labels.sources.sharegpt import IMAGE_MARK
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):

@@ -11,6 +11,8 @@ from glmocr_utils.labels import LabelStore
 from glmocr_utils.labels.workflow import SourceOptions, export_label_set, label_from, split_labels
 from glmocr_utils.render import RenderOptions, find_documents, render_to_imagefolder
 
+pytestmark = pytest.mark.slow
+
 ORDINANCES = Path(__file__).parents[2] / "data/samples/ordinances"
 
 

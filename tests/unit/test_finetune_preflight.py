@@ -17,6 +17,8 @@ from glmocr_utils.finetune.trainable import (
 )
 from glmocr_utils.model import ModelLoadError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def config(tmp_path, bundled_folder, monkeypatch):

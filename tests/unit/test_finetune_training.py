@@ -31,6 +31,8 @@ from glmocr_utils.ocr import read_pages, score_text
 from glmocr_utils.prompt import max_page_pixels
 from glmocr_utils.records import PageImage, PageRef
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

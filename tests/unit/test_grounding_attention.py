@@ -14,6 +14,8 @@ from glmocr_utils.model import load_model
 from glmocr_utils.prompt import encode_prompt
 from glmocr_utils.token_text import encode_text
 
+pytestmark = pytest.mark.slow
+
 TEXTS = (
     "One line.",
     "Grüße an alle, die lesen.",
@@ -66,48 +68,48 @@ def test_it_is_the_models_own_attention(which, head, request, page_images):
     assert paid.shape == (len(ids), round(image.height / 28), round(image.width / 28))
 
 
-def test_pages_of_a_batch_are_as_alone(bundled_model, page_images):
-    ids = [encode_text(bundled_model.processor.tokenizer, text) for text in TEXTS]
+def test_pages_of_a_batch_are_as_alone(any_model, page_images):
+    ids = [encode_text(any_model.processor.tokenizer, text) for text in TEXTS]
     images = [page.image for page in page_images]
     heads = [Head(2, 0), Head(3, 5)]
-    together = attend(bundled_model, images, ids, heads)
+    together = attend(any_model, images, ids, heads)
     for image, own, paid in zip(images, ids, together, strict=True):
-        (alone,) = attend(bundled_model, [image], [own], heads)
+        (alone,) = attend(any_model, [image], [own], heads)
         np.testing.assert_allclose(paid, alone, atol=1e-5)
 
 
-def test_of_several_heads_it_is_the_mean(bundled_model, page_images):
+def test_of_several_heads_it_is_the_mean(any_model, page_images):
     image = page_images[0].image
-    ids = encode_text(bundled_model.processor.tokenizer, TEXTS[0])
+    ids = encode_text(any_model.processor.tokenizer, TEXTS[0])
     first, second = Head(2, 0), Head(4, 1)
-    (both,) = attend(bundled_model, [image], [ids], [first, second])
-    ((a,), (b,)) = (attend(bundled_model, [image], [ids], [head]) for head in (first, second))
+    (both,) = attend(any_model, [image], [ids], [first, second])
+    ((a,), (b,)) = (attend(any_model, [image], [ids], [head]) for head in (first, second))
     np.testing.assert_allclose(both, (a + b) / 2, atol=1e-6)
 
 
-def test_strongest_cells_of_all_heads(bundled_model, page_images):
+def test_strongest_cells_of_all_heads(any_model, page_images):
     image = page_images[1].image
-    ids = encode_text(bundled_model.processor.tokenizer, TEXTS[1])
-    ((cells, grid),) = strongest_cells(bundled_model, [image], [ids])
+    ids = encode_text(any_model.processor.tokenizer, TEXTS[1])
+    ((cells, grid),) = strongest_cells(any_model, [image], [ids])
     assert cells.shape == (5, 6, len(ids))
-    (paid,) = attend(bundled_model, [image], [ids], [Head(2, 4)])
+    (paid,) = attend(any_model, [image], [ids], [Head(2, 4)])
     assert paid.shape[1:] == grid
     np.testing.assert_array_equal(cells[2, 4], paid.reshape(len(ids), -1).argmax(-1))
 
 
-def test_a_page_without_text_has_no_attention(bundled_model, page_images):
+def test_a_page_without_text_has_no_attention(any_model, page_images):
     paid, other = attend(
-        bundled_model, [page.image for page in page_images[:2]], [[], [72]], [Head(2, 0)]
+        any_model, [page.image for page in page_images[:2]], [[], [72]], [Head(2, 0)]
     )
     assert len(paid) == 0
     assert len(other) == 1
 
 
-def test_half_precision_looks_at_the_same_place(bundled_model, page_images):
-    half = replace(bundled_model, model=copy.deepcopy(bundled_model.model).to(torch.bfloat16))
-    ids = encode_text(bundled_model.processor.tokenizer, TEXTS[0])
+def test_half_precision_looks_at_the_same_place(any_model, page_images):
+    half = replace(any_model, model=copy.deepcopy(any_model.model).to(torch.bfloat16))
+    ids = encode_text(any_model.processor.tokenizer, TEXTS[0])
     image = page_images[0].image
-    exact, rough = (attend(m, [image], [ids], [Head(2, 0)])[0] for m in (bundled_model, half))
+    exact, rough = (attend(m, [image], [ids], [Head(2, 0)])[0] for m in (any_model, half))
     assert rough.dtype == np.float32
     cells = [paid.reshape(len(ids), -1).argmax(-1) for paid in (exact, rough)]
     assert np.mean(cells[0] == cells[1]) > 0.8
@@ -127,15 +129,15 @@ class LargestTensor(TorchDispatchMode):
         return made
 
 
-def test_no_square_of_the_page_is_ever_made(bundled_model, page_images):
+def test_no_square_of_the_page_is_ever_made(any_model, page_images):
     """Listening adds what is kept, and the scores of 128 positions at a time."""
     image = page_images[2].image.resize((1190, 1190))  # 42 × 42 image tokens
     ids = [72] * 1000
     heads = [Head(2, 0), Head(3, 5), Head(4, 0)]
     with LargestTensor() as without:
-        attend(bundled_model, [image], [ids], [])
+        attend(any_model, [image], [ids], [])
     with LargestTensor() as listening:
-        attend(bundled_model, [image], [ids], heads)
+        attend(any_model, [image], [ids], heads)
     kept = len(ids) * 42 * 42 * 4
     assert listening.num_bytes <= max(without.num_bytes, kept)
     assert kept < 8e6

@@ -23,6 +23,8 @@ from glmocr_utils.model import load_model
 from glmocr_utils.ocr import read_pages
 from glmocr_utils.records import FailedPage
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def pages():

@@ -20,6 +20,8 @@ from glmocr_utils.grounding.units import Gap, groups_of, pieces_of
 from glmocr_utils.records import Box, PageLayout, PageRef, TokenPlace
 from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
 
+pytestmark = pytest.mark.slow
+
 PAGE = PageRef("page.png", "0" * 64, 0)
 ROWS, COLUMNS = 30, 21
 SIZE_PX = (595, 842)  # not a whole number of image tokens, like most pages

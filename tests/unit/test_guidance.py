@@ -9,6 +9,8 @@ from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
 from workshop.tiny_model.architecture import build_model, build_processor
 from workshop.tiny_model.guidance import CHARACTERS, GUIDED_LAYER, PLACES, ROWS, Teachers, guidance
 
+pytestmark = pytest.mark.slow
+
 FONT = find_font("DejaVu Sans")
 
 

@@ -9,6 +9,8 @@ from glmocr_utils.finetune.examples import IGNORED, collate, encode_example
 from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
 from workshop.tiny_model.history import LONGEST_RUN, UNTOUCHED, misremember
 
+pytestmark = pytest.mark.slow
+
 FONT = find_font("DejaVu Sans")
 TEXTS = ("", "A", "one two three four five six seven eight nine ten " * 12)
 

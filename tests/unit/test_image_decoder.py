@@ -19,6 +19,8 @@ from glmocr_utils.labels.sources.llm import _url_of
 from glmocr_utils.labels.sources.sidecar import label_from_sidecars
 from glmocr_utils.render import decode_image, find_documents, render_document
 
+pytestmark = pytest.mark.slow
+
 PAGE = np.full((60, 50), 255, np.uint8)
 PAGE[20:30, 10:40] = 0
 GREY_16 = PAGE.astype(np.uint16) * 257

@@ -26,6 +26,8 @@ from glmocr_utils.labels.workflow import (
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.records import OcrResult
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> LabelStore:

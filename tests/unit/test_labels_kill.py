@@ -12,6 +12,8 @@ from glmocr_utils.labels import LabelStore
 from glmocr_utils.labels.sources.sidecar import label_from_sidecars
 from glmocr_utils.labels.sources.text_layer import label_from_text_layer
 
+pytestmark = pytest.mark.slow
+
 # Starts a labelling process, kills it after a random time, and starts it again until it ends by
 # itself. Each line reaches the disk in two parts with a pause between, so that many are torn.
 SCRIPT = """

@@ -19,6 +19,8 @@ from label_inputs import image_pages
 from glmocr_utils.labels import LabelRun, LabelStore, PageFile
 from glmocr_utils.labels.sources.llm import PROMPT, label_with_llm
 
+pytestmark = pytest.mark.slow
+
 KEY = "sk-very-secret-0123456789"
 
 

@@ -15,6 +15,8 @@ from glmocr_utils.synth import find_font
 from glmocr_utils.text_layer.characters import TextLine
 from glmocr_utils.text_layer.reading_order import in_reading_order
 
+pytestmark = pytest.mark.slow
+
 TRUTH = [json.loads(line) for line in (SAMPLES / "truth.jsonl").open(encoding="utf-8")]
 BORN_DIGITAL = ["decision.pdf", "german.pdf", "letter.pdf", "rotated.pdf"]
 

@@ -31,6 +31,8 @@ from glmocr_utils.records import (
 )
 from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
 
+pytestmark = pytest.mark.slow
+
 TEXT = "The bookbinder's shop\nin the old street.\n\nTwo pounds, five shillings."
 
 

@@ -16,6 +16,8 @@ from glmocr_utils.prompt import TEXT_RECOGNITION
 from glmocr_utils.records import PageImage, PageRef
 from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
 
+pytestmark = pytest.mark.slow
+
 NUM_PAGES = 10
 MAX_TOKENS = 600
 

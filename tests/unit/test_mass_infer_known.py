@@ -15,6 +15,8 @@ from glmocr_utils.records import FailedPage
 from glmocr_utils.records.page_row import parts_of, read_rows
 from glmocr_utils.render import Inspected, find_documents
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {"model_id": "m", "revision": None, "adapter": None, "prompt": "Text Recognition:"}
 
 

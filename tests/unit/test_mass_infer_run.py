@@ -24,6 +24,8 @@ from glmocr_utils.model import ModelLoadError, TrainedFor
 from glmocr_utils.ocr import PageReader
 from glmocr_utils.records.page_row import PageRow, parts_of, read_rows
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "data/samples"
 NOT_COMPARED = {"seconds", "finished_at"}  # what two equal runs do not share

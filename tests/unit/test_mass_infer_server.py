@@ -22,6 +22,8 @@ from glmocr_utils.records import PageImage
 from glmocr_utils.records.page_row import PageRow, read_rows, to_result
 from glmocr_utils.render import CheckedPage
 
+pytestmark = pytest.mark.slow
+
 TEXT = "Text"
 TOO_LONG = "This model's maximum context length is 4096 tokens"
 Answer = Callable[[dict], tuple[int, dict]]

@@ -11,6 +11,8 @@ from glmocr_utils.render import CheckedPage
 from glmocr_utils.render.page_checks import is_blank, runs_sideways
 from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
 
+pytestmark = pytest.mark.slow
+
 PAGE = PageRef("a.pdf", "0" * 64, 3)
 PROSE = "The court grants the appeal and sets the order of the lower court aside. " * 8
 

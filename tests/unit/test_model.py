@@ -25,6 +25,8 @@ from glmocr_utils.ocr import read_pages
 from glmocr_utils.prompt import encode_prompt
 from glmocr_utils.records import PageImage
 
+pytestmark = pytest.mark.slow
+
 DECODER_ATTENTION = r".*language_model.*\.(q_proj|v_proj)"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 

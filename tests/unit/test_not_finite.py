@@ -16,6 +16,8 @@ from glmocr_utils.ocr import PageReader, read_documents, read_pages, score_text
 from glmocr_utils.prompt import TEXT_RECOGNITION, encode_prompt
 from glmocr_utils.records import FailedPage, OcrResult, PageImage
 
+pytestmark = pytest.mark.slow
+
 MAX_TOKENS = 40
 REASON = r"NaN or infinite on this page, in float32 with attention sdpa; try attn='eager'"
 
@@ -25,21 +27,21 @@ def patches_of(model: LoadedModel, page: PageImage) -> int:
 
 
 @pytest.fixture(scope="module")
-def whole(bundled_model: LoadedModel, page_images: list[PageImage]) -> list[OcrResult]:
-    return list(read_pages(bundled_model, page_images, max_tokens=MAX_TOKENS))
+def whole(any_model: LoadedModel, page_images: list[PageImage]) -> list[OcrResult]:
+    return list(read_pages(any_model, page_images, max_tokens=MAX_TOKENS))
 
 
 @pytest.mark.parametrize("spoilt", [0, 1, 2])
 @pytest.mark.parametrize("batch_size", [1, 3])
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_one_of_three_pages_fails_and_two_are_read(
-    bundled_model, page_images, whole, spoilt, batch_size, value
+    any_model, page_images, whole, spoilt, batch_size, value
 ):
     failed = []
-    with not_finite_on(bundled_model, patches_of(bundled_model, page_images[spoilt]), value):
+    with not_finite_on(any_model, patches_of(any_model, page_images[spoilt]), value):
         results = list(
             read_pages(
-                bundled_model,
+                any_model,
                 page_images,
                 max_tokens=MAX_TOKENS,
                 batch_size=batch_size,
@@ -52,12 +54,12 @@ def test_one_of_three_pages_fails_and_two_are_read(
     assert [(r.page, r.text) for r in results] == [(r.page, r.text) for r in expected]
 
 
-def test_without_on_failure_it_is_raised_by_its_name(bundled_model, page_images):
+def test_without_on_failure_it_is_raised_by_its_name(any_model, page_images):
     with (
-        not_finite_on(bundled_model, patches_of(bundled_model, page_images[0])),
+        not_finite_on(any_model, patches_of(any_model, page_images[0])),
         pytest.raises(NotFiniteError, match=REASON),
     ):
-        list(read_pages(bundled_model, page_images[:1], max_tokens=3))
+        list(read_pages(any_model, page_images[:1], max_tokens=3))
 
 
 @pytest.mark.parametrize(
@@ -72,13 +74,13 @@ def test_the_remedy_fits_the_dtype(bundled_folder, page_images, dtype, remedy):
         list(read_pages(model, page_images[:1], max_tokens=3))
 
 
-def test_what_such_a_page_left_in_memory_does_not_reach_the_next(bundled_model, page_images, whole):
+def test_what_such_a_page_left_in_memory_does_not_reach_the_next(any_model, page_images, whole):
     """A weight of 0 times NaN is NaN: rows of the cache are used again."""
     widest = max(page_images, key=lambda page: page.width_px)
     pages = [widest, page_images[0], page_images[1]]
-    inputs = [encode_prompt(bundled_model.processor, [page.image]) for page in pages]
-    decoder = PageDecoder(bundled_model.model, 1, lambda ids: "ab" * len(ids))
-    with not_finite_on(bundled_model, patches_of(bundled_model, widest)):
+    inputs = [encode_prompt(any_model.processor, [page.image]) for page in pages]
+    decoder = PageDecoder(any_model.model, 1, lambda ids: "ab" * len(ids))
+    with not_finite_on(any_model, patches_of(any_model, widest)):
         decoder.enter("short", inputs[1], 2)
         decoder.enter("spoilt", inputs[0], MAX_TOKENS)  # moves into the row of the one before
         decoder.enter("other", inputs[2], MAX_TOKENS)
@@ -94,22 +96,22 @@ def test_what_such_a_page_left_in_memory_does_not_reach_the_next(bundled_model, 
     assert ended["other"].token_ids.tolist() == alone[1]
 
 
-def test_a_document_goes_on_after_such_a_page(bundled_model, page_images, tmp_path):
+def test_a_document_goes_on_after_such_a_page(any_model, page_images, tmp_path):
     paths = []
     for number, page in enumerate(page_images):
         paths.append(tmp_path / f"{number}.png")
         page.image.save(paths[-1])
-    with not_finite_on(bundled_model, patches_of(bundled_model, page_images[1])):
-        pages = list(read_documents(bundled_model, paths, max_tokens=3, batch_size=3))
+    with not_finite_on(any_model, patches_of(any_model, page_images[1])):
+        pages = list(read_documents(any_model, paths, max_tokens=3, batch_size=3))
     [failed] = [page for page in pages if isinstance(page, FailedPage)]
     assert failed.document_path == str(paths[1]) and failed.status == "failed"
     assert "float32" in failed.reason and "attn='eager'" in failed.reason
     assert len(pages) == 3
 
 
-def test_a_mass_run_reads_the_others(bundled_model, page_images, whole):
-    reader = InFlightReader(bundled_model, TEXT_RECOGNITION, None, 3)
-    with not_finite_on(bundled_model, patches_of(bundled_model, page_images[0])):
+def test_a_mass_run_reads_the_others(any_model, page_images, whole):
+    reader = InFlightReader(any_model, TEXT_RECOGNITION, None, 3)
+    with not_finite_on(any_model, patches_of(any_model, page_images[0])):
         works = iter(
             [reader.prepare(n, Request(page, MAX_TOKENS)) for n, page in enumerate(page_images)]
         )
@@ -119,7 +121,7 @@ def test_a_mass_run_reads_the_others(bundled_model, page_images, whole):
     assert all(isinstance(read[n], Reading) for n in (1, 2))
 
 
-def test_a_result_that_cannot_be_built_costs_its_page(bundled_model, page_images, monkeypatch):
+def test_a_result_that_cannot_be_built_costs_its_page(any_model, page_images, monkeypatch):
     build = PageReader._result
 
     def fails_once(reader, page, *others):
@@ -130,7 +132,7 @@ def test_a_result_that_cannot_be_built_costs_its_page(bundled_model, page_images
     monkeypatch.setattr(PageReader, "_result", fails_once)
     failed = []
     results = read_pages(
-        bundled_model,
+        any_model,
         page_images,
         max_tokens=3,
         batch_size=3,
@@ -139,15 +141,15 @@ def test_a_result_that_cannot_be_built_costs_its_page(bundled_model, page_images
     assert len(list(results)) == 2 and failed == [page_images[1]]
 
 
-def test_a_text_cannot_be_scored_either(bundled_model, page_images):
+def test_a_text_cannot_be_scored_either(any_model, page_images):
     with (
-        not_finite_on(bundled_model, patches_of(bundled_model, page_images[0])),
+        not_finite_on(any_model, patches_of(any_model, page_images[0])),
         pytest.raises(NotFiniteError, match=REASON),
     ):
-        score_text(bundled_model, page_images[0].image, "text")
+        score_text(any_model, page_images[0].image, "text")
 
 
-def test_in_evaluation_such_a_page_counts_as_empty(bundled_model, page_images):
+def test_in_evaluation_such_a_page_counts_as_empty(any_model, page_images):
     rows = [
         {
             "document": f"{n}.png",
@@ -173,11 +175,11 @@ def test_in_evaluation_such_a_page_counts_as_empty(bundled_model, page_images):
         "image", datasets.Image(decode=False)
     )
     with (
-        not_finite_on(bundled_model, patches_of(bundled_model, page_images[1])),
+        not_finite_on(any_model, patches_of(any_model, page_images[1])),
         pytest.warns(UserWarning, match=r"1.png: .*in float32.*counts as empty"),
     ):
         readings = read_held_out(
-            bundled_model, pages, batch_size=2, max_tokens=4, prompt_style="default"
+            any_model, pages, batch_size=2, max_tokens=4, prompt_style="default"
         )
     assert [reading.document for reading in readings] == ["0.png", "1.png", "2.png"]
     assert readings[1].result.text == "" and readings[0].result.text != ""

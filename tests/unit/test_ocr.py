@@ -19,6 +19,8 @@ from glmocr_utils.ocr import (
 from glmocr_utils.prompt import encode_prompt
 from glmocr_utils.records import OcrResult, PageImage, TokenProb
 
+pytestmark = pytest.mark.slow
+
 LINE_END = 198  # "\n" in the bundled model's vocabulary, the last token of every prompt
 
 
@@ -39,15 +41,15 @@ def spelled(*texts: str) -> tuple[TokenProb, ...]:
 
 
 def test_pages_come_in_their_order_with_all_fields(
-    bundled_model: LoadedModel, page_images: list[PageImage]
+    any_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
-    results = list(read_pages(bundled_model, page_images, max_tokens=6, batch_size=2, top_k=3))
+    results = list(read_pages(any_model, page_images, max_tokens=6, batch_size=2, top_k=3))
     assert [result.page for result in results] == [page.page for page in page_images]
     for page, result in zip(page_images, results, strict=True):
-        inputs = encode_prompt(bundled_model.processor, [page.image])
+        inputs = encode_prompt(any_model.processor, [page.image])
         assert result.num_image_tokens == int(inputs["mm_token_type_ids"].sum())
         assert result.prompt == "Text Recognition:"
-        assert result.model_id == bundled_model.model_id
+        assert result.model_id == any_model.model_id
         assert (result.revision, result.adapter) == (None, None)
         assert result.scale == page.scale
         assert result.seconds > 0
@@ -73,15 +75,15 @@ def without_times(results: Iterator[OcrResult]) -> list[tuple]:
 
 @pytest.mark.parametrize("batch_size", [2, 3, 50])
 def test_the_batch_size_does_not_change_what_is_read(
-    bundled_model: LoadedModel, page_images: list[PageImage], batch_size: int
+    any_model: LoadedModel, page_images: list[PageImage], batch_size: int
 ) -> None:
-    alone = without_times(read_pages(bundled_model, page_images, max_tokens=12))
-    together = read_pages(bundled_model, page_images, max_tokens=12, batch_size=batch_size)
+    alone = without_times(read_pages(any_model, page_images, max_tokens=12))
+    together = read_pages(any_model, page_images, max_tokens=12, batch_size=batch_size)
     assert without_times(together) == alone
 
 
 def test_pages_are_taken_in_as_they_are_needed(
-    bundled_model: LoadedModel, page_images: list[PageImage]
+    any_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
     taken = 0
 
@@ -92,7 +94,7 @@ def test_pages_are_taken_in_as_they_are_needed(
             yield page_images[0]
 
     batch_size = 2
-    results = read_pages(bundled_model, many_pages(), max_tokens=1, batch_size=batch_size)
+    results = read_pages(any_model, many_pages(), max_tokens=1, batch_size=batch_size)
     assert taken == 0
     for given in range(1, 6):
         next(results)
@@ -101,7 +103,7 @@ def test_pages_are_taken_in_as_they_are_needed(
 
 
 def test_no_page_is_taken_in_after_reading_was_given_up(
-    bundled_model: LoadedModel, page_images: list[PageImage]
+    any_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
     taken = []
 
@@ -110,7 +112,7 @@ def test_no_page_is_taken_in_after_reading_was_given_up(
             taken.append(1)
             yield page_images[0]
 
-    results = read_pages(bundled_model, many_pages(), max_tokens=1)
+    results = read_pages(any_model, many_pages(), max_tokens=1)
     next(results)
     results.close()
     so_far = len(taken)
@@ -119,29 +121,29 @@ def test_no_page_is_taken_in_after_reading_was_given_up(
 
 
 def test_what_pages_raise_is_raised_in_its_place(
-    bundled_model: LoadedModel, page_images: list[PageImage]
+    any_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
     def pages() -> Iterator[PageImage]:
         yield page_images[0]
         raise OSError("the disk is gone")
 
-    results = read_pages(bundled_model, pages(), max_tokens=1)
+    results = read_pages(any_model, pages(), max_tokens=1)
     assert next(results).page == page_images[0].page
     with pytest.raises(OSError, match="the disk is gone"):
         next(results)
 
 
-def test_no_pages_give_no_results(bundled_model: LoadedModel) -> None:
-    assert list(read_pages(bundled_model, [])) == []
+def test_no_pages_give_no_results(any_model: LoadedModel) -> None:
+    assert list(read_pages(any_model, [])) == []
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "batch_size", "top_k"])
 @pytest.mark.parametrize("value", [0, -1])
 def test_options_out_of_their_range_are_refused(
-    bundled_model: LoadedModel, page_images: list[PageImage], name: str, value: int
+    any_model: LoadedModel, page_images: list[PageImage], name: str, value: int
 ) -> None:
     with pytest.raises(ValueError, match=f"{name} must be at least 1, got {value}"):
-        list(read_pages(bundled_model, page_images, **{name: value}))
+        list(read_pages(any_model, page_images, **{name: value}))
 
 
 @pytest.mark.parametrize("stop", ["<|user|>", "<|endoftext|>"])
@@ -167,10 +169,10 @@ def test_an_empty_thought_is_no_part_of_the_page(
 
 
 def test_a_looping_page_keeps_its_text(
-    bundled_model: LoadedModel, page_images: list[PageImage]
+    any_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
-    [n] = ids_of(bundled_model, "n")
-    model = scripted(bundled_model, {LINE_END: n, n: n})
+    [n] = ids_of(any_model, "n")
+    model = scripted(any_model, {LINE_END: n, n: n})
     [result] = read_pages(model, page_images[:1], max_tokens=2 * MIN_LOOP_CHARACTERS)
     assert result.finish_reason == "loop"
     assert result.text == "n" * MIN_LOOP_CHARACTERS
@@ -189,9 +191,9 @@ def test_a_page_cut_at_the_limit_says_so(
     "changed", [{"style": "nothink"}, {"prompt": "Table Recognition:"}], ids=["style", "prompt"]
 )
 def test_style_and_prompt_reach_the_model(
-    bundled_model: LoadedModel, page_images: list[PageImage], changed: dict[str, str]
+    any_model: LoadedModel, page_images: list[PageImage], changed: dict[str, str]
 ) -> None:
-    model = endless(bundled_model)
+    model = endless(any_model)
 
     def first_logprobs(**options: str) -> list[float]:
         [result] = read_pages(model, page_images[:1], max_tokens=1, **options)
@@ -245,19 +247,17 @@ def test_everything_else_is_kept(texts: tuple) -> None:
 
 
 def test_scored_tokens_join_to_the_text(
-    bundled_model: LoadedModel, page_images: list[PageImage]
+    any_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
     text = "Grüße, 12,50 €\n<|user|> <|image|> <think></think> \U0001f600"
-    tokens = score_text(bundled_model, page_images[0].image, text, top_k=2)
+    tokens = score_text(any_model, page_images[0].image, text, top_k=2)
     assert "".join(token.text for token in tokens) == text
     assert all(len(token.alternatives) == 2 for token in tokens)
 
 
-def test_an_empty_text_has_no_scores(
-    bundled_model: LoadedModel, page_images: list[PageImage]
-) -> None:
-    assert score_text(bundled_model, page_images[0].image, "") == ()
-    assert score_tokens(bundled_model, page_images[0].image, []) == ()
+def test_an_empty_text_has_no_scores(any_model: LoadedModel, page_images: list[PageImage]) -> None:
+    assert score_text(any_model, page_images[0].image, "") == ()
+    assert score_tokens(any_model, page_images[0].image, []) == ()
 
 
 def test_a_stop_token_written_on_the_page_is_scored_as_characters(
@@ -269,9 +269,9 @@ def test_a_stop_token_written_on_the_page_is_scored_as_characters(
 
 
 def test_the_models_own_text_scores_as_it_was_recorded(
-    bundled_model: LoadedModel, page_images: list[PageImage]
+    any_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
-    model = writer_of(bundled_model, "Grün 12€<|user|>")
+    model = writer_of(any_model, "Grün 12€<|user|>")
     [result] = read_pages(model, page_images[:1], max_tokens=30)
     scored = score_text(model, page_images[0].image, result.text)
     assert [token.token_id for token in scored] == [token.token_id for token in result.tokens]
@@ -291,35 +291,35 @@ def test_a_text_that_the_model_would_not_write_is_improbable(
 
 
 def test_scores_do_not_depend_on_how_many_are_made_at_once(
-    bundled_model: LoadedModel, page_images: list[PageImage]
+    any_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
     """One pass over a long text is cut into pieces after the model, not before."""
     text = "Some words. " * (SCORE_POSITIONS_AT_ONCE // 8)
     assert len(text) > SCORE_POSITIONS_AT_ONCE
-    tokens = score_text(bundled_model, page_images[0].image, text)
+    tokens = score_text(any_model, page_images[0].image, text)
     assert "".join(token.text for token in tokens) == text
     cut = SCORE_POSITIONS_AT_ONCE - 20
-    beginning = score_text(bundled_model, page_images[0].image, text[: cut + 40])
+    beginning = score_text(any_model, page_images[0].image, text[: cut + 40])
     for whole, part in zip(tokens[cut : cut + 40], beginning[cut:], strict=True):
         assert whole.logprob == pytest.approx(part.logprob, abs=1e-3)
 
 
 def test_probabilities_of_one_place_sum_to_1(
-    bundled_model: LoadedModel, page_images: list[PageImage]
+    any_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
-    vocabulary = bundled_model.model.config.text_config.vocab_size
-    tokens = score_text(bundled_model, page_images[0].image, "ab", top_k=vocabulary)
+    vocabulary = any_model.model.config.text_config.vocab_size
+    tokens = score_text(any_model, page_images[0].image, "ab", top_k=vocabulary)
     for token in tokens:
         total = math.fsum(math.exp(other.logprob) for other in token.alternatives)
         assert total == pytest.approx(1, abs=1e-4)
 
 
-def test_a_special_token_within_the_text_is_left_out(bundled_model, page_images):
-    tokenizer = bundled_model.processor.tokenizer
+def test_a_special_token_within_the_text_is_left_out(any_model, page_images):
+    tokenizer = any_model.processor.tokenizer
     a, role, b, stop = (
         tokenizer.convert_tokens_to_ids(token) for token in ("a", "<|assistant|>", "b", "<|user|>")
     )
-    model = scripted(bundled_model, chain(LINE_END, a, role, b, stop))
+    model = scripted(any_model, chain(LINE_END, a, role, b, stop))
     (result,) = read_pages(model, page_images[:1])
     assert result.text == "ab"
     assert [token.token_id for token in result.tokens] == [a, b]

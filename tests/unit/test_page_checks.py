@@ -10,6 +10,8 @@ from glmocr_utils.render import RenderOptions, find_documents, render_document
 from glmocr_utils.render.page_checks import is_blank, runs_sideways
 from glmocr_utils.synth import Block, PageStyle, Scan, degrade, draw_page, find_font
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 FONT = find_font("DejaVu Sans")
 A6_72_DPI, A4_100_DPI, A4_150_DPI = (298, 420), (827, 1170), (1240, 1754)

@@ -29,6 +29,8 @@ from glmocr_utils.records import (
 )
 from glmocr_utils.render import RenderOptions, input_documents, render_documents
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = Path(__file__).parents[2] / "data/samples"
 FEW_TOKENS = {"max_tokens": 8}
 

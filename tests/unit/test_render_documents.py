@@ -19,6 +19,8 @@ from glmocr_utils.render import (
     render_document,
 )
 
+pytestmark = pytest.mark.slow
+
 WHITE, RED, GREEN, BLUE = (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
 

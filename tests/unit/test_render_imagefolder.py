@@ -22,6 +22,8 @@ from glmocr_utils.render import (
     write_imagefolder,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def rows(folder: Path) -> list[dict]:
     lines = (folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines()

@@ -22,6 +22,8 @@ from glmocr_utils.render import (
     worker_process,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen]]:

@@ -18,6 +18,8 @@ from glmocr_utils.synth import families_found
 from workshop.black_letter import STIX, write_black_letter
 from workshop.tiny_model.corpus import LETTERS, ODD_CHARACTERS
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 PAGE_COUNTS = {
     "blank.pdf": 1,

@@ -22,6 +22,8 @@ from workshop.tiny_model.corpus import WORD_LISTS, capitalise, echo, leave_open,
 from workshop.tiny_model.evaluate import MAX_TOKENS
 from workshop.tiny_model.pages import Stage
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = Path(__file__).parents[2] / "data/samples"
 MEGABYTE = 1_000_000
 # meaningless words alone, since the lists of real ones need not be installed

@@ -8,6 +8,8 @@ from glmocr_utils.model import LoadedModel
 from glmocr_utils.prompt import PromptStyle, encode_prompt
 from glmocr_utils.records import PageImage
 
+pytestmark = pytest.mark.slow
+
 LABELS = ("Grüße, 12,50 €", "A second and longer label.\nOf two lines.", "")
 STYLES: tuple[PromptStyle, ...] = ("default", "nothink")
 

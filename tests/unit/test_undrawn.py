@@ -12,6 +12,8 @@ from render_inputs import Page, PdfObjects, pdf_bytes, write_pdf
 from glmocr_utils.records import FailedPage, PageImage
 from glmocr_utils.render import RenderOptions, render_document, render_documents
 
+pytestmark = pytest.mark.slow
+
 HELVETICA = b"/Font<</F<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>"
 TEXT = b"BT /F 12 Tf 20 %d Td (Some words of text) Tj ET "
 
