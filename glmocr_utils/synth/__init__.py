@@ -8,6 +8,7 @@ from glmocr_utils.synth.page import (
     PlacedText,
     SetPage,
     SynthPage,
+    TextForm,
     draw_page,
     set_page,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "Scan",
     "SetPage",
     "SynthPage",
+    "TextForm",
     "degrade",
     "draw_page",
     "families_found",

@@ -11,6 +11,7 @@ from glmocr_utils.synth import (
     PageStyle,
     Scan,
     SynthPage,
+    TextForm,
     degrade,
     draw_page,
     families_found,
@@ -33,8 +34,11 @@ class Stage:
         batches: how many batches it lasts.
         lines: printed lines in a batch, about; so a batch holds many snippets or few sheets.
         only_see: train the vision tower alone, to tell which characters stand where.
+        vision_rests: leave vision tower and projector as they are.
         name_characters: ask for these also when the whole model is trained.
         misremembered: share of the characters written before that are wrong, at most.
+        form: how the text of a page is written: as printed, or in paragraphs as GLM-OCR does.
+        hyphenated: share of pages that divide words at line ends.
         max_lines: of a snippet, which is a few lines with a narrow margin.
         sheets: share of batches that are whole sheets of paper.
         random_text: share of pages with meaningless characters.
@@ -52,8 +56,11 @@ class Stage:
     batches: int
     lines: int
     only_see: bool = False
+    vision_rests: bool = False
     name_characters: bool = True
     misremembered: float = 0.0
+    form: TextForm = "printed"
+    hyphenated: float = 0.0
     max_lines: int = 1
     sheets: float = 0.0
     random_text: float = 0.14
@@ -120,6 +127,7 @@ def _page(
         height_px=zoom * height,
         margin_px=zoom * margin,
         justify=rng.random() < 0.4,
+        hyphenate=rng.random() < stage.hyphenated if stage.hyphenated else False,
         indent_px=zoom * rng.choice((0, 0, 0, font_px)) if lines > 1 else 0,
         ink=rng.randint(0, 90) if rng.random() < 0.3 else 0,
         paper=rng.randint(215, 255) if rng.random() < 0.3 else 255,
@@ -131,7 +139,7 @@ def _page(
         blocks = echo(rng, blocks, stage.echoes)
     if stage.open_ends:
         blocks = leave_open(rng, blocks, stage.open_ends)
-    page = draw_page(blocks, style)
+    page = draw_page(blocks, style, stage.form)
     if zoom > 1:
         page = SynthPage(page.image.reduce(zoom), page.text, page.boxes / zoom)
     if rng.random() < stage.degraded:

@@ -9,6 +9,7 @@ import json
 import os
 import random
 import shutil
+import signal
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,21 +18,27 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import Dataset, SequentialSampler
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
+    Glm46VProcessor,
+    GlmOcrForConditionalGeneration,
     ProcessorMixin,
     Trainer,
+    TrainerCallback,
     TrainingArguments,
 )
 from transformers.trainer_utils import get_last_checkpoint
 
 from glmocr_utils.finetune.examples import collate, encode_example
-from workshop.tiny_model.architecture import build_model, build_processor
+from workshop.tiny_model.adaptation import adapt
+from workshop.tiny_model.architecture import build_model, build_processor, build_tokenizer
 from workshop.tiny_model.guidance import Teachers, guidance
 from workshop.tiny_model.history import misremember
 from workshop.tiny_model.pages import Stage, draw_batch
+from workshop.tiny_model.vocabulary import learn_merges
 
 # A model this small learns its letters in a few families rather than in many.
 FAMILIES = ("Liberation Serif", "Liberation Sans", "DejaVu Sans")
@@ -71,6 +78,15 @@ SECOND_PRACTICE = (
 THIRD_PRACTICE = (
     replace(PRACTICE, batches=5000, capitals=0.1, echoes=0.06, open_ends=0.2, in_step=0.3),
 )
+# The second edition: pieces of words instead of bytes, and paragraphs instead of printed lines.
+# What the vision tower knows holds for both, so at first the decoder alone learns.
+WORDS = replace(THIRD_PRACTICE[0], form="paragraphs", hyphenated=0.4)
+WORDS_RECIPE = (
+    replace(WORDS, batches=1200, lines=24, sheets=0.1, degraded=0.2, vision_rests=True),
+    replace(WORDS, batches=20_000, lines=24, sheets=0.3),
+)
+SETTLING = (replace(WORDS, batches=1500, lines=24, sheets=0.3),)
+NUM_PIECES = 1773  # with bytes and special tokens 2,048 rows
 
 
 class Part(NamedTuple):
@@ -80,21 +96,27 @@ class Part(NamedTuple):
         folder: below the output folder.
         rate: share of the learning rate that it starts at.
         decay: share of the batches, the last ones, over which the rate falls to nothing.
+        pieces: of words, besides the bytes, that the model is to write from this part on.
     """
 
     folder: str
     recipe: Sequence[Stage]
     rate: float
     decay: float
+    pieces: int = 0
 
 
 PARTS = (
     Part("beginner", RECIPE, rate=1, decay=1 / 3),
     Part("practised", (PRACTICE,), rate=0.5, decay=1 / 3),
     Part("practised_twice", SECOND_PRACTICE, rate=0.5, decay=3 / 5),
-    Part("", THIRD_PRACTICE, rate=0.35, decay=4 / 5),
+    Part("practised_thrice", THIRD_PRACTICE, rate=0.35, decay=4 / 5),
+    Part("words", WORDS_RECIPE, rate=0.7, decay=0, pieces=NUM_PIECES),
+    Part("settled", SETTLING, rate=0.5, decay=1, pieces=NUM_PIECES),
 )
 CURVE = "training_curve.json"
+AVERAGE = "average"
+AVERAGE_DECAY = 0.996  # the mean of about 250 batches
 REPEAT_EVERY = 5  # a batch in so many is of the stage before, so that nothing is unlearned
 
 
@@ -119,8 +141,7 @@ class CurriculumBatches(Dataset):
         pages = draw_batch(stage, (self.seed, number))
         examples = [encode_example(self.processor, page.image, page.text) for page in pages]
         batch = collate(examples, tokenizer.pad_token_id)
-        image_token_id = tokenizer.convert_tokens_to_ids("<|image|>")
-        taught = guidance(pages, examples, batch, image_token_id)
+        taught = guidance(pages, examples, batch, tokenizer)
         if stage.misremembered:
             rng = random.Random(repr((self.seed, number, "history")))
             batch = misremember(batch, rng, stage.misremembered)
@@ -186,6 +207,7 @@ class CurriculumTrainer(Trainer):
         self, model: nn.Module, inputs: dict[str, object], **_options: object
     ) -> torch.Tensor:
         batch, stage = inputs["batch"], inputs["stage"]
+        model.model.visual.requires_grad_(not stage.vision_rests)
         losses = {}
         if stage.only_see:
             model.model.visual(batch["pixel_values"], grid_thw=batch["image_grid_thw"])
@@ -205,31 +227,86 @@ class CurriculumTrainer(Trainer):
         super().log(logs, start_time)
 
 
+class Average(TrainerCallback):
+    """A running mean of the weights, in `average/` of each checkpoint: a model to read with.
+
+    At a learning rate that does not fall it reads about as well as one whose rate has fallen, so
+    that a training without an end has a good model at any time.
+    """
+
+    def __init__(self, processor: ProcessorMixin, start: Path | None) -> None:
+        self.processor = processor
+        self.start = start
+        self.model: AveragedModel | None = None
+
+    def on_train_begin(self, args, state, control, model=None, **_options) -> None:
+        self.model = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE_DECAY))
+        if self.start and (self.start / AVERAGE).is_dir():
+            average = AutoModelForImageTextToText.from_pretrained(
+                self.start / AVERAGE, dtype=torch.float32
+            )
+            self.model.module.load_state_dict(average.state_dict())
+            self.model.n_averaged += 1  # go on with it, and do not begin with what comes next
+
+    def on_step_end(self, args, state, control, model=None, **_options) -> None:
+        self.model.update_parameters(model)
+
+    def on_save(self, args, state, control, **_options) -> None:
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}" / AVERAGE
+        self.model.module.save_pretrained(folder)
+        self.processor.save_pretrained(folder)
+
+
+class StopWhenAsked(TrainerCallback):
+    """Ends the training after the batch at hand, with a checkpoint, when SIGTERM comes."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def on_train_begin(self, args, state, control, **_options) -> None:
+        self.before = signal.signal(signal.SIGTERM, self._ask)
+
+    def _ask(self, *_signal: object) -> None:
+        self.asked = True
+
+    def on_step_end(self, args, state, control, **_options) -> None:
+        if self.asked:
+            control.should_save = control.should_training_stop = True
+
+    def on_train_end(self, args, state, control, **_options) -> None:
+        signal.signal(signal.SIGTERM, self.before)
+
+
 def train(
     output_dir: Path,
     recipe: Sequence[Stage] = RECIPE,
     *,
     start: Path | None = None,
+    pieces: int = 0,
     seed: int = 7,
     learning_rate: float = 1e-3,
     decay: float = 1 / 3,
     workers: int = 0,
     save_steps: int = 500,
-) -> Path:
+) -> Path | None:
     """Train a recipe, or go on with it at the last checkpoint in `output_dir`; save in bfloat16.
 
     Args:
         start: folder of the model to go on with; None for one with random weights.
-        decay: share of the batches, the last ones, over which the learning rate falls to nothing.
+        pieces: of words that the model is to write besides bytes, if `start` writes bytes alone.
+        decay: share of the batches, the last ones, over which the learning rate falls to nothing;
+            with 0 it does not fall, and the mean of the last weights is saved.
         workers: processes that draw pages ahead.
         save_steps: batches between two checkpoints.
 
     Returns:
         `output_dir`, which then holds model, processor and `training_curve.json`, the curve of
-        `start` before its own.
+        `start` before its own. None if it was asked to stop (SIGTERM): then a checkpoint remains,
+        and the same call goes on.
     """
-    processor = build_processor()
     checkpoints = output_dir / "checkpoints"
+    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    model, processor = _starting_point(start, Path(last) if last else None, pieces, seed)
     batches = CurriculumBatches(recipe, processor, seed)
     arguments = TrainingArguments(
         output_dir=str(checkpoints),
@@ -249,26 +326,57 @@ def train(
         report_to="none",
         seed=seed,
     )
-    model = build_model(processor, seed)
-    if start:
-        model.load_state_dict(AutoModelForImageTextToText.from_pretrained(start).state_dict())
+    average, stop = Average(processor, Path(last) if last else None), StopWhenAsked()
     trainer = CurriculumTrainer(
         model=model,
         args=arguments,
         train_dataset=batches,
         data_collator=lambda items: items[0],
         learning_rate=learning_rate,
+        processing_class=processor,
+        callbacks=[average, stop],
     )
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     trainer.train(resume_from_checkpoint=last)
-    trainer.model.to(torch.bfloat16).save_pretrained(output_dir)
-    processor.save_pretrained(output_dir)
+    if stop.asked:
+        return None
+    best = trainer.model if decay else average.model.module
     curve = json.loads((start / CURVE).read_text()) if start else []
     curve += [row for row in trainer.state.log_history if "loss" in row]
-    (output_dir / CURVE).write_text(json.dumps(curve))
-    _check_it_loads(output_dir)
+    _save(best, processor, curve, output_dir)
     shutil.rmtree(checkpoints)
     return output_dir
+
+
+def _starting_point(
+    start: Path | None, checkpoint: Path | None, pieces: int, seed: int
+) -> tuple[GlmOcrForConditionalGeneration, Glm46VProcessor]:
+    """Model and processor to train; the weights of a checkpoint are the trainer's to load."""
+    if checkpoint or start:
+        folder = checkpoint or start
+        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
+        processor = AutoProcessor.from_pretrained(folder)
+        if checkpoint or not pieces or _writes_pieces(processor):
+            return model, processor
+        words = build_processor(learn_merges(pieces))
+        return adapt(model, processor.tokenizer, words), words
+    processor = build_processor(learn_merges(pieces) if pieces else ())
+    return build_model(processor, seed), processor
+
+
+def _writes_pieces(processor: ProcessorMixin) -> bool:
+    return len(processor.tokenizer) > len(build_tokenizer())
+
+
+def _save(
+    model: GlmOcrForConditionalGeneration,
+    processor: ProcessorMixin,
+    curve: Sequence[dict],
+    folder: Path,
+) -> None:
+    model.to(torch.bfloat16).save_pretrained(folder)
+    processor.save_pretrained(folder)
+    (folder / CURVE).write_text(json.dumps(curve))
+    _check_it_loads(folder)
 
 
 def _check_it_loads(folder: Path) -> None:
@@ -277,26 +385,37 @@ def _check_it_loads(folder: Path) -> None:
 
 
 def main() -> None:
+    names = [part.folder for part in PARTS]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output-dir", type=Path, default=Path("outputs/tiny-model"))
+    parser.add_argument("--start", type=Path, help="folder of the model to go on with")
+    parser.add_argument("--parts", nargs="+", choices=names, default=names, help="only these")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
+    parser.add_argument("--save-steps", type=int, default=300)
     options = parser.parse_args()
-    folder = None
+    folder = options.start
     for number, part in enumerate(PARTS):
-        start, folder = folder, options.output_dir / part.folder
-        if part.folder and (folder / "config.json").is_file():  # written at the end
+        if part.folder not in options.parts:
             continue
-        train(
+        start, folder = folder, options.output_dir / part.folder
+        if (folder / "config.json").is_file():  # written at the end
+            continue
+        trained = train(
             folder,
             part.recipe,
             start=start,
+            pieces=part.pieces,
             seed=options.seed + number,
             learning_rate=options.learning_rate * part.rate,
             decay=part.decay,
             workers=options.workers,
+            save_steps=options.save_steps,
         )
+        if not trained:
+            print(f"Stopped; the same command resumes from {folder}.")
+            return
     print(f"The model is in {folder}.")
 
 
