@@ -36,6 +36,33 @@ def test_lines_break_at_the_margin_and_gaps_are_blank_lines():
     assert columns.min() >= 18 and columns.max() <= 282 and rows.min() >= 18
 
 
+def test_in_paragraphs_a_printed_line_end_is_a_space_and_divided_words_are_whole():
+    text = "Die Verwaltungsgerichte haben wiederholt so entschieden "
+    blocks = [
+        Block("Die Gründe der Entscheidung", "heading"),
+        Block((text * 3).strip()),
+        Block("Name", tight=True),
+        Block("Total\t12.50", "row"),
+        Block("Change\t1.50", "row", tight=True),
+    ]
+    style = replace(STYLE, hyphenate=True, height_px=None)
+    printed, written = (draw_page(blocks, style, form) for form in ("printed", "paragraphs"))
+    assert np.array_equal(np.asarray(printed.image), np.asarray(written.image))
+    assert "-\n" in printed.text and "# " not in printed.text
+    assert written.text == (
+        f"# Die Gründe der Entscheidung\n\n{(text * 3).strip()}\nName\n\nTotal 12.50\nChange 1.50"
+    )
+    dark = ink(written.image)
+    for character, box in list(zip(written.text, written.boxes, strict=True))[2:]:
+        left, top, right, bottom = map(round, box.tolist())
+        assert dark[top:bottom, left:right].any() == (not character.isspace()), character
+
+
+def test_a_heading_that_looks_like_the_text_gets_no_mark():
+    style = replace(STYLE, bold_font=FONT)
+    assert draw_page([Block("Title", "heading")], style, "paragraphs").text == "Title"
+
+
 def test_what_does_not_fit_is_neither_drawn_nor_in_the_text():
     page = draw_page([Block(f"line {n}", tight=n > 0) for n in range(50)], STYLE)
     lines = page.text.split("\n")

@@ -43,11 +43,11 @@ def adapt(
     with torch.no_grad():
         for token, row in processor.tokenizer.get_vocab().items():
             spelled = [known[token]] if token in known else [known[byte] for byte in token]
-            adapted.get_input_embeddings().weight[row] = ending_weights(len(spelled)) @ (
-                old_rows[spelled]
+            adapted.get_input_embeddings().weight[row] = (
+                ending_weights(len(spelled)) @ (old_rows[spelled])
             )
-            adapted.get_output_embeddings().weight[row] = beginning_weights(len(spelled)) @ (
-                old_head[spelled]
+            adapted.get_output_embeddings().weight[row] = (
+                beginning_weights(len(spelled)) @ (old_head[spelled])
             )
     return adapted
 

@@ -62,7 +62,10 @@ def guidance(
         cells = np.floor(boxes).astype(int)
         written = _characters_of_tokens(page.text, example, tokenizer)
         last = np.array([[0, 0, width - 1, height - 1]]) if not written else cells[-1:]
-        looked_at = [*(cells[characters] for characters in written), last]  # the stop token: the end
+        looked_at = [
+            *(cells[characters] for characters in written),
+            last,
+        ]  # the stop token: the end
         for position, token_cells in enumerate(looked_at, start=kept - 1 - len(looked_at)):
             for left, top, right, bottom in token_cells:
                 image[position, top : bottom + 1, left : right + 1] = True

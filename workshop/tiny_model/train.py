@@ -38,7 +38,7 @@ from workshop.tiny_model.architecture import build_model, build_processor, build
 from workshop.tiny_model.guidance import Teachers, guidance
 from workshop.tiny_model.history import misremember
 from workshop.tiny_model.pages import Stage, draw_batch
-from workshop.tiny_model.vocabulary import learn_merges
+from workshop.tiny_model.vocabulary import Merge, learn_merges, merges_of, practice_texts
 
 # A model this small learns its letters in a few families rather than in many.
 FAMILIES = ("Liberation Serif", "Liberation Sans", "DejaVu Sans")
@@ -79,13 +79,15 @@ THIRD_PRACTICE = (
     replace(PRACTICE, batches=5000, capitals=0.1, echoes=0.06, open_ends=0.2, in_step=0.3),
 )
 # The second edition: pieces of words instead of bytes, and paragraphs instead of printed lines.
-# What the vision tower knows holds for both, so at first the decoder alone learns.
-WORDS = replace(THIRD_PRACTICE[0], form="paragraphs", hyphenated=0.4)
-WORDS_RECIPE = (
-    replace(WORDS, batches=1200, lines=24, sheets=0.1, degraded=0.2, vision_rests=True),
-    replace(WORDS, batches=20_000, lines=24, sheets=0.3),
-)
-SETTLING = (replace(WORDS, batches=1500, lines=24, sheets=0.3),)
+# What the vision tower knows holds for both, so it rests. What is new are the rows of the pieces,
+# most of which are seen seldom: they get a higher rate than the layers.
+WORDS = replace(
+    THIRD_PRACTICE[0], lines=24, sheets=0.3, misremembered=0.1, degraded=0.3, vision_rests=True,
+    form="paragraphs", hyphenated=0.4,
+)  # fmt: skip
+FIRST_WORDS = (replace(WORDS, batches=1200, sheets=0.1, misremembered=0.15, degraded=0.2),)
+MORE_WORDS = (replace(WORDS, batches=20_000),)
+SETTLING = (replace(WORDS, batches=1500),)
 NUM_PIECES = 1773  # with bytes and special tokens 2,048 rows
 
 
@@ -97,6 +99,7 @@ class Part(NamedTuple):
         rate: share of the learning rate that it starts at.
         decay: share of the batches, the last ones, over which the rate falls to nothing.
         pieces: of words, besides the bytes, that the model is to write from this part on.
+        rows_rate: how many times the rate of the rest the rows of embedding and head have.
     """
 
     folder: str
@@ -104,6 +107,7 @@ class Part(NamedTuple):
     rate: float
     decay: float
     pieces: int = 0
+    rows_rate: float = 1
 
 
 PARTS = (
@@ -111,8 +115,9 @@ PARTS = (
     Part("practised", (PRACTICE,), rate=0.5, decay=1 / 3),
     Part("practised_twice", SECOND_PRACTICE, rate=0.5, decay=3 / 5),
     Part("practised_thrice", THIRD_PRACTICE, rate=0.35, decay=4 / 5),
-    Part("words", WORDS_RECIPE, rate=0.7, decay=0, pieces=NUM_PIECES),
-    Part("settled", SETTLING, rate=0.5, decay=1, pieces=NUM_PIECES),
+    Part("first_words", FIRST_WORDS, rate=0.7, decay=0, pieces=NUM_PIECES),
+    Part("more_words", MORE_WORDS, rate=0.35, decay=0, pieces=NUM_PIECES, rows_rate=4),
+    Part("settled", SETTLING, rate=0.35, decay=1, pieces=NUM_PIECES, rows_rate=4),
 )
 CURVE = "training_curve.json"
 AVERAGE = "average"
@@ -155,11 +160,16 @@ class MuonAndAdamW(torch.optim.Optimizer):
     needs for its first letters.
     """
 
-    def __init__(self, model: nn.Module, teachers: Teachers, learning_rate: float) -> None:
+    def __init__(
+        self, model: nn.Module, teachers: Teachers, learning_rate: float, rows_rate: float = 1
+    ) -> None:
         self.teachers = teachers
+        rows = [model.get_input_embeddings().weight, model.get_output_embeddings().weight]
         matrices, others = [], list(teachers.parameters())
         for name, parameter in model.named_parameters():
-            inner = parameter.ndim == 2 and "embed" not in name and "lm_head" not in name
+            if any(parameter is row for row in rows):
+                continue
+            inner = parameter.ndim == 2 and "embed" not in name
             (matrices if inner else others).append(parameter)
         self.parts = (
             torch.optim.Muon(
@@ -168,7 +178,12 @@ class MuonAndAdamW(torch.optim.Optimizer):
                 weight_decay=0.01,
                 adjust_lr_fn="match_rms_adamw",
             ),
-            torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01),
+            torch.optim.AdamW(
+                [{"params": others}, {"params": rows, "lr": rows_rate * learning_rate}],
+                lr=learning_rate,
+                betas=(0.9, 0.98),
+                weight_decay=0.01,
+            ),
         )
         # the very same groups, so that a scheduler that sets their rates here sets them there
         super().__init__([group for part in self.parts for group in part.param_groups], {})
@@ -193,10 +208,12 @@ class MuonAndAdamW(torch.optim.Optimizer):
 class CurriculumTrainer(Trainer):
     """Takes the batches in their order; resuming skips those seen before without drawing them."""
 
-    def __init__(self, model: nn.Module, *, learning_rate: float, **options: object) -> None:
+    def __init__(
+        self, model: nn.Module, *, learning_rate: float, rows_rate: float, **options: object
+    ) -> None:
         self.teachers = Teachers(model)
         self._losses: dict[str, list[torch.Tensor]] = defaultdict(list)
-        optimizer = MuonAndAdamW(model, self.teachers, learning_rate)
+        optimizer = MuonAndAdamW(model, self.teachers, learning_rate, rows_rate)
         super().__init__(model, optimizers=(optimizer, None), **options)
         self.teachers.to(self.args.device)
 
@@ -285,6 +302,7 @@ def train(
     pieces: int = 0,
     seed: int = 7,
     learning_rate: float = 1e-3,
+    rows_rate: float = 1,
     decay: float = 1 / 3,
     workers: int = 0,
     save_steps: int = 500,
@@ -294,6 +312,7 @@ def train(
     Args:
         start: folder of the model to go on with; None for one with random weights.
         pieces: of words that the model is to write besides bytes, if `start` writes bytes alone.
+        rows_rate: times `learning_rate`, for the rows of embedding and head.
         decay: share of the batches, the last ones, over which the learning rate falls to nothing;
             with 0 it does not fall, and the mean of the last weights is saved.
         workers: processes that draw pages ahead.
@@ -333,6 +352,7 @@ def train(
         train_dataset=batches,
         data_collator=lambda items: items[0],
         learning_rate=learning_rate,
+        rows_rate=rows_rate,
         processing_class=processor,
         callbacks=[average, stop],
     )
@@ -340,9 +360,9 @@ def train(
     if stop.asked:
         return None
     best = trainer.model if decay else average.model.module
-    curve = json.loads((start / CURVE).read_text()) if start else []
+    curve = read_curve(start) if start else []
     curve += [row for row in trainer.state.log_history if "loss" in row]
-    _save(best, processor, curve, output_dir)
+    save(best, processor, curve, output_dir)
     shutil.rmtree(checkpoints)
     return output_dir
 
@@ -351,32 +371,40 @@ def _starting_point(
     start: Path | None, checkpoint: Path | None, pieces: int, seed: int
 ) -> tuple[GlmOcrForConditionalGeneration, Glm46VProcessor]:
     """Model and processor to train; the weights of a checkpoint are the trainer's to load."""
-    if checkpoint or start:
-        folder = checkpoint or start
-        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
-        processor = AutoProcessor.from_pretrained(folder)
-        if checkpoint or not pieces or _writes_pieces(processor):
-            return model, processor
-        words = build_processor(learn_merges(pieces))
-        return adapt(model, processor.tokenizer, words), words
-    processor = build_processor(learn_merges(pieces) if pieces else ())
-    return build_model(processor, seed), processor
+    if not checkpoint and not start:
+        processor = build_processor(_merges(pieces))
+        return build_model(processor, seed), processor
+    folder = checkpoint or start
+    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
+    merges = merges_of(folder)
+    if checkpoint or merges or not pieces:
+        # built again rather than loaded, which would flag `<|image|>` as special
+        return model, build_processor(merges)
+    words = build_processor(_merges(pieces))
+    return adapt(model, build_tokenizer(), words), words
 
 
-def _writes_pieces(processor: ProcessorMixin) -> bool:
-    return len(processor.tokenizer) > len(build_tokenizer())
+def _merges(pieces: int) -> list[Merge]:
+    return learn_merges(pieces, practice_texts()) if pieces else []
 
 
-def _save(
+def save(
     model: GlmOcrForConditionalGeneration,
     processor: ProcessorMixin,
     curve: Sequence[dict],
     folder: Path,
 ) -> None:
+    """Write a model that the plain Auto classes load, in bfloat16, and the curve beside it."""
     model.to(torch.bfloat16).save_pretrained(folder)
     processor.save_pretrained(folder)
     (folder / CURVE).write_text(json.dumps(curve))
     _check_it_loads(folder)
+
+
+def read_curve(folder: Path) -> list[dict]:
+    """The rows of `training_curve.json`; none if it is missing."""
+    path = folder / CURVE
+    return json.loads(path.read_text()) if path.is_file() else []
 
 
 def _check_it_loads(folder: Path) -> None:
@@ -409,6 +437,7 @@ def main() -> None:
             pieces=part.pieces,
             seed=options.seed + number,
             learning_rate=options.learning_rate * part.rate,
+            rows_rate=part.rows_rate,
             decay=part.decay,
             workers=options.workers,
             save_steps=options.save_steps,

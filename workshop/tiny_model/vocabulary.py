@@ -6,7 +6,8 @@ learned from the project's own training text, so the same seed and word lists gi
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
@@ -41,12 +42,8 @@ def split() -> pre_tokenizers.PreTokenizer:
     )
 
 
-def learn_merges(num_pieces: int, seed: int = 0) -> list[Merge]:
-    """The first `num_pieces` merges of bytes, most frequent first, on text drawn with `seed`.
-
-    Raises:
-        FileNotFoundError: a word list is not installed; the message names the package.
-    """
+def learn_merges(num_pieces: int, texts: Iterable[str]) -> list[Merge]:
+    """The first `num_pieces` merges of bytes in `texts`, most frequent first."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = split()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
@@ -56,11 +53,23 @@ def learn_merges(num_pieces: int, seed: int = 0) -> list[Merge]:
         max_token_length=LONGEST_PIECE,
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_texts(random.Random(repr((seed, "pieces")))), trainer)
+    tokenizer.train_from_iterator(texts, trainer)
     return [tuple(merge) for merge in json.loads(tokenizer.to_str())["model"]["merges"]]
 
 
-def _texts(rng: random.Random) -> Iterator[str]:
+def merges_of(folder: Path) -> list[Merge]:
+    """The merges of a saved tokenizer; none if its tokens are bytes."""
+    saved = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    return [tuple(merge) for merge in saved["model"]["merges"]]
+
+
+def practice_texts(seed: int = 0) -> Iterator[str]:
+    """Pages of training text, some of them tables in HTML, always the same for a seed.
+
+    Raises:
+        FileNotFoundError: a word list is not installed; the message names the package.
+    """
+    rng = random.Random(repr((seed, "pieces")))
     for number in range(TEXT_PAGES):
         blocks = prose_blocks(rng, PAGE_CHARACTERS)
         if number % TABLE_EVERY:

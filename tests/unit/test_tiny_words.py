@@ -1,0 +1,91 @@
+"""The second edition of the bundled model: pieces of words, and what they begin with."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from workshop.tiny_model.adaptation import adapt, beginning_weights, ending_weights
+from workshop.tiny_model.architecture import PLAIN_TOKENS, SPECIAL_TOKENS, build_processor
+from workshop.tiny_model.vocabulary import LONGEST_PIECE, learn_merges
+
+SAMPLES = Path(__file__).parents[2] / "data/samples"
+NUM_PIECES = 400
+ODD_TEXTS = (
+    "",
+    " ",
+    "  two spaces, \t a tab \n and a line end \n\n\n",
+    "汉字、かな。 العربية 😀👩‍👩‍👧 e\u0301 \u0000 \ufeff",
+    '<table><tr><td rowspan="2">12,50 €</td></tr></table>',
+    "# Gründe\n\n- **fett** $x^{2}$ \\frac{1}{2}",
+    "&amp; </think",
+)
+
+
+@pytest.fixture(scope="module")
+def sample_texts() -> list[str]:
+    lines = (SAMPLES / "truth.jsonl").read_text(encoding="utf-8").splitlines()
+    return [" ".join(json.loads(line)["text"].split("\n")) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def words(sample_texts):
+    return build_processor(learn_merges(NUM_PIECES, sample_texts))
+
+
+def pieces(processor, text: str) -> list[str]:
+    ids = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
+    return [processor.tokenizer.decode([number]) for number in ids]
+
+
+def test_the_same_texts_give_the_same_pieces(sample_texts):
+    assert learn_merges(NUM_PIECES, sample_texts) == learn_merges(NUM_PIECES, iter(sample_texts))
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS)
+def test_any_text_can_be_written(words, text):
+    ids = words.tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert words.tokenizer.decode(ids, clean_up_tokenization_spaces=False) == text
+
+
+def test_every_row_is_a_token_that_can_be_decoded(words):
+    tokenizer = words.tokenizer
+    assert sorted(tokenizer.get_vocab().values()) == list(range(len(tokenizer)))
+    assert len(tokenizer) == 256 + NUM_PIECES + len(SPECIAL_TOKENS) + len(PLAIN_TOKENS)
+    for number in range(len(tokenizer)):
+        assert tokenizer.decode([number])
+    plain = [token for token in tokenizer.get_vocab() if token not in tokenizer.get_added_vocab()]
+    assert max(map(len, plain)) <= LONGEST_PIECE
+
+
+def test_a_word_has_its_leading_space_and_digits_come_one_by_one(words, sample_texts):
+    assert pieces(words, "A the in der") == ["A", " the", " in", " der"]
+    assert pieces(words, "2024") == ["2", "0", "2", "4"]
+    assert pieces(words, " 1999")[-4:] == ["1", "9", "9", "9"]
+    text = " ".join(sample_texts)
+    assert len(pieces(words, text)) < 0.6 * len(text.encode())
+    assert not any(char.isdigit() for piece in pieces(words, text) for char in piece[1:])
+
+
+def test_adapting_keeps_what_was_learned_and_makes_rows_from_bytes(bundled_model, words):
+    before = bundled_model.model
+    known = bundled_model.processor.tokenizer
+    after = adapt(before, known, words)
+    rows = ("model.language_model.embed_tokens.weight", "lm_head.weight")
+    for name, tensor in before.state_dict().items():
+        if name not in rows:
+            assert torch.equal(after.state_dict()[name], tensor.float()), name
+    for name, weights in zip(rows, (ending_weights, beginning_weights), strict=True):
+        old, new = before.state_dict()[name].float(), after.state_dict()[name]
+        for token, row in words.tokenizer.get_vocab().items():
+            if token in known.get_vocab():
+                expected = old[known.get_vocab()[token]]
+            else:
+                spelled = old[[known.get_vocab()[byte] for byte in token]]
+                expected = (weights(len(token))[:, None] * spelled).sum(0)
+            assert torch.allclose(new[row], expected, atol=1e-5), token
+    assert ending_weights(3).argmax() == 2 and beginning_weights(3)[0] > 0.8
+    assert after.config.text_config.vocab_size >= len(words.tokenizer)
+    stop = [words.tokenizer.convert_tokens_to_ids(t) for t in ("<|endoftext|>", "<|user|>")]
+    assert after.generation_config.eos_token_id == stop
