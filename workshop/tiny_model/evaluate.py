@@ -38,6 +38,11 @@ SIZES_PX = (18, 20, 22, 24)
 STRENGTHS = (0.25, 0.5, 0.75)  # 0.5 is a moderate office scan
 NUM_BLANK = 40
 
+HEAD = (
+    "| pages | number | CER | worst page | AUROC | stopped by itself | tokens a byte "
+    "| seconds a page |\n|---|---:|---:|---:|---:|---:|---:|---:|"
+)
+
 Read = list[tuple[OcrResult, str]]  # (result, reference)
 
 
@@ -105,23 +110,27 @@ def row(name: str, read: Read) -> str:
     seconds = sum(result.seconds for result, _ in read) / len(read)
     if not any(reference for reference, _ in texts):
         empty = sum(not prediction for _, prediction in texts)
-        return f"| {name} | {len(read)} | {empty} read as empty | | | {stopped} | {seconds:.1f} |"
+        return f"| {name} | {len(read)} | {empty} read as empty | | | {stopped} | | {seconds:.1f} |"
     marked = [mark_tokens(result, reference) for result, reference in read]
     wrong = sum(page.num_wrong for page in marked)
     auroc = f"{errors_caught(marked).auroc:.3f}" if wrong else ""
     worst = max(cer(*pair) for pair in texts)
     return (
         f"| {name} | {len(read)} | {corpus_cer(texts):.1%} | {worst:.1%} | {auroc} | {stopped} "
-        f"| {seconds:.1f} |"
+        f"| {_tokens_a_byte(read)} | {seconds:.1f} |"
     )
+
+
+def _tokens_a_byte(read: Read) -> str:
+    num_bytes = sum(len(result.text.encode()) for result, _ in read)
+    return f"{sum(len(result.tokens) for result, _ in read) / num_bytes:.2f}" if num_bytes else ""
 
 
 def main() -> None:
     root = project_root()
     samples = root / "data/samples"
     model = load_model(sys.argv[1] if len(sys.argv) > 1 else str(root / BUNDLED_MODEL))
-    print("| pages | number | CER | worst page | AUROC | stopped by itself | seconds a page |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    print(HEAD)
     for name, read in read_samples(model, samples).items():
         print(row(name, read), flush=True)
     for name, pages in drawn_sets(samples):

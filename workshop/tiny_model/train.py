@@ -86,7 +86,11 @@ WORDS = replace(
     form="paragraphs", hyphenated=0.4,
 )  # fmt: skip
 FIRST_WORDS = (replace(WORDS, batches=1200, sheets=0.1, misremembered=0.15, degraded=0.2),)
-MORE_WORDS = (replace(WORDS, batches=20_000),)
+# Snippets of real words first: they show more pieces a second than sheets and random characters.
+MORE_WORDS = (
+    replace(WORDS, batches=1500, sheets=0.15, random_text=0.05, degraded=0.2),
+    replace(WORDS, batches=20_000),
+)
 SETTLING = (replace(WORDS, batches=1500),)
 NUM_PIECES = 1773  # with bytes and special tokens 2,048 rows
 
