@@ -7,12 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-import torch
-from transformers import AutoModelForImageTextToText
-
-from workshop.tiny_model.architecture import build_processor
-from workshop.tiny_model.train import AVERAGE, read_curve, save
-from workshop.tiny_model.vocabulary import merges_of
+from workshop.tiny_model.train import AVERAGE, load, read_curve, save
 
 
 def export(checkpoint: Path, folder: Path, before: Path | None = None) -> Path:
@@ -31,8 +26,7 @@ def export(checkpoint: Path, folder: Path, before: Path | None = None) -> Path:
     curve = read_curve(before) if before else []
     state = json.loads((checkpoint / "trainer_state.json").read_text())
     curve += [row for row in state["log_history"] if "loss" in row]
-    model = AutoModelForImageTextToText.from_pretrained(average, dtype=torch.float32)
-    save(model, build_processor(merges_of(average)), curve, folder)
+    save(*load(average), curve, folder)
     return folder
 
 

@@ -34,7 +34,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from glmocr_utils.finetune.examples import collate, encode_example
 from workshop.tiny_model.adaptation import adapt
-from workshop.tiny_model.architecture import build_model, build_processor, build_tokenizer
+from workshop.tiny_model.architecture import build_model, build_processor
 from workshop.tiny_model.guidance import Teachers, guidance
 from workshop.tiny_model.history import misremember
 from workshop.tiny_model.pages import Stage, draw_batch
@@ -378,18 +378,28 @@ def _starting_point(
     if not checkpoint and not start:
         processor = build_processor(_merges(pieces))
         return build_model(processor, seed), processor
-    folder = checkpoint or start
-    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
-    merges = merges_of(folder)
-    if checkpoint or merges or not pieces:
-        # built again rather than loaded, which would flag `<|image|>` as special
-        return model, build_processor(merges)
+    model, processor = load(checkpoint or start)
+    if checkpoint or merges_of(checkpoint or start) or not pieces:
+        return model, processor
     words = build_processor(_merges(pieces))
-    return adapt(model, build_tokenizer(), words), words
+    return adapt(model, processor.tokenizer, words), words
 
 
 def _merges(pieces: int) -> list[Merge]:
     return learn_merges(pieces, practice_texts()) if pieces else []
+
+
+def load(folder: Path) -> tuple[GlmOcrForConditionalGeneration, Glm46VProcessor]:
+    """Model in float32 and processor of a saved folder, to train and to save again.
+
+    Both are built by the recipe and only filled from the folder: what the Auto classes load saves
+    other files than it was loaded from (`<|image|>` as a special token, two more dtypes).
+    """
+    processor = build_processor(merges_of(folder))
+    model = build_model(processor)
+    saved = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
+    model.load_state_dict(saved.state_dict())
+    return model, processor
 
 
 def save(
