@@ -12,6 +12,7 @@ from glmocr_utils.synth.page import (
     draw_page,
     set_page,
 )
+from glmocr_utils.synth.table import TableCell, draw_table
 
 __all__ = [
     "FAMILIES",
@@ -22,9 +23,11 @@ __all__ = [
     "Scan",
     "SetPage",
     "SynthPage",
+    "TableCell",
     "TextForm",
     "degrade",
     "draw_page",
+    "draw_table",
     "families_found",
     "find_font",
     "set_page",

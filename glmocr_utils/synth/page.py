@@ -1,5 +1,6 @@
 """Text blocks → a page image and the text that stands on it, line by line."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, pairwise
@@ -128,7 +129,7 @@ def draw_page(blocks: list[Block], style: PageStyle, form: TextForm = "printed")
     image = Image.new("L", (style.width_px, page.height_px), style.paper)
     draw = ImageDraw.Draw(image)
     for piece in (piece for line in page.lines for piece in line):
-        font = _load(piece.font, style.font_px)
+        font = load_font(piece.font, style.font_px)
         place = (piece.left_px, piece.baseline_px)
         draw.text(place, piece.text, font=font, fill=style.ink, anchor="ls")
     return SynthPage(image.convert("RGB"), page.text, page.boxes)
@@ -176,16 +177,17 @@ def _written(
         boxes += [
             box_of_character(start.left_px, start.left_px, start.baseline_px, font_px) for _ in mark
         ]
-        boxes += _line_boxes(pieces, font_px)
+        boxes += line_boxes(pieces, font_px)
         text += [*separator, *mark, *" ".join(line.words)]
         before = line
     return "".join(text), np.array(boxes, np.float32).reshape(-1, 4)
 
 
-def _line_boxes(pieces: tuple[PlacedText, ...], font_px: int) -> list[tuple]:
+def line_boxes(pieces: Sequence[PlacedText], font_px: int) -> list[tuple]:
+    """A box for each character of the pieces and of the spaces between them."""
     boxes: list[tuple] = []
     for number, piece in enumerate(pieces):
-        font = _load(piece.font, font_px)
+        font = load_font(piece.font, font_px)
         if number:  # the space before it
             end = boxes[-1][2]
             right = min(piece.left_px, end + 0.4 * font_px)
@@ -235,7 +237,7 @@ def _set_lines(blocks: list[Block], style: PageStyle):
         words = block.text.split()[::-1]
         while words:
             word = words.pop()
-            needed = _width(font, word)
+            needed = text_width(font, word)
             room = width - used - (space if lines[-1] else 0)
             if lines[-1] and needed > room:
                 head = _head_that_fits(font, word, room) if style.hyphenate else ""
@@ -243,7 +245,7 @@ def _set_lines(blocks: list[Block], style: PageStyle):
                     divided.add(len(lines) - 1)
                     lines[-1].append(head + HYPHEN)
                     word = word[len(head) :]
-                    needed = _width(font, word)
+                    needed = text_width(font, word)
                 lines.append([])
                 used = float(offset if block.kind == "item" else 0)
             used += needed + (space if lines[-1] else 0)
@@ -270,7 +272,11 @@ def _head_that_fits(font: ImageFont.FreeTypeFont, word: str, room: float) -> str
     for end in range(len(word) - 3, 1, -1):
         syllable = letters[end] not in VOWELS and letters[end + 1] in VOWELS
         may_end = syllable and letters[end - 1 : end + 1] not in ONE_SOUND
-        if may_end and VOWELS & set(letters[:end]) and _width(font, word[:end] + HYPHEN) <= room:
+        if (
+            may_end
+            and VOWELS & set(letters[:end])
+            and text_width(font, word[:end] + HYPHEN) <= room
+        ):
             return word[:end]
     return ""
 
@@ -306,7 +312,7 @@ def _place(line: _Line, baseline: float, style: PageStyle) -> list[PlacedText]:
 
 
 def _font_of(block: Block, style: PageStyle) -> ImageFont.FreeTypeFont:
-    return _load(_font_path(block, style), style.font_px)
+    return load_font(_font_path(block, style), style.font_px)
 
 
 def _font_path(block: Block, style: PageStyle) -> Path:
@@ -314,7 +320,8 @@ def _font_path(block: Block, style: PageStyle) -> Path:
 
 
 @lru_cache(maxsize=512)
-def _load(path: Path, size: int) -> ImageFont.FreeTypeFont:
+def load_font(path: Path, size: int) -> ImageFont.FreeTypeFont:
+    """The font file at `size` pixels an em."""
     # The basic layout is faster and the same everywhere; Latin script needs no more.
     return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
 
@@ -324,6 +331,6 @@ def _advance(font: ImageFont.FreeTypeFont, character: str) -> float:
     return font.getlength(character)
 
 
-def _width(font: ImageFont.FreeTypeFont, word: str) -> float:
+def text_width(font: ImageFont.FreeTypeFont, word: str) -> float:
     """Sum of advances: without kerning it errs by a pixel, which breaking lines can bear."""
     return sum(_advance(font, character) for character in word)
