@@ -1,13 +1,18 @@
 """The second edition of the bundled model: pieces of words, and what they begin with."""
 
 import json
+import random
 from pathlib import Path
 
 import pytest
 import torch
 
+from glmocr_utils.markup import tables
 from workshop.tiny_model.adaptation import adapt, beginning_weights, ending_weights
 from workshop.tiny_model.architecture import PLAIN_TOKENS, SPECIAL_TOKENS, build_processor
+from workshop.tiny_model.corpus import WORD_LISTS, table_rows
+from workshop.tiny_model.pages import Stage, draw_batch, is_of_tables
+from workshop.tiny_model.train import CurriculumBatches
 from workshop.tiny_model.vocabulary import LONGEST_PIECE, learn_merges
 
 SAMPLES = Path(__file__).parents[2] / "data/samples"
@@ -89,3 +94,37 @@ def test_adapting_keeps_what_was_learned_and_makes_rows_from_bytes(bundled_model
     assert after.config.text_config.vocab_size >= len(words.tokenizer)
     stop = [words.tokenizer.convert_tokens_to_ids(t) for t in ("<|endoftext|>", "<|user|>")]
     assert after.generation_config.eos_token_id == stop
+
+
+with_word_lists = pytest.mark.skipif(
+    not all(Path(path).exists() for path, _ in WORD_LISTS.values()),
+    reason="the word lists that training pages are made of are not installed (see WORD_LISTS)",
+)
+
+
+@with_word_lists
+def test_tables_of_the_practice_fill_their_grid_and_some_cells_span():
+    spans = 0
+    for seed in range(60):
+        rows = table_rows(random.Random(seed), 8, 5)
+        area = sum(cell.rowspan * cell.colspan for row in rows for cell in row)
+        assert area % len(rows) == 0 and 2 <= area // len(rows) <= 5
+        spans += sum(cell.rowspan + cell.colspan > 2 for row in rows for cell in row)
+    assert spans > 20
+
+
+@with_word_lists
+def test_a_batch_of_tables_has_their_prompt_and_others_have_not(words):
+    stage = Stage(30, 4, tables=0.3, families=("DejaVu Sans",), form="paragraphs")
+    batches = CurriculumBatches([stage], words, seed=3)
+    found = 0
+    for number in range(8):
+        [*_, page] = draw_batch(stage, (3, number))
+        written = words.tokenizer.batch_decode(batches[number]["batch"]["input_ids"])[-1]
+        prompt, _, label = written.partition("<|assistant|>\n")
+        is_table = is_of_tables(stage, (3, number))
+        assert prompt.endswith("Table Recognition:" if is_table else "Text Recognition:")
+        assert label == page.text + "<|user|>"
+        assert len(tables(label)) == is_table
+        found += is_table
+    assert 0 < found < 8

@@ -1,7 +1,8 @@
-"""Train the bundled model from nothing: `make tiny-model`.
+"""Train the bundled model: `make tiny-model` does all parts from nothing.
 
-Seeded and resumable: a run that was stopped goes on at its last checkpoint. The pages are drawn
-while training; batch number n of a recipe is always the same.
+Seeded and resumable: a run that was stopped (SIGTERM ends it after the batch at hand) goes on at
+its last checkpoint. The pages are drawn while training; batch number n of a part is always the
+same. `--start FOLDER --parts NAME` goes on with a saved model at a part of its own.
 """
 
 import argparse
@@ -33,11 +34,12 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 from glmocr_utils.finetune.examples import collate, encode_example
+from glmocr_utils.prompt import TEXT_RECOGNITION
 from workshop.tiny_model.adaptation import adapt
 from workshop.tiny_model.architecture import build_model, build_processor
 from workshop.tiny_model.guidance import Teachers, guidance
 from workshop.tiny_model.history import misremember
-from workshop.tiny_model.pages import Stage, draw_batch
+from workshop.tiny_model.pages import Stage, draw_batch, is_of_tables
 from workshop.tiny_model.vocabulary import Merge, learn_merges, merges_of, practice_texts
 
 # A model this small learns its letters in a few families rather than in many.
@@ -91,7 +93,10 @@ MORE_WORDS = (
     replace(WORDS, batches=1500, sheets=0.15, random_text=0.05, degraded=0.2),
     replace(WORDS, batches=20_000),
 )
-SETTLING = (replace(WORDS, batches=1500),)
+# Then tables as well, which have a prompt of their own, and the vision tower learns with the rest;
+# at last the rate falls.
+TABLES = (replace(WORDS, batches=8000, tables=0.3, vision_rests=False),)
+SETTLING = (replace(WORDS, batches=1500, tables=0.2, vision_rests=False),)
 NUM_PIECES = 1773  # with bytes and special tokens 2,048 rows
 
 
@@ -121,8 +126,10 @@ PARTS = (
     Part("practised_thrice", THIRD_PRACTICE, rate=0.35, decay=4 / 5),
     Part("first_words", FIRST_WORDS, rate=0.7, decay=0, pieces=NUM_PIECES),
     Part("more_words", MORE_WORDS, rate=0.35, decay=0, pieces=NUM_PIECES, rows_rate=4),
+    Part("tables", TABLES, rate=0.35, decay=0, pieces=NUM_PIECES, rows_rate=4),
     Part("settled", SETTLING, rate=0.35, decay=1, pieces=NUM_PIECES, rows_rate=4),
 )
+TABLE_RECOGNITION = "Table Recognition:"
 CURVE = "training_curve.json"
 AVERAGE = "average"
 AVERAGE_DECAY = 0.996  # the mean of about 250 batches
@@ -148,7 +155,9 @@ class CurriculumBatches(Dataset):
         tokenizer = self.processor.tokenizer
         stage = self.stage_of_batch[number]
         pages = draw_batch(stage, (self.seed, number))
-        examples = [encode_example(self.processor, page.image, page.text) for page in pages]
+        tables = is_of_tables(stage, (self.seed, number))
+        prompt = TABLE_RECOGNITION if tables else TEXT_RECOGNITION
+        examples = [encode_example(self.processor, page.image, page.text, prompt) for page in pages]
         batch = collate(examples, tokenizer.pad_token_id)
         taught = guidance(pages, examples, batch, tokenizer)
         if stage.misremembered:
