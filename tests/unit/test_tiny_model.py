@@ -80,6 +80,9 @@ def test_training_that_is_asked_to_stop_resumes_to_the_same_mean_of_its_weights(
     assert training.train(folder, TWO_STAGES, decay=0, save_steps=100) is None
     assert not (folder / "config.json").exists()
     monkeypatch.setattr(training, "draw_batch", draw_batch)
+    # a branch whose rate falls leaves the run as it is
+    settled = training.settle(folder, tmp_path / "settled", TWO_STAGES, 1, save_steps=100)
+    assert json.loads((settled / "config.json").read_text())["model_type"] == "glm_ocr"
     resumed = training.train(folder, TWO_STAGES, decay=0, save_steps=100)
     assert (whole / "model.safetensors").read_bytes() == (
         resumed / "model.safetensors"

@@ -319,6 +319,7 @@ def train(
     decay: float = 1 / 3,
     workers: int = 0,
     save_steps: int = 500,
+    num_batches: int | None = None,
 ) -> Path | None:
     """Train a recipe, or go on with it at the last checkpoint in `output_dir`; save in bfloat16.
 
@@ -330,6 +331,7 @@ def train(
             with 0 it does not fall, and the mean of the last weights is saved.
         workers: processes that draw pages ahead.
         save_steps: batches between two checkpoints.
+        num_batches: end after so many; None for all of the recipe.
 
     Returns:
         `output_dir`, which then holds model, processor and `training_curve.json`, the curve of
@@ -340,12 +342,13 @@ def train(
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     model, processor = _starting_point(start, Path(last) if last else None, pieces, seed)
     batches = CurriculumBatches(recipe, processor, seed)
+    num_batches = num_batches or len(batches)
     arguments = TrainingArguments(
         output_dir=str(checkpoints),
-        max_steps=len(batches),
+        max_steps=num_batches,
         per_device_train_batch_size=1,  # an item of the data set is a whole batch
         lr_scheduler_type="warmup_stable_decay",
-        lr_scheduler_kwargs={"num_decay_steps": int(len(batches) * decay)},
+        lr_scheduler_kwargs={"num_decay_steps": round(num_batches * decay)},
         warmup_steps=60,
         max_grad_norm=1.0,
         dataloader_num_workers=workers,
@@ -378,6 +381,31 @@ def train(
     save(best, processor, curve, output_dir)
     shutil.rmtree(checkpoints)
     return output_dir
+
+
+def settle(
+    running: Path, output_dir: Path, recipe: Sequence[Stage], batches: int, **options
+) -> Path:
+    """Train a copy of the last checkpoint in `running` while the rate falls to nothing.
+
+    The run that it branches off can be resumed as if nothing had happened.
+
+    Args:
+        batches: over which the rate falls.
+        options: of `train`, as the run has them.
+
+    Raises:
+        FileNotFoundError: `running` has no checkpoint; train first.
+    """
+    last = get_last_checkpoint(str(running / "checkpoints"))
+    if not last:
+        raise FileNotFoundError(f"no checkpoint in {running / 'checkpoints'}; train first")
+    copy = output_dir / "checkpoints" / Path(last).name
+    shutil.rmtree(copy.parent, ignore_errors=True)
+    shutil.copytree(last, copy)
+    num_batches = int(Path(last).name.rpartition("-")[2]) + batches
+    options |= {"num_batches": num_batches, "decay": batches / num_batches}
+    return train(output_dir, recipe, **options)
 
 
 def _starting_point(
@@ -445,7 +473,15 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     parser.add_argument("--save-steps", type=int, default=300)
+    parser.add_argument(
+        "--settle",
+        type=int,
+        metavar="BATCHES",
+        help="branch off from the checkpoint of the one part named, while its rate falls",
+    )
     options = parser.parse_args()
+    if options.settle and len(options.parts) != 1:
+        parser.error("--settle needs one part: name it with --parts")
     folder = options.start
     for number, part in enumerate(PARTS):
         if part.folder not in options.parts:
@@ -453,18 +489,20 @@ def main() -> None:
         start, folder = folder, options.output_dir / part.folder
         if (folder / "config.json").is_file():  # written at the end
             continue
-        trained = train(
-            folder,
-            part.recipe,
-            start=start,
-            pieces=part.pieces,
-            seed=options.seed + number,
-            learning_rate=options.learning_rate * part.rate,
-            rows_rate=part.rows_rate,
-            decay=part.decay,
-            workers=options.workers,
-            save_steps=options.save_steps,
-        )
+        how = {
+            "start": start,
+            "pieces": part.pieces,
+            "seed": options.seed + number,
+            "learning_rate": options.learning_rate * part.rate,
+            "rows_rate": part.rows_rate,
+            "workers": options.workers,
+            "save_steps": options.save_steps,
+        }
+        if options.settle:
+            running, folder = folder, options.output_dir / f"{part.folder}_settled"
+            trained = settle(running, folder, part.recipe, options.settle, **how)
+        else:
+            trained = train(folder, part.recipe, decay=part.decay, **how)
         if not trained:
             print(f"Stopped; the same command resumes from {folder}.")
             return
