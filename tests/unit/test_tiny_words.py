@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import GlmOcrForConditionalGeneration
 
 from glmocr_utils.markup import tables
+from glmocr_utils.metrics import corpus_cer, headline_pair
+from glmocr_utils.model import load_model
+from glmocr_utils.ocr import read_pages
+from glmocr_utils.records import PageImage, PageRef
+from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
 from workshop.tiny_model.adaptation import adapt, beginning_weights, ending_weights
 from workshop.tiny_model.architecture import PLAIN_TOKENS, SPECIAL_TOKENS, build_processor
 from workshop.tiny_model.corpus import WORD_LISTS, table_rows
@@ -15,6 +21,7 @@ from workshop.tiny_model.pages import Stage, draw_batch, is_of_tables
 from workshop.tiny_model.train import CurriculumBatches
 from workshop.tiny_model.vocabulary import LONGEST_PIECE, learn_merges
 
+BPE_MODEL = Path(__file__).parents[1] / "models" / "glm-ocr-bpe"
 SAMPLES = Path(__file__).parents[2] / "data/samples"
 NUM_PIECES = 400
 ODD_TEXTS = (
@@ -94,6 +101,27 @@ def test_adapting_keeps_what_was_learned_and_makes_rows_from_bytes(bundled_model
     assert after.config.text_config.vocab_size >= len(words.tokenizer)
     stop = [words.tokenizer.convert_tokens_to_ids(t) for t in ("<|endoftext|>", "<|user|>")]
     assert after.generation_config.eos_token_id == stop
+
+
+def test_the_half_trained_model_of_pieces_loads_stays_small_and_reads_short_texts():
+    size = sum(path.stat().st_size for path in BPE_MODEL.iterdir())
+    assert size <= 9_000_000
+    model = load_model(str(BPE_MODEL), device_map="cpu")
+    assert type(model.model) is GlmOcrForConditionalGeneration
+    font = find_font("DejaVu Sans")
+    style = PageStyle(font, font, width_px=420, height_px=None, margin_px=14)
+    texts = ("The court of appeal has seen it.", "Das Gericht hat im Jahr 2024 nichts mehr dazu.")
+    drawn = [draw_page([Block(text)], style, "paragraphs") for text in (*texts, "")]
+    pages = [
+        PageImage(PageRef("drawn", "0" * 64, number), page.image, scale=2.0)
+        for number, page in enumerate(drawn)
+    ]
+    results = list(read_pages(model, pages, batch_size=3, max_tokens=80))
+    assert all(result.finish_reason == "stop" for result in results)
+    pairs = [headline_pair(page.text, r.text) for page, r in zip(drawn, results, strict=True)]
+    assert corpus_cer(pairs[:2]) < 0.25 and not results[2].text
+    for result, text in zip(results[:2], texts, strict=True):
+        assert len(result.tokens) < 0.7 * len(text)
 
 
 with_word_lists = pytest.mark.skipif(
