@@ -43,6 +43,6 @@ samples: .venv/installed  ## make data/samples again (needs the fonts that its R
 
 # Fonts and word lists are only for training; Debian has them all.
 TRAINING_PACKAGES := fonts-liberation fonts-crosextra-carlito fonts-urw-base35 fonts-linuxlibertine wamerican wngerman
-tiny-model: .venv/installed  ## train a bundled model from nothing, into outputs/tiny-model
+tiny-model: .venv/installed  ## train bundled models from nothing, into outputs/tiny-model: bytes, then pieces of words
 	dpkg --status $(TRAINING_PACKAGES) > /dev/null 2>&1 || apt-get install --yes $(TRAINING_PACKAGES)
 	$(BIN)/python -m workshop.tiny_model.train

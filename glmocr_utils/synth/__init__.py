@@ -8,9 +8,11 @@ from glmocr_utils.synth.page import (
     PlacedText,
     SetPage,
     SynthPage,
+    TextForm,
     draw_page,
     set_page,
 )
+from glmocr_utils.synth.table import TableCell, draw_table
 
 __all__ = [
     "FAMILIES",
@@ -21,8 +23,11 @@ __all__ = [
     "Scan",
     "SetPage",
     "SynthPage",
+    "TableCell",
+    "TextForm",
     "degrade",
     "draw_page",
+    "draw_table",
     "families_found",
     "find_font",
     "set_page",

@@ -1,5 +1,6 @@
 """Text blocks → a page image and the text that stands on it, line by line."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, pairwise
@@ -10,6 +11,12 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 BlockKind = Literal["paragraph", "heading", "centred", "right", "row", "item"]
+TextForm = Literal["printed", "paragraphs"]
+
+HEADING_MARK = "# "
+HYPHEN = "-"
+ONE_SOUND = frozenset(("ch", "ck", "ph", "sh", "th"))
+VOWELS = frozenset("aeiouyäöüéèêáàâóôúíëï")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,7 @@ class PageStyle:
         margin_px: on all four sides.
         justify: stretch the lines of paragraphs to the right margin.
         indent_px: of a paragraph's first line.
+        hyphenate: divide words at line ends of paragraphs and items.
         ink, paper: grey levels, 0 to 255.
     """
 
@@ -52,6 +60,7 @@ class PageStyle:
     margin_px: int = 48
     justify: bool = False
     indent_px: int = 0
+    hyphenate: bool = False
     ink: int = 0
     paper: int = 255
 
@@ -62,10 +71,13 @@ class SynthPage:
 
     Attributes:
         image: RGB.
-        text: printed lines as lines, gaps as blank lines.
+        text: as printed: its lines as lines, gaps as blank lines. Or in paragraphs, as GLM-OCR
+            writes: a paragraph or a heading is one line, words divided at a line end are whole, and
+            a heading begins with `# ` if its font is another than the text's.
         boxes: (num_characters, 4), float32: left, top, right, bottom in pixels for each character
-            of `text`, from the height of a capital to a little under the baseline. A line end lies
-            behind the last character of the line above it.
+            of `text`, from the height of a capital to a little under the baseline. A line end, or
+            the space instead of it, lies behind the last character of the line above it; the mark
+            of a heading lies at the heading's left edge.
     """
 
     image: Image.Image
@@ -105,24 +117,25 @@ class _Line:
     is_first: bool
     is_last: bool
     gap_above: bool
+    is_divided: bool = False  # its last word goes on in the next line
 
 
-def draw_page(blocks: list[Block], style: PageStyle) -> SynthPage:
+def draw_page(blocks: list[Block], style: PageStyle, form: TextForm = "printed") -> SynthPage:
     """Set `blocks` into lines and draw as many as the page holds.
 
     What does not fit on the page is neither drawn nor in the text.
     """
-    page = set_page(blocks, style)
+    page = set_page(blocks, style, form)
     image = Image.new("L", (style.width_px, page.height_px), style.paper)
     draw = ImageDraw.Draw(image)
     for piece in (piece for line in page.lines for piece in line):
-        font = _load(piece.font, style.font_px)
+        font = load_font(piece.font, style.font_px)
         place = (piece.left_px, piece.baseline_px)
         draw.text(place, piece.text, font=font, fill=style.ink, anchor="ls")
     return SynthPage(image.convert("RGB"), page.text, page.boxes)
 
 
-def set_page(blocks: list[Block], style: PageStyle) -> SetPage:
+def set_page(blocks: list[Block], style: PageStyle, form: TextForm = "printed") -> SetPage:
     """Where `draw_page` draws what, for those who draw it elsewhere, as in a PDF."""
     lines = _fit(list(_set_lines(blocks, style)), style)
     line_px = style.font_px * style.line_spacing
@@ -133,8 +146,8 @@ def set_page(blocks: list[Block], style: PageStyle) -> SetPage:
     for line, height in zip(lines, heights, strict=True):
         bottom += height
         placed.append(tuple(_place(line, bottom - 0.3 * line_px, style)))
-    text = _text_of(lines)
-    return SetPage(tuple(placed), height_px, text, _character_boxes(placed, text, style.font_px))
+    text, boxes = _written(lines, placed, style, form)
+    return SetPage(tuple(placed), height_px, text, boxes)
 
 
 def box_of_character(left: float, right: float, baseline: float, font_px: float) -> tuple:
@@ -142,32 +155,54 @@ def box_of_character(left: float, right: float, baseline: float, font_px: float)
     return (left, baseline - 0.72 * font_px, max(right, left + 1), baseline + 0.1 * font_px)
 
 
-def _character_boxes(lines: list[tuple[PlacedText, ...]], text: str, font_px: int) -> np.ndarray:
+def _written(
+    lines: list[_Line], placed: list[tuple[PlacedText, ...]], style: PageStyle, form: TextForm
+) -> tuple[str, np.ndarray]:
+    """The text of the lines and the box of each of its characters."""
+    font_px = style.font_px
+    marked = form == "paragraphs" and style.bold_font != style.font  # a heading that can be seen
+    text: list[str] = []
     boxes: list[tuple] = []
-    for line in lines:
-        while len(boxes) < len(text) and text[len(boxes)] == "\n":
+    before: _Line | None = None
+    for line, pieces in zip(lines, placed, strict=True):
+        separator = _separator(before, line, form) if before else ""
+        if before and not separator:
+            text.pop()  # the hyphen
+            boxes.pop()
+        for _ in separator:
             _, top, right, bottom = boxes[-1]
             boxes.append((right, top, right + 1, bottom))
-        for number, piece in enumerate(line):
-            font = _load(piece.font, font_px)
-            if number:  # the space before it
-                end = boxes[-1][2]
-                right = min(piece.left_px, end + 0.4 * font_px)
-                boxes.append(box_of_character(end, right, piece.baseline_px, font_px))
-            edges = [
-                piece.left_px + font.getlength(piece.text[:i]) for i in range(len(piece.text) + 1)
-            ]
-            boxes += [
-                box_of_character(*pair, piece.baseline_px, font_px) for pair in pairwise(edges)
-            ]
-    return np.array(boxes, np.float32).reshape(-1, 4)
+        mark = HEADING_MARK if marked and line.is_first and line.block.kind == "heading" else ""
+        start = pieces[0]
+        boxes += [
+            box_of_character(start.left_px, start.left_px, start.baseline_px, font_px) for _ in mark
+        ]
+        boxes += line_boxes(pieces, font_px)
+        text += [*separator, *mark, *" ".join(line.words)]
+        before = line
+    return "".join(text), np.array(boxes, np.float32).reshape(-1, 4)
 
 
-def _text_of(lines: list[_Line]) -> str:
-    return "".join(
-        ("\n\n" if line.gap_above else "\n" if number else "") + " ".join(line.words)
-        for number, line in enumerate(lines)
-    )
+def line_boxes(pieces: Sequence[PlacedText], font_px: int) -> list[tuple]:
+    """A box for each character of the pieces and of the spaces between them."""
+    boxes: list[tuple] = []
+    for number, piece in enumerate(pieces):
+        font = load_font(piece.font, font_px)
+        if number:  # the space before it
+            end = boxes[-1][2]
+            right = min(piece.left_px, end + 0.4 * font_px)
+            boxes.append(box_of_character(end, right, piece.baseline_px, font_px))
+        edges = [piece.left_px + font.getlength(piece.text[:i]) for i in range(len(piece.text) + 1)]
+        boxes += [box_of_character(*pair, piece.baseline_px, font_px) for pair in pairwise(edges)]
+    return boxes
+
+
+def _separator(before: _Line, line: _Line, form: TextForm) -> str:
+    if line.gap_above:
+        return "\n\n"
+    if form == "printed" or line.is_first:
+        return "\n"
+    return "" if before.is_divided else " "
 
 
 def _fit(lines: list[_Line], style: PageStyle) -> list[_Line]:
@@ -197,18 +232,53 @@ def _set_lines(blocks: list[Block], style: PageStyle):
         offset = 2 * style.font_px if block.kind == "item" else offset
         space = _advance(font, " ")
         lines: list[list[str]] = [[]]
+        divided: set[int] = set()
         used = float(offset)
-        for word in block.text.split():
-            needed = _width(font, word)
-            if lines[-1] and used + space + needed > width:
+        words = block.text.split()[::-1]
+        while words:
+            word = words.pop()
+            needed = text_width(font, word)
+            room = width - used - (space if lines[-1] else 0)
+            if lines[-1] and needed > room:
+                head = _head_that_fits(font, word, room) if style.hyphenate else ""
+                if head and block.kind in ("paragraph", "item"):
+                    divided.add(len(lines) - 1)
+                    lines[-1].append(head + HYPHEN)
+                    word = word[len(head) :]
+                    needed = text_width(font, word)
                 lines.append([])
                 used = float(offset if block.kind == "item" else 0)
             used += needed + (space if lines[-1] else 0)
             lines[-1].append(word)
-        for index, words in enumerate(filter(None, lines)):
+        for index, words_of_line in enumerate(filter(None, lines)):
             yield _Line(
-                tuple(words), block, index == 0, index == len(lines) - 1, gap_above and index == 0
+                tuple(words_of_line),
+                block,
+                index == 0,
+                index == len(lines) - 1,
+                gap_above and index == 0,
+                index in divided,
             )
+
+
+def _head_that_fits(font: ImageFont.FreeTypeFont, word: str, room: float) -> str:
+    """The longest part of `word` that may end in a hyphen within `room` pixels, or nothing.
+
+    Words are divided before a consonant that a vowel follows, as most are in English and German.
+    """
+    if not word.rstrip(".,;:!?").isalpha():
+        return ""
+    letters = word.lower()
+    for end in range(len(word) - 3, 1, -1):
+        syllable = letters[end] not in VOWELS and letters[end + 1] in VOWELS
+        may_end = syllable and letters[end - 1 : end + 1] not in ONE_SOUND
+        if (
+            may_end
+            and VOWELS & set(letters[:end])
+            and text_width(font, word[:end] + HYPHEN) <= room
+        ):
+            return word[:end]
+    return ""
 
 
 def _place(line: _Line, baseline: float, style: PageStyle) -> list[PlacedText]:
@@ -242,7 +312,7 @@ def _place(line: _Line, baseline: float, style: PageStyle) -> list[PlacedText]:
 
 
 def _font_of(block: Block, style: PageStyle) -> ImageFont.FreeTypeFont:
-    return _load(_font_path(block, style), style.font_px)
+    return load_font(_font_path(block, style), style.font_px)
 
 
 def _font_path(block: Block, style: PageStyle) -> Path:
@@ -250,7 +320,8 @@ def _font_path(block: Block, style: PageStyle) -> Path:
 
 
 @lru_cache(maxsize=512)
-def _load(path: Path, size: int) -> ImageFont.FreeTypeFont:
+def load_font(path: Path, size: int) -> ImageFont.FreeTypeFont:
+    """The font file at `size` pixels an em."""
     # The basic layout is faster and the same everywhere; Latin script needs no more.
     return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
 
@@ -260,6 +331,6 @@ def _advance(font: ImageFont.FreeTypeFont, character: str) -> float:
     return font.getlength(character)
 
 
-def _width(font: ImageFont.FreeTypeFont, word: str) -> float:
+def text_width(font: ImageFont.FreeTypeFont, word: str) -> float:
     """Sum of advances: without kerning it errs by a pixel, which breaking lines can bear."""
     return sum(_advance(font, character) for character in word)

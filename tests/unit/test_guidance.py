@@ -8,6 +8,7 @@ from glmocr_utils.finetune.examples import IGNORED, collate, encode_example
 from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
 from workshop.tiny_model.architecture import build_model, build_processor
 from workshop.tiny_model.guidance import CHARACTERS, GUIDED_LAYER, PLACES, ROWS, Teachers, guidance
+from workshop.tiny_model.vocabulary import learn_merges
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +24,13 @@ def taught():
     examples = [encode_example(processor, page.image, page.text) for page in pages]
     batch = collate(examples, processor.tokenizer.pad_token_id)
     image_token = processor.tokenizer.convert_tokens_to_ids("<|image|>")
-    return processor, pages, batch, guidance(pages, examples, batch, image_token), image_token
+    return (
+        processor,
+        pages,
+        batch,
+        guidance(pages, examples, batch, processor.tokenizer),
+        image_token,
+    )
 
 
 def test_places_spell_the_line_from_left_to_right(taught):
@@ -69,11 +76,39 @@ def test_the_look_loss_is_that_of_the_models_own_attention(taught):
     assert loss.item() == pytest.approx(-paid.log().mean().item(), rel=1e-4)
 
 
+def test_focus_of_a_word_is_where_its_ink_is():
+    text = "Größe ab, wir lesen die Größe ab"
+    processor = build_processor(learn_merges(60, [text] * 9))
+    style = PageStyle(FONT, FONT, width_px=168, height_px=140, margin_px=14)
+    page = draw_page([Block(text)], style, "paragraphs")
+    assert page.text == text
+    example = encode_example(processor, page.image, page.text)
+    batch = collate([example], processor.tokenizer.pad_token_id)
+    focus = guidance([page], [example], batch, processor.tokenizer)["focus"][0]
+    image = batch["input_ids"][0] == processor.tokenizer.convert_tokens_to_ids("<|image|>")
+    looks = focus[:, image].view(-1, 140 // 28, 168 // 28)
+    start = 0
+    tokens = example.input_ids[-example.num_label_tokens : -1].tolist()
+    for look, token in zip(looks, tokens, strict=False):
+        piece = processor.tokenizer.decode([token])
+        ink = [n for n in range(start, start + len(piece)) if not text[n].isspace()]
+        start += len(piece)
+        if not ink:
+            continue
+        left, top, right, bottom = page.boxes[ink].T // 28
+        inside = torch.zeros_like(look)
+        inside[int(top.min()) : int(bottom.max()) + 1, int(left.min()) : int(right.max()) + 1] = (
+            True
+        )
+        assert look.any() and not (look & ~inside).any(), piece
+    assert start == len(text) and len(tokens) < len(text) / 2
+
+
 def test_a_blank_page_teaches_to_stop(taught):
-    processor, _, _, _, image_token = taught
+    processor, *_ = taught
     page = draw_page([], PageStyle(FONT, FONT, width_px=112, height_px=112))
     example = encode_example(processor, page.image, page.text)
     batch = collate([example], processor.tokenizer.pad_token_id)
-    known = guidance([page], [example], batch, image_token)
+    known = guidance([page], [example], batch, processor.tokenizer)
     assert not known["characters"].any()
     assert known["focus"].sum() == np.prod([112 // 28] * 2)

@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 from fontTools.ttLib import TTFont
 
+from glmocr_utils.markup import ink as marks_ink
+from glmocr_utils.markup import tables
 from glmocr_utils.synth import (
     Block,
     PageStyle,
     Scan,
+    TableCell,
     degrade,
     draw_page,
+    draw_table,
     families_found,
     find_font,
     skew_boxes,
@@ -34,6 +38,33 @@ def test_lines_break_at_the_margin_and_gaps_are_blank_lines():
     assert (gap, last) == ("", "eight")
     rows, columns = np.nonzero(ink(page.image))
     assert columns.min() >= 18 and columns.max() <= 282 and rows.min() >= 18
+
+
+def test_in_paragraphs_a_printed_line_end_is_a_space_and_divided_words_are_whole():
+    text = "Die Verwaltungsgerichte haben wiederholt so entschieden "
+    blocks = [
+        Block("Die Gründe der Entscheidung", "heading"),
+        Block((text * 3).strip()),
+        Block("Name", tight=True),
+        Block("Total\t12.50", "row"),
+        Block("Change\t1.50", "row", tight=True),
+    ]
+    style = replace(STYLE, hyphenate=True, height_px=None)
+    printed, written = (draw_page(blocks, style, form) for form in ("printed", "paragraphs"))
+    assert np.array_equal(np.asarray(printed.image), np.asarray(written.image))
+    assert "-\n" in printed.text and "# " not in printed.text
+    assert written.text == (
+        f"# Die Gründe der Entscheidung\n\n{(text * 3).strip()}\nName\n\nTotal 12.50\nChange 1.50"
+    )
+    dark = ink(written.image)
+    for character, box in list(zip(written.text, written.boxes, strict=True))[2:]:
+        left, top, right, bottom = map(round, box.tolist())
+        assert dark[top:bottom, left:right].any() == (not character.isspace()), character
+
+
+def test_a_heading_that_looks_like_the_text_gets_no_mark():
+    style = replace(STYLE, bold_font=FONT)
+    assert draw_page([Block("Title", "heading")], style, "paragraphs").text == "Title"
 
 
 def test_what_does_not_fit_is_neither_drawn_nor_in_the_text():
@@ -118,3 +149,49 @@ def test_boxes_turn_with_a_skewed_page():
     for left, top, right, bottom in turned:
         letter = ink(scanned)[round(top) : round(bottom), round(left) : round(right)]
         assert letter[:, letter.shape[1] // 2].any()
+
+
+TABLE = (
+    (TableCell("Position"), TableCell("Amount & more than fits on a line of a cell", colspan=2)),
+    (TableCell("A <b>", rowspan=2), TableCell("12.50"), TableCell("")),
+    (TableCell("x"), TableCell("y")),
+)
+
+
+def test_a_table_is_written_as_compact_html_with_its_spans():
+    page = draw_table(TABLE, STYLE)
+    assert page.text == (
+        '<table><tr><td>Position</td><td colspan="2">Amount &amp; more than fits on a line of a '
+        'cell</td></tr><tr><td rowspan="2">A &lt;b&gt;</td><td>12.50</td><td></td></tr>'
+        "<tr><td>x</td><td>y</td></tr></table>"
+    )
+    [table] = tables(page.text)
+    places = [(cell.row, cell.column, cell.rowspan, cell.colspan) for cell in table.cells]
+    assert places == [
+        *((0, 0, 1, 1), (0, 1, 1, 2)),
+        *((1, 0, 2, 1), (1, 1, 1, 1), (1, 2, 1, 1)),
+        *((2, 1, 1, 1), (2, 2, 1, 1)),
+    ]
+
+
+@pytest.mark.parametrize("ruled", [True, False])
+def test_each_character_of_a_table_has_a_box_with_its_ink_inside(ruled):
+    page = draw_table(TABLE, STYLE, ruled)
+    dark = ink(page.image)
+    in_a_cell = ink(draw_table(TABLE, STYLE, ruled=False).image)
+    assert dark.sum() > in_a_cell.sum() if ruled else (dark == in_a_cell).all()
+    assert page.boxes.shape == (len(page.text), 4)
+    leaves_ink = marks_ink(page.text)
+    for character, box, inked in zip(page.text, page.boxes, leaves_ink, strict=True):
+        left, top, right, bottom = map(round, box.tolist())
+        if inked and character != ";":
+            assert in_a_cell[top:bottom, left:right].any(), character
+
+
+def test_spans_that_leave_holes_or_overlap_are_an_error():
+    with pytest.raises(ValueError, match="do not fill 2 rows of 2 columns"):
+        draw_table([[TableCell("a", colspan=2)], [TableCell("b")]], STYLE)
+    with pytest.raises(ValueError, match="'c' spans cells"):
+        draw_table(
+            [[TableCell("a"), TableCell("b", rowspan=2)], [TableCell("c", colspan=2)]], STYLE
+        )

@@ -2,10 +2,13 @@
 
 import json
 import random
+import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
@@ -63,6 +66,50 @@ def test_training_that_is_interrupted_goes_on_to_the_same_weights(tmp_path, monk
         assert torch.equal(one, other), name
 
 
+def test_training_that_is_asked_to_stop_resumes_to_the_same_mean_of_its_weights(
+    tmp_path, monkeypatch
+):
+    whole = training.train(tmp_path / "whole", TWO_STAGES, decay=0, save_steps=2)
+
+    def asked_to_stop(stage: Stage, seed: tuple[int, ...]):
+        if seed[-1] == 3:
+            signal.raise_signal(signal.SIGTERM)
+        return draw_batch(stage, seed)
+
+    draw_batch = training.draw_batch
+    monkeypatch.setattr(training, "draw_batch", asked_to_stop)
+    folder = tmp_path / "resumed"
+    assert training.train(folder, TWO_STAGES, decay=0, save_steps=100) is None
+    assert not (folder / "config.json").exists()
+    monkeypatch.setattr(training, "draw_batch", draw_batch)
+    # a branch whose rate falls leaves the run as it is
+    settled = training.settle(folder, tmp_path / "settled", TWO_STAGES, 1, save_steps=100)
+    assert json.loads((settled / "config.json").read_text())["model_type"] == "glm_ocr"
+    resumed = training.train(folder, TWO_STAGES, decay=0, save_steps=100)
+    assert (whole / "model.safetensors").read_bytes() == (
+        resumed / "model.safetensors"
+    ).read_bytes()
+
+
+def test_a_part_with_pieces_begins_with_a_model_of_bytes_and_goes_on_with_its_own(
+    tmp_path, monkeypatch
+):
+    texts = [" ".join(load_references(SAMPLES / "truth.jsonl").values())]
+    monkeypatch.setattr(training, "practice_texts", lambda: texts)
+    first = training.train(tmp_path / "first", TWO_STAGES)
+    resting = [replace(TWO_STAGES[1], form="paragraphs", vision_rests=True)]
+    options = {"pieces": 50, "learning_rate": 0.05}  # a large step, to be seen in bfloat16
+    second = training.train(tmp_path / "second", resting, start=first, **options)
+    monkeypatch.setattr(training, "practice_texts", lambda: pytest.fail("learned again"))
+    third = training.train(tmp_path / "third", resting, start=second, **options)
+    tokenizers = [AutoProcessor.from_pretrained(f).tokenizer for f in (first, second, third)]
+    assert [len(tokenizer) - len(tokenizers[0]) for tokenizer in tokenizers] == [0, 50, 50]
+    weights = [load_file(folder / "model.safetensors") for folder in (first, second, third)]
+    for name, tensor in weights[0].items():
+        same = [torch.equal(tensor, other[name]) for other in weights[1:]]
+        assert all(same) == ("visual" in name), name
+
+
 def test_training_moves_every_parameter(tmp_path):
     processor = training.build_processor()
     before = training.build_model(processor, seed=7).to(torch.bfloat16)
@@ -78,8 +125,10 @@ def test_a_second_recipe_goes_on_with_the_model_and_the_curve_of_the_first(tmp_p
     curve = json.dumps([{"step": 50, "loss": 1.0}])  # such a short run logs nothing itself
     (first / training.CURVE).write_text(curve)
     second = training.train(tmp_path / "second", TWO_STAGES[1:], start=first, learning_rate=0.0)
-    for name in ("model.safetensors", "config.json", training.CURVE):
+    for name in ("model.safetensors", "tokenizer.json", training.CURVE):
         assert (second / name).read_bytes() == (first / name).read_bytes(), name
+    configs = [json.loads((folder / "config.json").read_text()) for folder in (first, second)]
+    assert configs[0] == configs[1]
 
 
 @pytest.mark.skipif(

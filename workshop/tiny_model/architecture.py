@@ -1,5 +1,7 @@
 """An untrained small GLM-OCR: real classes, byte-level vocabulary, GLM's special tokens."""
 
+from collections.abc import Sequence
+
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
@@ -12,6 +14,7 @@ from transformers import (
 from transformers.models.glm46v.video_processing_glm46v import Glm46VVideoProcessor
 
 from glmocr_utils.prompt import TEXT_END, TURN_END
+from workshop.tiny_model.vocabulary import Merge, split
 
 SPECIAL_TOKENS = (
     TEXT_END,
@@ -77,11 +80,17 @@ CHAT_TEMPLATE = """\
 """
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
-    """256 bytes and GLM-OCR's special tokens: any text can be written, nothing is unknown."""
+def build_tokenizer(merges: Sequence[Merge] = ()) -> PreTrainedTokenizerFast:
+    """256 bytes, GLM-OCR's special tokens and the pieces that `merges` make of the bytes.
+
+    Any text can be written, and nothing is unknown. Without merges a token is a byte.
+    """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokens = [*alphabet, *map("".join, merges)]
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=list(merges)))
+    by_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = split() if merges else by_bytes
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL_TOKENS])
     tokenizer.add_tokens(
@@ -99,12 +108,12 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def build_processor() -> Glm46VProcessor:
-    """Byte-level tokenizer, GLM-OCR's image processor and chat template."""
+def build_processor(merges: Sequence[Merge] = ()) -> Glm46VProcessor:
+    """The tokenizer of `merges`, GLM-OCR's image processor and chat template."""
     size = {"shortest_edge": 2 * MIN_PAGE_PIXELS, "longest_edge": 2 * MAX_PAGE_PIXELS}
     return Glm46VProcessor(
         image_processor=Glm46VImageProcessor(size=size, image_mean=IMAGE_MEAN, image_std=IMAGE_STD),
-        tokenizer=build_tokenizer(),
+        tokenizer=build_tokenizer(merges),
         video_processor=Glm46VVideoProcessor(size=size),
         chat_template=CHAT_TEMPLATE,
     )

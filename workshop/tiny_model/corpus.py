@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from glmocr_utils.synth import Block
+from glmocr_utils.synth import Block, TableCell
 
 WORD_LISTS = {
     "en": ("/usr/share/dict/american-english", "wamerican"),
@@ -249,6 +249,40 @@ def prose_blocks(rng: random.Random, characters: int) -> list[Block]:
         else:
             blocks.append(_paragraph(rng, words, rng.randint(1, 5)))
     return blocks
+
+
+def table_rows(rng: random.Random, max_rows: int, max_columns: int) -> list[list[TableCell]]:
+    """The cells of a table in one language: labels at the left, mostly figures, a few spans."""
+    words = load_words(rng.choice(("en", "de")))
+    num_rows, num_columns = rng.randint(1, max_rows), rng.randint(2, max_columns)
+    kinds = ["label", *(rng.choice(("figure", "figure", "label")) for _ in range(num_columns - 1))]
+    has_heads = num_rows > 1 and rng.random() < 0.7
+    spanning = rng.random() < 0.4
+    rows: list[list[TableCell]] = [[] for _ in range(num_rows)]
+    taken: set[tuple[int, int]] = set()
+    for row in range(num_rows):
+        for column in range(num_columns):
+            if (row, column) in taken:
+                continue
+            down = across = 1
+            if spanning and rng.random() < 0.12:
+                down, across = rng.choice(((2, 1), (1, 2)))
+            area = {(row + y, column + x) for y in range(down) for x in range(across)}
+            inside = row + down <= num_rows and column + across <= num_columns
+            if area & taken or not inside:
+                down, across, area = 1, 1, {(row, column)}
+            taken |= area
+            kind = "label" if has_heads and row == 0 else kinds[column]
+            rows[row].append(TableCell(_cell_text(rng, words, kind), down, across))
+    return rows
+
+
+def _cell_text(rng: random.Random, words: Words, kind: str) -> str:
+    if rng.random() < 0.08:
+        return ""
+    if kind == "figure":
+        return rng.choice((_money, _number, _number))(rng)
+    return rng.choice((_title(rng, words), _word(rng, words), _word(rng, words)))
 
 
 def random_blocks(rng: random.Random, characters: int) -> list[Block]:

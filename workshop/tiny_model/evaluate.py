@@ -4,8 +4,8 @@ Everything is measured on texts that training never saw (those of `data/samples`
 themselves, and set anew in each font family, scanned at several strengths; and on blank pages.
 """
 
+import argparse
 import random
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -38,6 +38,11 @@ SIZES_PX = (18, 20, 22, 24)
 STRENGTHS = (0.25, 0.5, 0.75)  # 0.5 is a moderate office scan
 NUM_BLANK = 40
 
+HEAD = (
+    "| pages | number | CER | worst page | AUROC | stopped by itself | tokens a byte "
+    "| seconds a page |\n|---|---:|---:|---:|---:|---:|---:|---:|"
+)
+
 Read = list[tuple[OcrResult, str]]  # (result, reference)
 
 
@@ -52,10 +57,12 @@ def read_samples(model: LoadedModel, samples: Path) -> dict[str, Read]:
     return pages
 
 
-def drawn_sets(samples: Path) -> Iterator[tuple[str, list[SynthPage]]]:
+def drawn_sets(
+    samples: Path, pages_a_set: int = PAGES_A_SET
+) -> Iterator[tuple[str, list[SynthPage]]]:
     """Pages by font family, by strength of the scan, and blank ones, each with a name."""
     truth = load_references(samples / "truth.jsonl")
-    texts = [text for (name, _), text in truth.items() if name in TEXTS][:PAGES_A_SET]
+    texts = [text for (name, _), text in truth.items() if name in TEXTS][:pages_a_set]
     for family in FAMILIES:
         yield f"clean, {family}", _set_in(family, texts)
     for family in families_found(trained=False):
@@ -66,7 +73,8 @@ def drawn_sets(samples: Path) -> Iterator[tuple[str, list[SynthPage]]]:
     stage = Stage(0, 0, families=FAMILIES, max_strength=0.5)
     [family, *_] = families_found(trained=True)
     sheet = (595, 842)
-    yield "blank", [draw_blank_page(rng, stage, family, sheet) for _ in range(NUM_BLANK)]
+    num_blank = min(NUM_BLANK, 4 * pages_a_set)
+    yield "blank", [draw_blank_page(rng, stage, family, sheet) for _ in range(num_blank)]
 
 
 def read_drawn(model: LoadedModel, pages: Sequence[SynthPage]) -> Read:
@@ -105,26 +113,34 @@ def row(name: str, read: Read) -> str:
     seconds = sum(result.seconds for result, _ in read) / len(read)
     if not any(reference for reference, _ in texts):
         empty = sum(not prediction for _, prediction in texts)
-        return f"| {name} | {len(read)} | {empty} read as empty | | | {stopped} | {seconds:.1f} |"
+        return f"| {name} | {len(read)} | {empty} read as empty | | | {stopped} | | {seconds:.1f} |"
     marked = [mark_tokens(result, reference) for result, reference in read]
     wrong = sum(page.num_wrong for page in marked)
     auroc = f"{errors_caught(marked).auroc:.3f}" if wrong else ""
     worst = max(cer(*pair) for pair in texts)
     return (
         f"| {name} | {len(read)} | {corpus_cer(texts):.1%} | {worst:.1%} | {auroc} | {stopped} "
-        f"| {seconds:.1f} |"
+        f"| {_tokens_a_byte(read)} | {seconds:.1f} |"
     )
+
+
+def _tokens_a_byte(read: Read) -> str:
+    num_bytes = sum(len(result.text.encode()) for result, _ in read)
+    return f"{sum(len(result.tokens) for result, _ in read) / num_bytes:.2f}" if num_bytes else ""
 
 
 def main() -> None:
     root = project_root()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", default=str(root / BUNDLED_MODEL))
+    parser.add_argument("--pages", type=int, default=PAGES_A_SET, help="in a drawn set, at most")
+    options = parser.parse_args()
     samples = root / "data/samples"
-    model = load_model(sys.argv[1] if len(sys.argv) > 1 else str(root / BUNDLED_MODEL))
-    print("| pages | number | CER | worst page | AUROC | stopped by itself | seconds a page |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    model = load_model(options.folder)
+    print(HEAD)
     for name, read in read_samples(model, samples).items():
         print(row(name, read), flush=True)
-    for name, pages in drawn_sets(samples):
+    for name, pages in drawn_sets(samples, options.pages):
         print(row(name, read_drawn(model, pages)), flush=True)
 
 

@@ -11,11 +11,12 @@ Both are scaffolding. The saved model is a plain GLM-OCR.
 """
 
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 
 import numpy as np
 import torch
 from torch import nn
-from transformers import GlmOcrForConditionalGeneration
+from transformers import GlmOcrForConditionalGeneration, PreTrainedTokenizerBase
 from transformers.models.glm_ocr.modeling_glm_ocr import apply_rotary_pos_emb
 
 from glmocr_utils.finetune.examples import IGNORED, TrainingExample
@@ -35,16 +36,20 @@ def guidance(
     pages: Sequence[SynthPage],
     examples: Sequence[TrainingExample],
     batch: dict[str, torch.Tensor | int],
-    image_token_id: int,
+    tokenizer: PreTrainedTokenizerBase,
 ) -> dict[str, torch.Tensor]:
     """What the teachers know of `pages`, in the batch that `collate` made of their examples.
+
+    Args:
+        tokenizer: of the examples, in which a token is spelled by a character for each byte.
 
     Returns:
         `characters`, (num_image_tokens of all pages, ROWS * PLACES): the class of the character
             at each place.
         `focus`, (batch, logits_to_keep - 1, num_tokens): True where the head is to look when it
-            predicts the label one position on.
+            predicts the label one position on: at the ink of the token.
     """
+    image_token_id = tokenizer.convert_tokens_to_ids("<|image|>")
     kept = batch["logits_to_keep"]
     focus = torch.zeros(len(pages), kept - 1, batch["input_ids"].shape[1], dtype=torch.bool)
     characters = []
@@ -54,13 +59,32 @@ def guidance(
         characters.append(_characters_at(page.text, boxes, width, height))
         first = int((batch["input_ids"][row] == image_token_id).nonzero()[0])
         image = focus[row, :, first : first + width * height].view(kept - 1, height, width)
-        spelled = [len(character.encode()) for character in page.text]
-        cells = np.repeat(np.floor(boxes).astype(int), spelled, axis=0)
-        last = cells[-1:] if len(cells) else [[0, 0, width - 1, height - 1]]
-        cells = np.concatenate([cells, last])  # the stop token looks where the text ended
-        for position, (left, top, right, bottom) in enumerate(cells, start=kept - 1 - len(cells)):
-            image[position, top : bottom + 1, left : right + 1] = True
+        cells = np.floor(boxes).astype(int)
+        written = _characters_of_tokens(page.text, example, tokenizer)
+        last = np.array([[0, 0, width - 1, height - 1]]) if not written else cells[-1:]
+        looked_at = [
+            *(cells[characters] for characters in written),
+            last,
+        ]  # the stop token: the end
+        for position, token_cells in enumerate(looked_at, start=kept - 1 - len(looked_at)):
+            for left, top, right, bottom in token_cells:
+                image[position, top : bottom + 1, left : right + 1] = True
     return {"characters": torch.from_numpy(np.concatenate(characters)), "focus": focus}
+
+
+def _characters_of_tokens(
+    text: str, example: TrainingExample, tokenizer: PreTrainedTokenizerBase
+) -> list[list[int]]:
+    """For each token of the label, which characters of `text` it writes; those with ink, if any."""
+    label = example.input_ids[-example.num_label_tokens : -1].tolist()
+    ends = accumulate(len(token) for token in tokenizer.convert_ids_to_tokens(label))
+    of_byte = [number for number, character in enumerate(text) for _ in character.encode()]
+    written = []
+    for start, end in pairwise([0, *ends]):
+        characters = sorted(set(of_byte[start:end]))
+        with_ink = [number for number in characters if not text[number].isspace()]
+        written.append(with_ink or characters)
+    return written
 
 
 def _boxes_in_cells(page: SynthPage, width: int, height: int) -> np.ndarray:

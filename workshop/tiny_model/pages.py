@@ -11,18 +11,29 @@ from glmocr_utils.synth import (
     PageStyle,
     Scan,
     SynthPage,
+    TextForm,
     degrade,
     draw_page,
+    draw_table,
     families_found,
     find_font,
     skew_boxes,
 )
-from workshop.tiny_model.corpus import capitalise, echo, leave_open, prose_blocks, random_blocks
+from workshop.tiny_model.corpus import (
+    capitalise,
+    echo,
+    leave_open,
+    prose_blocks,
+    random_blocks,
+    table_rows,
+)
 
 # A6, upright and lying: (width, height) in pixels at 2 pixels per point
 SHEETS = ((595, 842), (842, 595))
 LINES_ON_A_SHEET = 18
 CELL_PX = 28  # the side of an image token
+TABLE_ROWS, TABLE_COLUMNS = 8, 5  # at most
+TABLES_IN_A_BATCH = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +44,14 @@ class Stage:
         batches: how many batches it lasts.
         lines: printed lines in a batch, about; so a batch holds many snippets or few sheets.
         only_see: train the vision tower alone, to tell which characters stand where.
+        vision_rests: leave vision tower and projector as they are.
         name_characters: ask for these also when the whole model is trained.
         misremembered: share of the characters written before that are wrong, at most.
+        form: how the text of a page is written: as printed, or in paragraphs as GLM-OCR does.
+        hyphenated: share of pages that divide words at line ends.
         max_lines: of a snippet, which is a few lines with a narrow margin.
         sheets: share of batches that are whole sheets of paper.
+        tables: share of batches that are tables, written as HTML for `Table Recognition:`.
         random_text: share of pages with meaningless characters.
         capitals: share of titles and of beginnings of paragraphs that are in capitals alone.
         echoes: share of words that stood a few words before.
@@ -52,10 +67,14 @@ class Stage:
     batches: int
     lines: int
     only_see: bool = False
+    vision_rests: bool = False
     name_characters: bool = True
     misremembered: float = 0.0
+    form: TextForm = "printed"
+    hyphenated: float = 0.0
     max_lines: int = 1
     sheets: float = 0.0
+    tables: float = 0.0
     random_text: float = 0.14
     capitals: float = 0.0
     echoes: float = 0.0
@@ -74,15 +93,48 @@ def draw_batch(stage: Stage, seed: tuple[int, ...]) -> list[SynthPage]:
     All pages of a batch are of a similar size, so that little of it is padding.
     """
     rng = random.Random(repr(seed))
+    with_tables = is_of_tables(stage, seed)
     families = [
         family
         for family in families_found(trained=True)
         if stage.families is None or family.name in stage.families
     ]
+    if with_tables:
+        return [_table(rng, stage, rng.choice(families)) for _ in range(TABLES_IN_A_BATCH)]
     sheet = rng.choice(SHEETS) if rng.random() < stage.sheets else None
     lines = LINES_ON_A_SHEET if sheet else rng.randint(1, stage.max_lines)
     pages = max(1, round(stage.lines / lines))
     return [_page(rng, stage, rng.choice(families), lines, sheet) for _ in range(pages)]
+
+
+def is_of_tables(stage: Stage, seed: tuple[int, ...]) -> bool:
+    """Whether the batch of this seed is one of tables, which have a prompt of their own."""
+    return stage.tables > 0 and random.Random(repr((seed, "tables"))).random() < stage.tables
+
+
+def _table(rng: random.Random, stage: Stage, family: FontFamily) -> SynthPage:
+    font = find_font(family.name, _font_style(rng, family))
+    zoom = rng.choice((1, 2))
+    style = PageStyle(
+        font,
+        font,
+        font_px=zoom * rng.randint(*stage.font_px),
+        line_spacing=rng.uniform(1.15, 1.6),
+        margin_px=zoom * rng.randint(4, 40),
+        ink=rng.randint(0, 90) if rng.random() < 0.3 else 0,
+        paper=rng.randint(215, 255) if rng.random() < 0.3 else 255,
+    )
+    rows = table_rows(rng, TABLE_ROWS, TABLE_COLUMNS)
+    page = _reduced(draw_table(rows, style, ruled=rng.random() < 0.6), zoom)
+    if rng.random() < stage.degraded:
+        return _scanned(rng, page, rng.uniform(0, stage.max_strength))
+    return page
+
+
+def _reduced(page: SynthPage, zoom: int) -> SynthPage:
+    if zoom == 1:
+        return page
+    return SynthPage(page.image.reduce(zoom), page.text, page.boxes / zoom)
 
 
 def _page(
@@ -120,6 +172,7 @@ def _page(
         height_px=zoom * height,
         margin_px=zoom * margin,
         justify=rng.random() < 0.4,
+        hyphenate=rng.random() < stage.hyphenated if stage.hyphenated else False,
         indent_px=zoom * rng.choice((0, 0, 0, font_px)) if lines > 1 else 0,
         ink=rng.randint(0, 90) if rng.random() < 0.3 else 0,
         paper=rng.randint(215, 255) if rng.random() < 0.3 else 255,
@@ -131,9 +184,7 @@ def _page(
         blocks = echo(rng, blocks, stage.echoes)
     if stage.open_ends:
         blocks = leave_open(rng, blocks, stage.open_ends)
-    page = draw_page(blocks, style)
-    if zoom > 1:
-        page = SynthPage(page.image.reduce(zoom), page.text, page.boxes / zoom)
+    page = _reduced(draw_page(blocks, style, stage.form), zoom)
     if rng.random() < stage.degraded:
         return _scanned(rng, page, rng.uniform(0, stage.max_strength))
     return page

@@ -1,7 +1,8 @@
-"""Train the bundled model from nothing: `make tiny-model`.
+"""Train the bundled model: `make tiny-model` does all parts from nothing.
 
-Seeded and resumable: a run that was stopped goes on at its last checkpoint. The pages are drawn
-while training; batch number n of a recipe is always the same.
+Seeded and resumable: a run that was stopped (SIGTERM ends it after the batch at hand) goes on at
+its last checkpoint. The pages are drawn while training; batch number n of a part is always the
+same. `--start FOLDER --parts NAME` goes on with a saved model at a part of its own.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import json
 import os
 import random
 import shutil
+import signal
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,21 +19,28 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import Dataset, SequentialSampler
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
+    Glm46VProcessor,
+    GlmOcrForConditionalGeneration,
     ProcessorMixin,
     Trainer,
+    TrainerCallback,
     TrainingArguments,
 )
 from transformers.trainer_utils import get_last_checkpoint
 
 from glmocr_utils.finetune.examples import collate, encode_example
+from glmocr_utils.prompt import TEXT_RECOGNITION
+from workshop.tiny_model.adaptation import adapt
 from workshop.tiny_model.architecture import build_model, build_processor
 from workshop.tiny_model.guidance import Teachers, guidance
 from workshop.tiny_model.history import misremember
-from workshop.tiny_model.pages import Stage, draw_batch
+from workshop.tiny_model.pages import Stage, draw_batch, is_of_tables
+from workshop.tiny_model.vocabulary import Merge, learn_merges, merges_of, practice_texts
 
 # A model this small learns its letters in a few families rather than in many.
 FAMILIES = ("Liberation Serif", "Liberation Sans", "DejaVu Sans")
@@ -71,6 +80,24 @@ SECOND_PRACTICE = (
 THIRD_PRACTICE = (
     replace(PRACTICE, batches=5000, capitals=0.1, echoes=0.06, open_ends=0.2, in_step=0.3),
 )
+# The second edition: pieces of words instead of bytes, and paragraphs instead of printed lines.
+# What the vision tower knows holds for both, so it rests. What is new are the rows of the pieces,
+# most of which are seen seldom: they get a higher rate than the layers.
+WORDS = replace(
+    THIRD_PRACTICE[0], lines=24, sheets=0.3, misremembered=0.1, degraded=0.3, vision_rests=True,
+    form="paragraphs", hyphenated=0.4,
+)  # fmt: skip
+FIRST_WORDS = (replace(WORDS, batches=1200, sheets=0.1, misremembered=0.15, degraded=0.2),)
+# Snippets of real words first: they show more pieces a second than sheets and random characters.
+MORE_WORDS = (
+    replace(WORDS, batches=1500, sheets=0.15, random_text=0.05, degraded=0.2),
+    replace(WORDS, batches=20_000),
+)
+# Then tables as well, which have a prompt of their own, and the vision tower learns with the rest;
+# at last the rate falls.
+TABLES = (replace(WORDS, batches=8000, tables=0.3, vision_rests=False),)
+SETTLING = (replace(WORDS, batches=1500, tables=0.2, vision_rests=False),)
+NUM_PIECES = 1773  # with bytes and special tokens 2,048 rows
 
 
 class Part(NamedTuple):
@@ -80,21 +107,32 @@ class Part(NamedTuple):
         folder: below the output folder.
         rate: share of the learning rate that it starts at.
         decay: share of the batches, the last ones, over which the rate falls to nothing.
+        pieces: of words, besides the bytes, that the model is to write from this part on.
+        rows_rate: how many times the rate of the rest the rows of embedding and head have.
     """
 
     folder: str
     recipe: Sequence[Stage]
     rate: float
     decay: float
+    pieces: int = 0
+    rows_rate: float = 1
 
 
 PARTS = (
     Part("beginner", RECIPE, rate=1, decay=1 / 3),
     Part("practised", (PRACTICE,), rate=0.5, decay=1 / 3),
     Part("practised_twice", SECOND_PRACTICE, rate=0.5, decay=3 / 5),
-    Part("", THIRD_PRACTICE, rate=0.35, decay=4 / 5),
+    Part("practised_thrice", THIRD_PRACTICE, rate=0.35, decay=4 / 5),
+    Part("first_words", FIRST_WORDS, rate=0.7, decay=0, pieces=NUM_PIECES),
+    Part("more_words", MORE_WORDS, rate=0.35, decay=0, pieces=NUM_PIECES, rows_rate=4),
+    Part("tables", TABLES, rate=0.35, decay=0, pieces=NUM_PIECES, rows_rate=4),
+    Part("settled", SETTLING, rate=0.35, decay=1, pieces=NUM_PIECES, rows_rate=4),
 )
+TABLE_RECOGNITION = "Table Recognition:"
 CURVE = "training_curve.json"
+AVERAGE = "average"
+AVERAGE_DECAY = 0.996  # the mean of about 250 batches
 REPEAT_EVERY = 5  # a batch in so many is of the stage before, so that nothing is unlearned
 
 
@@ -117,10 +155,11 @@ class CurriculumBatches(Dataset):
         tokenizer = self.processor.tokenizer
         stage = self.stage_of_batch[number]
         pages = draw_batch(stage, (self.seed, number))
-        examples = [encode_example(self.processor, page.image, page.text) for page in pages]
+        tables = is_of_tables(stage, (self.seed, number))
+        prompt = TABLE_RECOGNITION if tables else TEXT_RECOGNITION
+        examples = [encode_example(self.processor, page.image, page.text, prompt) for page in pages]
         batch = collate(examples, tokenizer.pad_token_id)
-        image_token_id = tokenizer.convert_tokens_to_ids("<|image|>")
-        taught = guidance(pages, examples, batch, image_token_id)
+        taught = guidance(pages, examples, batch, tokenizer)
         if stage.misremembered:
             rng = random.Random(repr((self.seed, number, "history")))
             batch = misremember(batch, rng, stage.misremembered)
@@ -134,11 +173,16 @@ class MuonAndAdamW(torch.optim.Optimizer):
     needs for its first letters.
     """
 
-    def __init__(self, model: nn.Module, teachers: Teachers, learning_rate: float) -> None:
+    def __init__(
+        self, model: nn.Module, teachers: Teachers, learning_rate: float, rows_rate: float = 1
+    ) -> None:
         self.teachers = teachers
+        rows = [model.get_input_embeddings().weight, model.get_output_embeddings().weight]
         matrices, others = [], list(teachers.parameters())
         for name, parameter in model.named_parameters():
-            inner = parameter.ndim == 2 and "embed" not in name and "lm_head" not in name
+            if any(parameter is row for row in rows):
+                continue
+            inner = parameter.ndim == 2 and "embed" not in name
             (matrices if inner else others).append(parameter)
         self.parts = (
             torch.optim.Muon(
@@ -147,7 +191,12 @@ class MuonAndAdamW(torch.optim.Optimizer):
                 weight_decay=0.01,
                 adjust_lr_fn="match_rms_adamw",
             ),
-            torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01),
+            torch.optim.AdamW(
+                [{"params": others}, {"params": rows, "lr": rows_rate * learning_rate}],
+                lr=learning_rate,
+                betas=(0.9, 0.98),
+                weight_decay=0.01,
+            ),
         )
         # the very same groups, so that a scheduler that sets their rates here sets them there
         super().__init__([group for part in self.parts for group in part.param_groups], {})
@@ -172,10 +221,12 @@ class MuonAndAdamW(torch.optim.Optimizer):
 class CurriculumTrainer(Trainer):
     """Takes the batches in their order; resuming skips those seen before without drawing them."""
 
-    def __init__(self, model: nn.Module, *, learning_rate: float, **options: object) -> None:
+    def __init__(
+        self, model: nn.Module, *, learning_rate: float, rows_rate: float, **options: object
+    ) -> None:
         self.teachers = Teachers(model)
         self._losses: dict[str, list[torch.Tensor]] = defaultdict(list)
-        optimizer = MuonAndAdamW(model, self.teachers, learning_rate)
+        optimizer = MuonAndAdamW(model, self.teachers, learning_rate, rows_rate)
         super().__init__(model, optimizers=(optimizer, None), **options)
         self.teachers.to(self.args.device)
 
@@ -186,6 +237,7 @@ class CurriculumTrainer(Trainer):
         self, model: nn.Module, inputs: dict[str, object], **_options: object
     ) -> torch.Tensor:
         batch, stage = inputs["batch"], inputs["stage"]
+        model.model.visual.requires_grad_(not stage.vision_rests)
         losses = {}
         if stage.only_see:
             model.model.visual(batch["pixel_values"], grid_thw=batch["image_grid_thw"])
@@ -205,38 +257,98 @@ class CurriculumTrainer(Trainer):
         super().log(logs, start_time)
 
 
+class Average(TrainerCallback):
+    """A running mean of the weights, in `average/` of each checkpoint: a model to read with.
+
+    At a learning rate that does not fall it reads about as well as one whose rate has fallen, so
+    that a training without an end has a good model at any time.
+    """
+
+    def __init__(self, processor: ProcessorMixin, start: Path | None) -> None:
+        self.processor = processor
+        self.start = start
+        self.model: AveragedModel | None = None
+
+    def on_train_begin(self, args, state, control, model=None, **_options) -> None:
+        self.model = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE_DECAY))
+        if self.start and (self.start / AVERAGE).is_dir():
+            average = AutoModelForImageTextToText.from_pretrained(
+                self.start / AVERAGE, dtype=torch.float32
+            )
+            self.model.module.load_state_dict(average.state_dict())
+            self.model.n_averaged += 1  # go on with it, and do not begin with what comes next
+
+    def on_step_end(self, args, state, control, model=None, **_options) -> None:
+        self.model.update_parameters(model)
+
+    def on_save(self, args, state, control, **_options) -> None:
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}" / AVERAGE
+        self.model.module.save_pretrained(folder)
+        self.processor.save_pretrained(folder)
+
+
+class StopWhenAsked(TrainerCallback):
+    """Ends the training after the batch at hand, with a checkpoint, when SIGTERM comes."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def on_train_begin(self, args, state, control, **_options) -> None:
+        self.before = signal.signal(signal.SIGTERM, self._ask)
+
+    def _ask(self, *_signal: object) -> None:
+        self.asked = True
+
+    def on_step_end(self, args, state, control, **_options) -> None:
+        if self.asked:
+            control.should_save = control.should_training_stop = True
+
+    def on_train_end(self, args, state, control, **_options) -> None:
+        signal.signal(signal.SIGTERM, self.before)
+
+
 def train(
     output_dir: Path,
     recipe: Sequence[Stage] = RECIPE,
     *,
     start: Path | None = None,
+    pieces: int = 0,
     seed: int = 7,
     learning_rate: float = 1e-3,
+    rows_rate: float = 1,
     decay: float = 1 / 3,
     workers: int = 0,
     save_steps: int = 500,
-) -> Path:
+    num_batches: int | None = None,
+) -> Path | None:
     """Train a recipe, or go on with it at the last checkpoint in `output_dir`; save in bfloat16.
 
     Args:
         start: folder of the model to go on with; None for one with random weights.
-        decay: share of the batches, the last ones, over which the learning rate falls to nothing.
+        pieces: of words that the model is to write besides bytes, if `start` writes bytes alone.
+        rows_rate: times `learning_rate`, for the rows of embedding and head.
+        decay: share of the batches, the last ones, over which the learning rate falls to nothing;
+            with 0 it does not fall, and the mean of the last weights is saved.
         workers: processes that draw pages ahead.
         save_steps: batches between two checkpoints.
+        num_batches: end after so many; None for all of the recipe.
 
     Returns:
         `output_dir`, which then holds model, processor and `training_curve.json`, the curve of
-        `start` before its own.
+        `start` before its own. None if it was asked to stop (SIGTERM): then a checkpoint remains,
+        and the same call goes on.
     """
-    processor = build_processor()
     checkpoints = output_dir / "checkpoints"
+    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    model, processor = _starting_point(start, Path(last) if last else None, pieces, seed)
     batches = CurriculumBatches(recipe, processor, seed)
+    num_batches = num_batches or len(batches)
     arguments = TrainingArguments(
         output_dir=str(checkpoints),
-        max_steps=len(batches),
+        max_steps=num_batches,
         per_device_train_batch_size=1,  # an item of the data set is a whole batch
         lr_scheduler_type="warmup_stable_decay",
-        lr_scheduler_kwargs={"num_decay_steps": int(len(batches) * decay)},
+        lr_scheduler_kwargs={"num_decay_steps": round(num_batches * decay)},
         warmup_steps=60,
         max_grad_norm=1.0,
         dataloader_num_workers=workers,
@@ -249,26 +361,101 @@ def train(
         report_to="none",
         seed=seed,
     )
-    model = build_model(processor, seed)
-    if start:
-        model.load_state_dict(AutoModelForImageTextToText.from_pretrained(start).state_dict())
+    average, stop = Average(processor, Path(last) if last else None), StopWhenAsked()
     trainer = CurriculumTrainer(
         model=model,
         args=arguments,
         train_dataset=batches,
         data_collator=lambda items: items[0],
         learning_rate=learning_rate,
+        rows_rate=rows_rate,
+        processing_class=processor,
+        callbacks=[average, stop],
     )
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     trainer.train(resume_from_checkpoint=last)
-    trainer.model.to(torch.bfloat16).save_pretrained(output_dir)
-    processor.save_pretrained(output_dir)
-    curve = json.loads((start / CURVE).read_text()) if start else []
+    if stop.asked:
+        return None
+    best = trainer.model if decay else average.model.module
+    curve = read_curve(start) if start else []
     curve += [row for row in trainer.state.log_history if "loss" in row]
-    (output_dir / CURVE).write_text(json.dumps(curve))
-    _check_it_loads(output_dir)
+    save(best, processor, curve, output_dir)
     shutil.rmtree(checkpoints)
     return output_dir
+
+
+def settle(
+    running: Path, output_dir: Path, recipe: Sequence[Stage], batches: int, **options
+) -> Path:
+    """Train a copy of the last checkpoint in `running` while the rate falls to nothing.
+
+    The run that it branches off can be resumed as if nothing had happened.
+
+    Args:
+        batches: over which the rate falls.
+        options: of `train`, as the run has them.
+
+    Raises:
+        FileNotFoundError: `running` has no checkpoint; train first.
+    """
+    last = get_last_checkpoint(str(running / "checkpoints"))
+    if not last:
+        raise FileNotFoundError(f"no checkpoint in {running / 'checkpoints'}; train first")
+    copy = output_dir / "checkpoints" / Path(last).name
+    shutil.rmtree(copy.parent, ignore_errors=True)
+    shutil.copytree(last, copy)
+    num_batches = int(Path(last).name.rpartition("-")[2]) + batches
+    options |= {"num_batches": num_batches, "decay": batches / num_batches}
+    return train(output_dir, recipe, **options)
+
+
+def _starting_point(
+    start: Path | None, checkpoint: Path | None, pieces: int, seed: int
+) -> tuple[GlmOcrForConditionalGeneration, Glm46VProcessor]:
+    """Model and processor to train; the weights of a checkpoint are the trainer's to load."""
+    if not checkpoint and not start:
+        processor = build_processor(_merges(pieces))
+        return build_model(processor, seed), processor
+    model, processor = load(checkpoint or start)
+    if checkpoint or merges_of(checkpoint or start) or not pieces:
+        return model, processor
+    words = build_processor(_merges(pieces))
+    return adapt(model, processor.tokenizer, words), words
+
+
+def _merges(pieces: int) -> list[Merge]:
+    return learn_merges(pieces, practice_texts()) if pieces else []
+
+
+def load(folder: Path) -> tuple[GlmOcrForConditionalGeneration, Glm46VProcessor]:
+    """Model in float32 and processor of a saved folder, to train and to save again.
+
+    Both are built by the recipe and only filled from the folder: what the Auto classes load saves
+    other files than it was loaded from (`<|image|>` as a special token, two more dtypes).
+    """
+    processor = build_processor(merges_of(folder))
+    model = build_model(processor)
+    saved = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
+    model.load_state_dict(saved.state_dict())
+    return model, processor
+
+
+def save(
+    model: GlmOcrForConditionalGeneration,
+    processor: ProcessorMixin,
+    curve: Sequence[dict],
+    folder: Path,
+) -> None:
+    """Write a model that the plain Auto classes load, in bfloat16, and the curve beside it."""
+    model.to(torch.bfloat16).save_pretrained(folder)
+    processor.save_pretrained(folder)
+    (folder / CURVE).write_text(json.dumps(curve))
+    _check_it_loads(folder)
+
+
+def read_curve(folder: Path) -> list[dict]:
+    """The rows of `training_curve.json`; none if it is missing."""
+    path = folder / CURVE
+    return json.loads(path.read_text()) if path.is_file() else []
 
 
 def _check_it_loads(folder: Path) -> None:
@@ -277,26 +464,48 @@ def _check_it_loads(folder: Path) -> None:
 
 
 def main() -> None:
+    names = [part.folder for part in PARTS]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output-dir", type=Path, default=Path("outputs/tiny-model"))
+    parser.add_argument("--start", type=Path, help="folder of the model to go on with")
+    parser.add_argument("--parts", nargs="+", choices=names, default=names, help="only these")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
+    parser.add_argument("--save-steps", type=int, default=300)
+    parser.add_argument(
+        "--settle",
+        type=int,
+        metavar="BATCHES",
+        help="branch off from the checkpoint of the one part named, while its rate falls",
+    )
     options = parser.parse_args()
-    folder = None
+    if options.settle and len(options.parts) != 1:
+        parser.error("--settle needs one part: name it with --parts")
+    folder = options.start
     for number, part in enumerate(PARTS):
-        start, folder = folder, options.output_dir / part.folder
-        if part.folder and (folder / "config.json").is_file():  # written at the end
+        if part.folder not in options.parts:
             continue
-        train(
-            folder,
-            part.recipe,
-            start=start,
-            seed=options.seed + number,
-            learning_rate=options.learning_rate * part.rate,
-            decay=part.decay,
-            workers=options.workers,
-        )
+        start, folder = folder, options.output_dir / part.folder
+        if (folder / "config.json").is_file():  # written at the end
+            continue
+        how = {
+            "start": start,
+            "pieces": part.pieces,
+            "seed": options.seed + number,
+            "learning_rate": options.learning_rate * part.rate,
+            "rows_rate": part.rows_rate,
+            "workers": options.workers,
+            "save_steps": options.save_steps,
+        }
+        if options.settle:
+            running, folder = folder, options.output_dir / f"{part.folder}_settled"
+            trained = settle(running, folder, part.recipe, options.settle, **how)
+        else:
+            trained = train(folder, part.recipe, decay=part.decay, **how)
+        if not trained:
+            print(f"Stopped; the same command resumes from {folder}.")
+            return
     print(f"The model is in {folder}.")
 
 
