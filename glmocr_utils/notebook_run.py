@@ -149,10 +149,7 @@ def notebook_parameters(notebook: str | Path) -> dict[str, object]:
     """
     for cell in nbformat.read(str(notebook), as_version=4).cells:
         if "parameters" in cell.metadata.get("tags", ()):
-            return {
-                statement.targets[0].id: ast.literal_eval(statement.value)
-                for statement in ast.parse(cell.source).body
-            }
+            return _literals(cell.source)
     raise ValueError(f"{notebook} has no cell with the tag 'parameters', so it takes none")
 
 
@@ -173,10 +170,44 @@ def take_parameters(namespace: dict[str, object], options: type | None = None) -
     # a cell that runs again may have put an object in a parameter's place
     given = {
         name: value
-        for name, value in namespace.items()
+        for name, value in _parameters_in(namespace).items()
         if type(value).__module__ in ("builtins", "datetime") and not callable(value)
     }
     namespace.update(coerce_all(given, kinds))
+
+
+def _parameters_in(namespace: dict[str, object]) -> dict[str, object]:
+    """The parameters among a notebook's variables: what cells of nothing but literals assign.
+
+    When the notebook runs again in the same kernel, other variables are there too, and some have
+    the name of a parameter of another notebook.
+    """
+    if "In" not in namespace:  # no notebook
+        return namespace
+    names: set[str] = set()
+    for source in namespace["In"]:  # IPython's history
+        try:
+            assigned = _literals(source)
+        except (SyntaxError, ValueError):
+            continue
+        names |= assigned.keys()
+    return {name: namespace[name] for name in names if name in namespace}
+
+
+def _literals(source: str) -> dict[str, object]:
+    """What a cell assigns that does nothing else.
+
+    Raises:
+        SyntaxError, ValueError: it does something else.
+    """
+    values = {}
+    for statement in ast.parse(source).body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                values[name] = ast.literal_eval(value)
+            case _:
+                raise ValueError("not an assignment")
+    return values
 
 
 def run_notebook(

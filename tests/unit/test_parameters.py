@@ -122,6 +122,22 @@ def test_parameters_change_in_the_notebook_and_nothing_else_does():
         take_parameters({"engine": 3}, InferOptions)
 
 
+def test_a_notebook_that_runs_again_keeps_variables_named_like_other_parameters():
+    history = [
+        "",
+        "scale = 2.0\nmax_tokens = 5  # why",
+        "import os",
+        "pages = read()",
+        "max_tokens = '7'",
+    ]
+    namespace = {"In": history, "scale": 2, "max_tokens": "7", "pages": ["a page"], "seed": "x"}
+    take_parameters(namespace)
+    assert (namespace["scale"], namespace["max_tokens"]) == (2.0, 7)
+    assert (namespace["pages"], namespace["seed"]) == (["a page"], "x")
+    with pytest.raises(ValueError, match="max_tokens is a whole number"):
+        take_parameters({**namespace, "max_tokens": "many"})
+
+
 def test_trainings_own_options_have_their_types():
     namespace = {"learning_rate": "1e-5", "dry_run": "false", "weight_decay": 0, "optim": "sgd"}
     take_parameters(namespace, FinetuneConfig)
@@ -132,7 +148,9 @@ def test_trainings_own_options_have_their_types():
         take_parameters({"lora_rank": "many"}, FinetuneConfig)
 
 
-@pytest.mark.parametrize("command", ["export", "ground", "infer", "label", "ocr", "render"])
+@pytest.mark.parametrize(
+    "command", ["diff", "evaluate", "export", "ground", "infer", "label", "ocr", "render"]
+)
 def test_each_option_of_a_command_has_a_type(command):
     command = import_module(f"glmocr_utils.cli.{command}").COMMAND
     assert {option.name for option in command.options} <= command.kinds.keys()
