@@ -4,7 +4,7 @@
 
     model = glm.load_model("zai-org/GLM-OCR")
     for page in glm.read_documents(model, ["scan.pdf"]):
-        print(page.text)
+        print(page.reason if isinstance(page, glm.FailedPage) else page.text)
 
 These names are the front door; each is loaded when it is first used, so importing the package costs
 nothing. Everything else is in the rooms behind: `from glmocr_utils.confidence import worst_tokens`.
