@@ -130,7 +130,8 @@ def test_a_slow_consumer_finds_few_pages_in_memory(tmp_path: Path) -> None:
 
 
 def count_images() -> int:
-    return sum(isinstance(thing, Image.Image) for thing in gc.get_objects())
+    # by its type: asking some objects of torch for their class is a warning
+    return sum(issubclass(type(thing), Image.Image) for thing in gc.get_objects())
 
 
 def test_no_page_is_begun_before_there_is_room_for_it(
