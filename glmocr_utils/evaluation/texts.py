@@ -108,7 +108,7 @@ def load_texts(path: str | Path, text_column: str | None = None) -> TextSet:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"there are no texts at {path}; check the path")
-    name = path.name or str(path)
+    name = (path.stem if path.is_file() else path.name) or str(path)
     if path.is_dir() and parts_of(path):
         return text_set(name, _from_run(path))
     if path.is_dir() and (path / LABELS).is_file():
