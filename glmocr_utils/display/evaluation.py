@@ -1,4 +1,4 @@
-"""An evaluation as tables, as HTML that stands alone, and as files for other programs."""
+"""An evaluation as tables, as one self-contained HTML file, and as files for other programs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -126,7 +126,7 @@ def evaluation_html(
     comparison: SetComparison | None = None,
     images: Mapping[PageKey, PageImage] | None = None,
 ) -> str:
-    """One page that stands alone: figures, documents, worst pages, and the comparison."""
+    """One self-contained page: figures, documents, worst pages, and the comparison."""
     title = " and ".join(each.name for each in scores)
     parts = [f"<h1>How well was it read? {escape(title)}</h1>", _frame_html(scores_table(scores))]
     if comparison:

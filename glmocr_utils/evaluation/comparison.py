@@ -93,7 +93,7 @@ def compare(first: SetScore, second: SetScore, seed: int = 0) -> SetComparison:
 def confusions(pairs: Iterable[tuple[str, str]]) -> Counter[tuple[str, str]]:
     """How often a character of the reference was read as another one.
 
-    A character that was missed is read as `∅`; one that was made up stands for `∅`.
+    A character that was missed is read as `∅`; one that was made up has `∅` as expected.
 
     Args:
         pairs: (reference, prediction), as `headline_pair` gives them.

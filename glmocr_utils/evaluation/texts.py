@@ -65,7 +65,7 @@ class TextSet:
     Attributes:
         name: where they come from, for people.
         pages: one text a page.
-        problems: what was found that no page stands for, in sentences.
+        problems: what was found and is not among the pages, in sentences.
     """
 
     name: str

@@ -57,7 +57,7 @@ def probability_and_length(pages: pd.DataFrame) -> Figure:
 
 
 class LiveView:
-    """A line, and plots of speed, statuses and probability, drawn anew every few seconds."""
+    """A line, and plots of speed, statuses and probability, drawn again every few seconds."""
 
     def __init__(self) -> None:
         self._drawn_at = 0.0

@@ -14,7 +14,7 @@ DOCUMENTS_SHOWN = 20
 
 
 def errors_by_document(score: SetScore) -> Figure:
-    """Headline CER of each document, worst first, parted into misread and misplaced characters."""
+    """Headline CER of each document, worst first, in misread and misplaced characters."""
     counts: dict[str, np.ndarray] = {}
     for page in score.pages:
         name = Path(page.reference.document).name

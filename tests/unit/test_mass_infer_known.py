@@ -23,12 +23,12 @@ SETTINGS = {"model_id": "m", "revision": None, "adapter": None, "prompt": "Text 
 @pytest.fixture
 def collection(tmp_path, monkeypatch) -> Path:
     """Three pages without ink, of which two are alike, and a file that does not open."""
-    folder = tmp_path / "work/pdfs"
+    folder = tmp_path / "desk/pdfs"
     (folder / "deeper").mkdir(parents=True)
     for number, name in enumerate(("a.png", "b.png", "deeper/b.png")):
         Image.new("RGB", (200 + min(number, 1), 100), "white").save(folder / name)
     (folder / "empty.pdf").write_bytes(b"")
-    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.chdir(tmp_path / "desk")
     return folder
 
 
@@ -51,7 +51,7 @@ def read(tmp_path, bundled_folder):
 def test_another_spelling_of_the_input_reads_nothing_again(collection, read, monkeypatch):
     assert read("pdfs") == 4
     (collection.parent / "link").symlink_to(collection)
-    for spelled in ("./pdfs", "pdfs/", collection, f"{collection}/.", "../work/pdfs", "link"):
+    for spelled in ("./pdfs", "pdfs/", collection, f"{collection}/.", "../desk/pdfs", "link"):
         assert read(spelled) == 0, spelled
     monkeypatch.chdir(collection)
     assert read(".") == 0
@@ -64,7 +64,7 @@ def test_another_spelling_of_the_input_reads_nothing_again(collection, read, mon
 
 def test_a_moved_collection_and_a_folder_above_read_nothing_again(collection, read, tmp_path):
     assert read("pdfs") == 4
-    assert read(tmp_path / "work") == 0
+    assert read(tmp_path / "desk") == 0
     collection.rename(tmp_path / "elsewhere")
     assert read(tmp_path / "elsewhere") == 0
     shutil.copytree(tmp_path / "elsewhere", tmp_path / "copy", copy_function=shutil.copyfile)
