@@ -80,7 +80,7 @@ def token_logits(
     prompt: str = TEXT_RECOGNITION,
     style: PromptStyle | None = None,
 ) -> torch.Tensor:
-    """The model's raw logits where each of the given tokens stands, in one teacher-forced pass.
+    """The model's raw logits at the position of each given token, in one teacher-forced pass.
 
     Returns:
         (num_tokens, vocabulary), in the model's dtype, on its device.

@@ -70,7 +70,7 @@ class Document(Protocol):
 
 
 def find_documents(input_path: str | Path) -> Documents:
-    """The documents that `input_path` stands for; a warning names files that are not read.
+    """The documents that `input_path` names; a warning names files that are not read.
 
     Args:
         input_path: a PDF or image file; a folder, in which PDFs and images are found at any

@@ -14,11 +14,11 @@ from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForImageTextToText,
     AutoTokenizer,
-    GlmOcrConfig,
     GlmOcrForConditionalGeneration,
 )
 from transformers.utils import is_flash_attn_2_available, is_kernels_available
 
+from benchmarks.glm_ocr_size import glm_ocr_config
 from glmocr_utils.model import LoadedModel, ModelLoadError, choose_attention, load_model, loading
 from glmocr_utils.model.attention import HUB_KERNEL, AttentionChoice
 from glmocr_utils.ocr import read_pages
@@ -458,24 +458,7 @@ def test_a_cached_model_loads_without_a_connection(
 @pytest.fixture(scope="module")
 def published_shapes() -> dict[str, torch.Size]:
     """Parameters of a model of GLM-OCR's published size, without their values."""
-    config = GlmOcrConfig(
-        text_config={
-            "vocab_size": 59_392,
-            "hidden_size": 1536,  # the class's default is another
-            "intermediate_size": 4608,
-            "num_hidden_layers": 16,
-            "num_attention_heads": 16,
-            "num_key_value_heads": 8,
-            "head_dim": 128,
-            "rope_parameters": {
-                "rope_type": "default",
-                "rope_theta": 10_000.0,
-                "mrope_section": [16, 24, 24],
-                "partial_rotary_factor": 1.0,
-            },
-        },
-        vision_config={"depth": 24, "hidden_size": 1024, "patch_size": 14, "out_hidden_size": 1536},
-    )
+    config = glm_ocr_config(image_token_id=59_280)
     with torch.device("meta"):
         model = GlmOcrForConditionalGeneration(config)
     return {name: parameter.shape for name, parameter in model.named_parameters()}
