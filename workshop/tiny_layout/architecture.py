@@ -98,10 +98,10 @@ def build_model() -> PPDocLayoutV3ForObjectDetection:
     return model
 
 
-def build_processor() -> PPDocLayoutV3ImageProcessor:
+def build_processor(side: int = INPUT_PX) -> PPDocLayoutV3ImageProcessor:
     """Squeezes a page to a square; white paper becomes 0."""
     return PPDocLayoutV3ImageProcessor(
-        size={"height": INPUT_PX, "width": INPUT_PX}, image_mean=[1.0] * 3, image_std=[0.3] * 3
+        size={"height": side, "width": side}, image_mean=[1.0] * 3, image_std=[0.3] * 3
     )
 
 

@@ -18,8 +18,8 @@ from glmocr_utils.synth.sheet import DrawnRegion, Sheet, scan_sheet
 from workshop.tiny_layout.architecture import INPUT_PX, LABELS
 from workshop.tiny_layout.pages import Kind, draw_random_sheet
 
-NEW_PAGES, SEEN_PAGES = 2, 2  # in a batch
-REMEMBERED = 200  # pages
+NEW_PAGES, SEEN_PAGES = 1, 3  # in a batch
+REMEMBERED = 240  # pages
 LEAST_SIDE = 1.5 / INPUT_PX
 
 Batch = tuple[torch.Tensor, list[dict[str, torch.Tensor]]]
@@ -33,27 +33,30 @@ class Batches:
         self.scanned, self.max_strength = scanned, max_strength
         self._pages: OrderedDict[int, Sheet] = OrderedDict()
 
-    def batch(self, number: int) -> Batch:
+    def batch(self, number: int, side: int = INPUT_PX) -> Batch:
         """(pages, 3, side, side) and the labels of each page in reading order."""
         rng = random.Random(repr((self.seed, "batch", number)))
         new = [NEW_PAGES * number + n for n in range(NEW_PAGES)]
         first = max(0, new[0] - REMEMBERED)
         seen = [rng.randrange(first, new[0]) if new[0] else 0 for _ in range(SEEN_PAGES)]
-        examples = [self._example(rng, page) for page in (*new, *seen)]
+        examples = [self._example(rng, page, side) for page in (*new, *seen)]
         pixels = torch.stack([pixels for pixels, _ in examples]).expand(-1, 3, -1, -1)
         return pixels.contiguous(memory_format=torch.channels_last), [y for _, y in examples]
 
-    def _example(self, rng: random.Random, page: int) -> tuple[torch.Tensor, dict]:
+    def _example(
+        self, rng: random.Random, page: int, side: int
+    ) -> tuple[torch.Tensor, dict]:
         sheet = moved(rng, self._page(page))
         if rng.random() < self.scanned:
             generator = np.random.default_rng(rng.getrandbits(32))
             strength = rng.uniform(0, self.max_strength)
             sheet = scan_sheet(sheet, Scan.draw(generator, strength), generator)
-        return squeezed(sheet.image), labels_of(sheet)
+        return squeezed(sheet.image, side), labels_of(sheet)
 
     def _page(self, number: int) -> Sheet:
         if number not in self._pages:
-            self._pages[number] = draw_random_sheet(self.kind, (self.seed, "page", number))
+            sheet = draw_random_sheet(self.kind, (self.seed, "page", number))
+            self._pages[number] = Sheet(sheet.image.convert("L"), sheet.regions)
             if len(self._pages) > REMEMBERED + NEW_PAGES:
                 self._pages.popitem(last=False)
         return self._pages[number]
@@ -68,7 +71,7 @@ def moved(rng: random.Random, sheet: Sheet) -> Sheet:
     top, bottom = (round(rng.uniform(-0.02, 0.06) * height) for _ in range(2))
     paper = sheet.image.getpixel((0, 0))
     size = (width + left + right, height + top + bottom)
-    image = Image.new("RGB", size, paper)
+    image = Image.new(sheet.image.mode, size, paper)
     image.paste(sheet.image, (left, top))
     return Sheet(image, tuple(_shifted(region, left, top, size) for region in sheet.regions))
 
@@ -84,10 +87,10 @@ def _shifted(region: DrawnRegion, dx: int, dy: int, size: tuple[int, int]) -> Dr
     return replace(region, box=box)
 
 
-def squeezed(image: Image.Image) -> torch.Tensor:
+def squeezed(image: Image.Image, side: int) -> torch.Tensor:
     """(1, side, side), as the image processor squeezes a grey page."""
     grey = torch.from_numpy(np.asarray(image.convert("L"), np.float32))[None, None]
-    small = F.interpolate(grey, (INPUT_PX, INPUT_PX), mode="bicubic", antialias=False)
+    small = F.interpolate(grey, (side, side), mode="bicubic", antialias=False)
     return (small[0].clamp(0, 255) / 255 - 1.0) / 0.3
 
 

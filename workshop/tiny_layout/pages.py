@@ -138,7 +138,7 @@ class _Composer:
     def _training_scale(self, em_pt: float) -> float:
         """Mostly a small page, which is drawn faster."""
         lowest = 8.5 / em_pt
-        return self.rng.uniform(lowest, 1.6 * lowest) if self._chance(0.8) else 2.0
+        return self.rng.uniform(lowest, 1.6 * lowest) if self._chance(0.92) else 2.0
 
     def _style(self, size_pt: tuple[int, int], em_pt: float) -> SheetStyle:
         rng, scale = self.rng, self.scale

@@ -19,6 +19,7 @@ from torch import nn
 from transformers import PPDocLayoutV3ForObjectDetection
 
 from workshop.tiny_layout.architecture import (
+    INPUT_PX,
     build_model,
     build_processor,
     with_masks,
@@ -35,6 +36,7 @@ WARM_UP, DECAY = 150, 0.3
 HEADS = ("embed", "score_head", "bbox_head", "sampling_offsets", "attention_weights")
 AVERAGE_DECAY = 0.998
 SCANNED, MAX_STRENGTH = 0.35, 0.7
+SMALL_PX, SMALL_SHARE = 320, 0.55
 SAVE_EVERY, LOG_EVERY = 200, 25
 CHECKED_PAGES = 16
 
@@ -63,6 +65,11 @@ class Training:
     @property
     def checkpoint(self) -> Path:
         return self.folder / "checkpoint.pt"
+
+    @property
+    def side(self) -> int:
+        """Of the input in pixels: first small, which is twice as fast."""
+        return SMALL_PX if self.step < SMALL_SHARE * self.steps else INPUT_PX
 
     def run(self) -> bool:
         """Train to the end, or until SIGTERM; False for the latter."""
@@ -96,7 +103,7 @@ class Training:
     def _train_step(self) -> dict[str, float]:
         self.model.train()
         torch.manual_seed(self.seed * 1_000_003 + self.step)  # the noise of denoising
-        pixels, labels = self.batches.batch(self.step)
+        pixels, labels = self.batches.batch(self.step, self.side)
         for optimizer, rate in zip(self.optimizers, RATES, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = rate * rate_at(self.step, self.steps)
@@ -123,7 +130,7 @@ class Training:
     def _check(self) -> None:
         with_masks(self.average, self.masks)
         for name, kind in (("seen fonts", trained_kind()), ("other fonts", unseen_kind(scale=2.0))):
-            tally = measure(self.average, build_processor(), draw(kind, CHECKED_PAGES, "check"))
+            tally = measure(self.average, build_processor(self.side), draw(kind, CHECKED_PAGES, "check"))
             self._note({
                 "step": self.step,
                 "check": name,
