@@ -13,10 +13,11 @@ from glmocr_utils.records.checks import check_one_of
 from glmocr_utils.records.pages import PageRef
 
 FinishReason = Literal["stop", "length", "loop"]
-ReadStatus = Literal["ok", "truncated", "looped", "empty", "blank"]
+ReadStatus = Literal["ok", "incomplete", "truncated", "looped", "empty", "blank"]
 STATUS_OF: dict[FinishReason, ReadStatus] = {"stop": "ok", "length": "truncated", "loop": "looped"}
 # What a person must know of a page that is not a plain `ok`.
 STATUS_WARNINGS: dict[ReadStatus, str] = {
+    "incomplete": "Not all of this page could be drawn, so what is missing was not read.",
     "truncated": "The token limit ended this page: its text is cut off. Raise max_tokens to read "
     "on.",
     "looped": "The model repeated itself and was stopped: the end is not what the page says.",
@@ -26,9 +27,15 @@ STATUS_WARNINGS: dict[ReadStatus, str] = {
 }
 
 
-def read_status(text: str, finish_reason: FinishReason) -> ReadStatus:
-    """What became of a page with ink: `empty` where nothing that was written leaves ink."""
-    return STATUS_OF[finish_reason] if any(ink(text)) else "empty"
+def read_status(text: str, finish_reason: FinishReason, missing: str | None = None) -> ReadStatus:
+    """What became of a page with ink: `empty` where nothing that was written leaves ink.
+
+    Args:
+        missing: what could not be drawn of the page, as in `PageImage`.
+    """
+    if not any(ink(text)):
+        return "empty"
+    return "incomplete" if missing and finish_reason == "stop" else STATUS_OF[finish_reason]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,8 @@ class OcrResult:
         is_blank: there is no ink on the page, so the model was not asked.
         dtype: of the model's numbers, such as `bfloat16`; None where it is not known.
         attention: the implementation that computed it, such as `sdpa`; None likewise.
+        missing: what its file says is on the page and could not be drawn, so that the model did
+            not see it; None where nothing is missing.
     """
 
     page: PageRef
@@ -119,6 +128,7 @@ class OcrResult:
     is_blank: bool = False
     dtype: str | None = None
     attention: str | None = None
+    missing: str | None = None
 
     def __post_init__(self) -> None:
         check_one_of("finish_reason", self.finish_reason, FinishReason)
@@ -132,13 +142,15 @@ class OcrResult:
 
     @property
     def status(self) -> ReadStatus:
-        """`ok`, `truncated`, `looped`, `empty` (ink and no text) or `blank` (no ink)."""
-        return "blank" if self.is_blank else read_status(self.text, self.finish_reason)
+        """`ok`, `incomplete` (a part was not drawn), `truncated`, `looped`, `empty` or `blank`."""
+        if self.is_blank:
+            return "blank"
+        return read_status(self.text, self.finish_reason, self.missing)
 
     @property
     def warning(self) -> str | None:
         """One or two sentences for a person where the page is not a plain `ok`."""
-        return STATUS_WARNINGS.get(self.status)
+        return self.missing if self.status == "incomplete" else STATUS_WARNINGS.get(self.status)
 
 
 def to_json(result: OcrResult) -> str:
@@ -160,6 +172,7 @@ def to_json(result: OcrResult) -> str:
         "is_blank": result.is_blank,
         "dtype": result.dtype,
         "attention": result.attention,
+        "missing": result.missing,
         "tokens": [
             {
                 "token_id": token.token_id,
