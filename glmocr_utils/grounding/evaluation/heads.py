@@ -78,10 +78,10 @@ def choose_heads(
         for number, (page, own) in enumerate(zip(batch, ids, strict=True)):
             truth = true_boxes(token_texts(model.processor.tokenizer, own), page)
             tokens += len(truth.known)
-            for number, choice in enumerate(choices):
+            for nth, choice in enumerate(choices):
                 paid = sum(by_head[head][number][truth.known] for head in choice)
                 cells = paid.reshape(len(paid), -1).argmax(axis=-1)
-                hits[number] += _touches(cells, paid.shape[1:], truth, page).sum()
+                hits[nth] += _touches(cells, paid.shape[1:], truth, page).sum()
     if not tokens:
         raise ValueError("the pages have no text to tell by where heads look; give other pages")
     shares = hits / tokens
