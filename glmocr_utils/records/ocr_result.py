@@ -69,7 +69,7 @@ class TokenProb:
             bytes, the last carries the character and the others the empty string, so that joining
             all texts gives the page's text.
         logprob: natural log of the softmax, in float32, of the raw logits; ≤ 0.
-        alternatives: the most probable tokens at this place, best first; the chosen one is among
+        alternatives: the most probable tokens at this position, best first; the chosen one is among
             them when it is one of the best.
     """
 
