@@ -1,6 +1,6 @@
 """Boxes: where the tokens and lines of a reading are on the page image."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from glmocr_utils.records.pages import PageRef
@@ -18,6 +18,10 @@ class Box:
     def __post_init__(self) -> None:
         if not (self.left <= self.right and self.top <= self.bottom):
             raise ValueError(f"a box ends right of and below where it starts, got {self}")
+
+    def __iter__(self) -> Iterator[float]:
+        """left, top, right, bottom."""
+        return iter((self.left, self.top, self.right, self.bottom))
 
     @property
     def centre(self) -> tuple[float, float]:
