@@ -13,8 +13,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from glmocr_utils.synth import Scan
-from glmocr_utils.synth.sheet import DrawnRegion, Sheet, scan_sheet
+from glmocr_utils.synth import DrawnRegion, Scan, Sheet, scan_sheet
 from workshop.tiny_layout.architecture import INPUT_PX, LABELS
 from workshop.tiny_layout.pages import Kind, draw_random_sheet
 
@@ -43,9 +42,7 @@ class Batches:
         pixels = torch.stack([pixels for pixels, _ in examples]).expand(-1, 3, -1, -1)
         return pixels.contiguous(memory_format=torch.channels_last), [y for _, y in examples]
 
-    def _example(
-        self, rng: random.Random, page: int, side: int
-    ) -> tuple[torch.Tensor, dict]:
+    def _example(self, rng: random.Random, page: int, side: int) -> tuple[torch.Tensor, dict]:
         sheet = moved(rng, self._page(page))
         if rng.random() < self.scanned:
             generator = np.random.default_rng(rng.getrandbits(32))

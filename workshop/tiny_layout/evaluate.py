@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from transformers import AutoImageProcessor, AutoModelForObjectDetection
 
-from glmocr_utils.synth.sheet import Sheet
+from glmocr_utils.synth import Sheet
 from workshop.tiny_layout.pages import Kind, draw_random_sheet, trained_kind, unseen_kind
 
 FOLDER = "data/models/doclayout-tiny"
