@@ -13,6 +13,7 @@ from glmocr_utils.synth.page import (
     BlockKind,
     Line,
     PageStyle,
+    PlacedText,
     break_lines,
     load_font,
     place_line,
@@ -118,12 +119,50 @@ def _item(line: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class PrintedText:
+    """Text that is drawn in one go: a line, or a word of a justified one; all in pixels."""
+
+    text: str
+    font: Path
+    font_px: int
+    left_px: float
+    baseline_px: float
+
+    def moved(self, right: float, down: float) -> "PrintedText":
+        return replace(self, left_px=self.left_px + right, baseline_px=self.baseline_px + down)
+
+
+@dataclass(frozen=True, slots=True)
 class Stamp:
-    """An element's ink (mode L, 0 is paper), to be put somewhere; the size of its em in pixels."""
+    """An element's ink, to be put somewhere.
+
+    Attributes:
+        ink: mode L, 0 is paper, 255 black.
+        em_px: the size of its em.
+        texts: what of the ink is text; without that of formulas and pictures.
+    """
 
     element: Element
     ink: Image.Image
     em_px: float
+    texts: tuple[PrintedText, ...] = ()
+
+    def cropped(self) -> "Stamp":
+        """Without the paper around the ink."""
+        box = self.ink.getbbox()
+        texts = tuple(text.moved(-box[0], -box[1]) for text in self.texts)
+        return replace(self, ink=self.ink.crop(box), texts=texts)
+
+
+def draw_texts(texts: Sequence[PrintedText], size: tuple[int, int]) -> Image.Image:
+    """The ink of texts on paper of that size."""
+    ink = Image.new("L", size)
+    draw = ImageDraw.Draw(ink)
+    for text in texts:
+        where = (text.left_px, text.baseline_px)
+        font = load_font(text.font, text.font_px)
+        draw.text(where, text.text, font=font, fill=255, anchor="ls")
+    return ink
 
 
 def draw_element(element: Element, style: SheetStyle, width: int) -> Stamp:
@@ -137,16 +176,18 @@ def draw_element(element: Element, style: SheetStyle, width: int) -> Stamp:
     if element.rows is not None:
         table_style = replace(page, font=font, font_px=em_px)
         stretch = width if element.align == "middle" else None
-        ink = table_ink(element.rows, table_style, element.rules, stretch)
-        return Stamp(element, _within(ink, width), em_px)
+        ink, pieces = table_ink(element.rows, table_style, element.rules, stretch)
+        texts = _printed(pieces, em_px) if ink.width <= width else ()
+        return Stamp(element, _within(ink, width), em_px, texts)
     if element.formula is not None:
         return Stamp(element, _within(draw_formula(element.formula, font, em_px), width), em_px)
     if element.label == "formula_number":
+        texts = (PrintedText(element.text, font, em_px, 0.0, 1.35 * em_px),)
         letters = load_font(font, em_px)
-        ink = Image.new("L", (round(letters.getlength(element.text)) + 1, 2 * em_px))
-        ImageDraw.Draw(ink).text((0, em_px), element.text, font=letters, fill=255, anchor="lm")
-        return Stamp(element, ink, em_px)
-    return Stamp(element, _text_ink(element, style, width), em_px)
+        size = (round(letters.getlength(element.text)) + 1, 2 * em_px)
+        return Stamp(element, draw_texts(texts, size), em_px, texts)
+    texts, height = _set_text(element, style, width)
+    return Stamp(element, draw_texts(texts, (width, height)), em_px, texts)
 
 
 def text_lines(element: Element, style: SheetStyle, width: int) -> tuple[PageStyle, list[Line]]:
@@ -179,19 +220,27 @@ def _em_px(look: Look, page: PageStyle) -> int:
     return max(SMALLEST_PX, round(look.size * page.font_px))
 
 
-def _text_ink(element: Element, style: SheetStyle, width: int) -> Image.Image:
+def _set_text(
+    element: Element, style: SheetStyle, width: int
+) -> tuple[tuple[PrintedText, ...], int]:
+    """The pieces of a text in a column, and its height in pixels."""
     text_style, lines = text_lines(element, style, width)
     line_px = text_style.font_px * text_style.line_spacing
     inset = round(width * style.look_of(element.label).inset)
-    image = Image.new("L", (width, round(line_px * len(lines) + 0.1 * text_style.font_px)))
-    draw = ImageDraw.Draw(image)
-    letters = load_font(text_style.font, text_style.font_px)
-    for number, line in enumerate(lines, start=1):
-        baseline = number * line_px - 0.3 * line_px
-        for piece in place_line(line, baseline, text_style):
-            where = (inset + piece.left_px, piece.baseline_px)
-            draw.text(where, piece.text, font=letters, fill=255, anchor="ls")
-    return image
+    pieces = [
+        piece
+        for number, line in enumerate(lines)
+        for piece in place_line(line, (number + 0.7) * line_px, text_style)
+    ]
+    texts = tuple(text.moved(inset, 0) for text in _printed(pieces, text_style.font_px))
+    return texts, round(line_px * len(lines) + 0.1 * text_style.font_px)
+
+
+def _printed(pieces: Sequence[PlacedText], font_px: int) -> tuple[PrintedText, ...]:
+    return tuple(
+        PrintedText(piece.text, piece.font, font_px, piece.left_px, piece.baseline_px)
+        for piece in pieces
+    )
 
 
 def _within(ink: Image.Image, width: int) -> Image.Image:

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from glmocr_utils.synth.elements import (
     Element,
+    PrintedText,
     SheetStyle,
     Slot,
     Stamp,
@@ -45,6 +46,7 @@ class _Setter:
         self.paper = Image.new("L", (page.width_px, page.height_px))
         self.pen = ImageDraw.Draw(self.paper)
         self.regions: list[DrawnRegion] = []
+        self.texts: list[PrintedText] = []
         self.left = page.margin_px + style.aside_px
         self.right = page.width_px - page.margin_px
         self.top = page.margin_px
@@ -75,7 +77,7 @@ class _Setter:
         self._put_asides(content, top, min(floors))
         self._put_footnotes(notes, content.footnote_column)
         self._put_slots(content.foot, style.page.height_px - style.page.margin_px * 0.75)
-        return Sheet(self._image(), tuple(self.regions))
+        return Sheet(self._image(), tuple(self.regions), tuple(self.texts))
 
     def _image(self) -> Image.Image:
         page = self.style.page
@@ -195,8 +197,8 @@ class _Setter:
             y += stamp.ink.height + (floor - top) / (len(content.asides) + 1)
         if content.stamp:
             stamp = self._stamp(content.stamp, round(0.6 * (self.bottom - self.top)))
-            upright = stamp.ink.crop(stamp.ink.getbbox())
-            turned = replace(stamp, ink=upright.transpose(Image.Transpose.ROTATE_90))
+            upright = stamp.cropped().ink
+            turned = replace(stamp, ink=upright.transpose(Image.Transpose.ROTATE_90), texts=())
             if turned.ink.width < margin:
                 middle = (self.top + self.bottom - turned.ink.height) / 2
                 self._put(turned, (margin - turned.ink.width) / 2, middle)
@@ -204,10 +206,9 @@ class _Setter:
     def _put_slots(self, slots: Sequence[tuple[Slot, Element]], y: float) -> None:
         for slot, element in sorted(slots, key=lambda pair: SHARES[pair[0]]):
             stamp = self._stamp(replace(element, align=slot), self.full_width)
-            cropped = stamp.ink.crop(stamp.ink.getbbox())
-            spare = self.full_width - cropped.width
-            x = self.left + SHARES[slot] * spare
-            self._put(replace(stamp, ink=cropped), x, y - cropped.height / 2)
+            cropped = stamp.cropped()
+            x = self.left + SHARES[slot] * (self.full_width - cropped.ink.width)
+            self._put(cropped, x, y - cropped.ink.height / 2)
 
     def _put(self, stamp: Stamp, x: float, y: float) -> None:
         """Lay ink on the paper and note the region; ink beyond the page is cut off."""
@@ -216,6 +217,7 @@ class _Setter:
             return
         x, y = round(x), round(y)
         self.paper.paste(255, (x, y), stamp.ink)
+        self.texts += [text.moved(x, y) for text in stamp.texts]
         around = AROUND_EM * stamp.em_px
         left, top, right, bottom = ink_box
         width, height = self.paper.size

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from glmocr_utils.synth.degrade import Scan, degrade
-from glmocr_utils.synth.elements import Element, Slot
+from glmocr_utils.synth.elements import Element, PrintedText, Slot
 
 Group = tuple[Element, ...]  # stays in one column: a picture and its caption
 
@@ -54,10 +54,18 @@ class DrawnRegion:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A drawn page (RGB) and its regions in reading order."""
+    """A drawn page.
+
+    Attributes:
+        image: RGB.
+        regions: in reading order.
+        texts: where the pieces of text are, for a PDF; without those of formulas and pictures, and
+            none for a scan.
+    """
 
     image: Image.Image
     regions: tuple[DrawnRegion, ...]
+    texts: tuple[PrintedText, ...] = ()
 
     @property
     def markdown(self) -> str:
