@@ -20,7 +20,7 @@ from glmocr_utils.records.decision import (
     standing,
 )
 from glmocr_utils.records.label import Label, LabelStatus, label_from_json, label_to_json
-from glmocr_utils.records.layout import Box, PageLayout, TokenPlace, around
+from glmocr_utils.records.layout import Box, PageLayout, TokenBox, around
 from glmocr_utils.records.ocr_result import (
     STATUS_OF,
     STATUS_WARNINGS,
@@ -75,7 +75,7 @@ __all__ = [
     "ReadStatus",
     "Region",
     "RegionStatus",
-    "TokenPlace",
+    "TokenBox",
     "TokenProb",
     "append_decisions",
     "around",

@@ -21,10 +21,11 @@ from glmocr_utils.records.region import (
 )
 
 FinishReason = Literal["stop", "length", "loop"]
-ReadStatus = Literal["ok", "truncated", "looped", "empty", "blank", "failed"]
+ReadStatus = Literal["ok", "incomplete", "truncated", "looped", "empty", "blank", "failed"]
 STATUS_OF: dict[FinishReason, ReadStatus] = {"stop": "ok", "length": "truncated", "loop": "looped"}
 # What a person must know of a page that is not a plain `ok`.
 STATUS_WARNINGS: dict[ReadStatus, str] = {
+    "incomplete": "Not all of this page could be drawn, so what is missing was not read.",
     "truncated": "The token limit ended this page: its text is cut off. Raise max_tokens to read "
     "on.",
     "looped": "The model repeated itself and was stopped: the end is not what the page says.",
@@ -35,19 +36,30 @@ STATUS_WARNINGS: dict[ReadStatus, str] = {
 }
 
 
-def read_status(text: str, finish_reason: FinishReason) -> ReadStatus:
-    """What became of a page with ink: `empty` where nothing that was written leaves ink."""
-    return STATUS_OF[finish_reason] if any(ink(text)) else "empty"
+def read_status(text: str, finish_reason: FinishReason, missing: str | None = None) -> ReadStatus:
+    """What became of a page with ink: `empty` where nothing that was written leaves ink.
+
+    Args:
+        missing: what could not be drawn of the page, as in `PageImage`.
+    """
+    if not any(ink(text)):
+        return "empty"
+    return "incomplete" if missing and finish_reason == "stop" else STATUS_OF[finish_reason]
 
 
-def page_status(text: str, finish_reason: FinishReason, regions: Sequence[Region]) -> ReadStatus:
+def page_status(
+    text: str,
+    finish_reason: FinishReason,
+    regions: Sequence[Region],
+    missing: str | None = None,
+) -> ReadStatus:
     """What became of a page with ink; a page of pictures alone is `ok` without any text."""
     if not regions:
-        return read_status(text, finish_reason)
+        return read_status(text, finish_reason, missing)
     has_pictures_only = all(region.status == "picture" for region in regions)
     if not has_pictures_only and not any(ink(text)):
         return "empty"
-    return worst_status(regions) or "ok"
+    return worst_status(regions) or ("incomplete" if missing else "ok")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +93,7 @@ class TokenProb:
             bytes, the last carries the character and the others the empty string, so that joining
             all texts gives the page's text.
         logprob: natural log of the softmax, in float32, of the raw logits; ≤ 0.
-        alternatives: the most probable tokens at this place, best first; the chosen one is among
+        alternatives: the most probable tokens at this position, best first; the chosen one is among
             them when it is one of the best.
     """
 
@@ -121,6 +133,8 @@ class OcrResult:
         is_blank: there is no ink on the page, so the model was not asked.
         dtype: of the model's numbers, such as `bfloat16`; None where it is not known.
         attention: the implementation that computed it, such as `sdpa`; None likewise.
+        missing: what its file says is on the page and could not be drawn, so that the model did
+            not see it; None where nothing is missing.
         regions: of a page that was read by regions, in reading order; each token belongs to one of
             them. Empty for a page that was read as a whole.
     """
@@ -140,6 +154,7 @@ class OcrResult:
     is_blank: bool = False
     dtype: str | None = None
     attention: str | None = None
+    missing: str | None = None
     regions: tuple[Region, ...] = ()
 
     def __post_init__(self) -> None:
@@ -156,13 +171,13 @@ class OcrResult:
 
     @property
     def status(self) -> ReadStatus:
-        """`ok`, `truncated`, `looped`, `empty` (ink and no text) or `blank` (no ink).
+        """`ok`, `incomplete` (a part was not drawn), `truncated`, `looped`, `empty` or `blank`.
 
         With regions, the worst of theirs: `failed` where one of them could not be read.
         """
         if self.is_blank:
             return "blank"
-        return page_status(self.text, self.finish_reason, self.regions)
+        return page_status(self.text, self.finish_reason, self.regions, self.missing)
 
     @property
     def body_text(self) -> str:
@@ -190,7 +205,7 @@ class OcrResult:
     @property
     def warning(self) -> str | None:
         """One or two sentences for a person where the page is not a plain `ok`."""
-        return STATUS_WARNINGS.get(self.status)
+        return self.missing if self.status == "incomplete" else STATUS_WARNINGS.get(self.status)
 
 
 def to_json(result: OcrResult) -> str:
@@ -212,6 +227,7 @@ def to_json(result: OcrResult) -> str:
         "is_blank": result.is_blank,
         "dtype": result.dtype,
         "attention": result.attention,
+        "missing": result.missing,
         "tokens": [
             {
                 "token_id": token.token_id,

@@ -112,10 +112,10 @@ class PageRow:
         page_index: 0-based; None where the document could not be opened, so that its pages are
             not known.
         num_pages: of the document.
-        status: `ok`, `truncated` (the token limit ended it), `looped` (it repeated itself and was
-            stopped), `empty` (ink, and the model wrote nothing), `blank` (no ink: the model was
-            not asked), or why it was not read. `failed` with a text: one of its regions could not
-            be read.
+        status: `ok`, `incomplete` (a part of the page could not be drawn), `truncated` (the token
+            limit ended it), `looped` (it repeated itself and was stopped), `empty` (ink, and the
+            model wrote nothing), `blank` (no ink: the model was not asked), or why it was not read.
+            `failed` with a text: one of its regions could not be read.
         text: what the model wrote, unchanged; None where nothing was read.
         token_ids, logprobs: (num_tokens,) of the chosen tokens; None where the engine gives none.
             Log probabilities as in `TokenProb`; one is None where a server's tokens do not say it.
@@ -235,6 +235,7 @@ def to_result(row: PageRow, run: dict[str, object]) -> OcrResult | None:
         angle=row.angle,
         dtype=row.dtype,
         attention=row.attention,
+        missing=row.reason if row.status == "incomplete" else None,
         regions=_with_ranges(row.regions, kept) if has_tokens else row.regions,
     )
 
