@@ -31,7 +31,7 @@ def find_regions(
         threshold: regions with a lower score are left out, and their ink is found as missed.
 
     Returns:
-        For each image its regions in reading order, in pixels of that image.
+        For each image its regions in reading order, in whole pixels of that image.
     """
     found: list[list[Region]] = []
     for start in range(0, len(images), LAYOUT_BATCH):
@@ -59,11 +59,13 @@ def regions_of(image: Image.Image, detections: Detections, labels: dict[int, str
     shares = share_out(image, boxes[kept], ~is_picture)
     left = _one_block(shares.left) if not len(kept) else shares.left
     everything = np.concatenate([shares.boxes.reshape(-1, 4), left.reshape(-1, 4)])
+    # so that a box is the same once it was written to a file
+    whole_pixels = np.concatenate([np.floor(everything[:, :2]), np.ceil(everything[:, 2:])], axis=1)
     return [
         Region(
             index,
             names[kept[place]] if place < len(kept) else LABEL_OF_MISSED_INK,
-            Box(*everything[place].tolist()),
+            Box(*whole_pixels[place].tolist()),
             float(scores[kept[place]]) if place < len(kept) else None,
         )
         for index, place in enumerate(insert_in_order(shares.boxes, left))
