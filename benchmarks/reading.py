@@ -39,8 +39,8 @@ class NoProbabilities(recorder.Recorder):
 
     def write(self, logits: torch.Tensor, rows: list[int], columns: list[int]) -> None:
         self._make_room(max(rows) + 1, max(columns) + 1, logits.device)
-        places = tuple(torch.tensor(each, device=logits.device) for each in (rows, columns))
-        self.token_ids[places] = logits.argmax(dim=-1)
+        positions = tuple(torch.tensor(each, device=logits.device) for each in (rows, columns))
+        self.token_ids[positions] = logits.argmax(dim=-1)
 
 
 def against_the_batch_script() -> Iterator[Row]:

@@ -58,7 +58,7 @@ def main() -> None:
     image = PageImages(read)[read[0].page]
     _save(page_and_tokens(image, read[0]), root / FOLDER / "02_tokens.png")
     layout = Locator(model).locate(read[0], image.image)
-    _save(page_with_unsure_words(image, read[0], layout), root / FOLDER / "03_places.png")
+    _save(page_with_unsure_words(image, read[0], layout), root / FOLDER / "03_boxes.png")
     marked = mark_pages(read, load_references(samples / "truth.jsonl"))
     curves = review_curves(marked, fit_calibration(marked))
     _save(curves, root / FOLDER / "03_review_curves.png")

@@ -42,18 +42,18 @@ def wrong_with(page: PageImage | FailedPage, has_poppler: bool) -> str | None:
         return _wrong_with_failed(page, has_poppler)
     if not has_poppler or not page.page.document_path.lower().endswith(".pdf"):
         return None
-    place = f"{page.page.document_path}, page {page.page.page_number}"
+    where = f"{page.page.document_path}, page {page.page.page_number}"
     other = poppler_page(Path(page.page.document_path), page.page.page_number)
     if other is None:
         return None
     if not page.missing and is_blank(page.image) and not is_blank(other):
-        return f"{place}: poppler draws ink, and there is none here"
+        return f"{where}: poppler draws ink, and there is none here"
     expected = [page.scale / SCALE * side for side in other.size]
     if any(
         not math.isclose(here, there, abs_tol=SIZE_TOLERANCE_PX)
         for here, there in zip(page.image.size, expected, strict=True)
     ):
-        return f"{place}: {page.image.size} pixels here, {other.size} by poppler"
+        return f"{where}: {page.image.size} pixels here, {other.size} by poppler"
     return None
 
 

@@ -46,7 +46,7 @@ def _diff(options: argparse.Namespace) -> int:
     found = sum(len(page.disagreements) for page in pages)
     differ = sum(bool(page.disagreements) for page in pages)
     print(
-        f"{counted(len(pages), 'page')} in both, {differ} differ in {counted(found, 'place')}; "
+        f"{counted(len(pages), 'page')} in both, {differ} differ in {counted(found, 'spot')}; "
         "the furthest apart:"
     )
     worst = pd.DataFrame(

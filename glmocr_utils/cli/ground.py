@@ -9,7 +9,7 @@ from glmocr_utils.grounding.choice import choice_path, load_choice, save_choice
 from glmocr_utils.grounding.evaluation import (
     choose_for,
     draw_pages,
-    evaluate_places,
+    evaluate_boxes,
     pages_with_text_layer,
 )
 from glmocr_utils.grounding.evaluation.choosing import split_pages
@@ -67,7 +67,7 @@ def _ground(options: argparse.Namespace) -> int:
     heads = ", ".join(f"layer {layer} head {head}" for layer, head in choice.heads)
     print(f"heads: {heads}; their strongest cell touches what is read in {choice.score:.1%}\n")
     print(HEAD)
-    for row in evaluate_places(
+    for row in evaluate_boxes(
         model,
         choice.heads,
         pages,

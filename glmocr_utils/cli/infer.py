@@ -73,10 +73,10 @@ def _infer(options: argparse.Namespace) -> int:
 
 
 def _reasons(folder: Path) -> Iterator[str]:
-    """Why pages could not be read: the first few of the ledger."""
+    """Why pages could not be read, or not in full: the first few of the ledger."""
     if not parts_of(folder):
         return
-    unread = pc.field("status").isin(get_args(FailureStatus))
+    unread = pc.field("status").isin([*get_args(FailureStatus), "incomplete"])
     table = pq.read_table(folder / "pages", columns=["status", "reason"], filters=unread)
     for row in table.slice(0, REASONS_SHOWN).to_pylist():
         yield f"{row['status']}: {row['reason']}"

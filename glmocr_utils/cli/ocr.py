@@ -102,7 +102,8 @@ def _ocr(options: argparse.Namespace) -> int:
     )
     _print("", verdict.for_terminal())
     print(f"\nfiles are in {options.output_dir}")
-    return report_failures(failed)
+    incomplete = any(result.status == "incomplete" for result in results)
+    return report_failures(failed) or int(incomplete)
 
 
 def _print(*lines: str) -> None:

@@ -23,8 +23,13 @@ MIN_TOKENS = 20  # of fewer, the mean says little: a page with nothing but its n
 MAX_LOOP_SHARE = 0.5  # of a page's text
 MAX_PERIOD = 400  # characters of what a loop repeats
 MOSTLY = 0.8  # of the pages with ink
-READ_STATUSES = ("ok", "truncated", "looped", "empty")
-WORDS = {"empty": "empty", "truncated": "cut by the token limit", "looped": "looped"}
+READ_STATUSES = ("ok", "incomplete", "truncated", "looped", "empty")
+WORDS = {
+    "incomplete": "not drawn in full",
+    "empty": "empty",
+    "truncated": "cut by the token limit",
+    "looped": "looped",
+}
 
 
 @dataclass(frozen=True, slots=True)

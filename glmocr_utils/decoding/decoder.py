@@ -74,11 +74,11 @@ class _Page:
 
 
 class PageDecoder:
-    """Pages under way in one model, each at its own place.
+    """Pages under way in one model, each at its own position.
 
     Args:
         model: with a generation config that names the stop tokens; an adapter may be on it.
-        top_k: how many of the best tokens are recorded at each place.
+        top_k: how many of the best tokens are recorded at each position.
         spell: token ids → their text, by which a loop is told from a dotted leader.
     """
 

@@ -12,7 +12,7 @@ class Recorder:
     Everything stays on the model's device until a page is done, so that no step waits for a copy.
 
     Args:
-        top_k: how many of the best tokens are recorded at each place.
+        top_k: how many of the best tokens are recorded at each position.
 
     Attributes:
         token_ids: (rows, tokens), of which the first `num_pages` rows are in use.
@@ -36,24 +36,24 @@ class Recorder:
         self.num_pages += 1
 
     def write(self, logits: torch.Tensor, rows: list[int], columns: list[int]) -> None:
-        """Choose the tokens at the given places, and record them.
+        """Choose the tokens at the given positions, and record them.
 
         Args:
-            logits: (num_places, vocabulary), raw: before any penalty or temperature.
+            logits: (num_positions, vocabulary), raw: before any penalty or temperature.
         """
         self._make_room(max(rows) + 1, max(columns) + 1, logits.device)
-        places = tuple(torch.tensor(each, device=logits.device) for each in (rows, columns))
+        positions = tuple(torch.tensor(each, device=logits.device) for each in (rows, columns))
         logits = logits.float()
         total = logits.logsumexp(dim=-1, keepdim=True)
         chosen = logits.argmax(dim=-1, keepdim=True)
         top = logits.topk(self._top_k, dim=-1)
         logprobs = (logits.gather(-1, chosen) - total)[:, 0]
-        self.is_finite[places[0]] &= logprobs.isfinite()
-        self.token_ids[places] = chosen[:, 0]
+        self.is_finite[positions[0]] &= logprobs.isfinite()
+        self.token_ids[positions] = chosen[:, 0]
         # rounding may lift a certain token's log probability just above 0
-        self._logprobs[places] = logprobs.clamp(max=0)
-        self._top_ids[places] = top.indices
-        self._top_logprobs[places] = (top.values - total).clamp(max=0)
+        self._logprobs[positions] = logprobs.clamp(max=0)
+        self._top_ids[positions] = top.indices
+        self._top_logprobs[positions] = (top.values - total).clamp(max=0)
 
     def last(self, counts: list[int]) -> torch.Tensor:
         """The token that each page wrote last, (num_pages,); it has written `counts[row]`."""

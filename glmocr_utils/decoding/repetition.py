@@ -42,7 +42,7 @@ def loop_end(token_ids: np.ndarray, checked: int, spell: Spell) -> int | None:
     """The length at which a page is stopped for looping, or None.
 
     Looked at are the lengths that `CHECK_EVERY_TOKENS` divides, beyond `checked`; so a page ends at
-    the same place however often it is asked about.
+    the same position however often it is asked about.
     """
     first = (checked // CHECK_EVERY_TOKENS + 1) * CHECK_EVERY_TOKENS
     for length in range(first, len(token_ids) + 1, CHECK_EVERY_TOKENS):
@@ -56,9 +56,9 @@ def _repeating_tails(token_ids: np.ndarray) -> Iterator[tuple[int, int]]:
     longest = min(MAX_PERIOD_TOKENS, len(token_ids) // MIN_REPEATS)
     if not longest:
         return
-    [places] = (token_ids[-1 - longest : -1] == token_ids[-1]).nonzero()
+    [positions] = (token_ids[-1 - longest : -1] == token_ids[-1]).nonzero()
     covered: dict[int, int] = {}
-    for period in (longest - places[::-1]).tolist():
+    for period in (longest - positions[::-1]).tolist():
         least = MIN_REPEATS * period
         if any(period % other == 0 and covered[other] >= least for other in covered):
             continue  # the shorter one covers as much

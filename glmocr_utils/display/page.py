@@ -39,8 +39,8 @@ def page_html(
     Args:
         page: the image; it is shown at most 1,200 px wide, as a JPEG within the HTML.
         calibration: for the errors to expect; without one they are called uncalibrated.
-        layout: where the tokens stand on the image. Pointing at a token then lights up its place,
-            and pointing at a place its token.
+        layout: where the tokens are on the image. Pointing at a token then lights up its box, and
+            pointing at a box its token.
     """
     summary = summarize(result.tokens)
     facts = [f"{summary.num_tokens} tokens"]
@@ -56,7 +56,7 @@ def page_html(
             f"<h3>{escape(page_name(result.page))}</h3>",
             f"<p>{escape(' · '.join(facts))}</p>",
             f'<p class="warning"><b>{result.warning}</b></p>' if result.warning else "",
-            '<div class="sides placed">' if page and layout else '<div class="sides">',
+            '<div class="sides boxed">' if page and layout else '<div class="sides">',
             image_html(page) if page else "",
             text_html(result, layout if page else None),
             "</div></section>",
@@ -90,7 +90,7 @@ def anchor(page: PageRef) -> str:
 
 
 def _elements(result: OcrResult, layout: PageLayout | None) -> Iterator[str]:
-    """Doubtful tokens one by one; neighbours of one tint together, by words where they are placed.
+    """Doubtful tokens one by one; neighbours of one tint together, by words where they have boxes.
 
     On a page of very many doubtful tokens only the least sure have a note of their own.
     """
@@ -126,8 +126,8 @@ class _Spelled:
 
     def box(self, layout: PageLayout) -> Box | None:
         """Where it is on the image; white space and markup are nowhere."""
-        place = layout.tokens[self.index] if self.words else None
-        return place and place.box
+        token = layout.tokens[self.index] if self.words else None
+        return token and token.box
 
 
 def _spelled(tokens: PageTokens) -> Iterator[_Spelled]:

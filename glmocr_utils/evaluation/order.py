@@ -36,8 +36,8 @@ def order_free(reference: str, prediction: str) -> OrderFree:
     lines = [layout_aside(line) for line in printed(reference).text.split("\n")]
     lines = [line for line in lines if line]
     _, rest = headline_pair(reference, prediction)
-    pieces = [(0, rest)] if rest else []  # what no line has taken yet, with its place
-    edits, places = 0, {}
+    pieces = [(0, rest)] if rest else []  # what no line has taken yet, with its position
+    edits, positions = 0, {}
     for number in sorted(range(len(lines)), key=lambda number: -len(lines[number])):
         found = _best_stretch(lines[number], pieces)
         if found is None:
@@ -45,7 +45,7 @@ def order_free(reference: str, prediction: str) -> OrderFree:
             continue
         which, start, stop = found
         offset, piece = pieces.pop(which)
-        places[number] = offset + start
+        positions[number] = offset + start
         edits += Levenshtein.distance(lines[number], piece[start:stop].strip())
         pieces[which:which] = [
             (offset + begin, part)
@@ -54,8 +54,8 @@ def order_free(reference: str, prediction: str) -> OrderFree:
         ]
     edits += sum(len(piece.strip()) + 1 for _, piece in pieces)
     edits = min(edits, character_edits(*headline_pair(reference, prediction)))
-    in_reading = sorted(places, key=lambda number: places[number])
-    order = Levenshtein.distance(in_reading, sorted(places)) / max(1, len(places))
+    in_reading = sorted(positions, key=lambda number: positions[number])
+    order = Levenshtein.distance(in_reading, sorted(positions)) / max(1, len(positions))
     return OrderFree(edits, min(1.0, order))
 
 

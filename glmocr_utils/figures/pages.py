@@ -80,13 +80,13 @@ def page_with_unsure_words(page: PageImage, result: OcrResult, layout: PageLayou
     """The page image with its unsure words outlined where they stand.
 
     Thin outlines are words with a token below 0.8, thick red ones below 0.5. Unsure words whose
-    place is unclear are counted in the title.
+    box is unclear are counted in the title.
     """
     figure, ax = plt.subplots(
         figsize=(4.6, 4.6 * page.height_px / page.width_px + 0.4), layout="constrained"
     )
     _draw_page(ax, page)
-    unplaced = 0
+    num_unclear = 0
     for word in words_of_tokens(result):
         step = step_of(min(result.tokens[index].prob for index in word))
         if step < WORST_STEP - 1:
@@ -94,7 +94,7 @@ def page_with_unsure_words(page: PageImage, result: OcrResult, layout: PageLayou
         spelling = [n for n in word if result.tokens[n].text.strip()]
         box = layout.box_of(spelling)
         if box is None:
-            unplaced += 1
+            num_unclear += 1
             continue
         is_worst = step == WORST_STEP
         ax.add_patch(
@@ -108,7 +108,7 @@ def page_with_unsure_words(page: PageImage, result: OcrResult, layout: PageLayou
             )
         )
     ax.set_title(
-        f"{_name(page.page)}, unsure words; {unplaced} without a clear place",
+        f"{_name(page.page)}, unsure words; {num_unclear} without a clear box",
         loc="left",
         fontsize=9,
     )

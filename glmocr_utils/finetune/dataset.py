@@ -113,7 +113,7 @@ def decode_image(image: dict[str, object]) -> Image.Image:
 
 
 def data_hash(*parts: datasets.Dataset | None) -> str:
-    """SHA-256 over images' places, texts and prompts: whether two runs saw the same data."""
+    """SHA-256 over images, texts and prompts: whether two runs saw the same data."""
     digest = hashlib.sha256()
     for rows in parts:
         for row in rows or ():

@@ -169,12 +169,12 @@ def check_frozen(model: nn.Module, config: FinetuneConfig) -> None:
     if not trained:
         raise ValueError("nothing would be trained; free a component or use LoRA")
     for name in trained:
-        place = "vision tower" if ".visual." in name else "decoder"
-        place = "projector" if re.search(PROJECTOR, name) else place
-        if place in frozen_components(config):
+        part = "vision tower" if ".visual." in name else "decoder"
+        part = "projector" if re.search(PROJECTOR, name) else part
+        if part in frozen_components(config):
             raise ValueError(
-                f"the {place} is meant to be frozen, but {name} would be trained; set "
-                f"{'freeze_vision_tower' if place == 'vision tower' else _FREEZE_PROJECTOR}=False "
+                f"the {part} is meant to be frozen, but {name} would be trained; set "
+                f"{'freeze_vision_tower' if part == 'vision tower' else _FREEZE_PROJECTOR}=False "
                 "if that is what you want, or choose another lora_target"
             )
 

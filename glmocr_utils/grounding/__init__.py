@@ -1,6 +1,6 @@
 """Where on the page each token came from, told by the decoder's own attention.
 
-A place is never a measure of whether the text is right: where a model looks, it may misread.
+A box is never a measure of whether the text is right: where a model looks, it may misread.
 """
 
 from glmocr_utils.grounding.attention import Head, attend, strongest_cells

@@ -1,17 +1,17 @@
-"""The ink of a page image: where text can stand, and how far its lines lean."""
+"""The ink of a page image: where text can be, and how far its lines are skewed."""
 
 import numpy as np
 from PIL import Image
 
 UNITS_A_CELL = 14  # resolution at which a page is looked at, per image token: half of the model's
-MAX_LEAN = np.tan(np.deg2rad(4))
-LEAN_STEPS = 33
+MAX_SKEW = np.tan(np.deg2rad(4))
+SKEW_STEPS = 33
 SHORTEST_STEP = 5  # from line to line: 10 pixels
 MIN_CONTRAST = 24  # grey levels; weaker marks are paper, noise or the other side's print
 
 
 def find_ink(image: Image.Image, rows: int, columns: int) -> np.ndarray:
-    """How dark each place is against the paper around it.
+    """How dark each spot is against the paper around it.
 
     Args:
         rows, columns: of the page's image tokens.
@@ -29,10 +29,10 @@ def find_ink(image: Image.Image, rows: int, columns: int) -> np.ndarray:
     return ((darkness / print_ - 0.25) / 0.75).clip(0, 1)
 
 
-def find_lean(ink: np.ndarray) -> float:
+def find_skew(ink: np.ndarray) -> float:
     """How far lines of text fall to the right: units down per unit across; 0 without any ink.
 
-    The lean at which the rows of the page differ most from each other (projection profile: Postl,
+    The skew at which the rows of the page differ most from each other (projection profile: Postl,
     1986).
     """
     y, x = np.nonzero(ink > 0.3)
@@ -41,23 +41,23 @@ def find_lean(ink: np.ndarray) -> float:
     weights = ink[y, x]
     height, width = ink.shape
 
-    def sharpness(lean: float) -> float:
-        rows = np.rint(y - lean * (x - width / 2)).astype(int) + width
+    def sharpness(skew: float) -> float:
+        rows = np.rint(y - skew * (x - width / 2)).astype(int) + width
         profile = np.bincount(rows, weights, minlength=height + 2 * width)
         return float(np.square(np.diff(profile)).sum())
 
-    coarse = np.linspace(-MAX_LEAN, MAX_LEAN, LEAN_STEPS)
-    best = max(coarse, key=lambda lean: (sharpness(lean), -abs(lean)))
+    coarse = np.linspace(-MAX_SKEW, MAX_SKEW, SKEW_STEPS)
+    best = max(coarse, key=lambda skew: (sharpness(skew), -abs(skew)))
     step = coarse[1] - coarse[0]
     fine = np.linspace(best - step, best + step, 9)
-    return float(max(fine, key=lambda lean: (sharpness(lean), -abs(lean - best))))
+    return float(max(fine, key=lambda skew: (sharpness(skew), -abs(skew - best))))
 
 
-def straighten(ink: np.ndarray, lean: float) -> np.ndarray:
+def deskew(ink: np.ndarray, skew: float) -> np.ndarray:
     """The ink with each column moved up or down, so that lines of text are level."""
     height, width = ink.shape
     x = np.arange(width)
-    shift = np.rint(lean * (x - width / 2)).astype(int)
+    shift = np.rint(skew * (x - width / 2)).astype(int)
     y = np.arange(height)[:, None] + shift
     return np.where((y >= 0) & (y < height), ink[y.clip(0, height - 1), x], 0)
 
@@ -66,7 +66,7 @@ def line_step(ink: np.ndarray) -> float:
     """The distance of most lines from the next, in units; infinite where the page has no rhythm.
 
     Args:
-        ink: straightened.
+        ink: deskewed.
     """
     profile = ink.sum(axis=1)
     longest = len(profile) // 3

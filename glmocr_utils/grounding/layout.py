@@ -7,13 +7,13 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image
 
-from glmocr_utils.grounding.ink import UNITS_A_CELL, find_ink, find_lean, line_step, straighten
+from glmocr_utils.grounding.ink import UNITS_A_CELL, deskew, find_ink, find_skew, line_step
 from glmocr_utils.grounding.placing import em_sizes, place_lines, place_units, units_of_line
 from glmocr_utils.grounding.printed_lines import split_lines
 from glmocr_utils.grounding.units import Gap, Piece, groups_of, pieces_of
-from glmocr_utils.records import Box, PageLayout, PageRef, TokenPlace, around
+from glmocr_utils.records import Box, PageLayout, PageRef, TokenBox, around
 
-UNCLEAR = 0.5  # a place less certain than this is no place
+UNCLEAR = 0.5  # a box less certain than this is left out
 NEIGHBOURS = 2  # on each side, that a piece shares its certainty with
 # from the middle of a line to its edges: an ascender and a descender reach so far, in ems
 ABOVE, BELOW = 0.5, 0.45
@@ -52,11 +52,11 @@ def lay_out(
     placed = list(_place(image, pieces, _looks(attention, groups))) if pieces else []
     by_token: dict[int, list[_Placed]] = {}
     by_line: dict[int, list[_Placed]] = {}
-    for place in placed:
-        by_token.setdefault(place.piece.token, []).append(place)
-        by_line.setdefault(place.line_index, []).append(place)
-    with_ink = {token: _token_place(own) for token, own in by_token.items()}
-    tokens: list[TokenPlace | None] = [
+    for each in placed:
+        by_token.setdefault(each.piece.token, []).append(each)
+        by_line.setdefault(each.line_index, []).append(each)
+    with_ink = {token: _token_box(own) for token, own in by_token.items()}
+    tokens: list[TokenBox | None] = [
         with_ink[stop - 1] if stop - 1 in with_ink else _between(with_ink, stop - 1, len(groups))
         for _, stop in groups
     ]
@@ -64,24 +64,22 @@ def lay_out(
         page,
         image.width,
         image.height,
-        tuple(place if place and place.certainty >= UNCLEAR else None for place in tokens),
+        tuple(each if each and each.certainty >= UNCLEAR else None for each in tokens),
         tuple(_line_box(own) for own in by_line.values()),
     )
 
 
-def _token_place(places: Sequence[_Placed]) -> TokenPlace:
+def _token_box(placed: Sequence[_Placed]) -> TokenBox:
     """Of a token's pieces, those on the printed line that has most of it."""
     widths: dict[int, float] = {}
-    for place in places:
-        widths[place.line_index] = widths.get(place.line_index, 0.0) + place.piece.width
+    for each in placed:
+        widths[each.line_index] = widths.get(each.line_index, 0.0) + each.piece.width
     line = max(widths, key=lambda index: widths[index])
-    own = [place for place in places if place.line_index == line]
-    return TokenPlace(
-        around(place.box for place in own), min(place.certainty for place in own), line
-    )
+    own = [each for each in placed if each.line_index == line]
+    return TokenBox(around(each.box for each in own), min(each.certainty for each in own), line)
 
 
-def _between(with_ink: dict[int, TokenPlace], token: int, num_tokens: int) -> TokenPlace | None:
+def _between(with_ink: dict[int, TokenBox], token: int, num_tokens: int) -> TokenBox | None:
     """Where a token without ink is: behind the one with ink before it, up to the one after."""
     before = next((with_ink[n] for n in range(token, -1, -1) if n in with_ink), None)
     after = next((with_ink[n] for n in range(token, num_tokens) if n in with_ink), None)
@@ -94,13 +92,13 @@ def _between(with_ink: dict[int, TokenPlace], token: int, num_tokens: int) -> To
     if before and after and before.line_index == after.line_index:
         stop = max(start, after.box.left)
         certainty = min(certainty, after.certainty)
-    return TokenPlace(Box(start, box.top, stop, box.bottom), certainty, near.line_index)
+    return TokenBox(Box(start, box.top, stop, box.bottom), certainty, near.line_index)
 
 
-def _line_box(places: Sequence[_Placed]) -> Box | None:
-    if np.mean([place.certainty for place in places]) < UNCLEAR:
+def _line_box(placed: Sequence[_Placed]) -> Box | None:
+    if np.mean([each.certainty for each in placed]) < UNCLEAR:
         return None
-    return around(place.box for place in places)
+    return around(each.box for each in placed)
 
 
 def _looks(attention: np.ndarray, groups: Sequence[tuple[int, int]]) -> np.ndarray:
@@ -110,23 +108,23 @@ def _looks(attention: np.ndarray, groups: Sequence[tuple[int, int]]) -> np.ndarr
 
 
 def _place(image: Image.Image, pieces: Sequence[Piece], looks: np.ndarray) -> Iterator[_Placed]:
-    """A place for each piece, in order."""
+    """Find a box for each piece, in order."""
     _, rows, columns = looks.shape
     ink = find_ink(image, rows, columns)
-    lean = find_lean(ink)
-    ink = straighten(ink, lean)
+    skew = find_skew(ink)
+    ink = deskew(ink, skew)
     of_pieces = looks[[piece.token for piece in pieces]]
-    lines = _printed_lines(pieces, of_pieces, ink, lean)
+    lines = _printed_lines(pieces, of_pieces, ink, skew)
     ems = em_sizes(of_pieces, lines)
     heights = np.minimum(ems, line_step(ink) / SMALLEST_STEP)
-    middles = place_lines(of_pieces, lines, ink, lean, heights)
+    middles = place_lines(of_pieces, lines, ink, skew, heights)
     scale = np.array([image.width / ink.shape[1], image.height / ink.shape[0]] * 2)
     limits = np.array([image.width, image.height] * 2)
     line_index, last = -1, (-np.inf, np.inf)  # height and right end of the line before
     for line, middle, em, height in zip(lines, middles, ems, heights, strict=True):
-        x = place_units(looks, line, ink, lean, middle, em, height)
+        x = place_units(looks, line, ink, skew, middle, em, height)
         left, right = _piece_edges(line, x, em)
-        y = middle + lean * ((left + right) / 2 - ink.shape[1] / 2)
+        y = middle + skew * ((left + right) / 2 - ink.shape[1] / 2)
         edges = np.stack([left, y - ABOVE * height, right, y + BELOW * height], axis=1)
         own = looks[[piece.token for piece in line]]
         looked_at = _looked_at(own, edges)
@@ -139,7 +137,7 @@ def _place(image: Image.Image, pieces: Sequence[Piece], looks: np.ndarray) -> It
 
 
 def _printed_lines(
-    pieces: Sequence[Piece], looks: np.ndarray, ink: np.ndarray, lean: float
+    pieces: Sequence[Piece], looks: np.ndarray, ink: np.ndarray, skew: float
 ) -> list[Sequence[Piece]]:
     """The pieces of each printed line, or of each of its parts."""
     starts = [n for n, piece in enumerate(pieces) if not n or piece.gap is Gap.LINE_END]
@@ -147,7 +145,7 @@ def _printed_lines(
     of_lines = em_sizes(looks, lines, NEARBY)
     ems = np.repeat(of_lines, [len(line) for line in lines])
     height = min(float(np.median(ems)), line_step(ink) / SMALLEST_STEP)
-    return _cut(pieces, split_lines(pieces, looks, ink, lean, ems, height))
+    return _cut(pieces, split_lines(pieces, looks, ink, skew, ems, height))
 
 
 def _cut(pieces: Sequence[Piece], starts: Sequence[int]) -> list[Sequence[Piece]]:

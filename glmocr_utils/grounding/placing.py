@@ -4,11 +4,11 @@ An image token is 28 pixels wide: about three characters, and more than the step
 of small print. What is known of text gives the rest: the characters of a line follow each other,
 each about as wide as its kind; lines follow each other and leave none out; and all are where there
 is ink. `printed_lines` says which pieces of text are on one line. Here the heights of lines are
-found first, then the characters of each, both as the likeliest path through all places (Viterbi,
-1967).
+found first, then the characters of each, both as the likeliest path through all positions
+(Viterbi, 1967).
 
 All lengths are in units, 14 an image token: two of the model's pixels. Heights are those of the
-straightened page.
+deskewed page.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,10 +18,10 @@ import numpy as np
 from glmocr_utils.grounding.ink import UNITS_A_CELL
 from glmocr_utils.grounding.units import Gap, Piece, Unit
 
-# Prices and likelihoods are in nats.
+# Costs and likelihoods are in nats.
 EVEN_SO = 0.03  # the chance to look elsewhere: no token alone moves its line or its neighbours
 ENOUGH = 0.6  # a line or token is looked at in any cell that holds as much of it as this
-JUMP = 30.0  # of a line that does not stand under the one before it
+JUMP = 30.0  # of a line that isn't under the one before it
 JUMP_IN_TABLE = 8.0  # the same, where it starts a cell of a row
 NEXT_IN_ROW = 3.0  # of one that stands to the right of it, as in a table
 LEFT_OUT = 20.0  # of a line of print that no text stands for
@@ -30,7 +30,7 @@ INK_OF_CHARACTER = 0.7
 STIFFNESS = 6.0  # of an advance that is an em too short or too long
 GAP = 5.0  # of a gap within a line, as between the columns of a table
 BACKWARDS = 50.0
-ACROSS_STEP = 2  # places across a page are so many units apart
+ACROSS_STEP = 2  # positions across a page are so many units apart
 USUAL_EM = 10.0  # where nothing tells how large the print is: 20 pixels
 LINE_SHARE = 0.8  # of an em: the height of a line's letters
 
@@ -77,20 +77,20 @@ def place_lines(
     looks: np.ndarray,
     lines: Sequence[Sequence[Piece]],
     ink: np.ndarray,
-    lean: float,
+    skew: float,
     ems: np.ndarray,
 ) -> np.ndarray:
     """The height of the middle of each line, (num_lines,).
 
     Args:
         looks: as in `em_sizes`.
-        ink: (rows * 14, columns * 14), straightened.
-        lean: of the page, before it was straightened.
+        ink: (rows * 14, columns * 14), deskewed.
+        skew: of the page, before it was deskewed.
         ems: of the lines, (num_lines,).
     """
     height = len(ink)
     em = float(np.median(ems))
-    heights = cell_heights(*looks.shape[1:], lean).reshape(1, -1)
+    heights = cell_heights(*looks.shape[1:], skew).reshape(1, -1)
     y = np.arange(height)
     on_row = touched(y[:, None], heights, LINE_SHARE * em)  # (height, num_cells)
     ink_until = np.pad(ink.cumsum(axis=1), ((0, 0), (1, 0)))
@@ -105,26 +105,26 @@ def place_lines(
         chances[index] += INK_OF_LINE * _like_a_line(profiles[index], ems[index])
     down = y[None, :] - y[:, None]
 
-    def prices(number: int) -> np.ndarray:
+    def costs(number: int) -> np.ndarray:
         until = np.pad(profiles[number].cumsum(), (1, 0))
         below = np.rint(y + em / 2).astype(int).clip(0, height)
         above = np.rint(y - em / 2).astype(int).clip(0, height)
         of_a_line = max(0.6 * em * _strongest(profiles[number]), 1e-6)
         left_out = (until[above][None, :] - until[below][:, None]).clip(0) / of_a_line
         jump = JUMP_IN_TABLE if lines[number][0].gap is Gap.CELL else JUMP
-        price = np.where(down >= 0.75 * em, np.minimum(jump, LEFT_OUT * left_out), jump)
+        cost = np.where(down >= 0.75 * em, np.minimum(jump, LEFT_OUT * left_out), jump)
         if ends[number][0] >= ends[number - 1][1]:
-            price = np.where(np.abs(down) < 0.4 * em, NEXT_IN_ROW, price)
-        return price
+            cost = np.where(np.abs(down) < 0.4 * em, NEXT_IN_ROW, cost)
+        return cost
 
-    return _likeliest_path(chances, prices)
+    return _likeliest_path(chances, costs)
 
 
 def place_units(
     looks: np.ndarray,
     line: Sequence[Piece],
     ink: np.ndarray,
-    lean: float,
+    skew: float,
     middle: float,
     em: float,
     height: float,
@@ -141,34 +141,34 @@ def place_units(
     """
     width = ink.shape[1]
     units = units_of_line(line)
-    cells = cell_heights(*looks.shape[1:], lean)
+    cells = cell_heights(*looks.shape[1:], skew)
     on_line = touched(middle, cells, LINE_SHARE * height) > 0
     columns = (np.arange(looks.shape[2]) + 0.5) * UNITS_A_CELL
-    places = np.arange(0, width, ACROSS_STEP, dtype=float)
+    positions = np.arange(0, width, ACROSS_STEP, dtype=float)
     widths = np.array([max(unit.width, 0.2) for unit, _ in units]) * em
     top, bottom = (round(middle + share * height) for share in (-0.45, 0.35))
     inked = (ink[max(top, 0) : bottom + 1] > 0.3).any(axis=0)
     inked_until = np.pad(inked.cumsum().astype(float), (1, 0))
     edges = np.arange(width + 1)
-    chances = np.empty((len(units), len(places)), np.float32)
+    chances = np.empty((len(units), len(positions)), np.float32)
     for number, ((unit, of_piece), wide) in enumerate(zip(units, widths, strict=True)):
-        share = np.interp(places + wide / 2, edges, inked_until)
-        share = ((share - np.interp(places - wide / 2, edges, inked_until)) / wide).clip(0, 1)
+        share = np.interp(positions + wide / 2, edges, inked_until)
+        share = ((share - np.interp(positions - wide / 2, edges, inked_until)) / wide).clip(0, 1)
         share = share if unit.is_seen else 1 - share
         chances[number] = INK_OF_CHARACTER * np.log(0.1 + 0.9 * share)
         if unit.share:
-            middles = places[:, None] - unit.offset * em
+            middles = positions[:, None] - unit.offset * em
             on_column = touched(middles, columns[None, :], max(of_piece, 0.2) * em)
             seen = (looks[unit.token] * on_line).sum(axis=0)
             chances[number] += unit.share * np.log(EVEN_SO + on_column @ seen)
-    across = places[None, :] - places[:, None]
+    across = positions[None, :] - positions[:, None]
 
-    def prices(number: int) -> np.ndarray:
+    def costs(number: int) -> np.ndarray:
         expected = (widths[number - 1] + widths[number]) / 2
-        price = np.minimum(GAP, STIFFNESS / em * np.abs(across - expected))
-        return np.where(across < 0.3 * expected, BACKWARDS, price)
+        cost = np.minimum(GAP, STIFFNESS / em * np.abs(across - expected))
+        return np.where(across < 0.3 * expected, BACKWARDS, cost)
 
-    return places[_likeliest_path(chances, prices)]
+    return positions[_likeliest_path(chances, costs)]
 
 
 def units_of_line(line: Sequence[Piece]) -> list[tuple[Unit, float]]:
@@ -195,10 +195,10 @@ def _by_line(looks: np.ndarray, lines: Sequence[Sequence[Piece]]) -> list[np.nda
     return np.split(looks, np.cumsum([len(line) for line in lines])[:-1])
 
 
-def cell_heights(rows: int, columns: int, lean: float) -> np.ndarray:
-    """The middle of each image token on the straightened page, (rows, columns)."""
+def cell_heights(rows: int, columns: int, skew: float) -> np.ndarray:
+    """The middle of each image token on the deskewed page, (rows, columns)."""
     y, x = np.mgrid[:rows, :columns] * float(UNITS_A_CELL) + UNITS_A_CELL / 2
-    return y - lean * (x - columns * UNITS_A_CELL / 2)
+    return y - skew * (x - columns * UNITS_A_CELL / 2)
 
 
 def touched(middle: np.ndarray | float, cells: np.ndarray, length: float) -> np.ndarray:
@@ -229,17 +229,17 @@ def _like_a_line(profile: np.ndarray, em: float) -> np.ndarray:
     return (mean(-0.3, 0.3) - 0.7 * around) / max(_strongest(profile), 1e-6)
 
 
-def _likeliest_path(chances: np.ndarray, prices: Callable[[int], np.ndarray]) -> np.ndarray:
-    """The place of each thing in a row of them, (num_things,) indices.
+def _likeliest_path(chances: np.ndarray, costs: Callable[[int], np.ndarray]) -> np.ndarray:
+    """The position of each thing in a row of them, (num_things,) indices.
 
     Args:
-        chances: (num_things, num_places) log-likelihoods.
-        prices: a thing's number → (num_places before it, num_places) the price of the step to it.
+        chances: (num_things, num_positions) log-likelihoods.
+        costs: a thing's number → (num_positions before it, num_positions): of the step to it.
     """
     best = chances[0]
     origins = np.empty(chances.shape, np.int32)
     for number in range(1, len(chances)):
-        through = best[:, None] - prices(number)
+        through = best[:, None] - costs(number)
         origins[number] = through.argmax(axis=0)
         best = through.max(axis=0) + chances[number]
     path = [int(best.argmax())]

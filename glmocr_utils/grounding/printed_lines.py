@@ -1,10 +1,10 @@
 """Which pieces of a text are on one printed line.
 
 The model writes a paragraph as one line, or a row of a table, so line ends of the text say little.
-Two things say more: along a printed line the places go to the right, each about as far from the
+Two things say more: along a printed line the positions go to the right, each about as far from the
 last as the text between is wide, and where a line ends, they fall back to the left and go down.
 The likeliest path of the pieces over the page (Viterbi, 1967) finds the ends. It is coarse, half an
-image token each way; `placing` then finds the exact heights and places.
+image token each way; `placing` then finds the exact heights and positions.
 
 All lengths are in units, 14 an image token.
 """
@@ -23,7 +23,7 @@ from glmocr_utils.grounding.placing import (
 )
 from glmocr_utils.grounding.units import Gap, Piece
 
-STEP = 7  # from place to place, both ways: half an image token
+STEP = 7  # from position to position, both ways: half an image token
 AT_ONCE = 128  # the chances of so many pieces are in memory together
 # Costs are in nats.
 END_OF_LINE = {
@@ -46,7 +46,7 @@ def split_lines(
     pieces: Sequence[Piece],
     looks: np.ndarray,
     ink: np.ndarray,
-    lean: float,
+    skew: float,
     ems: np.ndarray,
     height: float,
 ) -> list[int]:
@@ -54,8 +54,8 @@ def split_lines(
 
     Args:
         looks: (num_pieces, rows, columns), each piece's sum to 1.
-        ink: (rows * 14, columns * 14), straightened.
-        lean: of the page, before it was straightened: units down per unit across.
+        ink: (rows * 14, columns * 14), deskewed.
+        skew: of the page, before it was deskewed: units down per unit across.
         ems: (num_pieces,) how large each is set, across.
         height: of an em, down the page.
     """
@@ -68,7 +68,7 @@ def split_lines(
     origins = np.zeros((len(pieces), num_down, num_across), np.int16)
     origins_of_first = np.zeros((len(pieces), num_down, 2), np.int16)
     best = None
-    for number, chances in enumerate(_chances(pieces, looks, ink, lean, ems, height)):
+    for number, chances in enumerate(_chances(pieces, looks, ink, skew, ems, height)):
         piece = pieces[number]
         if best is None:
             best = chances
@@ -106,12 +106,12 @@ def _starts(
 
 
 def _along(best: np.ndarray, advance: float, em: float) -> tuple[np.ndarray, np.ndarray]:
-    """The best way to each place from one on the same line: (chances, where from, across)."""
+    """The best way to each position from one on the same line: (chances, where from, across)."""
     width = best.shape[1]
     across = np.arange(width)
     nearest = max(int(0.4 * advance / STEP), 0 if advance < STEP else 1)
     farthest = int((advance + 1.5 * em) / STEP) + 1
-    # any gap: the best of all places that are farther back
+    # any gap: the best of all positions farther back
     gaps = np.maximum.accumulate(best, axis=1) - WIDE_GAP
     is_new = np.concatenate(
         [np.ones((len(best), 1), bool), best[:, 1:] > gaps[:, :-1] + WIDE_GAP], 1
@@ -142,17 +142,17 @@ def _chances(
     pieces: Sequence[Piece],
     looks: np.ndarray,
     ink: np.ndarray,
-    lean: float,
+    skew: float,
     ems: np.ndarray,
     height: float,
 ) -> Iterator[np.ndarray]:
-    """The log-likelihood of each place for each piece, (num_down, num_across)."""
+    """The log-likelihood of each position for each piece, (num_down, num_across)."""
     _, rows, columns = looks.shape
     down = (np.arange(rows * UNITS_A_CELL // STEP) + 0.5) * STEP
     across = (np.arange(columns * UNITS_A_CELL // STEP) + 0.5) * STEP
     middles = (np.arange(columns) + 0.5) * UNITS_A_CELL
     on_row = touched(
-        down[:, None, None], cell_heights(rows, columns, lean)[None], LINE_SHARE * height
+        down[:, None, None], cell_heights(rows, columns, skew)[None], LINE_SHARE * height
     ).transpose(2, 1, 0)  # (columns, rows, num_down)
     on_row = np.ascontiguousarray(on_row, np.float32)
     inked_until = inked_on_lines(ink, down, height)
@@ -168,7 +168,7 @@ def _chances(
 
 
 def inked_on_lines(ink: np.ndarray, middles: np.ndarray, height: float) -> np.ndarray:
-    """How many columns up to each place have ink on a line there, (num_middles, width + 1)."""
+    """How many columns up to each position have ink on a line there, (num_middles, width + 1)."""
     top = np.rint(middles - 0.45 * height).astype(int).clip(0, len(ink))
     bottom = np.rint(middles + 0.35 * height).astype(int).clip(0, len(ink) - 1) + 1
     until = np.pad((ink > 0.3).cumsum(axis=0), ((1, 0), (0, 0)))
@@ -177,7 +177,7 @@ def inked_on_lines(ink: np.ndarray, middles: np.ndarray, height: float) -> np.nd
 
 
 def inked_share(inked_until: np.ndarray, middles: np.ndarray, wide: float) -> np.ndarray:
-    """The share of columns with ink, `wide` around each place: (num_lines, num_middles), 0 to 1."""
+    """The share of inked columns, `wide` around each position: (num_lines, num_middles), 0 to 1."""
     last = inked_until.shape[1] - 1
     left = np.rint(middles - wide / 2).astype(int).clip(0, last)
     right = np.rint(middles + wide / 2).astype(int).clip(0, last)

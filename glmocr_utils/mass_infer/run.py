@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from glmocr_utils.confidence import Calibration, expected_errors, load_calibration
+from glmocr_utils.endpoint import EndpointUnavailable
 from glmocr_utils.mass_infer.engines import Engine, run_settings, start_engine
 from glmocr_utils.mass_infer.known_documents import KnownDocuments, Located, locate
 from glmocr_utils.mass_infer.looking import look_at
 from glmocr_utils.mass_infer.options import InferOptions
 from glmocr_utils.mass_infer.run_folder import RunFolder
-from glmocr_utils.mass_infer.server import ServerUnavailable
 from glmocr_utils.mass_infer.task import PageTask, Settled
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import ScaleCheck
@@ -135,7 +135,7 @@ def infer(
                 stopped = run.collect(tasks)
             except KeyboardInterrupt:
                 stopped = "interrupted; the next start goes on where this one was"
-            except ServerUnavailable as error:
+            except EndpointUnavailable as error:
                 stopped = str(error)
         folder.flush()
         return run.summary(stopped)

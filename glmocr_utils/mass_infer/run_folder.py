@@ -282,7 +282,7 @@ def _key(record: Mapping[str, object]) -> Key:
 
 def _keeps_its_text(status: str, again: PageRow) -> bool:
     """Whether a page of this status has a text, and reading it again gave none."""
-    return again.status == "failed" and status in STATUS_OF.values()
+    return again.status == "failed" and status in (*STATUS_OF.values(), "incomplete")
 
 
 def _read_again(before: PageRow, again: PageRow) -> PageRow:

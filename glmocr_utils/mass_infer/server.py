@@ -5,36 +5,21 @@ It is asked with temperature 0 and for log probabilities, which are kept where i
 
 import io
 import re
-import threading
 import time
-import warnings
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import openai
 from openai.types.chat import ChatCompletion
 
-from glmocr_utils.endpoint import (
-    HOPELESS,
-    KEY_VARIABLE,
-    check_reached,
-    data_url,
-    is_unreached,
-    open_client,
-    question,
-    reason_of,
-)
+from glmocr_utils.endpoint import Endpoint, data_url, question, reason_of
 from glmocr_utils.mass_infer.server_answer import reading_of
 from glmocr_utils.mass_infer.task import PageTask, Reading, Request
 from glmocr_utils.prompt import PromptStyle
 from glmocr_utils.records import PageImage
 
 TIMEOUT_S = 600.0  # for one page; a busy server lets it wait
-MAX_RETRIES = 5  # of 429, 5xx and time-outs, by the client, with pauses that double
-PATIENCE_S = 600.0  # for a server that is gone, such as one that is restarted
-FIRST_PATIENCE_S = 10.0  # for one that was never there: its address may be wrong
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 
 # What is asked for beside the text, best first: log probabilities, and in vLLM the tokens' ids.
 WISHES = (
@@ -48,10 +33,6 @@ IMAGE_TOO_LARGE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 SMALLER = 0.97  # of width and height
-
-
-class ServerUnavailable(Exception):
-    """The server will read no page; the message says why and what to do."""
 
 
 @dataclass(slots=True)
@@ -72,98 +53,52 @@ class Server:
     concurrency: int = 16
     prompt_style: PromptStyle | None = None
     _level: int = field(default=0, init=False)  # of `WISHES`
-    _said_it_waits: bool = field(default=False, init=False)
-    _was_reached: bool = field(default=False, init=False)
-    _client: openai.OpenAI = field(init=False, repr=False)
-    _stopped: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
+    _endpoint: Endpoint = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._client = open_client(self.base_url, TIMEOUT_S, MAX_RETRIES)
+        self._endpoint = Endpoint(
+            self.base_url,
+            concurrency=self.concurrency,
+            timeout=TIMEOUT_S,
+            settings="base_url and model_id",
+        )
 
     def read(self, tasks: Iterable[PageTask]) -> Iterator[PageTask]:
         """Read tasks to their end; each comes as soon as it is done.
 
         Raises:
-            ServerUnavailable: the server refuses the key, does not know the model, or was not
+            EndpointUnavailable: the server refuses the key, does not know the model, or was not
                 there: for seconds at the start, for ten minutes after it had answered.
         """
-        tasks = iter(tasks)
-        threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="request")
-        under_way: set[Future[PageTask]] = set()
-        try:
-            while True:
-                while len(under_way) < self.concurrency and (task := next(tasks, None)) is not None:
-                    under_way.add(threads.submit(self._finish, task))
-                if not under_way:
-                    return
-                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-        finally:
-            self._stopped.set()
-            threads.shutdown(wait=True, cancel_futures=True)
-            self._client.close()
+        with self._endpoint as endpoint:
+            for _, finished in endpoint.in_flight(self._finish, tasks):
+                yield finished.result()
 
     def _finish(self, task: PageTask) -> PageTask:
         while task.row is None:
             try:
-                task.take(self._patiently(task.request))
-            except HOPELESS as error:
-                raise ServerUnavailable(
-                    f"{self.base_url} will read no page ({reason_of(error)}); check base_url, "
-                    f"model_id and {KEY_VARIABLE}"
-                ) from error
-            except (openai.APIStatusError, openai.APITimeoutError, ValueError) as error:
+                task.take(self._endpoint.patiently(partial(self._ask, task.request)))
+            except (openai.OpenAIError, ValueError) as error:
                 task.fail(
                     f"the server did not read it ({reason_of(error)}); run it again with retry"
                 )
         return task
 
-    def _patiently(self, request: Request) -> Reading:
-        """Ask, and while nobody is there, ask again after a pause that doubles."""
-        begun, pause = time.monotonic(), FIRST_PAUSE_S
-        while True:
-            try:
-                if not self._was_reached:
-                    check_reached(self._client)
-                    self._was_reached = True
-                return self._ask(request)
-            except openai.APIConnectionError as error:
-                if not is_unreached(error):
-                    raise
-                patience = PATIENCE_S if self._was_reached else min(FIRST_PATIENCE_S, PATIENCE_S)
-                self._say_that_it_waits(error, patience)
-                if self._stopped.is_set() or time.monotonic() - begun > patience:
-                    raise ServerUnavailable(
-                        f"nobody answers at {self.base_url} ({reason_of(error)}); what was read is "
-                        "kept: start the server and run this again"
-                    ) from error
-            self._stopped.wait(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_S)
-
-    def _say_that_it_waits(self, error: Exception, patience: float) -> None:
-        if not self._said_it_waits:
-            self._said_it_waits = True
-            warnings.warn(
-                f"nobody answers at {self.base_url} ({reason_of(error)}); asking again for up to "
-                f"{patience:.0f} seconds",
-                stacklevel=2,
-            )
-
-    def _ask(self, request: Request) -> Reading:
+    def _ask(self, request: Request, client: openai.OpenAI) -> Reading:
         try:
-            return self._ask_once(request)
+            return self._ask_once(request, client)
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
             if not IMAGE_TOO_LARGE.search(str(error)):
                 raise
         page = request.page.resized(SMALLER)
-        reading = self._ask_once(replace(request, page=page))
+        reading = self._ask_once(replace(request, page=page), client)
         remark = (
             f"The server refused the image as too large; read at {SMALLER:g} of its resolution."
         )
         remarks = " ".join(filter(None, [remark, reading.remark]))
         return replace(reading, remark=remarks, factor=SMALLER)
 
-    def _ask_once(self, request: Request) -> Reading:
+    def _ask_once(self, request: Request, client: openai.OpenAI) -> Reading:
         begun = time.perf_counter()
         asked = {
             "model": self.model,
@@ -174,7 +109,7 @@ class Server:
         extra = {}
         if self.prompt_style == "nothink":  # the field's name in vLLM and in SGLang
             extra["chat_template_kwargs"] = {"enable_thinking": False}
-        response = self._create(asked, extra)
+        response = self._create(client, asked, extra)
         try:
             [choice] = response.choices
             _ = choice.message.content
@@ -182,12 +117,14 @@ class Server:
             raise ValueError(f"its answer is no chat completion: {str(response)[:200]}") from error
         return reading_of(choice, time.perf_counter() - begun)
 
-    def _create(self, asked: dict[str, object], extra: dict[str, object]) -> ChatCompletion:
+    def _create(
+        self, client: openai.OpenAI, asked: dict[str, object], extra: dict[str, object]
+    ) -> ChatCompletion:
         """Ask for all that the server gives; what it refuses, it is not asked for again."""
         for number in range(self._level, len(WISHES)):
             wish, wish_extra = WISHES[number]
             try:
-                response = self._client.chat.completions.create(
+                response = client.chat.completions.create(
                     **asked, **wish, extra_body={**extra, **wish_extra}
                 )
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:

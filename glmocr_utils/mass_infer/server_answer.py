@@ -151,9 +151,9 @@ def _give_to_partial(tokens: Sequence[Piece], owners: list[int]) -> None:
             after = owners[at + count] if at + count < len(owners) else len(tokens)
             at_its_place = range(max(before, 0), min(after + 1, len(tokens)))
             partial = [n for n in at_its_place if REPLACEMENT in tokens[n].text]
-            for place in range(count if partial else 0):
+            for number in range(count if partial else 0):
                 # the last token of a character carries it
-                owners[at + place] = partial[-(-(place + 1) * len(partial) // count) - 1]
+                owners[at + number] = partial[-(-(number + 1) * len(partial) // count) - 1]
         at += count
 
 

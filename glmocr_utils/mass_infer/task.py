@@ -94,7 +94,7 @@ class Reading:
 
     @property
     def status(self) -> ReadStatus:
-        """Of the page, if this reading is kept."""
+        """Of the page, if this reading is kept and nothing is missing on its image."""
         return read_status(self.text, self.finish_reason)
 
     @property
@@ -213,7 +213,7 @@ class PageTask:
     def _read_row(self, reading: Reading, angle: int, factor: float, limit: int) -> PageRow:
         probs = reading.probs
         return self._row(
-            reading.status,
+            read_status(reading.text, reading.finish_reason, self._page.missing),
             text=reading.text,
             token_ids=reading.token_ids,
             logprobs=reading.logprobs,

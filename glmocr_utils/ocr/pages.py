@@ -138,6 +138,7 @@ class PageReader:
             num_image_tokens=num_image_tokens,
             dtype=model.dtype_name,
             attention=model.attention.implementation,
+            missing=page.missing,
         )
 
 

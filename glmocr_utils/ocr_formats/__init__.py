@@ -1,4 +1,4 @@
-"""Text with its places, for other programs: hOCR, ALTO XML, PAGE XML, searchable PDF."""
+"""Text with its boxes, for other programs: hOCR, ALTO XML, PAGE XML, searchable PDF."""
 
 from glmocr_utils.ocr_formats.writing import FORMATS, check_formats, export_layouts
 

@@ -1,4 +1,4 @@
-"""ALTO XML, version 4.4: the archives' format for text with its places (Library of Congress)."""
+"""ALTO XML, version 4.4: the archives' format for text with its boxes (Library of Congress)."""
 
 from collections.abc import Sequence
 from xml.etree import ElementTree
@@ -20,7 +20,7 @@ INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 def alto(pages: Sequence[tuple[OcrResult, PageLayout]], image_name: str | None = None) -> str:
     """One page or several of a document as ALTO, in pixels of the page images.
 
-    `WC` is the lowest probability of a word's tokens. What has no clear place has no position,
+    `WC` is the lowest probability of a word's tokens. What has no clear box has no position,
     which version 4 allows.
 
     Args:

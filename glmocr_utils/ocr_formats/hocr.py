@@ -19,7 +19,7 @@ DOCTYPE = (
 def hocr(pages: Sequence[tuple[OcrResult, PageLayout]]) -> str:
     """A document as hOCR; `x_wconf` is the lowest probability of a word's tokens, in percent.
 
-    An `ocr_line` is a printed line. A word or line whose place is unclear has no `bbox`.
+    An `ocr_line` is a printed line. A word or line whose box is unclear has no `bbox`.
     """
     name = Path(pages[0][0].page.document_path).name
     html = ElementTree.Element("html", {"xmlns": XHTML, "lang": "en"})

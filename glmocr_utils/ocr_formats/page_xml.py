@@ -24,8 +24,8 @@ def page_xml(result: OcrResult, layout: PageLayout, image_name: str) -> str:
     """A page as PAGE XML, in pixels of its image.
 
     `conf` of a word is the lowest probability of its tokens. The format asks for coordinates of
-    everything: a line whose place is unclear has those of its region, a region those of the page,
-    and a word whose place is unclear is only in the text of its line.
+    everything: a line whose box is unclear has those of its region, a region those of the page,
+    and a word whose box is unclear is only in the text of its line.
 
     Args:
         image_name: the name of the page's image file.

@@ -27,7 +27,7 @@ class PlacedWord:
         text: as it is printed, without white space.
         box: within the page, in pixels; None where it is unclear.
         prob: the lowest probability of its tokens, 0 to 1: the model's own, of the text. How sure
-            the place is has no part in it.
+            the box is has no part in it.
         is_joined: no white space is before it, as between two words of Chinese, or where a word
             goes on after a line end.
     """
@@ -145,7 +145,7 @@ def _with_lines(parts: Sequence[_Part]) -> list[_Part]:
 
 
 class _TokensOfCharacters:
-    """The tokens that write the characters of a page, with what is known of their places."""
+    """The tokens that write the characters of a page, with what is known of their boxes."""
 
     def __init__(self, tokens: Sequence[TokenProb], layout: PageLayout) -> None:
         self._tokens = tokens
@@ -168,8 +168,8 @@ class _TokensOfCharacters:
         return first
 
     def line_of(self, span: tuple[int, int]) -> int | None:
-        place = self._layout.tokens[self._last(span[1])]
-        return place.line_index if place else None
+        last = self._layout.tokens[self._last(span[1])]
+        return last.line_index if last else None
 
     def prob_of(self, spans: Sequence[tuple[int, int]]) -> float:
         own = range(self._first(spans[0][0]), self._last(spans[-1][1]) + 1)
@@ -179,14 +179,14 @@ class _TokensOfCharacters:
         """Around these characters; each takes an equal share of its token's box."""
         boxes = []
         for token, own in groupby(spans, key=lambda span: self._last(span[1])):
-            place = self._layout.tokens[token]
-            if place is None:
+            found = self._layout.tokens[token]
+            if found is None:
                 return None
             stops = [stop for _, stop in own]
-            inked, width = self._inked[token], place.box.right - place.box.left
-            left = place.box.left + inked.index(stops[0]) / len(inked) * width
-            right = place.box.left + (inked.index(stops[-1]) + 1) / len(inked) * width
-            boxes.append(replace(place.box, left=left, right=max(left, right)))
+            inked, width = self._inked[token], found.box.right - found.box.left
+            left = found.box.left + inked.index(stops[0]) / len(inked) * width
+            right = found.box.left + (inked.index(stops[-1]) + 1) / len(inked) * width
+            boxes.append(replace(found.box, left=left, right=max(left, right)))
         box = around(boxes)
         return box and _within(box, self._layout)
 

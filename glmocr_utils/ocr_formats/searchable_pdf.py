@@ -34,7 +34,7 @@ JPEG_QUALITY = 85
 class SearchablePdf:
     """A document's page images with an invisible layer of text; pages are kept as JPEG.
 
-    A page is as large as its paper, see `paper_size`. Words whose place is unclear are at the
+    A page is as large as its paper, see `paper_size`. Words whose box is unclear are at the
     page's upper left corner, so that a search still finds the page.
 
     Args:

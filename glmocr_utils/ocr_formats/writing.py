@@ -1,4 +1,4 @@
-"""Readings → files with the places of their words, for each document and format."""
+"""Readings → files with the boxes of their words, for each document and format."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, islice
@@ -117,7 +117,7 @@ def _placed(
     images: Mapping[PageRef, PageImage],
     batch_size: int,
 ) -> Iterator[tuple[OcrResult, PageLayout, PageImage]]:
-    """Pages that have an image, with their places; of `batch_size` pages images are in memory."""
+    """Pages that have an image, with their boxes; of `batch_size` pages images are in memory."""
     pages = ((result, images.get(result.page)) for result in results)
     shown = ((result, image) for result, image in pages if image is not None)
     while batch := list(islice(shown, batch_size)):

@@ -20,7 +20,7 @@ from glmocr_utils.records.decision import (
     standing,
 )
 from glmocr_utils.records.label import Label, LabelStatus, label_from_json, label_to_json
-from glmocr_utils.records.layout import Box, PageLayout, TokenPlace, around
+from glmocr_utils.records.layout import Box, PageLayout, TokenBox, around
 from glmocr_utils.records.ocr_result import (
     STATUS_OF,
     STATUS_WARNINGS,
@@ -30,6 +30,7 @@ from glmocr_utils.records.ocr_result import (
     ReadStatus,
     TokenProb,
     from_json,
+    page_status,
     read_results,
     read_status,
     to_json,
@@ -42,8 +43,16 @@ from glmocr_utils.records.pages import (
     PageRef,
     storable_path,
 )
+from glmocr_utils.records.region import (
+    REGION_BREAK,
+    Furniture,
+    Region,
+    RegionStatus,
+    in_text_order,
+)
 
 __all__ = [
+    "REGION_BREAK",
     "STATUS_OF",
     "STATUS_WARNINGS",
     "TEXT_COVERAGES",
@@ -55,6 +64,7 @@ __all__ = [
     "FailedPage",
     "FailureStatus",
     "FinishReason",
+    "Furniture",
     "Label",
     "LabelStatus",
     "OcrResult",
@@ -63,14 +73,18 @@ __all__ = [
     "PageRef",
     "ReadAgain",
     "ReadStatus",
-    "TokenPlace",
+    "Region",
+    "RegionStatus",
+    "TokenBox",
     "TokenProb",
     "append_decisions",
     "around",
     "finish_of",
     "from_json",
+    "in_text_order",
     "label_from_json",
     "label_to_json",
+    "page_status",
     "read_decisions",
     "read_results",
     "read_status",

@@ -19,20 +19,20 @@ class Decision:
     """One thing that a person decided about one page.
 
     Attributes:
-        action: `accept` (the place is right as it is), `correct` (the line now reads `after`),
+        action: `accept` (the flagged text is right), `correct` (the line now reads `after`),
             `unsure` (the person cannot tell either), `type` (the whole page reads `after`),
             `finish` (the page is done) or `undo` (the decisions of the same `step` of this page no
             longer count).
-        step: number of the person's action; one action can decide several places.
+        step: number of the person's action; one action can decide several flags.
         document_path, document_sha256, page_index: of the page; `page_index` from 0.
         image_sha256: of the page image's RGB pixels, None where there was no image.
         model_id, revision, adapter, prompt: what read the page.
         text_sha256: of the text that was read; decisions hold for that text alone.
-        place_id, kind, prob: of the place, if the decision is about one.
+        flag_id, kind, prob: of the flag, if the decision is about one.
         line_index: 0-based; before, after: the line. Of a whole page when it is finished.
         token_start, token_stop, token_text: of a choice: the characters of the page's text that the
             replaced token spelled, and what it says now. They count, and `after` only shows it.
-        coverage: of a finished page: `flags_checked` (only the places), `fully_read`, `not_usable`
+        coverage: of a finished page: `flags_checked` (only the flags), `fully_read`, `not_usable`
             (it is to have no text) or `read_again` (the model is to read it once more).
         read_again: with what: another `scale`, or one region after the other (`regions`).
         angle: degrees clockwise by which the page was turned to be read.
@@ -53,7 +53,7 @@ class Decision:
     reviewer: str
     time: str
     seconds: float
-    place_id: str | None = None
+    flag_id: str | None = None
     kind: str | None = None
     prob: float | None = None
     line_index: int | None = None

@@ -1,6 +1,6 @@
-"""Where on its page a text is that was read there."""
+"""Boxes: where the tokens and lines of a reading are on the page image."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from glmocr_utils.records.pages import PageRef
@@ -19,6 +19,10 @@ class Box:
         if not (self.left <= self.right and self.top <= self.bottom):
             raise ValueError(f"a box ends right of and below where it starts, got {self}")
 
+    def __iter__(self) -> Iterator[float]:
+        """left, top, right, bottom."""
+        return iter((self.left, self.top, self.right, self.bottom))
+
     @property
     def centre(self) -> tuple[float, float]:
         """(x, y)."""
@@ -26,12 +30,12 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenPlace:
-    """Where a token is.
+class TokenBox:
+    """The box of a token.
 
     Attributes:
         box: of its characters with ink; of markup and white space, the gap where they would be.
-        certainty: of the place, 0 to 1. It says nothing of whether the text is right.
+        certainty: of the box, 0 to 1. It says nothing about whether the text is right.
         line_index: of its printed line among `PageLayout.lines`, from 0.
     """
 
@@ -51,8 +55,8 @@ class PageLayout:
     Attributes:
         page: which page.
         width_px, height_px: of the image that the boxes are given for.
-        tokens: one for each token of the reading; None where its place is unclear.
-        lines: one for each printed line, in reading order; None where its place is unclear. The
+        tokens: one for each token of the reading; None where its box is unclear.
+        lines: one for each printed line, in reading order; None where its box is unclear. The
             parts of a table's row are one line. Line ends of the text may be others: the model
             writes a paragraph as one line.
     """
@@ -60,20 +64,20 @@ class PageLayout:
     page: PageRef
     width_px: int
     height_px: int
-    tokens: tuple[TokenPlace | None, ...]
+    tokens: tuple[TokenBox | None, ...]
     lines: tuple[Box | None, ...]
 
     def box_of(self, tokens: Iterable[int]) -> Box | None:
-        """Around these tokens, of a word for instance; None where the place of any is unclear."""
-        places = [self.tokens[index] for index in tokens]
-        if not places or None in places:
+        """Around these tokens, of a word for instance; None where that of any is unclear."""
+        found = [self.tokens[index] for index in tokens]
+        if not found or None in found:
             return None
-        return around(place.box for place in places)
+        return around(token.box for token in found)
 
     def strip_of(self, tokens: Iterable[int]) -> Box | None:
         """Around the printed lines that these tokens are on; None where none of them is clear."""
-        places = [self.tokens[index] for index in tokens]
-        lines = {place.line_index for place in places if place}
+        found = [self.tokens[index] for index in tokens]
+        lines = {token.line_index for token in found if token}
         boxes = [self.lines[index] for index in lines if index < len(self.lines)]
         return around(box for box in boxes if box)
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,24 +11,55 @@ from glmocr_utils.files import replacing, whole_lines
 from glmocr_utils.markup import ink
 from glmocr_utils.records.checks import check_one_of
 from glmocr_utils.records.pages import PageRef
+from glmocr_utils.records.region import (
+    REGION_BREAK,
+    Region,
+    check_token_ranges,
+    region_from_record,
+    region_to_record,
+    worst_status,
+)
 
 FinishReason = Literal["stop", "length", "loop"]
-ReadStatus = Literal["ok", "truncated", "looped", "empty", "blank"]
+ReadStatus = Literal["ok", "incomplete", "truncated", "looped", "empty", "blank", "failed"]
 STATUS_OF: dict[FinishReason, ReadStatus] = {"stop": "ok", "length": "truncated", "loop": "looped"}
 # What a person must know of a page that is not a plain `ok`.
 STATUS_WARNINGS: dict[ReadStatus, str] = {
+    "incomplete": "Not all of this page could be drawn, so what is missing was not read.",
     "truncated": "The token limit ended this page: its text is cut off. Raise max_tokens to read "
     "on.",
     "looped": "The model repeated itself and was stopped: the end is not what the page says.",
     "empty": "There is ink on this page, and the model wrote nothing: type it, or read it at "
     "another scale.",
     "blank": "There is no ink on this page: the model was not asked.",
+    "failed": "A region of this page could not be read: its text has a mark there.",
 }
 
 
-def read_status(text: str, finish_reason: FinishReason) -> ReadStatus:
-    """What became of a page with ink: `empty` where nothing that was written leaves ink."""
-    return STATUS_OF[finish_reason] if any(ink(text)) else "empty"
+def read_status(text: str, finish_reason: FinishReason, missing: str | None = None) -> ReadStatus:
+    """What became of a page with ink: `empty` where nothing that was written leaves ink.
+
+    Args:
+        missing: what could not be drawn of the page, as in `PageImage`.
+    """
+    if not any(ink(text)):
+        return "empty"
+    return "incomplete" if missing and finish_reason == "stop" else STATUS_OF[finish_reason]
+
+
+def page_status(
+    text: str,
+    finish_reason: FinishReason,
+    regions: Sequence[Region],
+    missing: str | None = None,
+) -> ReadStatus:
+    """What became of a page with ink; a page of pictures alone is `ok` without any text."""
+    if not regions:
+        return read_status(text, finish_reason, missing)
+    has_pictures_only = all(region.status == "picture" for region in regions)
+    if not has_pictures_only and not any(ink(text)):
+        return "empty"
+    return worst_status(regions) or ("incomplete" if missing else "ok")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +93,7 @@ class TokenProb:
             bytes, the last carries the character and the others the empty string, so that joining
             all texts gives the page's text.
         logprob: natural log of the softmax, in float32, of the raw logits; ≤ 0.
-        alternatives: the most probable tokens at this place, best first; the chosen one is among
+        alternatives: the most probable tokens at this position, best first; the chosen one is among
             them when it is one of the best.
     """
 
@@ -102,6 +133,10 @@ class OcrResult:
         is_blank: there is no ink on the page, so the model was not asked.
         dtype: of the model's numbers, such as `bfloat16`; None where it is not known.
         attention: the implementation that computed it, such as `sdpa`; None likewise.
+        missing: what its file says is on the page and could not be drawn, so that the model did
+            not see it; None where nothing is missing.
+        regions: of a page that was read by regions, in reading order; each token belongs to one of
+            them. Empty for a page that was read as a whole.
     """
 
     page: PageRef
@@ -119,6 +154,8 @@ class OcrResult:
     is_blank: bool = False
     dtype: str | None = None
     attention: str | None = None
+    missing: str | None = None
+    regions: tuple[Region, ...] = ()
 
     def __post_init__(self) -> None:
         check_one_of("finish_reason", self.finish_reason, FinishReason)
@@ -129,16 +166,46 @@ class OcrResult:
             )
         if self.is_blank and self.text:
             raise ValueError(f"a page without ink has no text, got {self.text[:40]!r}")
+        if self.regions:
+            check_token_ranges(self.regions, len(self.tokens))
 
     @property
     def status(self) -> ReadStatus:
-        """`ok`, `truncated`, `looped`, `empty` (ink and no text) or `blank` (no ink)."""
-        return "blank" if self.is_blank else read_status(self.text, self.finish_reason)
+        """`ok`, `incomplete` (a part was not drawn), `truncated`, `looped`, `empty` or `blank`.
+
+        With regions, the worst of theirs: `failed` where one of them could not be read.
+        """
+        if self.is_blank:
+            return "blank"
+        return page_status(self.text, self.finish_reason, self.regions, self.missing)
+
+    @property
+    def body_text(self) -> str:
+        """The text without headers, footers, page numbers, footnotes and side notes."""
+        if not any(region.is_furniture for region in self.regions):
+            return self.text
+        body = [region for region in self.regions if not region.is_furniture]
+        texts = map(self.region_text, sorted(body, key=lambda region: region.token_start))
+        return REGION_BREAK.join(filter(None, texts))
+
+    def region_text(self, region: Region) -> str:
+        """What was read in one of the page's regions."""
+        tokens = self.tokens[region.token_start : region.token_stop]
+        text = "".join(token.text for token in tokens)
+        is_last = region.token_stop == len(self.tokens)
+        return text if is_last else text.removesuffix(REGION_BREAK)
+
+    def region_of(self, token_index: int) -> Region | None:
+        """The region that a token belongs to; None on a page that was read as a whole."""
+        return next(
+            (each for each in self.regions if each.token_start <= token_index < each.token_stop),
+            None,
+        )
 
     @property
     def warning(self) -> str | None:
         """One or two sentences for a person where the page is not a plain `ok`."""
-        return STATUS_WARNINGS.get(self.status)
+        return self.missing if self.status == "incomplete" else STATUS_WARNINGS.get(self.status)
 
 
 def to_json(result: OcrResult) -> str:
@@ -160,6 +227,7 @@ def to_json(result: OcrResult) -> str:
         "is_blank": result.is_blank,
         "dtype": result.dtype,
         "attention": result.attention,
+        "missing": result.missing,
         "tokens": [
             {
                 "token_id": token.token_id,
@@ -173,6 +241,8 @@ def to_json(result: OcrResult) -> str:
             for token in result.tokens
         ],
     }
+    if result.regions:
+        record["regions"] = [region_to_record(region) for region in result.regions]
     return json.dumps(record, ensure_ascii=False)
 
 
@@ -194,7 +264,8 @@ def from_json(line: str) -> OcrResult:
             )
             for token in record.pop("tokens")
         )
-        return OcrResult(page=page, tokens=tokens, **record)
+        regions = tuple(map(region_from_record, record.pop("regions", ())))
+        return OcrResult(page=page, tokens=tokens, regions=regions, **record)
     except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"not an OCR result: {line[:80]!r} ({error})") from error
 

@@ -20,6 +20,12 @@ from glmocr_utils.records.ocr_result import (
     TokenProb,
 )
 from glmocr_utils.records.pages import FailureStatus, PageRef
+from glmocr_utils.records.region import (
+    Region,
+    check_token_ranges,
+    region_from_record,
+    region_to_record,
+)
 
 PageStatus = Literal[ReadStatus, FailureStatus]
 FINISH_REASON_OF: dict[ReadStatus, FinishReason] = {v: k for k, v in STATUS_OF.items()}
@@ -27,6 +33,21 @@ PART = "part-{:06d}.parquet"
 PARTS = "part-*.parquet"
 NO_HASH = "0" * 64  # of a document that could not be read
 
+REGION = pa.struct(
+    [
+        ("index", pa.int32()),
+        ("label", pa.string()),
+        ("box", pa.list_(pa.float32())),
+        ("score", pa.float32()),
+        ("task", pa.string()),
+        ("status", pa.string()),
+        ("token_start", pa.int32()),
+        ("token_stop", pa.int32()),
+        ("factor", pa.float32()),
+        ("num_image_tokens", pa.int32()),
+        ("reason", pa.string()),
+    ]
+)
 SCHEMA = pa.schema(
     [
         ("document_path", pa.string()),
@@ -50,6 +71,7 @@ SCHEMA = pa.schema(
         ("finished_at", pa.float64()),
         ("attempts", pa.string()),
         ("reason", pa.string()),
+        ("regions", pa.list_(REGION)),
     ]
 )
 
@@ -69,6 +91,7 @@ class Attempt:
         max_tokens: new tokens, at most.
         finish_reason: how it ended.
         mean_prob: mean probability of its tokens, 0 to 1; None where it is not known.
+        region: 0-based index of the region that was read; None for the whole page.
     """
 
     angle: int
@@ -76,6 +99,7 @@ class Attempt:
     max_tokens: int
     finish_reason: FinishReason
     mean_prob: float | None
+    region: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +112,10 @@ class PageRow:
         page_index: 0-based; None where the document could not be opened, so that its pages are
             not known.
         num_pages: of the document.
-        status: `ok`, `truncated` (the token limit ended it), `looped` (it repeated itself and was
-            stopped), `empty` (ink, and the model wrote nothing), `blank` (no ink: the model was
-            not asked), or why it was not read.
+        status: `ok`, `incomplete` (a part of the page could not be drawn), `truncated` (the token
+            limit ended it), `looped` (it repeated itself and was stopped), `empty` (ink, and the
+            model wrote nothing), `blank` (no ink: the model was not asked), or why it was not read.
+            `failed` with a text: one of its regions could not be read.
         text: what the model wrote, unchanged; None where nothing was read.
         token_ids, logprobs: (num_tokens,) of the chosen tokens; None where the engine gives none.
             Log probabilities as in `TokenProb`; one is None where a server's tokens do not say it.
@@ -105,6 +130,7 @@ class PageRow:
         finished_at: when its last pass ended, in seconds since 1970 (UTC).
         attempts: the passes, in their order.
         reason: of everything but a plain `ok`: one sentence.
+        regions: of a page that was read by regions, in reading order; empty for whole pages.
     """
 
     document_path: str
@@ -128,9 +154,12 @@ class PageRow:
     finished_at: float = 0.0
     attempts: tuple[Attempt, ...] = ()
     reason: str | None = None
+    regions: tuple[Region, ...] = ()
 
     def __post_init__(self) -> None:
         check_one_of("status", self.status, PageStatus)
+        if self.regions and self.logprobs is not None:
+            check_token_ranges(self.regions, len(self.logprobs))
         if self.logprobs is not None and sum(self.token_lengths) != len(self.text):
             raise ValueError(f"the tokens of {self.document_path} do not spell its text")
 
@@ -167,7 +196,9 @@ def read_rows(folder: str | Path) -> Iterator[PageRow]:
 def row_from_record(record: dict[str, object]) -> PageRow:
     """A row from all its columns, as `read_part` gives them."""
     attempts = tuple(Attempt(**each) for each in json.loads(record["attempts"]))
-    return PageRow(**{**record, "attempts": attempts})
+    # parts of an earlier version have no such column
+    regions = tuple(map(region_from_record, record.get("regions") or ()))
+    return PageRow(**{**record, "attempts": attempts, "regions": regions})
 
 
 def parts_of(folder: str | Path) -> list[Path]:
@@ -188,11 +219,12 @@ def to_result(row: PageRow, run: dict[str, object]) -> OcrResult | None:
     if row.text is None or not (has_tokens or row.status == "empty"):
         return None
     tokens = _tokens(row) if has_tokens else ()
+    kept = list(accumulate((each is not None for each in row.logprobs or ()), initial=0))
     return OcrResult(
         page=PageRef(row.document_path, row.document_sha256 or NO_HASH, row.page_index),
         text=row.text if has_tokens else "",
         tokens=tokens,
-        finish_reason=FINISH_REASON_OF.get(row.status, "stop"),
+        finish_reason=_finish_reason(row),
         prompt=run["prompt"],
         model_id=run["model_id"],
         revision=run["revision"],
@@ -203,28 +235,56 @@ def to_result(row: PageRow, run: dict[str, object]) -> OcrResult | None:
         angle=row.angle,
         dtype=row.dtype,
         attention=row.attention,
+        missing=row.reason if row.status == "incomplete" else None,
+        regions=_with_ranges(row.regions, kept) if has_tokens else row.regions,
+    )
+
+
+def _finish_reason(row: PageRow) -> FinishReason:
+    statuses = {region.status for region in row.regions} or {row.status}
+    return next(
+        (FINISH_REASON_OF[each] for each in ("looped", "truncated") if each in statuses), "stop"
+    )
+
+
+def _with_ranges(regions: Sequence[Region], kept: Sequence[int]) -> tuple[Region, ...]:
+    """Regions whose ranges count tokens with a probability alone.
+
+    Args:
+        kept: (num_tokens + 1,) how many of the row's tokens before each have one.
+    """
+    return tuple(
+        replace(region, token_start=kept[region.token_start], token_stop=kept[region.token_stop])
+        for region in regions
     )
 
 
 def _tokens(row: PageRow) -> tuple[TokenProb, ...]:
-    """The row's tokens; text without a probability goes with the token before it, or the first."""
+    """The row's tokens; text without a probability goes with a token beside it."""
     ids = row.token_ids if row.token_ids is not None else [-1] * len(row.logprobs)
-    tokens: list[TokenProb] = []
-    waiting = ""
+    texts = [""] * len(ids)
+    known = [number for number, logprob in enumerate(row.logprobs) if logprob is not None]
+    starts = {region.token_start for region in row.regions}
     ends = accumulate(row.token_lengths, initial=0)
-    for token_id, (start, end), logprob in zip(ids, pairwise(ends), row.logprobs, strict=True):
+    last_of_region: int | None = None  # the last token with a probability in the same region
+    waiting = ""
+    for number, (start, end) in enumerate(pairwise(ends)):
         text = row.text[start:end]
-        if logprob is not None:
-            tokens.append(TokenProb(token_id, waiting + text, logprob))
-            waiting = ""
-        elif tokens:
-            tokens[-1] = replace(tokens[-1], text=tokens[-1].text + text)
+        if number in starts:
+            last_of_region = None
+        if row.logprobs[number] is not None:
+            texts[number], waiting, last_of_region = waiting + text, "", number
+        elif last_of_region is not None:
+            texts[last_of_region] += text
         else:
             waiting += text
-    return tuple(tokens)
+    if waiting and known:
+        texts[known[-1]] += waiting
+    return tuple(TokenProb(ids[number], texts[number], row.logprobs[number]) for number in known)
 
 
 def _to_record(row: PageRow) -> dict[str, object]:
     record = {field.name: getattr(row, field.name) for field in fields(row)}
     record["attempts"] = json.dumps([asdict(attempt) for attempt in row.attempts])
+    record["regions"] = [region_to_record(region) for region in row.regions]
     return record

@@ -212,7 +212,7 @@ def attached_files(pdf: pdfium.PdfDocument) -> list[str]:
 
 
 def files_attached_to(page: pdfium.PdfPage) -> list[str]:
-    """Names of the files that are attached to places on the page."""
+    """Names of the files that are attached to spots on the page."""
     names = []
     for index in range(pdfium_c.FPDFPage_GetAnnotCount(page)):
         annotation = pdfium_c.FPDFPage_GetAnnot(page, index)

@@ -107,8 +107,8 @@ class PdfReader:
         undrawn = find_undrawn(self._pdf, page, raster, drawn, self._file, page_index)
         if undrawn is None:
             return replace(raster, remark=self._attachments(page, page_index))
-        place = named(self._path, page_index)
-        missing = f"{place} lacks what its file says is on it: {undrawn.what}"
+        where = named(self._path, page_index)
+        missing = f"{where} lacks what its file says is on it: {undrawn.what}"
         if undrawn.is_most:
             raise DocumentError("unreadable", missing)
         return replace(raster, missing=missing, remark=self._attachments(page, page_index))

@@ -134,17 +134,17 @@ class _ToPixels:
 def _undrawn_images(
     pdf: pdfium.PdfDocument, page: pdfium.PdfPage, image: Image.Image, inventory: PageInventory
 ) -> list[_Part]:
-    place = _ToPixels(page)
+    to_pixels = _ToPixels(page)
     grey = image.convert("L")
     grey = grey.reduce(max(1, max(grey.size) // REDUCED_LONG_SIDE_PX))
     pixels = np.asarray(grey, np.int16)
     height, width = pixels.shape
     others = np.zeros((height, width), bool)
-    for box in place([each.box for each in inventory.texts + inventory.others]):
+    for box in to_pixels([each.box for each in inventory.texts + inventory.others]):
         if not _is_page(box):
             others[_slices(box, width, height, 1)] = True
     parts = []
-    boxes = place([each.box for each in inventory.images])
+    boxes = to_pixels([each.box for each in inventory.images])
     for number, (each, box) in enumerate(zip(inventory.images, boxes, strict=True)):
         share = _share(box)
         if share < MIN_SHARE:
@@ -285,12 +285,12 @@ def _undrawn_text(
         characters, missing = _characters_without_glyph(textpage)
     finally:
         textpage.close()
-    place = _ToPixels(page)
+    to_pixels = _ToPixels(page)
     undrawn: dict[str, list[str]] = {}
     for name, signs in missing.items():
         if inventory.font_is_embedded.get(name, True) and not is_empty:
             continue
-        boxes = place([box for _, box in signs])
+        boxes = to_pixels([box for _, box in signs])
         pairs = zip(signs, boxes, strict=True)
         left = [sign for (sign, _), box in pairs if _is_bare(image, box)]
         if len(left) >= min(MIN_CHARACTERS, characters):

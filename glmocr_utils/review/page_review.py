@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from glmocr_utils.confidence import PageTokens, changed
 from glmocr_utils.markup import Cell, Table, tables, word_spans
 from glmocr_utils.records import Action, Coverage, Decision, OcrResult, ReadAgain
+from glmocr_utils.review.flags import Flag
 from glmocr_utils.review.page_text import PageText
-from glmocr_utils.review.places import Place
 
 SHORT_LINE = 160  # characters; a longer line is shown in part
-CONTEXT = 60  # characters shown on each side of a place
+CONTEXT = 60  # characters shown on each side of a flag
 
 
 @dataclass
@@ -19,16 +19,16 @@ class PageReview:
 
     Attributes:
         result: what was read.
-        places: what is to be checked, in reading order.
+        flags: in reading order.
         lines: the text as it is now; a correction may put several lines in one's place, or none.
         typed: the whole page as a person typed it, which counts instead of the lines; or None.
-        decided: action by `place_id`.
+        decided: action by `flag_id`.
         coverage: how thoroughly the page was finished, None while it is not.
         read_again: how it is to be read again, where it was put aside for that.
     """
 
     result: OcrResult
-    places: list[Place]
+    flags: list[Flag]
     typed: str | None = field(init=False)
     decided: dict[str, Action] = field(init=False)
     coverage: Coverage | None = field(init=False)
@@ -55,8 +55,8 @@ class PageReview:
             if decision.action == "type":
                 self.typed = decision.after
                 continue
-            if self.find_place(decision.place_id):  # not a line that the reviewer went to
-                self.decided[decision.place_id] = decision.action
+            if self.find_flag(decision.flag_id):  # not a line that the reviewer went to
+                self.decided[decision.flag_id] = decision.action
             if decision.token_text is not None:
                 start, stop = decision.token_start, decision.token_stop
                 self._text.replace_token(start, stop, decision.token_text)
@@ -70,51 +70,51 @@ class PageReview:
         return str(self._text) if self.typed is None else self.typed
 
     @property
-    def open_places(self) -> list[Place]:
+    def open_flags(self) -> list[Flag]:
         if self.typed is not None:
             return []
-        return [place for place in self.places if place.place_id not in self.decided]
+        return [flag for flag in self.flags if flag.flag_id not in self.decided]
 
-    def line_place(self, line_index: int) -> Place:
-        """A line as a place, for a reviewer who found something that no place points at."""
+    def line_flag(self, line_index: int) -> Flag:
+        """A line as a flag, for a reviewer who found something that isn't flagged."""
         end = len(self.original_lines[line_index])
-        return Place("line", line_index, end, end, "", None)
+        return Flag("line", line_index, end, end, "", None)
 
-    def find_place(self, place_id: str | None) -> Place | None:
-        return next((place for place in self.places if place.place_id == place_id), None)
+    def find_flag(self, flag_id: str | None) -> Flag | None:
+        return next((flag for flag in self.flags if flag.flag_id == flag_id), None)
 
-    def span_of(self, place: Place) -> tuple[int, int]:
-        """Where a place now is in its line, which may have been edited since."""
-        return self._text.locate(place.line_index, place.start, place.end)
+    def span_of(self, flag: Flag) -> tuple[int, int]:
+        """Where a flag now is in its line, which may have been edited since."""
+        return self._text.locate(flag.line_index, flag.start, flag.end)
 
-    def text_of(self, place: Place) -> str:
-        """What a place says now."""
-        start, end = self.span_of(place)
-        return self.lines[place.line_index][start:end]
+    def text_of(self, flag: Flag) -> str:
+        """The flagged text as it is now."""
+        start, end = self.span_of(flag)
+        return self.lines[flag.line_index][start:end]
 
-    def window_of(self, place: Place) -> tuple[int, int]:
-        """The part of a place's line to show; of a line that the reviewer went to, all of it."""
-        line = self.lines[place.line_index]
-        return (0, len(line)) if place.kind == "line" else window_around(line, *self.span_of(place))
+    def window_of(self, flag: Flag) -> tuple[int, int]:
+        """The part of a flag's line to show; of a line that the reviewer went to, all of it."""
+        line = self.lines[flag.line_index]
+        return (0, len(line)) if flag.kind == "line" else window_around(line, *self.span_of(flag))
 
-    def replacement(self, place: Place, choice: str) -> tuple[int, int, str] | None:
-        """The characters of the token that a choice of the place replaces, and its new text.
+    def replacement(self, flag: Flag, choice: str) -> tuple[int, int, str] | None:
+        """The characters of the token that a choice of the flag replaces, and its new text.
 
-        None if it is none of the place's choices.
+        None if it is none of the flag's choices.
         """
-        for (text, _), change in zip(self.choices_now(place), place.changes, strict=True):
+        for (text, _), change in zip(self.choices_now(flag), flag.changes, strict=True):
             if text == choice:
                 start, stop = change.token
                 return start, stop, changed(self.result.text, [change], start, stop)
         return None
 
-    def choices_now(self, place: Place) -> tuple[tuple[str, float], ...]:
-        """A place's choices, with what was already chosen for its other tokens."""
-        line_start = self._text.starts[place.line_index]
+    def choices_now(self, flag: Flag) -> tuple[tuple[str, float], ...]:
+        """A flag's choices, with what was already chosen for its other tokens."""
+        line_start = self._text.starts[flag.line_index]
         choices = []
-        for (_, prob), change in zip(place.choices, place.changes, strict=True):
+        for (_, prob), change in zip(flag.choices, flag.changes, strict=True):
             start, stop = self._tokens.around(change.start, change.stop)
-            start, stop = min(start, line_start + place.start), max(stop, line_start + place.end)
+            start, stop = min(start, line_start + flag.start), max(stop, line_start + flag.end)
             choices.append((self._text.stretch(start, stop, change), prob))
         return tuple(choices)
 
@@ -127,17 +127,17 @@ class PageReview:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The same correction, possible at other places too; it is never made by itself."""
+    """The same correction, possible for other flags too; it is never made by itself."""
 
     before: str
     after: str
-    places: tuple[tuple[int, Place], ...]  # (number of the page under review, place)
+    flags: tuple[tuple[int, Flag], ...]  # (number of the page under review, flag)
 
 
-def find_same(pages: Sequence[PageReview], before: str, after: str, place: Place) -> Offer | None:
-    """Open places that say the word that was replaced between two states of a line.
+def find_same(pages: Sequence[PageReview], before: str, after: str, flag: Flag) -> Offer | None:
+    """Open flags on the word that was replaced between two states of a line.
 
-    None when more than one word changed, or no other open place says it.
+    None when more than one word changed, or no other open flag has it.
     """
     words = _replaced_word(before, after)
     if words is None:
@@ -145,18 +145,18 @@ def find_same(pages: Sequence[PageReview], before: str, after: str, place: Place
     others = tuple(
         (number, other)
         for number, page in enumerate(pages)
-        for other in page.open_places
-        if other is not place and words[0] in _words(page.text_of(other))
+        for other in page.open_flags
+        if other is not flag and words[0] in _words(page.text_of(other))
     )
     return Offer(*words, others) if others else None
 
 
-def replace_word(page: PageReview, place: Place, line: str, before: str, after: str) -> str:
-    """`line`, the place's line as it is now or with places behind it edited, with a word replaced.
+def replace_word(page: PageReview, flag: Flag, line: str, before: str, after: str) -> str:
+    """`line`, the flag's line as it is now or with later flags edited, with a word replaced.
 
-    Only within the place; the rest of the line stays.
+    Only the flagged text changes; the rest of the line stays.
     """
-    first, last = page.span_of(place)
+    first, last = page.span_of(flag)
     for start, stop in reversed(word_spans(line[:last])):
         if start >= first and line[start:stop] == before:
             line = f"{line[:start]}{after}{line[stop:]}"

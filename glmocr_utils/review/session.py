@@ -29,28 +29,28 @@ from glmocr_utils.records import (
     standing,
 )
 from glmocr_utils.review.finished_texts import text_files, write_text
+from glmocr_utils.review.flags import Flag, find_flags
 from glmocr_utils.review.page_review import Offer, PageReview, find_same, replace_word
-from glmocr_utils.review.places import Place, find_places
 
 # to tell a reviewer how long a page will take
-SECONDS_A_PLACE = 10
-SECONDS_A_WORD_MORE = 1.5  # in a place of several words
+SECONDS_A_FLAG = 10
+SECONDS_A_WORD_MORE = 1.5  # in a flag of several words
 TYPED_CHARACTERS_A_SECOND = 3.5  # 40 words a minute
 CHARACTERS_A_PAGE = 1500  # where nothing is known of a page
 Order = Literal["reading", "worst"]
 
 
 class ReviewSession:
-    """Pages, their places, and the log.
+    """Pages, their flags, and the log.
 
     Args:
         results: the read pages.
         log_path: the append-only JSONL; decisions in it that belong to these pages count.
         images: page images by page; pages may lack one.
-        layouts: where their tokens stand, looked up when a page is shown; pages may lack one.
+        layouts: where their tokens are, looked up when a page is shown; pages may lack one.
         reviewer: who decides.
-        calibration: of the model that read the pages; its probabilities choose the places.
-        find_options: those of `find_places`.
+        calibration: of the model that read the pages; its probabilities choose the flags.
+        find_options: those of `find_flags`.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class ReviewSession:
         self._layouts = layouts or {}
         self._image_hashes: dict[PageRef, str | None] = {}
         self.pages = [
-            PageReview(result, find_places(result, calibration=calibration, **find_options))
+            PageReview(result, find_flags(result, calibration=calibration, **find_options))
             for result in results
         ]
         self.text_files = text_files(
@@ -94,7 +94,7 @@ class ReviewSession:
         return self._images.get(self.pages[number].result.page)
 
     def layout(self, number: int) -> PageLayout | None:
-        """Where the tokens of page `number` stand; to find out may take the model seconds."""
+        """Where the tokens of page `number` are; to find out may take the model seconds."""
         return self._layouts.get(self.pages[number].result.page)
 
     @property
@@ -107,26 +107,26 @@ class ReviewSession:
         return [number for number, page in enumerate(self.pages) if page.coverage is None]
 
     def next_open(
-        self, number: int, place: Place | None = None, order: Order = "reading"
-    ) -> Place | None:
-        """The next undecided place after `place`, from the top again after the last; or None."""
-        places = self.queue(number, order)
-        if place is not None:
-            ids = [other.place_id for other in places]
-            at = ids.index(place.place_id) + 1 if place.place_id in ids else 0
-            places = places[at:] + places[:at]
+        self, number: int, flag: Flag | None = None, order: Order = "reading"
+    ) -> Flag | None:
+        """The next undecided flag after `flag`, from the top again after the last; or None."""
+        flags = self.queue(number, order)
+        if flag is not None:
+            ids = [other.flag_id for other in flags]
+            at = ids.index(flag.flag_id) + 1 if flag.flag_id in ids else 0
+            flags = flags[at:] + flags[:at]
         decided = self.pages[number].decided
-        return next((p for p in places if p.place_id not in decided), None)
+        return next((p for p in flags if p.flag_id not in decided), None)
 
-    def queue(self, number: int, order: Order = "reading") -> list[Place]:
+    def queue(self, number: int, order: Order = "reading") -> list[Flag]:
         page = self.pages[number]
-        places = page.places if page.typed is None else []  # they are of the text that was read
-        return places if order == "reading" else sorted(places, key=lambda place: place.prob)
+        flags = page.flags if page.typed is None else []  # they are of the text that was read
+        return flags if order == "reading" else sorted(flags, key=lambda flag: flag.prob)
 
     def why_not_read(self, number: int) -> str | None:
-        """Why a page counts as not read, so that its places are not worth checking; else None.
+        """Why a page counts as not read, so that its flags are not worth checking; else None.
 
-        It is None as well once something was decided about it: typed, finished, or a place.
+        It is None as well once something was decided about it: typed, finished, or a flag.
         """
         page = self.pages[number]
         if page.typed is not None or page.decided or page.coverage:
@@ -134,11 +134,11 @@ class ReviewSession:
         return self._why_not_read[number]
 
     def seconds_left(self, number: int) -> int:
-        """What it will take, about, to check the rest of a page's places."""
+        """What it will take, about, to check the rest of a page's flags."""
         page = self.pages[number]
-        words = sum(max(1, len(place.text.split())) for place in page.open_places)
-        more = words - len(page.open_places)
-        return round(SECONDS_A_PLACE * len(page.open_places) + SECONDS_A_WORD_MORE * more)
+        words = sum(max(1, len(flag.text.split())) for flag in page.open_flags)
+        more = words - len(page.open_flags)
+        return round(SECONDS_A_FLAG * len(page.open_flags) + SECONDS_A_WORD_MORE * more)
 
     def seconds_to_type(self, number: int) -> int:
         """What it will take, about, to type a page; its text, if any, says how long it is."""
@@ -151,17 +151,17 @@ class ReviewSession:
         unread = numbers["pages_not_read"]
         noun = "page was" if unread == 1 else "pages were"
         return (
-            f"{numbers['reviewed']} of {numbers['places']} places reviewed, "
+            f"{numbers['reviewed']} of {numbers['flags']} flags reviewed, "
             f"{finished} of {numbers['pages']} pages finished"
             + (f"; {unread} {noun} not read, and can be typed or put aside" if unread else "")
         )
 
     def summary(self) -> dict[str, int]:
-        """Numbers of pages, places, decided places, corrections and finished pages."""
+        """Numbers of pages, flags, decided flags, corrections and finished pages."""
         actions = [action for page in self.pages for action in page.decided.values()]
         return {
             "pages": len(self.pages),
-            "places": sum(len(page.places) for page in self.pages if page.typed is None),
+            "flags": sum(len(page.flags) for page in self.pages if page.typed is None),
             "reviewed": len(actions),
             "corrected": actions.count("correct"),
             "unsure": actions.count("unsure"),
@@ -176,80 +176,78 @@ class ReviewSession:
 
     # what a person does
 
-    def accept(self, number: int, place: Place) -> None:
-        """The place is right as it stands."""
-        self._decide({number: [self._about("accept", number, place)]})
+    def accept(self, number: int, flag: Flag) -> None:
+        """The flagged text is right."""
+        self._decide({number: [self._about("accept", number, flag)]})
 
-    def unsure(self, number: int, place: Place) -> None:
+    def unsure(self, number: int, flag: Flag) -> None:
         """The person cannot tell."""
-        self._decide({number: [self._about("unsure", number, place)]})
+        self._decide({number: [self._about("unsure", number, flag)]})
 
     def accept_rest(self, number: int) -> None:
-        """All places of the page that are still open are right."""
-        places = self.pages[number].open_places
-        if places:
-            self._decide({number: [self._about("accept", number, place) for place in places]})
+        """The text of all flags that are still open on the page is right."""
+        flags = self.pages[number].open_flags
+        if flags:
+            self._decide({number: [self._about("accept", number, flag) for flag in flags]})
 
-    def choose(self, number: int, place: Place, choice: str) -> Offer | None:
-        """The place says `choice`: one of its choices, which replaces one token, or any text.
+    def choose(self, number: int, flag: Flag, choice: str) -> Offer | None:
+        """The flagged text becomes `choice`: one of its choices (replaces one token), or any text.
 
         Returns:
             As `correct_line`.
         """
         page = self.pages[number]
-        replacement = page.replacement(place, choice)
+        replacement = page.replacement(flag, choice)
         if replacement:
-            return self._replace_token(number, place, replacement)
-        start, end = page.span_of(place)
-        line = page.lines[place.line_index]
-        return self.correct_line(number, place, f"{line[:start]}{choice}{line[end:]}")
+            return self._replace_token(number, flag, replacement)
+        start, end = page.span_of(flag)
+        line = page.lines[flag.line_index]
+        return self.correct_line(number, flag, f"{line[:start]}{choice}{line[end:]}")
 
     def _replace_token(
-        self, number: int, place: Place, replacement: tuple[int, int, str]
+        self, number: int, flag: Flag, replacement: tuple[int, int, str]
     ) -> Offer | None:
         page = self.pages[number]
         chosen = page.text_with(*replacement)
         if str(chosen) == page.text:
-            self.accept(number, place)
+            self.accept(number, flag)
             return None
-        before, after = page.lines[place.line_index], chosen.line(place.line_index)
-        decision = self._about("correct", number, place, after)
+        before, after = page.lines[flag.line_index], chosen.line(flag.line_index)
+        decision = self._about("correct", number, flag, after)
         token = dict(zip(("token_start", "token_stop", "token_text"), replacement, strict=True))
         self._decide({number: [replace(decision, **token)]})
-        return find_same(self.pages, before, after, place)
+        return find_same(self.pages, before, after, flag)
 
-    def correct_line(self, number: int, place: Place, after: str) -> Offer | None:
-        """The place's line reads `after`: several lines where some were missing, or nothing.
+    def correct_line(self, number: int, flag: Flag, after: str) -> Offer | None:
+        """The flag's line reads `after`: several lines where some were missing, or nothing.
 
         Returns:
-            The same correction elsewhere, if there are such places: for `apply_offer`.
+            The same correction elsewhere, if other flags allow it: for `apply_offer`.
         """
         page = self.pages[number]
-        before = page.lines[place.line_index]
+        before = page.lines[flag.line_index]
         if after == before:
-            self.accept(number, place)
+            self.accept(number, flag)
             return None
-        self._decide({number: [self._about("correct", number, place, after)]})
-        return find_same(self.pages, before, after, place)
+        self._decide({number: [self._about("correct", number, flag, after)]})
+        return find_same(self.pages, before, after, flag)
 
     def apply_offer(self, offer: Offer) -> int:
-        """Make an offered correction at all its places; returns at how many.
+        """Make an offered correction for all its flags; returns for how many.
 
         They are one step, so that undoing takes all of them back.
         """
-        places = [
-            (n, place) for n, place in offer.places if place.place_id not in self.pages[n].decided
-        ]
-        lines: dict[tuple[int, int], str] = {}  # a line may have several of the places
-        for number, place in reversed(places):  # an edit moves only what comes after it
-            page, at = self.pages[number], (number, place.line_index)
-            line = lines.get(at, page.lines[place.line_index])
-            lines[at] = replace_word(page, place, line, offer.before, offer.after)
+        flags = [(n, flag) for n, flag in offer.flags if flag.flag_id not in self.pages[n].decided]
+        lines: dict[tuple[int, int], str] = {}  # a line may have several of the flags
+        for number, flag in reversed(flags):  # an edit moves only what comes after it
+            page, at = self.pages[number], (number, flag.line_index)
+            line = lines.get(at, page.lines[flag.line_index])
+            lines[at] = replace_word(page, flag, line, offer.before, offer.after)
         step: dict[int, list[Decision]] = {}
-        for number, place in places:
-            after = lines[number, place.line_index]
-            if after != self.pages[number].lines[place.line_index]:
-                step.setdefault(number, []).append(self._about("correct", number, place, after))
+        for number, flag in flags:
+            after = lines[number, flag.line_index]
+            if after != self.pages[number].lines[flag.line_index]:
+                step.setdefault(number, []).append(self._about("correct", number, flag, after))
         if step:
             self._decide(step)
         return sum(map(len, step.values()))
@@ -263,18 +261,18 @@ class ReviewSession:
         """The page is done; where it has a text, that is written to its file in `text_files`.
 
         Args:
-            coverage: `fully_read` says that all of it was read, not only the places.
+            coverage: `fully_read` says that all of it was read, not only the flags.
             read_again: with `read_again`: at another `scale`, or by `regions`.
         """
         page = self.pages[number]
         told = {"before": page.result.text, "after": page.text, "read_again": read_again}
         self._decide({number: [self._decision("finish", number, coverage=coverage, **told)]})
 
-    def undo(self) -> tuple[int, Place | None] | None:
+    def undo(self) -> tuple[int, Flag | None] | None:
         """Take back the last step, on every page that it changed.
 
         Returns:
-            The number of its first page, and the place there that is open again (None if it was
+            The number of its first page, and the flag there that is open again (None if it was
             the page's finish); or None when there is no step left.
         """
         left = {n: of_page for n, ds in enumerate(self._decisions) if (of_page := standing(ds))}
@@ -286,24 +284,22 @@ class ReviewSession:
         number, decisions = next(iter(undone.items()))
         first = next(decision for decision in decisions if decision.step == step)
         page = self.pages[number]
-        place = page.find_place(first.place_id)
-        if place is None and first.line_index is not None:
-            place = page.line_place(first.line_index)
-        return number, place
+        flag = page.find_flag(first.flag_id)
+        if flag is None and first.line_index is not None:
+            flag = page.line_flag(first.line_index)
+        return number, flag
 
     # how it is kept
 
-    def _about(
-        self, action: Action, number: int, place: Place, after: str | None = None
-    ) -> Decision:
-        before = self.pages[number].lines[place.line_index]
+    def _about(self, action: Action, number: int, flag: Flag, after: str | None = None) -> Decision:
+        before = self.pages[number].lines[flag.line_index]
         return self._decision(
             action,
             number,
-            place_id=place.place_id,
-            kind=place.kind,
-            prob=None if place.prob is None else round(place.prob, 6),
-            line_index=place.line_index,
+            flag_id=flag.flag_id,
+            kind=flag.kind,
+            prob=None if flag.prob is None else round(flag.prob, 6),
+            line_index=flag.line_index,
             before=before,
             after=before if after is None else after,
         )

@@ -1,20 +1,20 @@
 """The review where nobody can press a key: what a run without a browser leaves in its notebook."""
 
 from glmocr_utils.display import escape, html_table, page_html, visible
+from glmocr_utils.review.flags import Flag
 from glmocr_utils.review.page_review import PageReview
-from glmocr_utils.review.places import Place
 from glmocr_utils.review.session import ReviewSession
 
 
 def review_html(session: ReviewSession) -> str:
-    """How far the review is, and the first page that is not finished: its places, image and text.
+    """How far the review is, and the first page that is not finished: its flags, image and text.
 
     Sure words stand among the doubtful ones here as well, and are not marked as such.
     """
     number = next(iter(session.unfinished), 0)
     page = session.pages[number]
     why = session.why_not_read(number)
-    rows = [] if why else [_row(page, place) for place in page.places]
+    rows = [] if why else [_row(page, flag) for flag in page.flags]
     return "".join(
         [
             f"<p><b>{session}</b></p>",
@@ -27,14 +27,14 @@ def review_html(session: ReviewSession) -> str:
     )
 
 
-def _row(page: PageReview, place: Place) -> tuple[str, str, str, str]:
-    line = page.lines[place.line_index]
-    start, end = page.span_of(place)
-    first, last = page.window_of(place)
+def _row(page: PageReview, flag: Flag) -> tuple[str, str, str, str]:
+    line = page.lines[flag.line_index]
+    start, end = page.span_of(flag)
+    first, last = page.window_of(flag)
     marked = escape(line[start:end]) or "⏎"
     head = ("… " if first else "") + line[first:start]
     tail = line[end:last] + (" …" if last < len(line) else "")
     text = f'{escape(head)}<b class="worst"><u>{marked}</u></b>{escape(tail)}'
-    choices = ", ".join(visible(choice) for choice, _ in page.choices_now(place))
-    decided = page.decided.get(place.place_id, "")
-    return str(place.line_index + 1), f"<code>{text}</code>", escape(choices), decided
+    choices = ", ".join(visible(choice) for choice, _ in page.choices_now(flag))
+    decided = page.decided.get(flag.flag_id, "")
+    return str(flag.line_index + 1), f"<code>{text}</code>", escape(choices), decided

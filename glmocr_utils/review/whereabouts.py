@@ -1,4 +1,4 @@
-"""Where the lines and places of a page under review stand on its image."""
+"""Where the lines and flags of a page under review are on its image."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from glmocr_utils.records import Box, PageLayout
+from glmocr_utils.review.flags import Flag
 from glmocr_utils.review.page_review import PageReview
-from glmocr_utils.review.places import Place
 
 Shares = tuple[float, float, float, float]  # left, top, right, bottom, of the image's sides
 
@@ -19,27 +19,27 @@ class Whereabouts:
     Attributes:
         lines: one for each line of the text as it was read, around all printed lines that it is on;
             None where it is unclear.
-        places: by `place_id`, those whose place is clear.
-        strips: by `place_id`, the printed lines that those places are on.
+        boxes: by `flag_id`, of the flags whose position is clear.
+        strips: by `flag_id`, the printed lines that the flags are on.
     """
 
     lines: list[Shares | None]
-    places: dict[str, Shares]
+    boxes: dict[str, Shares]
     strips: dict[str, Shares]
 
 
 def whereabouts(page: PageReview, layout: PageLayout) -> Whereabouts:
-    """The lines and places of `page` on the image that `layout` is for."""
-    places: dict[str, Shares] = {}
+    """The lines and flags of `page` on the image that `layout` is for."""
+    boxes: dict[str, Shares] = {}
     strips: dict[str, Shares] = {}
-    for place in page.places:
-        tokens = _tokens_of(page, place)
+    for flag in page.flags:
+        tokens = _tokens_of(page, flag)
         if box := layout.box_of(tokens):
-            places[place.place_id] = _shares(box, layout)
+            boxes[flag.flag_id] = _shares(box, layout)
         if strip := layout.strip_of(tokens):
-            strips[place.place_id] = _shares(strip, layout)
+            strips[flag.flag_id] = _shares(strip, layout)
     lines = [layout.strip_of(tokens) for tokens in _tokens_of_lines(page)]
-    return Whereabouts([box and _shares(box, layout) for box in lines], places, strips)
+    return Whereabouts([box and _shares(box, layout) for box in lines], boxes, strips)
 
 
 def _tokens_of_lines(page: PageReview) -> Iterator[list[int]]:
@@ -54,10 +54,10 @@ def _tokens_of_lines(page: PageReview) -> Iterator[list[int]]:
         position += len(line) + 1
 
 
-def _tokens_of(page: PageReview, place: Place) -> list[int]:
-    """The tokens that spell the place, or that are where it is empty."""
-    line_start = sum(len(line) + 1 for line in page.original_lines[: place.line_index])
-    start, end = line_start + place.start, line_start + place.end
+def _tokens_of(page: PageReview, flag: Flag) -> list[int]:
+    """The tokens that spell the flagged text; of an empty one, those around it."""
+    line_start = sum(len(line) + 1 for line in page.original_lines[: flag.line_index])
+    start, end = line_start + flag.start, line_start + flag.end
     ends = np.cumsum([len(token.text) for token in page.result.tokens])
     first = int(np.searchsorted(ends, start, side="right"))
     last = int(np.searchsorted(ends, max(end, start + 1), side="left"))

@@ -3,15 +3,15 @@
 
 // Nothing that can be typed is a command: every command is a key that writes nothing, or has a modifier.
 const HELP = [
-  ["Enter", "it is right, or takes the reading chosen by →; next place"],
+  ["Enter", "it is right, or takes the reading chosen by →; next flag"],
   ["→, ←", "choose another reading; Alt+1 to Alt+5 take it at once"],
   ["type, or F2", "edit the line: Enter saves, Esc cancels, Shift+Enter begins a missing line"],
   ["Shift+Enter", "cannot tell"],
-  ["Tab, Shift+Tab", "next, previous place without deciding"],
-  ["↓, ↑", "line by line, to read all of it; Esc goes back to the places"],
+  ["Tab, Shift+Tab", "next, previous flag without deciding"],
+  ["↓, ↑", "line by line, to read all of it; Esc goes back to the flags"],
   ["Ctrl+Z", "undo"],
   ["Alt+Enter", "make the offered correction elsewhere"],
-  ["Ctrl+Enter", "all that is left on this page is right; asks first"],
+  ["Ctrl+Enter", "accept all flags left on this page; asks first"],
   ["PageUp, PageDown", "previous, next page"],
   ["Alt+↑, Alt+↓", "zoom the page image"],
   ["Ctrl+Shift+Enter", "at the end of a page: I read all of it"],
@@ -23,7 +23,7 @@ const HELP_NOT_READ = [
   ["Delete", "the page is not usable"],
   ["F8", "note: read it again at another scale"],
   ["F9", "note: read it again, one region after the other"],
-  ["Tab", "check its doubtful places all the same"],
+  ["Tab", "check its flags anyway"],
 ];
 const IS_MAC = /Mac/.test(navigator.platform); // there Alt writes characters: → chooses
 const PATIENCE_MS = 3000;
@@ -60,7 +60,7 @@ function render({ model, el }) {
     zoom: 1, editing: false, help: false, chosen: 0, asking: null, atEnd: false, restsUntil: 0,
     waiting: null, silent: false, keys: [], isNew: true };
   const root = element("div", { className: "glmocr-review", tabindex: "0", role: "application",
-    "aria-label": "Review of doubtful places", "data-lm-suppress-shortcuts": "true" });
+    "aria-label": "Review of flags", "data-lm-suppress-shortcuts": "true" });
   const parts = Object.fromEntries(
     ["head", "image", "line", "choices", "buttons", "offer", "text", "foot"].map((name) => [
       name, element("div", { className: name }),
@@ -69,7 +69,7 @@ function render({ model, el }) {
   root.append(...Object.values(parts));
   el.append(root);
 
-  // Who types faster than the kernel answers must not have a key land on the wrong place: keys wait
+  // Who types faster than the kernel answers must not have a key land on the wrong flag: keys wait
   // until the answer to the one before is drawn. A line that is being edited is saved or left first.
   function tell(message) {
     if (view.editing || !link.send(message)) return;
@@ -106,7 +106,7 @@ function render({ model, el }) {
     parts.offer.replaceChildren(element("strong", { className: "warning" }, text));
   }
 
-  const place = () => view.state.place;
+  const flag = () => view.state.flag;
 
   // Keys work at once, unless somebody is typing elsewhere or cannot see what they would do.
   function takeFocus() {
@@ -142,16 +142,16 @@ function render({ model, el }) {
 
   function drawHead() {
     const { page, state } = view;
-    const open = page.places.filter((p) => !(p.id in state.decided)).length;
+    const open = page.flags.filter((p) => !(p.id in state.decided)).length;
     const where = `on page ${page.number + 1} of ${page.num_pages}`;
-    const first = state.not_read && !state.place
+    const first = state.not_read && !state.flag
       ? `P${where.slice(4)} was not read; to type it takes ${minutes(state.seconds_to_type)}.`
       : open
-      ? `${open} ${open === 1 ? "place" : "places"} to check ${where}, ${minutes(state.seconds_left)}.`
+      ? `${open} ${open === 1 ? "flag" : "flags"} to check ${where}, ${minutes(state.seconds_left)}.`
       : `Nothing left to check ${where}.`;
     parts.head.replaceChildren(
       element("strong", {}, first),
-      element("span", { className: "soft keys" }, state.not_read && !state.place
+      element("span", { className: "soft keys" }, state.not_read && !state.flag
         ? "Type it, or choose below; F1 = keys." : "Enter = correct, type = fix, F1 = keys."),
       element("span", { className: "name" },
         visible(`${page.name}, page ${page.page_number} · ${page.errors}`)),
@@ -179,7 +179,7 @@ function render({ model, el }) {
     parts.image.replaceChildren(frame, zoom);
     view.frame = frame;
     view.picture = sheet;
-    if (page.has_places && !view.where.has(page.number)) {
+    if (page.has_boxes && !view.where.has(page.number)) {
       view.where.set(page.number, null); // asked for
       tell({ do: "where", number: page.number });
     }
@@ -195,7 +195,7 @@ function render({ model, el }) {
 
   // Where it is not clear where a line stands, its number among the lines is near enough to look there.
   function scrollImage() {
-    const current = view.state && place();
+    const current = view.state && flag();
     if (!view.picture) return;
     if (!current) {
       drawBox(view.strip, null);
@@ -205,7 +205,7 @@ function render({ model, el }) {
     const { frame, picture } = view;
     const where = view.where.get(view.page.number);
     const line = where?.strips[current.id] ?? where?.lines[current.line];
-    const spot = where?.places[current.id];
+    const spot = where?.boxes[current.id];
     drawBox(view.strip, line);
     drawBox(view.mark, spot);
     const middle = line ?? spot;
@@ -230,7 +230,7 @@ function render({ model, el }) {
     view.asking = null;
     view.chosen = 0;
     root.classList.remove("typing");
-    const current = place();
+    const current = flag();
     const isEnd = !current;
     if (isEnd && !view.atEnd) rest();
     view.atEnd = isEnd;
@@ -241,7 +241,7 @@ function render({ model, el }) {
     }
     const text = state.lines[current.line];
     const [start, end] = state.span;
-    const [first, last] = state.window; // of a long line, what is around the place
+    const [first, last] = state.window; // of a long line, what is around the flag
     const marked = element("mark", {}, visible(slice(text, start, end)) || "⏎");
     parts.line.replaceChildren(
       element("span", { className: "number" }, String(current.line + 1)),
@@ -261,7 +261,7 @@ function render({ model, el }) {
         : button("Correct", "Enter", () => decide(), "main"),
       button("Edit", "F2", () => edit()),
       current.is_line
-        ? button("Back to the places", "Esc", () => tell({ do: "open_place" }))
+        ? button("Back to the flags", "Esc", () => tell({ do: "open_flag" }))
         : button("Cannot tell", "Shift+Enter", () => tell({ do: "unsure" })),
       button("Back", "Shift+Tab", () => tell({ do: "skip", back: true })),
       button("Skip", "Tab", () => tell({ do: "skip" })),
@@ -278,7 +278,7 @@ function render({ model, el }) {
   }
 
   function choose(step) {
-    const count = place().choices.length;
+    const count = flag().choices.length;
     view.chosen = Math.min(count, Math.max(0, view.chosen + step));
     [...parts.choices.children].forEach((node, index) =>
       node.classList.toggle("chosen", index === view.chosen - 1));
@@ -287,7 +287,7 @@ function render({ model, el }) {
 
   // Many at once are accepted only when it is said twice.
   function askAboutRest() {
-    const open = view.page.places.filter((p) => !(p.id in view.state.decided)).length;
+    const open = view.page.flags.filter((p) => !(p.id in view.state.decided)).length;
     if (!open) return;
     if (view.asking === "rest") {
       view.asking = null;
@@ -295,7 +295,7 @@ function render({ model, el }) {
       return;
     }
     view.asking = "rest";
-    ask(open === 1 ? "The last place of this page is right?" : `All ${open} places that are left on this page are right?`,
+    ask(open === 1 ? "Accept the last flag on this page?" : `Accept all ${open} flags left on this page?`,
       () => askAboutRest());
   }
 
@@ -310,7 +310,7 @@ function render({ model, el }) {
     drawOffer();
   }
 
-  // Keys that were meant for the last place do not finish a page.
+  // Keys that were meant for the last flag do not finish a page.
   function rest() {
     view.keys = [];
     view.restsUntil = performance.now() + REST_MS;
@@ -330,8 +330,8 @@ function render({ model, el }) {
       : state.coverage === "read_again" ? "This page is noted to be read again."
       : state.coverage === "fully_read" ? "This page was read in full."
       : state.typed !== null ? "You typed this page."
-      : state.coverage === "flags_checked" ? "The places of this page were checked."
-      : page.places.length ? "All places of this page are checked." : page.note ?? "No doubtful place on this page.";
+      : state.coverage === "flags_checked" ? "The flags on this page were checked."
+      : page.flags.length ? "All flags on this page are checked." : page.note ?? "No flags on this page.";
     const all = state.left === 0;
     parts.line.replaceChildren(element("span", { className: "words" },
       all ? "All pages are done. " : "", done));
@@ -347,7 +347,7 @@ function render({ model, el }) {
     );
   }
 
-  // A page that was read as garbage has no places worth checking: what is to become of it?
+  // A page that was read as garbage has no flags worth checking: what is to become of it?
   function drawNotRead() {
     const { page, state } = view;
     parts.line.replaceChildren(element("span", { className: "words" }, "This page was not read: ",
@@ -359,7 +359,7 @@ function render({ model, el }) {
       button("Not usable", "Delete", () => putAside("not_usable")),
       button("Read again at another scale", "F8", () => putAside("read_again", "scale")),
       button("Read again by regions", "F9", () => putAside("read_again", "regions")),
-      page.places.length ? button("Check its places all the same", "Tab", () => tell({ do: "skip" })) : "",
+      page.flags.length ? button("Check its flags anyway", "Tab", () => tell({ do: "skip" })) : "",
       button("Undo", "Ctrl+Z", () => tell({ do: "undo" })),
       button("Keys", "F1", () => toggleHelp()),
     );
@@ -430,9 +430,9 @@ function render({ model, el }) {
 
   function drawText() {
     const { page, state } = view;
-    const current = place();
+    const current = flag();
     parts.text.replaceChildren(...state.lines.map((line, index) => {
-      const here = state.typed === null ? page.places.filter((p) => p.line === index) : [];
+      const here = state.typed === null ? page.flags.filter((p) => p.line === index) : [];
       const row = element("div", { className: "row" },
         element("span", { className: "number" }, String(index + 1)));
       const words = element("span", { className: "words" });
@@ -448,11 +448,11 @@ function render({ model, el }) {
       }
       row.append(words);
       const open = here.filter((p) => !(p.id in state.decided));
-      if (here.length) row.append(element("span", { className: "soft dots", title: "places on this line" },
+      if (here.length) row.append(element("span", { className: "soft dots", title: "flags on this line" },
         here.map((p) => (p.id in state.decided ? "●" : "○")).join("")));
       row.addEventListener("click", () => {
         if (view.waiting || view.editing || link.isLost) return;
-        if (here.length) tell({ do: "place", place_id: (open[0] ?? here[0]).id });
+        if (here.length) tell({ do: "flag", flag_id: (open[0] ?? here[0]).id });
         else tell({ do: "line_at", line: index });
         root.focus({ preventScroll: true });
       });
@@ -465,12 +465,12 @@ function render({ model, el }) {
 
   function drawFoot() {
     const { page, state } = view;
-    const checked = page.places.filter((p) => p.id in state.decided).length;
-    const bar = element("progress", { max: Math.max(1, page.places.length), value: checked });
-    const { reviewed, places } = state.summary;
+    const checked = page.flags.filter((p) => p.id in state.decided).length;
+    const bar = element("progress", { max: Math.max(1, page.flags.length), value: checked });
+    const { reviewed, flags } = state.summary;
     parts.foot.replaceChildren(
       bar,
-      element("span", {}, `${checked} of ${page.places.length} on this page, ${reviewed} of ${places} in all`),
+      element("span", {}, `${checked} of ${page.flags.length} on this page, ${reviewed} of ${flags} in all`),
       element("span", { className: "saved" }, state.saved ? `· saved ${state.saved}` : "· nothing decided yet"),
       button("‹ page", "PgUp", () => tell({ do: "page", number: page.number - 1 })),
       button("page ›", "PgDn", () => tell({ do: "page", number: page.number + 1 })),
@@ -483,7 +483,7 @@ function render({ model, el }) {
     view.help = !view.help;
     root.querySelector(".help")?.remove();
     if (!view.help) return;
-    const help = view.state.not_read && !place() ? [...HELP_NOT_READ, ...HELP.slice(-8)] : HELP;
+    const help = view.state.not_read && !flag() ? [...HELP_NOT_READ, ...HELP.slice(-8)] : HELP;
     const rows = help.map(([keys, what]) =>
       element("tr", {}, element("td", {}, element("kbd", {}, keys)), element("td", {}, what)));
     root.append(element("div", { className: "help", onClick: () => toggleHelp() },
@@ -493,7 +493,7 @@ function render({ model, el }) {
   // ---- editing -------------------------------------------------------------------------------
 
   function edit(typed = null) {
-    const current = place();
+    const current = flag();
     if (!current) return;
     const text = view.state.lines[current.line];
     const [start, end] = view.state.span;
@@ -578,30 +578,30 @@ function render({ model, el }) {
       toggleHelp();
     } else if (view.asking && key === "Escape") {
       stopAsking();
-    } else if (key === "Escape" && place()?.is_line) {
-      tell({ do: "open_place" });
+    } else if (key === "Escape" && flag()?.is_line) {
+      tell({ do: "open_flag" });
     } else if (key === "Escape") {
       leave();
     } else if (event.altKey && (key === "ArrowUp" || key === "ArrowDown")) {
       setZoom(view.zoom * (key === "ArrowUp" ? 1.25 : 0.8));
     } else if (key === "PageDown" || key === "PageUp") {
       tell({ do: "page", number: view.page.number + (key === "PageDown" ? 1 : -1) });
-    } else if (!place() && isResting()) {
+    } else if (!flag() && isResting()) {
       return true;
     } else if (view.state.typed === null && !event.altKey && !isControl && (key === "ArrowDown" || key === "ArrowUp")) {
-      const from = place()?.line ?? (key === "ArrowDown" ? -1 : view.state.lines.length);
+      const from = flag()?.line ?? (key === "ArrowDown" ? -1 : view.state.lines.length);
       tell({ do: "line_at", line: from + (key === "ArrowDown" ? 1 : -1) });
     } else if (key === "Tab" && !isControl && !event.altKey) {
       tell({ do: "skip", back: event.shiftKey });
-    } else if (!place()) {
+    } else if (!flag()) {
       return view.state.not_read ? actOnPageNotRead(event) : actAtEnd(event);
     } else {
-      return actOnPlace(event);
+      return actOnFlag(event);
     }
     return true;
   }
 
-  function actOnPlace(event) {
+  function actOnFlag(event) {
     const { key } = event;
     const isControl = event.ctrlKey || event.metaKey;
     const choice = /^[1-5]$/.test(key) && Number(key);
@@ -610,11 +610,11 @@ function render({ model, el }) {
     } else if (key === "Enter" && event.altKey && !isControl) {
       if (view.state.offer) tell({ do: "apply" });
     } else if (key === "Enter" && event.shiftKey && !isControl) {
-      if (!place().is_line) tell({ do: "unsure" });
+      if (!flag().is_line) tell({ do: "unsure" });
     } else if (key === "Enter" && !isControl) {
       decide();
     } else if (event.altKey && !isControl && choice) {
-      if (place().choices.length >= choice) tell({ do: "choose", index: choice - 1 });
+      if (flag().choices.length >= choice) tell({ do: "choose", index: choice - 1 });
     } else if (!writes(event) && (isControl || event.altKey)) {
       return false;
     } else if (key === "ArrowRight" || key === "ArrowLeft") {

@@ -15,8 +15,8 @@ from glmocr_utils.display import PALETTE, show
 from glmocr_utils.records import STATUS_OF, STATUS_WARNINGS, OcrResult
 from glmocr_utils.review.attended import is_attended
 from glmocr_utils.review.browser_widget import KERNEL_LINK, BrowserWidget
+from glmocr_utils.review.flags import Flag
 from glmocr_utils.review.page_review import Offer
-from glmocr_utils.review.places import Place
 from glmocr_utils.review.session import ReviewSession
 from glmocr_utils.review.static import review_html
 from glmocr_utils.review.whereabouts import whereabouts
@@ -51,9 +51,9 @@ class ReviewWidget(BrowserWidget):
                 "image": self._send_image,
                 "where": self._send_where,
                 "page": self._go_to_page,
-                "place": self._go_to_place,
+                "flag": self._go_to_flag,
                 "line_at": self._go_to_line,
-                "open_place": self._go_to_open_place,
+                "open_flag": self._go_to_open_flag,
                 "skip": self._skip,
                 "order": self._set_order,
                 "accept": self._accept,
@@ -71,7 +71,7 @@ class ReviewWidget(BrowserWidget):
         self._order = "reading"
         self._offer: Offer | None = None
         self._number = next(iter(session.unfinished), 0)
-        self._place: Place | None = self._first_place()
+        self._flag: Flag | None = self._first_flag()
 
     # what the browser asks for
 
@@ -86,7 +86,7 @@ class ReviewWidget(BrowserWidget):
         self.send({"show": "image", "number": number}, buffers=[data])
 
     def _send_where(self, number: int) -> None:
-        """Where the lines and places of a page stand; what is unclear is not told."""
+        """Where the lines and flags of a page are; what is unclear is not told."""
         layout = self.session.layout(number)
         if layout is None:
             return
@@ -95,75 +95,75 @@ class ReviewWidget(BrowserWidget):
 
     def _go_to_page(self, number: int) -> None:
         self._number = min(max(number, 0), len(self.session.pages) - 1)
-        self._place = self._first_place()
+        self._flag = self._first_flag()
         self._offer = None
         self._send_page()
 
-    def _go_to_place(self, place_id: str) -> None:
-        places = self.session.queue(self._number)
-        self._place = next((p for p in places if p.place_id == place_id), self._place)
+    def _go_to_flag(self, flag_id: str) -> None:
+        flags = self.session.queue(self._number)
+        self._flag = next((p for p in flags if p.flag_id == flag_id), self._flag)
         self._send_state()
 
     def _go_to_line(self, line: int) -> None:
         """Any line of the page; whoever reads all of it goes through them one by one."""
         page = self.session.pages[self._number]
         if page.typed is None and 0 <= line < len(page.lines):
-            self._place = page.line_place(line)
+            self._flag = page.line_flag(line)
         self._send_state()
 
-    def _go_to_open_place(self) -> None:
-        self._place = self._first_place()
+    def _go_to_open_flag(self) -> None:
+        self._flag = self._first_flag()
         self._send_state()
 
-    def _first_place(self) -> Place | None:
+    def _first_flag(self) -> Flag | None:
         """Where a page begins; a page that was not read begins with the question what to do."""
         if self.session.why_not_read(self._number):
             return None
         return self.session.next_open(self._number, order=self._order)
 
     def _skip(self, back: bool = False) -> None:
-        """The next place, decided or not, without deciding this one."""
-        places = self.session.queue(self._number, self._order)
-        if places:
-            at = places.index(self._place) if self._place in places else (0 if back else -1)
-            self._place = places[(at + (-1 if back else 1)) % len(places)]
+        """The next flag, decided or not, without deciding this one."""
+        flags = self.session.queue(self._number, self._order)
+        if flags:
+            at = flags.index(self._flag) if self._flag in flags else (0 if back else -1)
+            self._flag = flags[(at + (-1 if back else 1)) % len(flags)]
         self._send_state()
 
     def _set_order(self, order: str) -> None:
         self._order = "worst" if order == "worst" else "reading"
-        self._place = self._first_place()
+        self._flag = self._first_flag()
         self._send_page()
 
     # what the person decides
 
     def _accept(self) -> None:
-        if self._place and self._place.kind != "line":  # going on to the next line says nothing
-            self.session.accept(self._number, self._place)
+        if self._flag and self._flag.kind != "line":  # going on to the next line says nothing
+            self.session.accept(self._number, self._flag)
         self._next()
 
     def _unsure(self) -> None:
-        if self._place:
-            self.session.unsure(self._number, self._place)
+        if self._flag:
+            self.session.unsure(self._number, self._flag)
             self._next()
 
     def _choose(self, index: int) -> None:
-        if self._place and 0 <= index < len(self._place.choices):
-            choice, _ = self.session.pages[self._number].choices_now(self._place)[index]
-            self._offer = self.session.choose(self._number, self._place, choice)
+        if self._flag and 0 <= index < len(self._flag.choices):
+            choice, _ = self.session.pages[self._number].choices_now(self._flag)[index]
+            self._offer = self.session.choose(self._number, self._flag, choice)
             self._next(keep_offer=True)
 
     def _correct_line(self, text: str) -> None:
         """What is shown of the line reads `text`; the rest of a long line stays."""
-        place = self._place
-        if place is None:
+        flag = self._flag
+        if flag is None:
             return
         page = self.session.pages[self._number]
-        line, (first, last) = page.lines[place.line_index], page.window_of(place)
+        line, (first, last) = page.lines[flag.line_index], page.window_of(flag)
         after = f"{line[:first]}{text}{line[last:]}"
-        if place.kind == "line" and after == line:
+        if flag.kind == "line" and after == line:
             self._next()
         else:
-            self._offer = self.session.correct_line(self._number, place, after)
+            self._offer = self.session.correct_line(self._number, flag, after)
             self._next(keep_offer=True)
 
     def _accept_rest(self) -> None:
@@ -175,8 +175,8 @@ class ReviewWidget(BrowserWidget):
         before = self._number
         undone = self.session.undo()
         if undone:
-            self._number, place = undone
-            self._place = place or self._first_place()
+            self._number, flag = undone
+            self._flag = flag or self._first_flag()
         if self._number == before:
             self._send_state()
         else:
@@ -185,14 +185,14 @@ class ReviewWidget(BrowserWidget):
     def _apply_offer(self) -> None:
         if self._offer:
             self.session.apply_offer(self._offer)
-            if self._place and self._place.place_id in self._decided:
+            if self._flag and self._flag.flag_id in self._decided:
                 self._next()
                 return
         self._offer = None
         self._send_state()
 
     def _type_page(self, text: str) -> None:
-        self._offer = self._place = None
+        self._offer = self._flag = None
         self.session.type_page(self._number, text)
         self._send_state()
 
@@ -212,11 +212,11 @@ class ReviewWidget(BrowserWidget):
 
     def _next(self, keep_offer: bool = False) -> None:
         self._offer = self._offer if keep_offer else None
-        page, place = self.session.pages[self._number], self._place
-        if place and place.kind == "line" and place.line_index + 1 < len(page.lines):
-            self._place = page.line_place(place.line_index + 1)
+        page, flag = self.session.pages[self._number], self._flag
+        if flag and flag.kind == "line" and flag.line_index + 1 < len(page.lines):
+            self._flag = page.line_flag(flag.line_index + 1)
         else:
-            self._place = self.session.next_open(self._number, place, self._order)
+            self._flag = self.session.next_open(self._number, flag, self._order)
         self._send_state()
 
     def _send_page(self) -> None:
@@ -230,26 +230,26 @@ class ReviewWidget(BrowserWidget):
                 "name": result.page.document_name,
                 "page_number": result.page.page_number,
                 "has_image": self.session.image(self._number) is not None,
-                "has_places": self.session.has_layouts,
+                "has_boxes": self.session.has_layouts,
                 "note": result.warning if result.is_blank else None,
                 "errors": str(expected_errors(result, self.session.calibration)),
                 "original": page.original_lines,
                 "steps": _steps_by_line(result),
-                "places": [_told(p) for p in self.session.queue(self._number, self._order)],
+                "flags": [_told(p) for p in self.session.queue(self._number, self._order)],
             }
         )
         self._send_state()
 
     def _send_state(self) -> None:
         session, page = self.session, self.session.pages[self._number]
-        place, offer = self._place, self._offer
+        flag, offer = self._flag, self._offer
         self.send(
             {
                 "show": "state",
                 "number": self._number,
-                "place": place and {**_told(place), "choices": page.choices_now(place)},
-                "span": place and page.span_of(place),
-                "window": place and page.window_of(place),
+                "flag": flag and {**_told(flag), "choices": page.choices_now(flag)},
+                "span": flag and page.span_of(flag),
+                "window": flag and page.window_of(flag),
                 "lines": page.lines if page.typed is None else page.typed.split("\n"),
                 "typed": page.typed,
                 "not_read": session.why_not_read(self._number),
@@ -260,7 +260,7 @@ class ReviewWidget(BrowserWidget):
                 "seconds_to_type": session.seconds_to_type(self._number),
                 "order": self._order,
                 "offer": offer
-                and {"before": offer.before, "after": offer.after, "count": len(offer.places)},
+                and {"before": offer.before, "after": offer.after, "count": len(offer.flags)},
                 "summary": session.summary(),
                 "saved": session.saved_at and _clock(session.saved_at),
             }
@@ -273,15 +273,15 @@ def _clock(time: datetime) -> str:
     return time.astimezone().strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M")
 
 
-def _told(place: Place) -> dict:
-    """A place as the browser knows it; whether it is an audit is not told."""
+def _told(flag: Flag) -> dict:
+    """A flag as the browser knows it; whether it is an audit is not told."""
     return {
-        "id": place.place_id,
-        "line": place.line_index,
-        "text": place.text,
-        "choices": place.choices,
-        "warning": STATUS_WARNINGS.get(STATUS_OF.get(place.kind)),
-        "is_line": place.kind == "line",
+        "id": flag.flag_id,
+        "line": flag.line_index,
+        "text": flag.text,
+        "choices": flag.choices,
+        "warning": STATUS_WARNINGS.get(STATUS_OF.get(flag.kind)),
+        "is_line": flag.kind == "line",
     }
 
 

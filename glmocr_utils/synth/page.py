@@ -130,8 +130,8 @@ def draw_page(blocks: list[Block], style: PageStyle, form: TextForm = "printed")
     draw = ImageDraw.Draw(image)
     for piece in (piece for line in page.lines for piece in line):
         font = load_font(piece.font, style.font_px)
-        place = (piece.left_px, piece.baseline_px)
-        draw.text(place, piece.text, font=font, fill=style.ink, anchor="ls")
+        anchor = (piece.left_px, piece.baseline_px)
+        draw.text(anchor, piece.text, font=font, fill=style.ink, anchor="ls")
     return SynthPage(image.convert("RGB"), page.text, page.boxes)
 
 

@@ -1,1 +1,1 @@
-"""A PDF's own text: its characters with their places, and the order in which they are read."""
+"""A PDF's own text: its characters with their boxes, and the order in which they are read."""

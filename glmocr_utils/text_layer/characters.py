@@ -1,4 +1,4 @@
-"""A PDF page → the lines of its text layer, with their places, and what speaks against it.
+"""A PDF page → the lines of its text layer, with their boxes, and what speaks against it.
 
 Characters and their boxes are walked together: the text that pdfium gives as a whole has other
 indices than its boxes, and loses the line end behind a hyphen.

@@ -126,19 +126,19 @@ def test_a_person_reviews_two_pages_by_keys(browser, tmp_path):
         review = Review(page, address, folder)
         review.run_all()
         review.run_widget_cell()
-        assert re.match(r"\d+ places to check on page 1 of 2, about \d minutes\.", review.head)
+        assert re.match(r"\d+ flags to check on page 1 of 2, about \d minutes\.", review.head)
         page.locator(".glmocr-review .frame img").wait_for()
         review.screenshot("review_1_first_sight")
         cells = page.locator(".jp-Notebook-cell").count()
 
         review.press("Enter", "Shift+Enter")
         assert [decision.action for decision in review.decisions] == ["accept", "unsure"]
-        place = review.root.locator("mark").inner_text()
+        flag = review.root.locator("mark").inner_text()
         review.press("Alt+1")
         assert review.decisions[-1].action == "correct"
         review.press("Control+z")
         assert review.decisions[-1].action == "undo"
-        wait_for(lambda: review.root.locator("mark").inner_text() == place)
+        wait_for(lambda: review.root.locator("mark").inner_text() == flag)
 
         # a letter that is a command in JupyterLab begins an edit here
         page.keyboard.press("x")
@@ -164,7 +164,7 @@ def test_a_person_reviews_two_pages_by_keys(browser, tmp_path):
         assert reviewed in review.root.locator(".foot").inner_text()
         assert "Größe § 12" in review.root.locator(".text").inner_text()
 
-        # what no place points at is corrected while reading line by line
+        # what isn't flagged is corrected while reading line by line
         review.look("ArrowDown", "ArrowDown")
         line = int(review.root.locator(".line .number").inner_text())
         page.keyboard.press("F2")

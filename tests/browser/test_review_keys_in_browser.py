@@ -86,7 +86,7 @@ def test_what_is_typed_is_text(review, word):
 @pytest.mark.parametrize("word", ["APPEAL", "ARTICLE", "Yard", "Rx"])
 def test_typing_on_never_finishes_a_page_nor_touches_the_next(review, word):
     desk = review(page_with_doubt(0, "one"), page_with_doubt(1, "two"))
-    desk.page.keyboard.press("Enter")  # the last place, and the kernel takes its time
+    desk.page.keyboard.press("Enter")  # the last flag, and the kernel takes its time
     desk.page.keyboard.type(f"{word}")
     desk.page.keyboard.press("Enter")
     desk.carry()
@@ -108,7 +108,7 @@ def test_typing_on_never_finishes_a_page_nor_touches_the_next(review, word):
 def test_many_at_once_are_accepted_when_it_is_said_twice(review):
     desk = review(page_with_doubt(0, "one", "two", "three"))
     desk.press("Control+Enter")
-    assert desk.says("All 3 places that are left on this page are right?") and not desk.decisions
+    assert desk.says("Accept all 3 flags left on this page?") and not desk.decisions
     desk.screenshot("review_keys_asking")
     desk.press("Escape", "Control+Enter", "Enter")  # another key is no second yes
     assert desk.actions == ["accept"]
@@ -156,7 +156,7 @@ class TestAPageThatWasNotRead:
     def test_it_is_typed(self, review):
         desk = review(garbage(0), page_with_doubt(1, "one"))
         assert desk.says("Page 1 of 2 was not read") and desk.says("about 2 minutes")
-        assert desk.says("mean probability is 0.30") and not desk.says("places to check")
+        assert desk.says("mean probability is 0.30") and not desk.says("flags to check")
         assert not desk.page.locator(".frame .mark").is_visible()
         desk.screenshot("review_not_read")
         desk.wait_until_awake()
@@ -188,7 +188,7 @@ class TestAPageThatWasNotRead:
         desk.press("Control+z")
         assert desk.says("was not read")
 
-    def test_its_places_can_be_checked_all_the_same(self, review):
+    def test_its_flags_can_be_checked_all_the_same(self, review):
         desk = review(garbage(0))
         desk.wait_until_awake()
         desk.press("Tab")
@@ -242,7 +242,7 @@ def test_a_kernel_that_is_gone_leaves_what_was_typed_to_be_copied(review):
 def test_pictures(review, scheme, width):
     desk = review(page_with_doubt(0, "one", "two"), garbage(1), scheme=scheme, width=width)
     desk.press("ArrowRight")
-    desk.screenshot(f"place_{scheme}_{width}")
+    desk.screenshot(f"flag_{scheme}_{width}")
     desk.press("Control+Enter")
     desk.screenshot(f"asking_{scheme}_{width}")
     desk.press("Control+Enter")

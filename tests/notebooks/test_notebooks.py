@@ -103,7 +103,7 @@ def test_probs_viz(run, tmp_path):
     read = list(read_results(tmp_path / "02_ocr_explore/decision_scan.jsonl"))
     assert results["pages"] == len(read) == 2
     assert results["tokens"] == sum(len(page.tokens) for page in read)
-    assert results["review"]["reviewed"] == 0 < results["review"]["places"]
+    assert results["review"]["reviewed"] == 0 < results["review"]["flags"]
     found = results["errors_found"]
     assert (found is None) == (results["wrong_tokens"] in (0, results["tokens"]))
     for shares in (found or {}).values():
@@ -113,15 +113,15 @@ def test_probs_viz(run, tmp_path):
     assert [Path(file).name for file in results["files"]] == ["decision_scan.html"]
     assert [Path(file).name for file in results["exported"]] == ["decision_scan.alto.xml"]
     html = (folder / "decision_scan.html").read_text(encoding="utf-8")
-    assert html.count("<i style=") > 30  # places of words and of doubtful tokens
+    assert html.count("<i style=") > 30  # boxes of words and of doubtful tokens
     assert html.count("data:image/jpeg") == 2
     cut = sum(page.finish_reason == "length" for page in read)
     assert html.count("The token limit ended") == cut
     assert len((folder / "worst_tokens.csv").read_text(encoding="utf-8").splitlines()) >= 8
     assert not (folder / "review.jsonl").exists()  # nobody decided anything
     assert not (folder / "reviewed").exists()
-    places = results["review"]["places"]
-    assert f"0 of {places} places reviewed" in notebook.read_text(encoding="utf-8")
+    flags = results["review"]["flags"]
+    assert f"0 of {flags} flags reviewed" in notebook.read_text(encoding="utf-8")
     assert notebook.stat().st_size < 1_000_000
 
 

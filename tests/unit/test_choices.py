@@ -101,10 +101,10 @@ def test_each_choice_of_the_review_ends_in_that_text(readings):
         session = reading.session()
         [page] = session.pages
         expected = {(index, other): text for index, other, text in reading.expected()}
-        for place in page.places[::3]:
-            for choice, _ in place.choices:
-                replaced = reading.replaced(*page.replacement(place, choice))
-                session.choose(0, place, choice)
+        for flag in page.flags[::3]:
+            for choice, _ in flag.choices:
+                replaced = reading.replaced(*page.replacement(flag, choice))
+                session.choose(0, flag, choice)
                 assert page.text == expected[replaced]
                 session.undo()
                 assert page.text == reading.result.text
@@ -116,12 +116,12 @@ def test_choices_of_a_page_compose_in_the_log_and_in_the_finished_text(readings)
     for reading in readings:
         session, rng, chosen = reading.session(), random.Random(0), {}
         [page] = session.pages
-        for place in rng.sample(page.places, len(page.places)):
-            for _ in range(min(3, len(place.choices))):
-                number = rng.randrange(len(place.choices))
-                shown, _ = page.choices_now(place)[number]
-                index, other_id = reading.replaced(*page.replacement(place, shown))
-                session.choose(0, place, shown)
+        for flag in rng.sample(page.flags, len(page.flags)):
+            for _ in range(min(3, len(flag.choices))):
+                number = rng.randrange(len(flag.choices))
+                shown, _ = page.choices_now(flag)[number]
+                index, other_id = reading.replaced(*page.replacement(flag, shown))
+                session.choose(0, flag, shown)
                 assert shown in page.text
                 chosen[index] = other_id
         session.finish(0, "fully_read")
@@ -139,27 +139,27 @@ def test_choices_of_a_page_compose_in_the_log_and_in_the_finished_text(readings)
         assert again.pages[0].text == reading.result.text
 
 
-def test_no_place_is_longer_than_40_characters_and_lies_in_its_line(readings):
+def test_no_flag_is_longer_than_40_characters_and_lies_in_its_line(readings):
     for reading in readings:
         [page] = reading.session().pages
-        for place in page.places:
-            assert page.original_lines[place.line_index][place.start : place.end] == place.text
-            assert len(place.text) <= 40
-            start, end = page.window_of(place)
-            assert start <= place.start and place.end <= end and end - start <= 200
-    assert len({place.place_id for place in page.places}) == len(page.places)
+        for flag in page.flags:
+            assert page.original_lines[flag.line_index][flag.start : flag.end] == flag.text
+            assert len(flag.text) <= 40
+            start, end = page.window_of(flag)
+            assert start <= flag.start and flag.end <= end and end - start <= 200
+    assert len({flag.flag_id for flag in page.flags}) == len(page.flags)
 
 
 def test_a_choice_after_typing_goes_to_the_typed_line():
     reading = Reading(bpe_tokenizer(), made_reading(bpe_tokenizer(), TABLE, doubt=0))
     session = reading.session()
     [page] = session.pages
-    place = next(place for place in page.places if "Bread" in place.text and place.choices)
-    [line] = {place.line_index}
-    session.correct_line(0, place, page.lines[line].replace("Item", "Items sold"))
-    choice, _ = place.choices[0]
-    index, other_id = reading.replaced(*page.replacement(place, choice))
-    session.choose(0, place, choice)
+    flag = next(flag for flag in page.flags if "Bread" in flag.text and flag.choices)
+    [line] = {flag.line_index}
+    session.correct_line(0, flag, page.lines[line].replace("Item", "Items sold"))
+    choice, _ = flag.choices[0]
+    index, other_id = reading.replaced(*page.replacement(flag, choice))
+    session.choose(0, flag, choice)
     other = reading.text_with({index: other_id})
     assert page.text == other.replace("Item", "Items sold")
 
@@ -168,8 +168,8 @@ def test_a_log_holds_for_the_same_text_in_other_tokens():
     """A server may divide the text of a page otherwise than the model here."""
     result = bpe_readings()[0]
     session = Reading(bpe_tokenizer(), result).session()
-    place = next(place for place in session.pages[0].places if place.choices)
-    session.choose(0, place, place.choices[0][0])
+    flag = next(flag for flag in session.pages[0].flags if flag.choices)
+    session.choose(0, flag, flag.choices[0][0])
     letters = tuple(TokenProb(-1, character, -0.1) for character in result.text)
     again = ReviewSession([replace(result, tokens=letters)], session.log_path)
     assert again.pages[0].text == session.pages[0].text != result.text

@@ -258,7 +258,7 @@ def test_label_ends_in_one_sentence_where_no_label_can_come_of_it(tmp_path, caps
         assert said in errors and len(errors.strip().splitlines()) == 1
 
 
-def test_ocr_writes_the_places_of_words(ocr, tmp_path):
+def test_ocr_writes_the_boxes_of_words(ocr, tmp_path):
     code, printed, _ = ocr(LETTER, "--formats", "hocr,alto,pdf")
     assert code == 0
     for name in ("letter.hocr", "letter.alto.xml", "letter.searchable.pdf"):

@@ -140,7 +140,7 @@ def test_a_log_probability_that_rounding_lifts_above_0_is_0() -> None:
 def test_pages_that_come_and_go_read_as_one_by_one(
     endless_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
-    """Three places for pages with different limits; one page is taken out and put in again."""
+    """Three slots for pages with different limits; one page is taken out and put in again."""
     limits = [3, 40, 7, 25, 1, 11, 30, 2]
     pages = [page_images[number % len(page_images)] for number in range(len(limits))]
     inputs = [encode_prompt(endless_model.processor, [page.image]) for page in pages]

@@ -26,7 +26,7 @@ from glmocr_utils.display import (
     worst_tokens_table,
     write_documents,
 )
-from glmocr_utils.records import Box, PageImage, PageLayout, PageRef, TokenPlace
+from glmocr_utils.records import Box, PageImage, PageLayout, PageRef, TokenBox
 
 HOSTILE = (
     "<script>window.hit=1</script>",
@@ -97,19 +97,19 @@ TABLE = "".join(f"<tr><td>Position {n}</td><td>{17 * n},50</td><td></td></tr>" f
 
 
 @pytest.mark.parametrize("doubt", [0.1, 1.0])
-@pytest.mark.parametrize("is_placed", [False, True])
-def test_the_html_of_a_long_table_stays_small(doubt, is_placed):
+@pytest.mark.parametrize("is_boxed", [False, True])
+def test_the_html_of_a_long_table_stays_small(doubt, is_boxed):
     others = dict.fromkeys(["<td>", "th", " 12", "ab\n"], 0.05)
     by_letter = [(c, 0.6 if n < doubt * len(TABLE) else 0.999, others) for n, c in enumerate(TABLE)]
     for result in (page_of(*by_letter), bpe_reading(TABLE, doubt=doubt)):
-        places = tuple(TokenPlace(Box(1, 2, 3, 4), 0.9, 0) for _ in result.tokens)
-        layout = PageLayout(result.page, 100, 100, places, (None,))
+        boxes = tuple(TokenBox(Box(1, 2, 3, 4), 0.9, 0) for _ in result.tokens)
+        layout = PageLayout(result.page, 100, 100, boxes, (None,))
         image = PageImage(result.page, Image.new("RGB", (100, 100)), 1.0)
-        options = {"layouts": {result.page: layout}} if is_placed else {}
+        options = {"layouts": {result.page: layout}} if is_boxed else {}
         html = document_html([result], {result.page: image}, **options)
         without_image = re.sub(r"data:image/jpeg;base64,[^\"]+", "", html)
         assert len(TABLE) > 4400 and len(without_image.encode()) < 300_000
-        assert Tree(text_html(result, layout if is_placed else None)).text == TABLE
+        assert Tree(text_html(result, layout if is_boxed else None)).text == TABLE
 
 
 @pytest.mark.parametrize("result", bpe_readings(), ids=lambda result: result.text[:9])
@@ -253,20 +253,20 @@ def test_a_fragment_brings_its_style_and_is_no_formula():
     assert html.count("<style>") == 1 and ".glmocr .p4" in html
 
 
-def test_each_placed_token_has_its_spot_on_the_image():
+def test_each_located_token_has_its_box_on_the_image():
     result = page_of(("a", 0.9), ("b", 0.3), (" ", 0.99), ("c", 0.99))
-    places = [TokenPlace(Box(10 * n, 5, 10 * n + 10, 25), 0.9, 0) for n in range(4)]
-    layout = PageLayout(result.page, 100, 50, (places[0], places[1], places[2], None), (None,))
+    boxes = [TokenBox(Box(10 * n, 5, 10 * n + 10, 25), 0.9, 0) for n in range(4)]
+    layout = PageLayout(result.page, 100, 50, (*boxes[:3], None), (None,))
     image = PageImage(result.page, Image.new("RGB", (100, 50), "white"), scale=2.0)
     html = page_html(result, image, layout=layout)
-    # a space, and a token whose place is unclear, have none; lengths are shares of the width
+    # a space, and a token whose box is unclear, have none; lengths are shares of the width
     spots = [attributes["style"] for tag, attributes in Tree(html).tags if tag == "i"]
     assert spots == [
         "--x:0.0000;--y:0.0500;--w:0.1000;--h:0.2000",
         "--x:0.1000;--y:0.0500;--w:0.1000;--h:0.2000",
     ]
-    assert 'class="sides placed"' in html
-    assert "<i" not in page_html(result, None, layout=layout)  # without an image there is no place
+    assert 'class="sides boxed"' in html
+    assert "<i" not in page_html(result, None, layout=layout)  # without an image there is no box
     document = document_html([result], {result.page: image}, layouts={result.page: layout})
     assert document.count("<i style") == 2
     assert "<script" not in document

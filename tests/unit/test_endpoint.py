@@ -7,7 +7,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import openai
 import pytest
-from label_inputs import image_pages
 from PIL import Image, ImageDraw
 
 from glmocr_utils.endpoint import check_reached, find_key, is_loopback, open_client, reason_of
@@ -113,27 +112,16 @@ def test_each_cause_has_its_remedy(server):
     assert "write http://" in why_unreached(server.replace("http", "https", 1))
 
 
-def test_labels_stop_without_patience_where_nothing_ever_answered(tmp_path):
-    pages = image_pages(tmp_path / "pages", 4)
-    store = LabelStore(tmp_path / "labels")
-    with pytest.raises(RuntimeError, match=r"nobody answers.*start the server") as error:
-        label_with_llm(
-            store, pages, model="m", base_url="http://127.0.0.1:9/v1", concurrency=1, progress=False
-        )
-    assert "llm_base_url" in str(error.value)
-    assert len(store.left_out()) == 2
-
-
 def test_the_engine_stops_soon_where_nothing_ever_answered(tmp_path, monkeypatch):
     image = Image.new("RGB", (200, 100), "white")
     ImageDraw.Draw(image).text((20, 40), "A line of text", fill="black")
     image.save(tmp_path / "page.png")
-    monkeypatch.setattr("glmocr_utils.mass_infer.server.FIRST_PATIENCE_S", 0.2)
+    monkeypatch.setattr("glmocr_utils.endpoint.asking.FIRST_PATIENCE_S", 0.2)
     options = InferOptions(
         tmp_path / "page.png", engine="server", base_url="http://127.0.0.1:9/v1",
         output_dir=tmp_path / "run",
     )  # fmt: skip
-    with pytest.warns(UserWarning, match="nobody answers .*start the server"):
+    with pytest.warns(UserWarning, match="nothing answers .*start the server"):
         summary = infer(options)
     assert "nothing listens there" in summary.stopped
     monkeypatch.setenv("OPENAI_API_KEY", KEY + "\n")

@@ -113,7 +113,7 @@ def test_the_command_writes_the_differences_and_the_audit(tmp_path, capsys):
          "--output-dir", str(out)]
     )  # fmt: skip
     assert code == 0
-    assert "1 page in both, 1 differ in 1 place" in capsys.readouterr().out
+    assert "1 page in both, 1 differ in 1 spot" in capsys.readouterr().out
     html = (out / "diff.html").read_text(encoding="utf-8")
     assert "master keeps" in html and "<b>book</b>" not in html
     assert (out / "audit.csv").is_file() and (out / "disagreements.csv").is_file()

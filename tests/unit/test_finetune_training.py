@@ -174,7 +174,7 @@ def test_the_batch_trains_label_and_stop_token_alone(options, bundled_model):
 
 @pytest.mark.parametrize("smoothing", [{}, SMOOTHED])
 def test_the_loss_is_transformers_own(options, bundled_model, smoothing):
-    """Only the labelled places are scored; it must say what the full logits say."""
+    """Only the labelled positions are scored; it must say what the full logits say."""
     config = make_config(options | WITHOUT_EVALUATION | smoothing)
     pages = load_pages(config).train.add_column("length", [1] * 8)
     trainer = OcrTrainer(load_trainable(config), config, pages, None)

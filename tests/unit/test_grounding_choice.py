@@ -183,7 +183,7 @@ def test_the_command_judges_a_pdf_and_refuses_a_scan(bundled_folder, samples, ca
     assert [row[2].strip() for row in rows] == [
         "true text",
         "true text, reflowed",
-        "n-th token at n-th place",
+        "n-th token at n-th position",
     ] * 2
     right, near = (float(rows[0][column].strip(" %")) for column in (5, 6))
     assert right >= 98

@@ -8,16 +8,16 @@ from PIL import Image
 
 from glmocr_utils.grounding.evaluation import draw_pages, scanned
 from glmocr_utils.grounding.evaluation.known import (
+    BoxScore,
     KnownPage,
-    PlaceScore,
     score_centres,
     score_layout,
-    true_places,
+    true_boxes,
 )
-from glmocr_utils.grounding.ink import find_ink, find_lean
+from glmocr_utils.grounding.ink import find_ink, find_skew
 from glmocr_utils.grounding.layout import lay_out
 from glmocr_utils.grounding.units import Gap, groups_of, pieces_of
-from glmocr_utils.records import Box, PageLayout, PageRef, TokenPlace
+from glmocr_utils.records import Box, PageLayout, PageRef, TokenBox
 from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
 
 pytestmark = pytest.mark.slow
@@ -52,13 +52,13 @@ def test_characters_are_found_where_they_stand(drawn, number, strength):
     page = drawn[number] if strength is None else scanned(drawn[number], strength, seed=number)
     texts = list(page.text)
     layout = laid_out(page, texts, page.boxes)
-    score = score_layout(layout, true_places(texts, page), page)
+    score = score_layout(layout, true_boxes(texts, page), page)
     assert score.near >= 0.99 * score.tokens
     assert score.right_line >= 0.99 * score.tokens
     off = [
-        abs(place.box.centre[0] - (box[0] + box[2]) / 2)
-        for place, box, character in zip(layout.tokens, page.boxes, texts, strict=True)
-        if place and character.strip()
+        abs(token.box.centre[0] - (box[0] + box[2]) / 2)
+        for token, box, character in zip(layout.tokens, page.boxes, texts, strict=True)
+        if token and character.strip()
     ]
     assert np.median(off) < 7  # a quarter of an image token: what the cell alone does not tell
 
@@ -69,14 +69,14 @@ def test_tokens_of_several_characters_are_as_wide_as_they(drawn):
     starts = np.cumsum([0, *map(len, texts[:-1])])
     middles = starts + np.array([len(text) // 2 for text in texts])
     layout = laid_out(page, texts, page.boxes[middles])
-    score = score_layout(layout, true_places(texts, page), page)
+    score = score_layout(layout, true_boxes(texts, page), page)
     assert score.right_line == score.tokens
     assert score.near >= 0.9 * score.tokens
-    widths = [place.box.right - place.box.left for place in layout.tokens if place]
+    widths = [token.box.right - token.box.left for token in layout.tokens if token]
     assert 25 < np.median(widths) < 60
 
 
-def test_a_character_of_two_tokens_has_one_place(drawn):
+def test_a_character_of_two_tokens_has_one_box(drawn):
     page = drawn[0]
     at = page.text.index("a") if "a" in page.text else 0
     texts = list(page.text)
@@ -94,7 +94,7 @@ def test_a_token_that_looks_everywhere_is_unclear(drawn):
     lost = slice(40, 60)
     attention[lost] = 0.8 / (ROWS * COLUMNS)
     layout = lay_out(PAGE, page.image, texts, attention)
-    assert all(place is None for place in layout.tokens[45:55])
+    assert all(token is None for token in layout.tokens[45:55])
     assert layout.tokens[10] is not None
     assert layout.box_of(range(44, 48)) is None
 
@@ -111,7 +111,7 @@ def test_two_columns_of_text():
     text = columns[0].text + "\n" + columns[1].text
     page = KnownPage("columns", image, text, np.concatenate(boxes))
     layout = laid_out(page, list(text), page.boxes)
-    score = score_layout(layout, true_places(list(text), page), page)
+    score = score_layout(layout, true_boxes(list(text), page), page)
     assert score.near == score.right_line == score.tokens
 
 
@@ -142,15 +142,15 @@ def test_lines_have_the_box_of_their_letters(drawn):
 
 
 @pytest.mark.parametrize("degrees", [-2.5, -0.7, 0.0, 1.8])
-def test_the_lean_of_a_page(drawn, degrees):
+def test_the_skew_of_a_page(drawn, degrees):
     image = drawn[2].image.rotate(degrees, fillcolor="white")
-    lean = find_lean(find_ink(image, ROWS, COLUMNS))
+    skew = find_skew(find_ink(image, ROWS, COLUMNS))
     # turned counter-clockwise, lines rise to the right
-    assert lean == pytest.approx(-np.tan(np.deg2rad(degrees)), abs=0.004)
+    assert skew == pytest.approx(-np.tan(np.deg2rad(degrees)), abs=0.004)
 
 
-def test_a_page_without_ink_does_not_lean():
-    assert find_lean(find_ink(Image.new("RGB", SIZE_PX, "white"), ROWS, COLUMNS)) == 0
+def test_a_page_without_ink_has_no_skew():
+    assert find_skew(find_ink(Image.new("RGB", SIZE_PX, "white"), ROWS, COLUMNS)) == 0
 
 
 def test_tokens_that_spell_a_character_together_are_a_group():
@@ -201,7 +201,7 @@ def as_words(text: str) -> list[str]:
 @pytest.mark.parametrize("strength", [None, 0.5])
 @pytest.mark.parametrize("line_end", [r"(?<!\n)\n(?!\n)", r"\n+"], ids=["lines", "blocks too"])
 def test_a_line_of_text_is_no_printed_line(drawn, tokens_of, strength, line_end):
-    total = PlaceScore()
+    total = BoxScore()
     for number, page in enumerate(drawn):
         page = page if strength is None else scanned(page, strength, seed=number)
         text = re.sub(line_end, lambda found: " " * len(found.group()), page.text)
@@ -213,7 +213,7 @@ def test_a_line_of_text_is_no_printed_line(drawn, tokens_of, strength, line_end)
         ]
         boxes = page.boxes[np.minimum(first, len(page.text) - 1)]
         layout = laid_out(page, texts, boxes)
-        total += score_layout(layout, true_places(texts, page), page)
+        total += score_layout(layout, true_boxes(texts, page), page)
         printed = [line for line in page.text.split("\n") if line.strip()]
         assert len(layout.lines) == pytest.approx(len(printed), abs=1)
     assert total.right_line >= 0.98 * total.tokens
@@ -226,10 +226,10 @@ def test_a_token_on_two_lines_has_the_box_of_its_wider_part(drawn):
     start, stop = at - 2, at + 9
     texts = [*page.text[:start], page.text[start:stop].replace("\n", " "), *page.text[stop:]]
     boxes = np.concatenate([page.boxes[:start], page.boxes[stop - 4 : stop - 3], page.boxes[stop:]])
-    place = laid_out(page, texts, boxes).tokens[start]
+    token = laid_out(page, texts, boxes).tokens[start]
     true = page.boxes[at + 1 : stop]
-    assert place.box.top < true[0, 1:4:2].mean() < place.box.bottom
-    assert place.box.left == pytest.approx(true[:, 0].min(), abs=20)
+    assert token.box.top < true[0, 1:4:2].mean() < token.box.bottom
+    assert token.box.left == pytest.approx(true[:, 0].min(), abs=20)
 
 
 def test_a_table_written_in_markup_is_placed_by_its_cells():
@@ -258,12 +258,12 @@ def test_a_table_written_in_markup_is_placed_by_its_cells():
     assert layout.tokens[0].box.right == layout.tokens[0].box.left
 
 
-def test_scores_tell_a_wrong_line_and_a_wrong_place(drawn):
+def test_scores_tell_a_wrong_line_and_a_wrong_box(drawn):
     page = drawn[0]
-    truth = true_places(list(page.text), page)
+    truth = true_boxes(list(page.text), page)
     centres = (page.boxes[:, :2] + page.boxes[:, 2:]) / 2
     known = len(truth.known)
-    assert score_centres(centres, truth, page) == PlaceScore(known, known, known, 0)
+    assert score_centres(centres, truth, page) == BoxScore(known, known, known, 0)
     beside = score_centres(centres + np.array([40, 0]), truth, page)
     assert beside.near == 0
     assert beside.right_line > 0.9 * known
@@ -274,12 +274,12 @@ def test_scores_tell_a_wrong_line_and_a_wrong_place(drawn):
     assert score_centres(unclear, truth, page).unclear == 7
 
 
-def test_what_was_read_wrongly_has_no_true_place(drawn):
+def test_what_was_read_wrongly_has_no_true_box(drawn):
     page = drawn[0]
     texts = list(page.text)
     at = [n for n, character in enumerate(texts) if character.isalnum()][8]
     texts[at] = texts[at + 3] = "¶"
-    truth = true_places(texts, page)
+    truth = true_boxes(texts, page)
     assert truth.lines[at] == truth.lines[at + 3] == -1
     assert (truth.lines[at + 1 : at + 3] == -1).all()  # alike by chance, for all that is known
     assert truth.lines[0] == 0
@@ -289,4 +289,4 @@ def test_boxes_refuse_to_be_inside_out():
     with pytest.raises(ValueError, match="ends right"):
         Box(2, 0, 1, 1)
     with pytest.raises(ValueError, match="certainty"):
-        TokenPlace(Box(0, 0, 1, 1), 1.5, 0)
+        TokenBox(Box(0, 0, 1, 1), 1.5, 0)

@@ -8,16 +8,16 @@ from glmocr_utils.labels import LabelStore, find_pages
 from glmocr_utils.labels.workflow import label_from
 from glmocr_utils.ocr_formats.alto import alto
 from glmocr_utils.ocr_formats.page_xml import page_xml
-from glmocr_utils.records import Box, PageLayout, TokenPlace
+from glmocr_utils.records import Box, PageLayout, TokenBox
 
 TOKENS = ["One", " line", "\n\n", "第", "一章", "\n\n", "<td>a</td>", "<td>b & c</td>"]
 RESULT = page_of(*[(token, 0.9) for token in TOKENS])
-PLACES = tuple(
-    TokenPlace(Box(10 * n, 30 * (n // 3), 10 * n + 10, 30 * (n // 3) + 20), 0.9, n // 3)
+BOXES = tuple(
+    TokenBox(Box(10 * n, 30 * (n // 3), 10 * n + 10, 30 * (n // 3) + 20), 0.9, n // 3)
     for n in range(len(TOKENS))
 )
 LINES = (Box(0, 0, 20, 20), Box(30, 30, 50, 50), Box(60, 60, 80, 80))
-LAYOUT = PageLayout(RESULT.page, 200, 100, PLACES, LINES)
+LAYOUT = PageLayout(RESULT.page, 200, 100, BOXES, LINES)
 PAGE = """<PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2013-07-15"><Page>
 <ReadingOrder><OrderedGroup id="g"><RegionRefIndexed index="1" regionRef="a"/>
 <RegionRefIndexed index="0" regionRef="b"/></OrderedGroup></ReadingOrder>

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
+import openai
 import pytest
 from label_inputs import image_pages
 
@@ -236,21 +238,36 @@ def test_a_server_that_hangs_runs_into_the_time_out(
     assert "timed out" in run.left_out[0].reason
 
 
-def test_no_server_at_all(store: LabelStore, pages: list[PageFile], server: Server) -> None:
-    run = label(store, pages[:1], server, base_url="http://127.0.0.1:9/v1", max_retries=0)
-    assert "Connection" in run.left_out[0].reason
-
-
-def test_an_endpoint_that_is_gone_stops_the_run_and_says_what_is_left(
-    store: LabelStore, pages: list[PageFile], server: Server
+def test_an_endpoint_that_is_gone_stops_the_run_and_says_what_is_kept(
+    store: LabelStore, pages: list[PageFile], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("glmocr_utils.endpoint.asking.FIRST_PATIENCE_S", 0.2)
     label(store, pages[:1], server)
-    nobody = {"base_url": "http://127.0.0.1:9/v1", "max_retries": 0, "concurrency": 1}
-    with pytest.raises(RuntimeError, match=r"nobody answers.*1 pages are .* kept, 5 are left"):
-        label(store, pages, server, **nobody)
+    with (
+        pytest.raises(RuntimeError, match=r"nothing answers.*llm_base_url.*kept \(1 of 6\)"),
+        pytest.warns(UserWarning, match="asking again"),
+    ):
+        label(store, pages, server, base_url="http://127.0.0.1:9/v1", max_retries=0)
     again = LabelStore(store.directory)
-    assert len(again.labels()) == 1 and len(again.left_out()) == 2
+    assert len(again.labels()) == 1 and not again.left_out()  # no page is at fault
     assert label(again, pages, server).labelled == 5
+
+
+def test_an_endpoint_that_comes_back_in_time_costs_no_page(
+    store: LabelStore, pages: list[PageFile], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glmocr_utils.endpoint.asking.FIRST_PAUSE_S", 0.05)
+    tries = []
+
+    def comes_back(client: openai.OpenAI) -> None:
+        tries.append(client)
+        if len(tries) < 4:
+            raise openai.APIConnectionError(request=httpx.Request("GET", server.url))
+
+    monkeypatch.setattr("glmocr_utils.endpoint.asking.check_reached", comes_back)
+    with pytest.warns(UserWarning, match="asking again"):
+        run = label(store, pages, server, concurrency=1)
+    assert (run.labelled, run.left_out, len(tries)) == (6, (), 4)
 
 
 def test_pages_that_fail_in_other_ways_do_not_count_as_unreached(
@@ -270,7 +287,7 @@ def test_a_refused_key_or_model_stops_the_run_and_keeps_what_is_there(
     server.reply = lambda page, attempt: (
         Reply(completion("text")) if page == 0 else Reply(refusal, status)
     )
-    with pytest.raises(RuntimeError, match=r"will label no page.*llm_model") as error:
+    with pytest.raises(RuntimeError, match=r"refuses every page.*llm_model") as error:
         label(store, pages, server, concurrency=1)
     assert KEY not in str(error.value)
     assert error.value.__suppress_context__

@@ -61,7 +61,7 @@ def test_a_page_that_was_read_in_full_is_gold(store: LabelStore, log: Path) -> N
     assert (label.reviewer, label.model_id, label.time) == ("Ada", "some/model+lora", MORNING)
 
 
-def test_a_page_whose_places_were_checked_is_silver_unless_it_is_trusted(
+def test_a_page_whose_flags_were_checked_is_silver_unless_it_is_trusted(
     store: LabelStore, log: Path
 ) -> None:
     take(store, log, decision(coverage="flags_checked"))

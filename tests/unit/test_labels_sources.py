@@ -252,7 +252,7 @@ def test_readings_above_the_threshold_are_silver(store: LabelStore, pages: list[
         reading(pages[0], "a"),
         reading(pages[1], "much too long to be sure of"),
         reading(pages[2], "b", finish_reason="length"),
-        reading(pages[3], "c", finish_reason="loop"),
+        replace(reading(pages[3], "c"), missing="Page 1 lacks a word."),
     ]
     options = {"score": probability, "silver_above": 0.5}
     label_from_results(store, pages, readings, **options, progress=False)

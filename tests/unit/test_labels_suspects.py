@@ -10,10 +10,10 @@ from glmocr_utils.records import Label, TokenProb
 
 
 def tokens(text: str, probs: dict[int, float] | None = None) -> tuple[TokenProb, ...]:
-    """A token a character, all sure but those whose place is named."""
+    """A token a character, all sure but those whose index is named."""
     probs = probs or {}
     return tuple(
-        TokenProb(1, sign, math.log(probs.get(place, 0.99))) for place, sign in enumerate(text)
+        TokenProb(1, sign, math.log(probs.get(index, 0.99))) for index, sign in enumerate(text)
     )
 
 
@@ -31,9 +31,9 @@ def test_one_bad_word_on_a_long_page_leads_a_page_that_is_a_little_doubtful_all_
 
 def test_the_stretch_is_shown_in_its_context() -> None:
     text = "first line\nsecond liXX and more words behind it"
-    place = text.index("XX")
+    start = text.index("XX")
     (suspect,) = find_suspects(
-        [a_label(text)], lambda label: tokens(text, {place: 0.001, place + 1: 0.001})
+        [a_label(text)], lambda label: tokens(text, {start: 0.001, start + 1: 0.001})
     )
     assert "XX" in suspect.stretch and len(suspect.stretch) == 8
     assert suspect.line_number == 2

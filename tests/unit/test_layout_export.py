@@ -1,4 +1,4 @@
-"""Text with its places in other formats: what their schemas ask for, and words where they stand."""
+"""Text with its boxes in other formats: what their schemas ask for, and words where they are."""
 
 import re
 from dataclasses import replace
@@ -26,7 +26,7 @@ from glmocr_utils.records import (
     PageImage,
     PageLayout,
     PageRef,
-    TokenPlace,
+    TokenBox,
     TokenProb,
 )
 from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
@@ -58,17 +58,17 @@ def layout(bundled_model, result, page):
 
 
 def made_up(tokens: list[str], clear: list[bool]) -> tuple[OcrResult, PageLayout]:
-    """A page of these tokens, each 10 px wide, some of them without a place."""
+    """A page of these tokens, each 10 px wide, some of them without a box."""
     text = "".join(tokens)
     read = tuple(TokenProb(n, token, -0.1 * n) for n, token in enumerate(tokens))
-    places = tuple(
-        TokenPlace(Box(10 * n, 0, 10 * n + 10, 20), 0.9, 0) if is_clear else None
+    boxes = tuple(
+        TokenBox(Box(10 * n, 0, 10 * n + 10, 20), 0.9, 0) if is_clear else None
         for n, is_clear in enumerate(clear)
     )
     ref = PageRef("x.png", "b" * 64, 0)
     lines = tuple(None for _ in text.split("\n"))
     result = OcrResult(ref, text, read, "stop", "p", "m", None, None, 1.0, 0.0)
-    return result, PageLayout(ref, 200, 50, places, lines)
+    return result, PageLayout(ref, 200, 50, boxes, lines)
 
 
 def test_words_have_the_box_and_the_least_probability_of_their_tokens():
@@ -155,7 +155,7 @@ def test_alto_has_the_structure_of_its_schema(result, layout):
         assert left < right and top + height / 2 < y < top + height
 
 
-def test_alto_of_pages_without_text_and_without_places():
+def test_alto_of_pages_without_text_and_without_boxes():
     nothing, layout = made_up([], [])
     check_alto(ElementTree.fromstring(alto([(nothing, layout)])))
     unclear, layout = made_up(["a", " ", "b"], [False] * 3)
@@ -185,10 +185,10 @@ def test_exports_have_the_words_of_the_print(pattern, page, tmp_path):
 
 def test_a_word_ends_with_its_printed_line():
     result, layout = made_up(["Ge", "-", "richt", " ", "in"], [True] * 5)
-    places = list(layout.tokens)
-    places[2:] = [TokenPlace(Box(10 * n, 30, 10 * n + 10, 50), 0.9, 1) for n in range(3)]
+    tokens = list(layout.tokens)
+    tokens[2:] = [TokenBox(Box(10 * n, 30, 10 * n + 10, 50), 0.9, 1) for n in range(3)]
     boxes = (Box(0, 0, 20, 20), Box(0, 30, 30, 50))
-    (lines,) = placed_blocks(result, replace(layout, tokens=tuple(places), lines=boxes))
+    (lines,) = placed_blocks(result, replace(layout, tokens=tuple(tokens), lines=boxes))
     assert [[word.text for word in line.words] for line in lines] == [["Ge-"], ["richt", "in"]]
     assert [line.box for line in lines] == list(boxes)
 
@@ -274,7 +274,7 @@ def write_pdf(result, layout, image, path):
     path.write_bytes(pdf.content())
 
 
-def test_a_word_is_found_at_its_place(result, layout, page, tmp_path):
+def test_a_word_is_found_in_its_box(result, layout, page, tmp_path):
     image = PageImage(result.page, page.image, scale=2.0)
     path = tmp_path / "out.pdf"
     write_pdf(result, layout, image, path)
@@ -303,7 +303,7 @@ def test_the_text_of_the_pdf_is_not_seen(result, layout, page, tmp_path):
     assert shown.getextrema() == (255, 255)
 
 
-def test_words_without_a_place_are_still_found(tmp_path, page):
+def test_words_without_a_box_are_still_found(tmp_path, page):
     result, layout = made_up(["日本語한국\x00", " ", "𝑥²+𠮷", " ", "lost"], [False] * 5)
     image = PageImage(result.page, page.image, scale=1.0)
     write_pdf(result, layout, image, tmp_path / "out.pdf")

@@ -13,7 +13,7 @@ import pytest
 from glmocr_utils.mass_infer import run_folder
 from glmocr_utils.mass_infer.run_folder import RunFolder
 from glmocr_utils.ocr import load_results
-from glmocr_utils.records import storable_path
+from glmocr_utils.records import Region, storable_path
 from glmocr_utils.records.page_row import (
     Attempt,
     PageRow,
@@ -67,6 +67,31 @@ def test_a_part_of_before_dtypes_were_recorded_is_read_beside_a_new_one(tmp_path
     results = [to_result(row, SETTINGS) for row in read_rows(tmp_path)]
     assert [(each.dtype, each.attention) for each in results] == [(None, None), ("float16", "sdpa")]
     assert len(pd.read_parquet(tmp_path / "pages")) == 2
+
+
+def test_a_row_of_regions_comes_back_beside_an_old_one(tmp_path):
+    (tmp_path / "pages").mkdir()
+    old, new = (tmp_path / f"pages/part-00000{n}.parquet" for n in (1, 2))
+    write_part([a_row()], old)
+    pq.write_table(pq.read_table(old).drop_columns(["regions"]), old)
+    regions = (
+        Region(0, "text", (1, 2, 30, 40), 0.5, "Text Recognition:", "ok", 0, 3),
+        Region(1, "table", (1, 50, 30, 80), None, "Table Recognition:", "looped", 3, 5, reason="w"),
+    )
+    write_part([a_row(1, status="looped", regions=regions)], new)
+    assert [row.regions for row in read_rows(tmp_path)] == [(), regions]
+    result = to_result(list(read_rows(tmp_path))[1], SETTINGS)
+    assert (result.regions, result.status, result.finish_reason) == (regions, "looped", "loop")
+
+
+def test_text_without_a_probability_stays_in_its_region():
+    regions = (
+        Region(0, "text", (0, 0, 9, 9), token_start=0, token_stop=2),
+        Region(1, "text", (0, 9, 9, 20), token_start=2, token_stop=5),
+    )
+    row = a_row(text="abcde", logprobs=[-0.1, None, None, -0.2, -0.3], regions=regions)
+    result = to_result(row, SETTINGS)
+    assert [result.region_text(region) for region in result.regions] == ["ab", "cde"]
 
 
 def test_a_page_of_a_thousand_tokens_takes_at_most_8_kb(tmp_path):

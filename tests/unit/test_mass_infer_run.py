@@ -338,10 +338,10 @@ def test_a_server_reads_the_same_and_may_start_anew(options, bundled_model, tmp_
 
         stopped.append(infer(served, watch=stop))
     assert stopped[0].read_now == 4
-    monkeypatch.setattr("glmocr_utils.mass_infer.server.PATIENCE_S", 2.0)
-    with pytest.warns(UserWarning, match="nobody answers at .*; asking again"):
+    monkeypatch.setattr("glmocr_utils.endpoint.asking.PATIENCE_S", 2.0)
+    with pytest.warns(UserWarning, match="nothing answers at .*; asking again"):
         alone = infer(served)
-    assert "nobody answers" in alone.stopped and "start the server" in alone.stopped
+    assert "nothing answers" in alone.stopped and "start the server" in alone.stopped
     with transformers_serve(model, port, tmp_path / "second.log"):
         assert infer(served).stopped is None
     local, server = rows_of(tmp_path / "local"), rows_of(options.output_dir)

@@ -304,7 +304,7 @@ def test_scores_do_not_depend_on_how_many_are_made_at_once(
         assert whole.logprob == pytest.approx(part.logprob, abs=1e-3)
 
 
-def test_probabilities_of_one_place_sum_to_1(
+def test_probabilities_of_one_position_sum_to_1(
     any_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
     vocabulary = any_model.model.config.text_config.vocab_size

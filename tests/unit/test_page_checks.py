@@ -39,8 +39,8 @@ def written(
 ) -> Image.Image:
     """`text` in the middle of the page's lower part, in ten point unless `em` is larger."""
     font = ImageFont.truetype(str(FONT), em or em_of(image.size))
-    place = (image.width * 0.503, image.height * 0.92)
-    ImageDraw.Draw(image).text(place, text, colour, font, anchor="ms")
+    where = (image.width * 0.503, image.height * 0.92)
+    ImageDraw.Draw(image).text(where, text, colour, font, anchor="ms")
     return image
 
 

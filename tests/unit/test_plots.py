@@ -20,7 +20,7 @@ from glmocr_utils.records import (
     PageImage,
     PageLayout,
     PageRef,
-    TokenPlace,
+    TokenBox,
     TokenProb,
 )
 
@@ -66,7 +66,7 @@ def test_a_page_without_text_can_be_drawn(tmp_path):
     page_and_tokens(PAGE, result()).savefig(tmp_path / "figure.png")
 
 
-def test_grid_has_a_place_for_every_page_and_none_for_more():
+def test_grid_has_a_spot_for_every_page_and_none_for_more():
     figure = page_grid([PAGE] * 5, columns=4)
     assert len(figure.axes) == 8
     assert sum(bool(ax.images) for ax in figure.axes) == 5
@@ -97,10 +97,10 @@ def test_review_curves_compare_the_scores_and_tell_what_they_cannot_find():
 def test_unsure_words_are_outlined_where_they_stand():
     read = result(("sure", -0.01), (" ", -0.01), ("so-so", -0.4), (" ", 0.0), ("bad", -3.0))
     read = result(*((token.text, token.logprob) for token in read.tokens), (" x", -2.0))
-    places = [TokenPlace(Box(10 * n, 5, 10 * n + 8, 15), 0.9, 0) for n in range(5)]
-    figure = page_with_unsure_words(PAGE, read, PageLayout(PAGE.page, 60, 80, (*places, None), ()))
+    boxes = [TokenBox(Box(10 * n, 5, 10 * n + 8, 15), 0.9, 0) for n in range(5)]
+    figure = page_with_unsure_words(PAGE, read, PageLayout(PAGE.page, 60, 80, (*boxes, None), ()))
     (ax,) = figure.axes
     assert [patch.get_x() for patch in ax.patches] == [18, 38]
     widths = [patch.get_linewidth() for patch in ax.patches]
     assert widths[0] < widths[1]
-    assert "1 without a clear place" in ax.get_title(loc="left")
+    assert "1 without a clear box" in ax.get_title(loc="left")

@@ -38,8 +38,8 @@ FEW_TOKENS = {"max_tokens": 8}
 def test_pages_come_in_order_and_each_document_gets_its_files(bundled_model, tmp_path):
     paths = [SAMPLES / "decision.pdf", SAMPLES / "letter.pdf"]
     results = list(read_documents(bundled_model, paths, tmp_path, batch_size=2, **FEW_TOKENS))
-    places = [(Path(r.page.document_path).name, r.page.page_index) for r in results]
-    assert places == [("decision.pdf", 0), ("decision.pdf", 1), ("letter.pdf", 0)]
+    pages = [(Path(r.page.document_path).name, r.page.page_index) for r in results]
+    assert pages == [("decision.pdf", 0), ("decision.pdf", 1), ("letter.pdf", 0)]
     assert [r.text for r in read_results(tmp_path / "decision.jsonl")] == [
         r.text for r in results[:2]
     ]

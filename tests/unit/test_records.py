@@ -13,8 +13,10 @@ from glmocr_utils.records import (
     OcrResult,
     PageImage,
     PageRef,
+    Region,
     TokenProb,
     from_json,
+    in_text_order,
     read_results,
     to_json,
     write_results,
@@ -193,3 +195,42 @@ def test_an_interrupted_write_leaves_the_old_file_as_it_was(tmp_path: Path) -> N
         write_results(broken_results(), path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+REGIONS = (
+    Region(0, "text", (1, 2, 30, 40), 0.9, "Text Recognition:", "ok", 0, 2),
+    Region(1, "image", (0, 50, 30, 90), 0.8, status="picture", token_start=2, token_stop=2),
+    Region(2, "footer", (0, 95, 30, 99), None, "Text Recognition:", "looped", 2, 3, reason="why"),
+)
+
+
+def test_a_page_of_regions_survives_json_and_each_token_knows_its_region() -> None:
+    tokens = (TokenProb(1, "a", -0.1), TokenProb(2, "b\n\n", -0.2), TokenProb(3, "7", -0.3))
+    result = make_result(tokens=tokens, text="ab\n\n7", regions=REGIONS, finish_reason="loop")
+    assert from_json(to_json(result)) == result
+    assert [result.region_of(index).index for index in range(3)] == [0, 0, 2]
+    assert [result.region_text(region) for region in REGIONS] == ["ab", "", "7"]
+    assert (result.body_text, result.status) == ("ab", "looped")
+
+
+@pytest.mark.parametrize(("start", "stop"), [(1, 3), (2, 4), (0, 3)])
+def test_each_token_belongs_to_exactly_one_region(start: int, stop: int) -> None:
+    wrong = dataclasses.replace(REGIONS[2], token_start=start, token_stop=stop)
+    with pytest.raises(ValueError, match="token"):
+        make_result(regions=(*REGIONS[:2], wrong))
+
+
+def test_a_region_that_failed_decides_over_its_page_and_a_page_of_pictures_is_ok() -> None:
+    failed = dataclasses.replace(REGIONS[0], status="failed", token_stop=3)
+    assert make_result(regions=(failed,)).status == "failed"
+    picture = Region(0, "chart", (0, 0, 9, 9), 0.5, status="picture")
+    assert make_result(tokens=(), text="", regions=(picture,)).status == "ok"
+    empty = dataclasses.replace(REGIONS[0], status="empty", token_stop=0)
+    assert make_result(tokens=(), text="", regions=(picture, empty)).status == "empty"
+
+
+def test_furniture_follows_the_body_unless_it_is_to_stay() -> None:
+    header = Region(0, "header", (0, 0, 9, 9))
+    text = Region(1, "text", (0, 9, 9, 20))
+    assert in_text_order([text, header]) == [text, header]
+    assert in_text_order([text, header], "in") == [header, text]

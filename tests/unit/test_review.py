@@ -1,4 +1,4 @@
-"""Reviewing without a screen: places, decisions, undo, going on after a stop."""
+"""Reviewing without a screen: flags, decisions, undo, going on after a stop."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from glmocr_utils.records import PageImage, PageRef, read_decisions
 from glmocr_utils.review import (
     ReviewSession,
     ReviewWidget,
-    find_places,
+    find_flags,
     read_again_steps,
     show_review,
 )
@@ -24,8 +24,8 @@ def words(text: str, unsure: dict[str, float], choices: dict[str, dict[str, floa
     tokens = []
     for number, line in enumerate(text.split("\n")):
         tokens += [("\n", 0.999)] if number else []
-        for place, word in enumerate(line.split(" ")):
-            tokens += [(" ", 0.999)] if place else []
+        for number, word in enumerate(line.split(" ")):
+            tokens += [(" ", 0.999)] if number else []
             tokens.append((word, unsure.get(word, 0.999), (choices or {}).get(word, {})))
     return page_of(*tokens)
 
@@ -48,91 +48,91 @@ def reopened(session):
     )
 
 
-class TestPlaces:
+class TestFlags:
     def test_doubtful_words_in_reading_order(self):
-        places = find_places(PAGE, num_audits=0)
-        assert [(place.line_index, place.start, place.text) for place in places] == [
+        flags = find_flags(PAGE, num_audits=0)
+        assert [(flag.line_index, flag.start, flag.text) for flag in flags] == [
             (0, 10, "brovvn"),
             (1, 11, "thc"),
             (2, 0, "thc"),
         ]
-        assert places[0].choices == (("brown", pytest.approx(0.2)), ("brawn", pytest.approx(0.1)))
+        assert flags[0].choices == (("brown", pytest.approx(0.2)), ("brawn", pytest.approx(0.1)))
 
-    def test_tokens_of_a_word_are_one_place_with_the_lowest_probability(self):
+    def test_tokens_of_a_word_are_one_flag_with_the_lowest_probability(self):
         result = page_of(("a", 0.99), (" ", 0.99), ("b", 0.6), ("c", 0.3, {"e": 0.2}), ("d", 0.9))
-        [place] = find_places(result, num_audits=0)
-        assert (place.text, place.start, place.end) == ("bcd", 2, 5)
-        assert place.prob == pytest.approx(0.3) and place.choices == (("bed", pytest.approx(0.2)),)
+        [flag] = find_flags(result, num_audits=0)
+        assert (flag.text, flag.start, flag.end) == ("bcd", 2, 5)
+        assert flag.prob == pytest.approx(0.3) and flag.choices == (("bed", pytest.approx(0.2)),)
 
-    def test_doubtful_words_side_by_side_are_one_place_and_lines_part_them(self):
+    def test_doubtful_words_side_by_side_are_one_flag_and_lines_part_them(self):
         result = words("one two\nthree", {"one": 0.2, "two": 0.3, "three": 0.4})
-        assert [place.text for place in find_places(result, num_audits=0)] == ["one two", "three"]
+        assert [flag.text for flag in find_flags(result, num_audits=0)] == ["one two", "three"]
 
-    def test_the_least_sure_places_are_kept(self):
+    def test_the_least_sure_flags_are_kept(self):
         result = words("a b c d e", {"a": 0.5, "c": 0.1, "e": 0.3})
-        places = find_places(result, max_flags=2, num_audits=0)
-        assert [place.text for place in places] == ["c", "e"]
+        flags = find_flags(result, max_flags=2, num_audits=0)
+        assert [flag.text for flag in flags] == ["c", "e"]
 
     def test_audits_are_sure_words_and_always_the_same(self):
-        places = find_places(PAGE, num_audits=3)
-        audits = [place for place in places if place.kind == "audit"]
+        flags = find_flags(PAGE, num_audits=3)
+        audits = [flag for flag in flags if flag.kind == "audit"]
         assert len(audits) == 3 and not {a.text for a in audits} & {"brovvn", "thc", " "}
-        assert find_places(PAGE, num_audits=3) == places
+        assert find_flags(PAGE, num_audits=3) == flags
 
     @pytest.mark.parametrize("reason", ["loop", "length"])
-    def test_an_end_that_did_not_come_by_itself_is_a_place(self, reason):
-        *_, last = find_places(replace(PAGE, finish_reason=reason), num_audits=0)
+    def test_an_end_that_did_not_come_by_itself_is_a_flag(self, reason):
+        *_, last = find_flags(replace(PAGE, finish_reason=reason), num_audits=0)
         assert (last.kind, last.line_index, last.start) == (reason, 2, 7)
 
-    def test_every_place_has_its_own_name_and_stands_where_it_says(self):
+    def test_every_flag_has_its_own_name_and_is_where_it_says(self):
         result = page_of(
             ("", 0.2), ("ü", 0.9), (" x", 0.3), ("\n", 0.1), ("\n", 0.2), (" y ", 0.4), ("z", 0.99)
         )
-        places = find_places(replace(result, finish_reason="loop"))
-        assert len({place.place_id for place in places}) == len(places)
+        flags = find_flags(replace(result, finish_reason="loop"))
+        assert len({flag.flag_id for flag in flags}) == len(flags)
         lines = result.text.split("\n")
-        for place in places:
-            assert lines[place.line_index][place.start : place.end] == place.text.strip("\n")
+        for flag in flags:
+            assert lines[flag.line_index][flag.start : flag.end] == flag.text.strip("\n")
 
     def test_an_empty_page_has_nothing_to_check(self):
-        assert find_places(page_of()) == []
+        assert find_flags(page_of()) == []
 
 
 class TestDecisions:
-    def test_accepting_goes_from_place_to_place(self, session):
-        place = session.next_open(0)
-        session.accept(0, place)
-        after = session.next_open(0, place)
-        assert (place.text, after.text, after.line_index) == ("brovvn", "thc", 1)
+    def test_accepting_goes_from_flag_to_flag(self, session):
+        flag = session.next_open(0)
+        session.accept(0, flag)
+        after = session.next_open(0, flag)
+        assert (flag.text, after.text, after.line_index) == ("brovvn", "thc", 1)
         assert session.summary()["reviewed"] == 1 and session.pages[0].text == PAGE.text
 
     def test_a_choice_replaces_the_word(self, session):
         session.choose(0, session.next_open(0), "brown")
         assert session.pages[0].lines[0] == "The quick brown fox"
 
-    def test_two_places_of_a_line_keep_their_spots_when_one_grows(self, tmp_path):
+    def test_two_flags_of_a_line_keep_their_spots_when_one_grows(self, tmp_path):
         page = words("aa bb cc", {"aa": 0.1, "cc": 0.2})
         session = ReviewSession([page], tmp_path / "log", num_audits=0)
-        first, second = session.pages[0].places
+        first, second = session.pages[0].flags
         session.choose(0, first, "a long beginning")
         session.choose(0, second, "ß")
         assert session.pages[0].text == "a long beginning bb ß"
 
-    def test_the_worst_place_can_come_first(self, session):
+    def test_the_worst_flag_can_come_first(self, session):
         assert next(p.text for p in session.queue(0, "worst")) == "brovvn"
         assert [p.prob for p in session.queue(0, "worst")] == sorted(
-            p.prob for p in session.pages[0].places
+            p.prob for p in session.pages[0].flags
         )
 
     def test_undo_takes_back_a_step(self, session):
-        place = session.next_open(0)
-        session.choose(0, place, "brown")
+        flag = session.next_open(0)
+        session.choose(0, flag, "brown")
         session.accept_rest(0)
-        assert not session.pages[0].open_places
-        assert session.undo() == (0, session.pages[0].places[1])
-        assert len(session.pages[0].open_places) == 2
+        assert not session.pages[0].open_flags
+        assert session.undo() == (0, session.pages[0].flags[1])
+        assert len(session.pages[0].open_flags) == 2
         assert session.pages[0].lines[0] == "The quick brown fox"
-        assert session.undo() == (0, place) and session.pages[0].text == PAGE.text
+        assert session.undo() == (0, flag) and session.pages[0].text == PAGE.text
         assert session.undo() is None
 
     def test_undo_takes_back_what_was_done_last_on_whatever_page(self, tmp_path):
@@ -141,14 +141,14 @@ class TestDecisions:
         session.accept(1, session.next_open(1))
         session.finish(0, "fully_read")
         assert session.undo() == (0, None) and session.pages[0].coverage is None
-        number, place = session.undo()
-        assert (number, place.text) == (1, "brovvn")
+        number, flag = session.undo()
+        assert (number, flag.text) == (1, "brovvn")
         assert session.summary()["reviewed"] == 0
 
     def test_the_same_correction_is_offered_and_made_only_when_asked(self, session):
-        place = session.pages[0].places[1]
-        offer = session.choose(0, place, "the")
-        assert (offer.before, offer.after, len(offer.places)) == ("thc", "the", 1)
+        flag = session.pages[0].flags[1]
+        offer = session.choose(0, flag, "the")
+        assert (offer.before, offer.after, len(offer.flags)) == ("thc", "the", 1)
         assert session.pages[0].lines[2] == "thc end"
         assert session.apply_offer(offer) == 1
         assert session.pages[0].lines[2] == "the end"
@@ -158,7 +158,7 @@ class TestDecisions:
     def test_a_correction_on_several_pages_is_undone_as_one(self, tmp_path):
         second = replace(PAGE, page=replace(PAGE.page, page_index=1))
         session = ReviewSession([PAGE, second], tmp_path / "log", num_audits=0)
-        offer = session.choose(0, session.pages[0].places[1], "the")
+        offer = session.choose(0, session.pages[0].flags[1], "the")
         assert session.apply_offer(offer) == 3
         assert session.pages[1].text.count("the") == 2 and "thc" not in session.pages[0].text
         session.undo()
@@ -170,20 +170,20 @@ class TestDecisions:
         tags = ("</td><td>", 0.999)
         page = page_of(cell, tags, sure, tags, cell, tags, cell, (" end", 0.999))
         session = ReviewSession([page], tmp_path / "log", num_audits=0)
-        offer = session.choose(0, session.pages[0].places[0], "the")
+        offer = session.choose(0, session.pages[0].flags[0], "the")
         assert session.apply_offer(offer) == 2
         assert session.pages[0].text == "the</td><td>thc</td><td>the</td><td>the end"
 
     def test_a_correction_of_more_than_a_word_is_not_offered(self, session):
-        assert session.correct_line(0, session.pages[0].places[1], "leaps over the cat") is None
+        assert session.correct_line(0, session.pages[0].flags[1], "leaps over the cat") is None
 
     def test_a_line_left_as_it_is_counts_as_accepted(self, session):
-        place = session.next_open(0)
-        session.correct_line(0, place, "The quick brovvn fox")
+        flag = session.next_open(0)
+        session.correct_line(0, flag, "The quick brovvn fox")
         assert session.summary()["corrected"] == 0 and session.summary()["reviewed"] == 1
 
     def test_a_missing_line_is_put_in_and_one_that_is_not_on_the_page_taken_out(self, session):
-        first, second, third = session.pages[0].places
+        first, second, third = session.pages[0].flags
         session.correct_line(0, first, "The quick brown fox\nthat was left out")
         session.choose(0, second, "the")
         session.correct_line(0, third, "")
@@ -195,14 +195,14 @@ class TestDecisions:
         session = ReviewSession([words("a\n\nb", {"a": 0.1})], tmp_path / "log")
         assert session.pages[0].text == "a\n\nb"
 
-    def test_a_line_without_a_doubtful_place_can_be_corrected(self, session):
+    def test_a_line_without_a_doubtful_flag_can_be_corrected(self, session):
         page = session.pages[0]
-        session.correct_line(0, page.line_place(1), "jumps over the lazy fox")
-        assert page.lines[1] == "jumps over the lazy fox" and len(page.open_places) == 3
+        session.correct_line(0, page.line_flag(1), "jumps over the lazy fox")
+        assert page.lines[1] == "jumps over the lazy fox" and len(page.open_flags) == 3
         assert session.summary()["reviewed"] == 0
-        assert page.span_of(page.line_place(1)) == (23, 23)
+        assert page.span_of(page.line_flag(1)) == (23, 23)
         assert reopened(session).pages[0].text == page.text
-        assert session.undo() == (0, page.line_place(1)) and page.text == PAGE.text
+        assert session.undo() == (0, page.line_flag(1)) and page.text == PAGE.text
 
     def test_checked_and_read_are_kept_apart(self, session):
         session.accept_rest(0)
@@ -247,9 +247,9 @@ class TestLog:
         assert again.undo() and again.pages[0].text == PAGE.text
 
     def test_a_log_from_before_choices_were_of_tokens_gives_the_same_text(self, session):
-        """It has the whole line, and places that may not be places any more."""
+        """It has the whole line, and flags that may not be flags any more."""
         page = session.pages[0]
-        session.correct_line(0, page.places[0], "The quick brown fox")
+        session.correct_line(0, page.flags[0], "The quick brown fox")
         session.finish(0, "fully_read")
         log = session.log_path.read_text(encoding="utf-8")
         assert "token_start" not in log
@@ -275,10 +275,10 @@ class TestLog:
         ):
             assert ReviewSession([other], session.log_path).summary()["reviewed"] == 0
 
-    def test_fewer_places_than_before_are_counted_as_they_are(self, session):
+    def test_fewer_flags_than_before_are_counted_as_they_are(self, session):
         session.accept_rest(0)
         fewer = ReviewSession([PAGE], session.log_path, max_flags=1, num_audits=0)
-        assert (fewer.summary()["reviewed"], fewer.summary()["places"]) == (1, 1)
+        assert (fewer.summary()["reviewed"], fewer.summary()["flags"]) == (1, 1)
 
     def test_a_file_of_something_else_is_named(self, tmp_path):
         (tmp_path / "log").write_text('{"a": 1}\n')
@@ -338,7 +338,7 @@ class TestFinishedTexts:
 
 def test_without_a_screen_the_review_says_what_is_to_be_checked(session):
     html = show_review(session, review=False).data
-    assert "0 of 3 places reviewed, 0 of 1 pages finished" in html
+    assert "0 of 3 flags reviewed, 0 of 1 pages finished" in html
     assert 'The quick <b class="worst"><u>brovvn</u></b> fox' in html
     assert "brown, brawn" in html
     assert not session.log_path.exists()
@@ -362,13 +362,13 @@ class TestPagesThatWereNotRead:
         return ReviewSession([self.GARBAGE, replace(PAGE, page=PageRef("b.pdf", "1" * 64, 4))],
                              tmp_path / "review.jsonl", num_audits=0)  # fmt: skip
 
-    def test_a_typed_page_is_its_text_and_has_no_places(self, session):
+    def test_a_typed_page_is_its_text_and_has_no_flags(self, session):
         assert "mean probability is 0.30" in session.why_not_read(0)
         assert session.why_not_read(1) is None
         session.type_page(0, "what\nis printed")
         again = reopened(session)
         for each in (session, again):
-            assert each.pages[0].text == "what\nis printed" and not each.pages[0].open_places
+            assert each.pages[0].text == "what\nis printed" and not each.pages[0].open_flags
             assert each.why_not_read(0) is None
         session.finish(0, "fully_read")
         assert session.text_files[self.GARBAGE.page].read_text("utf-8") == "what\nis printed\n"
@@ -388,7 +388,7 @@ class TestPagesThatWereNotRead:
         summary = session.summary()
         assert (summary["pages_not_usable"], summary["pages_to_read_again"]) == (1, 1)
 
-    def test_typing_takes_as_long_as_the_page_and_places_as_long_as_their_words(self, session):
+    def test_typing_takes_as_long_as_the_page_and_flags_as_long_as_their_words(self, session):
         assert session.seconds_to_type(0) >= 120
-        assert session.seconds_left(1) == 10 * len(session.pages[1].places)
-        assert session.seconds_left(0) > 10 * len(session.pages[0].places)
+        assert session.seconds_left(1) == 10 * len(session.pages[1].flags)
+        assert session.seconds_left(0) > 10 * len(session.pages[0].flags)

@@ -58,11 +58,11 @@ def browser(tmp_path):
     return Browser([FIRST, SECOND], tmp_path)
 
 
-def test_it_opens_on_the_first_place_of_the_first_unfinished_page(browser):
+def test_it_opens_on_the_first_flag_of_the_first_unfinished_page(browser):
     shown, state = browser.last("page"), browser.state
     assert (shown["number"], shown["num_pages"], shown["has_image"]) == (0, 2, True)
-    assert [place["text"] for place in shown["places"]] == ["x", "wv"]
-    assert state["place"] == shown["places"][0] and state["seconds_left"] == 20
+    assert [flag["text"] for flag in shown["flags"]] == ["x", "wv"]
+    assert state["flag"] == shown["flags"][0] and state["seconds_left"] == 20
     assert shown["errors"].startswith("uncalibrated sum of doubt: ")
     assert state["saved"] is None
     again = browser.widget.session
@@ -83,10 +83,10 @@ def test_tints_fit_lines_of_tokens_with_line_ends(tmp_path):
     assert lengths == [len(line) for line in shown["original"]]
 
 
-def test_enter_goes_to_the_next_place_and_is_on_disk(browser):
-    first = browser.state["place"]
+def test_enter_goes_to_the_next_flag_and_is_on_disk(browser):
+    first = browser.state["flag"]
     browser.do("accept")
-    assert browser.state["decided"] == {first["id"]: "accept"} and browser.state["place"] != first
+    assert browser.state["decided"] == {first["id"]: "accept"} and browser.state["flag"] != first
     assert browser.state["saved"] and browser.widget.session.log_path.read_bytes().count(b"\n") == 1
 
 
@@ -94,9 +94,9 @@ def test_a_choice_a_line_and_undo(browser):
     browser.do("choose", index=1)
     assert browser.state["lines"] == ["Grüße, z", "wv"]
     browser.do("line", text="ändern")
-    assert browser.state["lines"] == ["Grüße, z", "ändern"] and browser.state["place"] is None
+    assert browser.state["lines"] == ["Grüße, z", "ändern"] and browser.state["flag"] is None
     browser.do("undo")
-    assert browser.state["lines"] == ["Grüße, z", "wv"] and browser.state["place"]
+    assert browser.state["lines"] == ["Grüße, z", "wv"] and browser.state["flag"]
 
 
 def test_of_a_long_line_a_part_is_shown_and_edited(tmp_path):
@@ -114,14 +114,14 @@ def test_of_a_long_line_a_part_is_shown_and_edited(tmp_path):
     assert browser.state["lines"] == [line.replace("Bred", "Brot")]
 
 
-def test_choices_for_two_tokens_of_a_place_add_up(tmp_path):
+def test_choices_for_two_tokens_of_a_flag_add_up(tmp_path):
     tokens = (("b", 0.4, {"h": 0.3}), ("a", 0.999), ("d", 0.4, {"t": 0.25}))
     browser = Browser([page(0, *tokens)], tmp_path)
-    assert [text for text, _ in browser.state["place"]["choices"]] == ["had", "bat"]
-    first = browser.state["place"]["id"]
+    assert [text for text, _ in browser.state["flag"]["choices"]] == ["had", "bat"]
+    first = browser.state["flag"]["id"]
     browser.do("choose", index=0)
-    browser.do("place", place_id=first)
-    assert [text for text, _ in browser.state["place"]["choices"]] == ["had", "hat"]
+    browser.do("flag", flag_id=first)
+    assert [text for text, _ in browser.state["flag"]["choices"]] == ["had", "hat"]
     browser.do("choose", index=1)
     assert browser.state["lines"] == ["hat"]
 
@@ -138,48 +138,48 @@ def test_undo_goes_to_the_page_that_it_changed(browser):
     assert browser.state["number"] == 1
     browser.do("undo")
     assert (browser.last("page")["number"], browser.state["coverage"]) == (0, None)
-    assert browser.state["place"] is None and len(browser.state["decided"]) == 2
+    assert browser.state["flag"] is None and len(browser.state["decided"]) == 2
     browser.do("undo")
-    assert browser.state["place"]["text"] == "x" and browser.state["decided"] == {}
+    assert browser.state["flag"]["text"] == "x" and browser.state["decided"] == {}
 
 
 def test_a_page_is_read_line_by_line_and_any_line_corrected(browser):
     browser.do("rest")
     browser.do("line_at", line=0)
-    assert browser.state["place"]["is_line"] and browser.state["span"] == (8, 8)
+    assert browser.state["flag"]["is_line"] and browser.state["span"] == (8, 8)
     browser.do("accept")
-    assert browser.state["place"]["line"] == 1 and len(browser.state["decided"]) == 2
+    assert browser.state["flag"]["line"] == 1 and len(browser.state["decided"]) == 2
     browser.do("line", text="wv\nund noch eine")
-    assert browser.state["place"] is None  # after the last line: the end of the page
+    assert browser.state["flag"] is None  # after the last line: the end of the page
     assert browser.state["lines"] == ["Grüße, x", "wv\nund noch eine"]
     browser.do("line_at", line=1)
     browser.do("line", text="wv\nund noch eine")  # nothing changed, so nothing is decided
     assert browser.widget.session.log_path.read_bytes().count(b"\n") == 3
-    before = browser.state["place"]
+    before = browser.state["flag"]
     browser.do("line_at", line=2)
-    assert browser.state["place"] == before
+    assert browser.state["flag"] == before
 
 
-def test_from_a_line_back_to_the_places(browser):
-    first = browser.state["place"]
+def test_from_a_line_back_to_the_flags(browser):
+    first = browser.state["flag"]
     browser.do("line_at", line=1)
-    browser.do("open_place")
-    assert browser.state["place"] == first
+    browser.do("open_flag")
+    assert browser.state["flag"] == first
 
 
 def test_skipping_goes_round_without_deciding(browser):
-    first = browser.state["place"]
+    first = browser.state["flag"]
     browser.do("skip")
-    second = browser.state["place"]
+    second = browser.state["flag"]
     browser.do("skip")
-    assert browser.state["place"] == first != second
+    assert browser.state["flag"] == first != second
     browser.do("skip", back=True)
-    assert browser.state["place"] == second and browser.state["decided"] == {}
+    assert browser.state["flag"] == second and browser.state["decided"] == {}
 
 
 def test_finishing_goes_to_the_next_open_page_and_stays_after_the_last(browser):
     browser.do("rest")
-    assert browser.state["place"] is None
+    assert browser.state["flag"] is None
     browser.do("finish", coverage="fully_read")
     assert browser.last("page")["number"] == 1
     browser.do("finish", coverage="flags_checked")
@@ -195,7 +195,7 @@ def test_pages_are_turned_within_the_document(browser):
 
 def test_the_worst_first(browser):
     browser.do("order", order="worst")
-    assert [place["text"] for place in browser.last("page")["places"]] == ["wv", "x"]
+    assert [flag["text"] for flag in browser.last("page")["flags"]] == ["wv", "x"]
 
 
 def test_an_offer_is_made_and_taken(tmp_path):
@@ -205,7 +205,7 @@ def test_an_offer_is_made_and_taken(tmp_path):
     assert browser.state["offer"] == {"before": "thc", "after": "the", "count": 1}
     browser.do("apply")
     assert browser.state["lines"] == ["the a", "the"]
-    assert browser.state["offer"] is None and browser.state["place"] is None
+    assert browser.state["offer"] is None and browser.state["flag"] is None
 
 
 def test_images_come_when_asked_for_as_jpegs_of_bounded_width(browser):

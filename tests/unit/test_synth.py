@@ -166,8 +166,8 @@ def test_a_table_is_written_as_compact_html_with_its_spans():
         "<tr><td>x</td><td>y</td></tr></table>"
     )
     [table] = tables(page.text)
-    places = [(cell.row, cell.column, cell.rowspan, cell.colspan) for cell in table.cells]
-    assert places == [
+    spans = [(cell.row, cell.column, cell.rowspan, cell.colspan) for cell in table.cells]
+    assert spans == [
         *((0, 0, 1, 1), (0, 1, 1, 2)),
         *((1, 0, 2, 1), (1, 1, 1, 1), (1, 2, 1, 1)),
         *((2, 1, 1, 1), (2, 2, 1, 1)),

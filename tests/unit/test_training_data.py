@@ -158,7 +158,7 @@ def test_the_loss_is_that_of_full_length_labels(
         short_output = bundled_model.model(**batch)
         full_output = bundled_model.model(**plain, labels=full)
     assert short_output.loss.item() == pytest.approx(full_output.loss.item(), abs=1e-5)
-    # the point of it: logits for the labels' places alone
+    # the point of it: logits for the labels' positions alone
     assert short_output.logits.shape[1] == batch["logits_to_keep"]
     assert full_output.logits.shape[1] == batch["input_ids"].shape[1]
 

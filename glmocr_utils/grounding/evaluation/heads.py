@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from glmocr_utils.grounding.attention import Head, attend, strongest_cells
-from glmocr_utils.grounding.evaluation.known import KnownPage, TruePlaces, true_places
+from glmocr_utils.grounding.evaluation.known import KnownPage, TrueBoxes, true_boxes
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.prompt import TEXT_RECOGNITION
 from glmocr_utils.token_text import encode_text, token_texts
@@ -39,7 +39,7 @@ def score_heads(
         ids = [encode_text(model.processor.tokenizer, page.text) for page in batch]
         found = strongest_cells(model, images, ids, prompt=prompt)
         for page, own, (cells, grid) in zip(batch, ids, found, strict=True):
-            truth = true_places(token_texts(model.processor.tokenizer, own), page)
+            truth = true_boxes(token_texts(model.processor.tokenizer, own), page)
             hits = hits + _touches(cells[..., truth.known], grid, truth, page).sum(axis=-1)
             tokens += len(truth.known)
     if not tokens:
@@ -76,12 +76,12 @@ def choose_heads(
         ids = [encode_text(model.processor.tokenizer, page.text) for page in batch]
         by_head = {head: attend(model, images, ids, [head], prompt=prompt) for head in candidates}
         for number, (page, own) in enumerate(zip(batch, ids, strict=True)):
-            truth = true_places(token_texts(model.processor.tokenizer, own), page)
+            truth = true_boxes(token_texts(model.processor.tokenizer, own), page)
             tokens += len(truth.known)
-            for place, choice in enumerate(choices):
+            for nth, choice in enumerate(choices):
                 paid = sum(by_head[head][number][truth.known] for head in choice)
                 cells = paid.reshape(len(paid), -1).argmax(axis=-1)
-                hits[place] += _touches(cells, paid.shape[1:], truth, page).sum()
+                hits[nth] += _touches(cells, paid.shape[1:], truth, page).sum()
     if not tokens:
         raise ValueError("the pages have no text to tell by where heads look; give other pages")
     shares = hits / tokens
@@ -94,7 +94,7 @@ def _batches(pages: Sequence[KnownPage], batch_size: int) -> Iterator[Sequence[K
 
 
 def _touches(
-    cells: np.ndarray, grid: tuple[int, int], truth: TruePlaces, page: KnownPage
+    cells: np.ndarray, grid: tuple[int, int], truth: TrueBoxes, page: KnownPage
 ) -> np.ndarray:
     """Whether image tokens, (…, num_known_tokens), share a part with what is read there."""
     rows, columns = grid

@@ -17,7 +17,7 @@ NEAR_PX = 60  # a line is one to be mistaken for where it has characters this ne
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownPage:
-    """A page image and what stands where on it.
+    """A page image and where its characters are.
 
     Attributes:
         name: for people.
@@ -41,14 +41,14 @@ class KnownPage:
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceScore:
-    """How many tokens were placed well, of those that are seen and whose true place is known.
+class BoxScore:
+    """How many tokens were placed well, of those that are seen and whose true box is known.
 
     Attributes:
         tokens: all of them.
         right_line: nearer to their own line than to any other.
         near: within one image token (28 px) of their true middle, across and down.
-        unclear: said to have no clear place; they count as neither.
+        unclear: reported as unclear; they count as neither.
     """
 
     tokens: int = 0
@@ -56,8 +56,8 @@ class PlaceScore:
     near: int = 0
     unclear: int = 0
 
-    def __add__(self, other: "PlaceScore") -> "PlaceScore":
-        return PlaceScore(
+    def __add__(self, other: "BoxScore") -> "BoxScore":
+        return BoxScore(
             *(getattr(self, field.name) + getattr(other, field.name) for field in fields(self))
         )
 
@@ -68,8 +68,8 @@ def reflowed(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TruePlaces:
-    """Where tokens stand in truth.
+class TrueBoxes:
+    """The true boxes of tokens.
 
     Attributes:
         boxes: (num_tokens, 4) in pixels; NaN where nothing is known: of white space, of the first
@@ -82,12 +82,12 @@ class TruePlaces:
 
     @property
     def known(self) -> np.ndarray:
-        """The tokens whose place is known."""
+        """The tokens whose box is known."""
         return np.nonzero(self.lines >= 0)[0]
 
 
-def true_places(token_texts: Sequence[str], page: KnownPage) -> TruePlaces:
-    """Align what was read with what stands there, with the fewest edits, and look up its boxes.
+def true_boxes(token_texts: Sequence[str], page: KnownPage) -> TrueBoxes:
+    """Align what was read with the page's text, with the fewest edits, and look up its boxes.
 
     Characters of a page that was read in part wrongly count from four in a row that are right.
     """
@@ -111,16 +111,16 @@ def true_places(token_texts: Sequence[str], page: KnownPage) -> TruePlaces:
         of_token = page.boxes[seen]
         boxes[number] = *of_token[:, :2].min(axis=0), *of_token[:, 2:].max(axis=0)
         lines[number] = line_of[seen[0]]
-    return TruePlaces(boxes, lines)
+    return TrueBoxes(boxes, lines)
 
 
-def score_layout(layout: PageLayout, truth: TruePlaces, page: KnownPage) -> PlaceScore:
-    """How well a layout says where its tokens stand."""
-    centres = [(np.nan, np.nan) if place is None else place.box.centre for place in layout.tokens]
+def score_layout(layout: PageLayout, truth: TrueBoxes, page: KnownPage) -> BoxScore:
+    """How well a layout locates its tokens."""
+    centres = [(np.nan, np.nan) if token is None else token.box.centre for token in layout.tokens]
     return score_centres(np.array(centres).reshape(-1, 2), truth, page)
 
 
-def score_centres(centres: np.ndarray, truth: TruePlaces, page: KnownPage) -> PlaceScore:
+def score_centres(centres: np.ndarray, truth: TrueBoxes, page: KnownPage) -> BoxScore:
     """The same for the middles of tokens, (num_tokens, 2): x, y in pixels; NaN where unclear."""
     known = truth.known
     is_clear = ~np.isnan(centres[known]).any(axis=1)
@@ -139,7 +139,7 @@ def score_centres(centres: np.ndarray, truth: TruePlaces, page: KnownPage) -> Pl
         nearest = np.where(rivals, away[:, 1] + away[:, 0] * 1e-3, np.inf).argmin()
         right += line_of[nearest] == own
     near = int((off <= CELL_PX).all(axis=1).sum())
-    return PlaceScore(len(known), int(right), near, len(known) - len(judged))
+    return BoxScore(len(known), int(right), near, len(known) - len(judged))
 
 
 def _lines_of_characters(text: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How well places are told, on pages with known characters: the table of `ground`."""
+"""How well tokens are located, on pages with known characters: the table of `ground`."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from PIL import Image
 from glmocr_utils.grounding.attention import Head, attend
 from glmocr_utils.grounding.evaluation.drawn import scanned
 from glmocr_utils.grounding.evaluation.known import (
+    BoxScore,
     KnownPage,
-    PlaceScore,
     reflowed,
     score_centres,
     score_layout,
-    true_places,
+    true_boxes,
 )
 from glmocr_utils.grounding.layout import lay_out
 from glmocr_utils.model import LoadedModel
@@ -32,13 +32,13 @@ HEAD = (
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceRow:
+class BoxRow:
     """A line of the table.
 
     Attributes:
         pages: `clean` or `scanned`.
         text: whose tokens were placed: `true text`, `true text, reflowed`, `read text`,
-            `read text, reflowed`, or `n-th token at n-th place`.
+            `read text, reflowed`, or `n-th token at n-th position`.
         num_pages: how many pages.
         score: over all of them.
     """
@@ -46,7 +46,7 @@ class PlaceRow:
     pages: str
     text: str
     num_pages: int
-    score: PlaceScore
+    score: BoxScore
 
     def __str__(self) -> str:
         score, tokens = self.score, max(self.score.tokens, 1)
@@ -57,10 +57,10 @@ class PlaceRow:
         )
 
 
-PlaceTable = Iterator[PlaceRow]
+BoxTable = Iterator[BoxRow]
 
 
-def evaluate_places(
+def evaluate_boxes(
     model: LoadedModel,
     heads: Sequence[Head],
     pages: Sequence[KnownPage],
@@ -68,12 +68,12 @@ def evaluate_places(
     max_tokens: int = 2048,
     batch_size: int = 1,
     with_reading: bool = True,
-) -> PlaceTable:
+) -> BoxTable:
     """Place the tokens of pages, clean and scanned, and compare with where they are.
 
     Args:
         with_reading: also read the pages, and place what was read; tokens that were read wrongly
-            have no true place and are left out.
+            have no true box and are left out.
 
     Yields:
         For clean and for scanned pages: the true text; the same with each paragraph on one line,
@@ -88,18 +88,18 @@ def evaluate_places(
         ]
         true = [encode_text(model.processor.tokenizer, page.text) for page in seen]
         placed = _score(model, heads, seen, true, batch_size)
-        yield PlaceRow(name, "true text", len(seen), placed)
+        yield BoxRow(name, "true text", len(seen), placed)
         texts = [reflowed(page.text) for page in seen]
         ids = [encode_text(model.processor.tokenizer, text) for text in texts]
         placed = _score(model, heads, seen, ids, batch_size)
-        yield PlaceRow(name, "true text, reflowed", len(seen), placed)
+        yield BoxRow(name, "true text, reflowed", len(seen), placed)
         if with_reading:
             read = _read(model, seen, max_tokens, batch_size)
             placed = _score(model, heads, seen, read, batch_size)
-            yield PlaceRow(name, "read text", len(seen), placed)
+            yield BoxRow(name, "read text", len(seen), placed)
             placed = _score(model, heads, seen, read, batch_size, is_reflowed=True)
-            yield PlaceRow(name, "read text, reflowed", len(seen), placed)
-        yield PlaceRow(name, "n-th token at n-th place", len(seen), _baseline(model, seen, true))
+            yield BoxRow(name, "read text, reflowed", len(seen), placed)
+        yield BoxRow(name, "n-th token at n-th position", len(seen), _baseline(model, seen, true))
 
 
 def _read(
@@ -121,8 +121,8 @@ def _score(
     batch_size: int,
     *,
     is_reflowed: bool = False,
-) -> PlaceScore:
-    total = PlaceScore()
+) -> BoxScore:
+    total = BoxScore()
     for start in range(0, len(pages), batch_size):
         batch, ids = pages[start : start + batch_size], token_ids[start : start + batch_size]
         attention = attend(model, [page.image for page in batch], ids, heads)
@@ -130,7 +130,7 @@ def _score(
             texts = token_texts(model.processor.tokenizer, own)
             texts = _reflowed_tokens(texts) if is_reflowed else texts
             layout = lay_out(PageRef(page.name, "0" * 64, 0), page.image, texts, paid)
-            total += score_layout(layout, true_places(texts, page), page)
+            total += score_layout(layout, true_boxes(texts, page), page)
     return total
 
 
@@ -143,17 +143,17 @@ def _reflowed_tokens(texts: Sequence[str]) -> list[str]:
 
 def _baseline(
     model: LoadedModel, pages: Sequence[KnownPage], token_ids: Sequence[Sequence[int]]
-) -> PlaceScore:
-    total = PlaceScore()
+) -> BoxScore:
+    total = BoxScore()
     for page, ids in zip(pages, token_ids, strict=True):
         texts = token_texts(model.processor.tokenizer, ids)
-        centres = _nth_place(model, page.image, len(texts))
-        total += score_centres(centres, true_places(texts, page), page)
+        centres = _nth_position(model, page.image, len(texts))
+        total += score_centres(centres, true_boxes(texts, page), page)
     return total
 
 
-def _nth_place(model: LoadedModel, image: Image.Image, num_tokens: int) -> np.ndarray:
-    """The middle of the n-th of so many places of a page, (num_tokens, 2)."""
+def _nth_position(model: LoadedModel, image: Image.Image, num_tokens: int) -> np.ndarray:
+    """The middle of the n-th of so many positions on a page, (num_tokens, 2)."""
     cells = num_image_tokens(model.processor, image.width, image.height)
     rows = max(1, round((cells * image.height / image.width) ** 0.5))
     along = (np.arange(num_tokens) + 0.5) / max(num_tokens, 1) * rows

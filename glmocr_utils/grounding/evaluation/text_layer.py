@@ -19,7 +19,7 @@ MAX_IMAGE_SHARE = 0.5  # where images cover more of a page, the layer may be an 
 def pages_with_text_layer(
     paths: Iterable[str | Path], options: RenderOptions | None = None
 ) -> Iterator[KnownPage | FailedPage]:
-    """The pages of PDFs with the places of their characters.
+    """The pages of PDFs with the boxes of their characters.
 
     Yields:
         A page, or why it is no page to judge by: its document is none or damaged, it has no layer

@@ -123,11 +123,11 @@ def page_regions(root: Element) -> list[list[Line]]:
     regions = [element for element in root.iter() if _name(element) == "TextRegion"]
     rank = {own_id: number for number, own_id in enumerate(_reading_order(root))}
     # what the order does not name follows what is before it in the file
-    places, last = [], -1
+    positions, last = [], -1
     for number, region in enumerate(regions):
         last = rank.get(region.get("id", ""), last)
-        places.append((last, number))
-    ordered = [region for _, region in sorted(zip(places, regions, strict=True), key=_first)]
+        positions.append((last, number))
+    ordered = [region for _, region in sorted(zip(positions, regions, strict=True), key=_first)]
     return [lines for lines in map(_lines_of_region, ordered) if lines]
 
 

@@ -2,22 +2,19 @@
 
 import io
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import chain, islice
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import openai
 
 from glmocr_utils.endpoint import (
-    HOPELESS,
     KEY_VARIABLE,
     URL_VARIABLE,
-    check_reached,
+    Endpoint,
+    EndpointUnavailable,
     data_url,
     find_key,
-    is_unreached,
-    open_client,
     question,
     reason_of,
 )
@@ -34,7 +31,6 @@ as they are; put a blank line between paragraphs; read columns one after the oth
 nothing, translate nothing, describe no pictures, leave nothing out. Answer with the text alone."""
 
 MEDIA_TYPES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
-MAX_UNREACHED = 3  # pages in a row that nobody answered for, after all retries
 
 
 def label_with_llm(
@@ -69,8 +65,9 @@ def label_with_llm(
     Raises:
         ValueError: OpenAI's own endpoint is asked for and OPENAI_API_KEY is not set; or the key,
             the address or a proxy's address cannot work.
-        RuntimeError: the endpoint refuses the key or does not know the model, or nobody answered
-            for three pages in a row. What was labelled until then is kept.
+        EndpointUnavailable: the endpoint refuses the key or does not know the model, or nothing
+            answered: for seconds at the start, for ten minutes after it had answered. What was
+            labelled until then is kept.
     """
     base_url = base_url or os.environ.get(URL_VARIABLE) or None
     if find_key() is None and base_url is None:
@@ -79,72 +76,44 @@ def label_with_llm(
             "server that needs no key"
         )
     source = f"llm:{model}"
-    client = open_client(base_url, timeout, max_retries)
-
-    def label_page(page: PageFile) -> Label:
-        answer = _ask(client, page, model, prompt, request or {})
-        text = page_text(answer)
-        return make_label(page, answer, "silver", source, text=text, model_id=model, prompt=prompt)
 
     def is_there(page: PageFile) -> bool:
         return store.has(page, source, prompt)
 
-    def label_pages(missing: Iterator[PageFile]) -> Iterator[Label | LeftOut]:
-        nonlocal client
-        first = next(missing, None)
-        if first is None:
-            return
+    def label_page(page: PageFile) -> Label | LeftOut:
         try:
-            check_reached(client)
-        except openai.APIConnectionError:  # nobody is there to be patient with
-            client = client.with_options(max_retries=0)
-        missing = chain([first], missing)
-        unreached = 0
-        for page, future in _at_a_time(label_page, missing, concurrency):
-            try:
-                outcome = future.result()
-                unreached = 0
-            except HOPELESS as error:
-                raise RuntimeError(
-                    f"{base_url or 'the endpoint'} will label no page ({reason_of(error)}); check "
-                    f"{KEY_VARIABLE}, llm_model and llm_base_url"
-                ) from None
-            except (openai.OpenAIError, ValueError, OSError) as error:
-                outcome = LeftOut(page.page, str(page.image_file), source, reason_of(error))
-                unreached = unreached + 1 if is_unreached(error) else 0
-            if unreached == MAX_UNREACHED:
-                left = sum(not is_there(page) for page in pages)
-                raise RuntimeError(
-                    f"nobody answers at {base_url or 'the endpoint'} ({outcome.reason}); "
-                    f"{len(pages) - left} pages are labelled and kept, {left} are left: start the "
-                    "server, or check llm_base_url, and run this again"
-                )
-            yield outcome
+            answer = endpoint.patiently(
+                partial(_ask, page=page, model=model, prompt=prompt, request=request or {})
+            )
+            return make_label(
+                page, answer, "silver", source,
+                text=page_text(answer), model_id=model, prompt=prompt,
+            )  # fmt: skip
+        except (openai.OpenAIError, ValueError, OSError) as error:
+            return LeftOut(page.page, str(page.image_file), source, reason_of(error))
 
-    with client:
-        return store.record(source, pages, label_pages, is_there, progress=progress)
+    def label_pages(missing: Iterator[PageFile]) -> Iterator[Label | LeftOut]:
+        for _, labelled in endpoint.in_flight(label_page, missing):
+            yield labelled.result()
 
-
-def _at_a_time(
-    label_page: Callable[[PageFile], Label], pages: Iterator[PageFile], concurrency: int
-) -> Iterator[tuple[PageFile, Future[Label]]]:
-    """Label pages in threads; each comes as soon as it is done, whatever came of it.
-
-    No more pages are taken than threads are free, so that what is done is stored at once.
-    """
-    with ThreadPoolExecutor(concurrency) as threads:
-        page_of = {threads.submit(label_page, page): page for page in islice(pages, concurrency)}
-        while page_of:
-            done = wait(page_of, return_when=FIRST_COMPLETED).done
-            finished = [(page_of.pop(future), future) for future in done]
-            page_of |= {
-                threads.submit(label_page, page): page for page in islice(pages, len(finished))
-            }
-            yield from finished
+    endpoint = Endpoint(
+        base_url,
+        concurrency=concurrency,
+        timeout=timeout,
+        max_retries=max_retries,
+        settings="llm_model and llm_base_url",
+    )
+    with endpoint:
+        try:
+            return store.record(source, pages, label_pages, is_there, progress=progress)
+        except EndpointUnavailable as error:
+            done = sum(map(is_there, pages))
+            raise EndpointUnavailable(f"{error} ({done} of {len(pages)})") from None
 
 
 def _ask(
     client: openai.OpenAI,
+    *,
     page: PageFile,
     model: str,
     prompt: str,

@@ -57,7 +57,7 @@ def label_from_results(
                 continue
             trusted = (
                 score is not None
-                and result.finish_reason == "stop"  # else the page is cut off or repeats itself
+                and result.status == "ok"  # not cut off, and nothing missing on its image
                 and score(result) > silver_above
             )
             status = "silver" if trusted else "draft"

@@ -41,7 +41,7 @@ def label_from_review_log(
 
     Args:
         path: the log of decisions.
-        flags_checked: the status of pages of which only the doubtful places were checked.
+        flags_checked: the status of pages of which only the flags were checked.
 
     Raises:
         FileNotFoundError: there is no such log.

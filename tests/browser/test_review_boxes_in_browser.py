@@ -1,11 +1,11 @@
-"""The review in a browser: the page is shown where the place under review stands."""
+"""The review in a browser: the page image is scrolled to the flag under review."""
 
 import pytest
 from lab import WidgetAlone
 from make_results import page_of
 from PIL import Image
 
-from glmocr_utils.records import Box, PageImage, PageLayout, TokenPlace
+from glmocr_utils.records import Box, PageImage, PageLayout, TokenBox
 from glmocr_utils.review import ReviewSession, ReviewWidget
 
 # three lines, of which the second stands far down the page, and of the third nothing is known
@@ -15,7 +15,7 @@ LAYOUT = PageLayout(
     PAGE.page,
     1000,
     2000,
-    (TokenPlace(BOXES[0], 0.9, 0), None, TokenPlace(BOXES[1], 0.9, 1), None, None),
+    (TokenBox(BOXES[0], 0.9, 0), None, TokenBox(BOXES[1], 0.9, 1), None, None),
     (Box(10, 10, 300, 30), Box(40, 1500, 300, 1530), None),
 )
 
@@ -53,7 +53,7 @@ def shares(page, name):
     )
 
 
-def test_line_and_place_are_marked_and_in_sight(review):
+def test_line_and_flag_are_marked_and_in_sight(review):
     page, carry = review
     assert shares(page, "mark") == pytest.approx((0.01, 0.005, 0.01, 0.01), abs=0.002)
     assert shares(page, "strip") == pytest.approx((0.01, 0.005, 0.29, 0.01), abs=0.002)
@@ -65,7 +65,7 @@ def test_line_and_place_are_marked_and_in_sight(review):
     assert frame["y"] < mark["y"] < frame["y"] + frame["height"]
 
 
-def test_an_unclear_place_shows_the_page_as_it_is(review):
+def test_an_unclear_box_shows_the_page_as_it_is(review):
     page, carry = review
     for _ in range(2):
         page.keyboard.press("Enter")

@@ -1,4 +1,4 @@
-"""Which places of a page are to be checked: short, in words, letters before layout."""
+"""What is flagged on a page: short, in words, letters before layout."""
 
 import math
 from dataclasses import replace
@@ -9,7 +9,7 @@ from make_results import page_of
 
 from glmocr_utils.markup import ink
 from glmocr_utils.records import OcrResult, TokenProb
-from glmocr_utils.review import find_places
+from glmocr_utils.review import find_flags
 from glmocr_utils.review.page_review import window_around
 
 ROWS = "".join(
@@ -41,7 +41,7 @@ def read(request):
 
 
 def texts_of(result: OcrResult, **options: object) -> list[str]:
-    return [place.text for place in find_places(result, num_audits=0, **options)]
+    return [flag.text for flag in find_flags(result, num_audits=0, **options)]
 
 
 def test_one_doubt_in_a_long_table_is_one_word(read):
@@ -63,7 +63,7 @@ def test_a_word_of_any_length_is_cut_around_the_doubt(read):
     assert len(text) <= 40 and "x" in text
 
 
-def test_doubt_about_line_ends_is_no_place():
+def test_doubt_about_line_ends_is_no_flag():
     token = ("\n", 0.5, {" ": 0.3, "\n\n": 0.19})
     lines = [piece for n in range(15) for piece in ((f"line {n}", 0.999), token)]
     assert texts_of(page_of(*lines)) == []
@@ -73,22 +73,22 @@ def test_doubt_about_line_ends_is_no_place():
         assert texts_of(page_of(("end", 0.999), stop, (following, 0.999))) == []
 
 
-def test_doubt_about_a_space_within_a_word_is_a_place():
-    [place] = find_places(
+def test_doubt_about_a_space_within_a_word_is_a_flag():
+    [flag] = find_flags(
         page_of(("the", 1.0), ("re", 0.5, {" re": 0.4}), (" is", 1.0)), num_audits=0
     )
-    assert (place.text, place.choices[0][0]) == ("there", "the re")
+    assert (flag.text, flag.choices[0][0]) == ("there", "the re")
     space = page_of(("in", 1.0), (" ", 0.5, {"t": 0.4}), ("o", 1.0), ("\n", 1.0))
-    [place] = find_places(space, num_audits=0)
-    assert (place.text, place.choices[0][0]) == ("in o", "into")
+    [flag] = find_flags(space, num_audits=0)
+    assert (flag.text, flag.choices[0][0]) == ("in o", "into")
 
 
 def test_layout_does_not_make_a_letter_less_doubtful():
     token = (" bx", 0.4, {"\nbx": 0.3, " by": 0.25})
-    [place] = find_places(page_of(("Served", 1.0), token, (" K.", 1.0)), num_audits=0)
-    assert place.prob == pytest.approx(0.7) and [text for text, _ in place.choices] == ["by"]
+    [flag] = find_flags(page_of(("Served", 1.0), token, (" K.", 1.0)), num_audits=0)
+    assert flag.prob == pytest.approx(0.7) and [text for text, _ in flag.choices] == ["by"]
     sure = (" bx", 0.4, {"\nbx": 0.5, " by": 0.05})
-    assert find_places(page_of(("Served", 1.0), sure, (" K.", 1.0)), num_audits=0) == []
+    assert find_flags(page_of(("Served", 1.0), sure, (" K.", 1.0)), num_audits=0) == []
 
 
 def test_doubt_about_tags_comes_last_and_is_apart_from_words(read):
@@ -99,22 +99,22 @@ def test_doubt_about_tags_comes_last_and_is_apart_from_words(read):
     assert texts_of(result, max_flags=2) == ["Bread", "prices"]
 
 
-def test_no_place_has_tags_and_words():
+def test_no_flag_has_tags_and_words():
     texts = texts_of(bpe_reading(TABLE, doubt=1), max_flags=100)
     assert any("<" in text for text in texts) and "Bread 7" in texts
     assert not any("<" in text and any(ink(text)) for text in texts)
 
 
-def test_words_in_a_row_are_one_place_up_to_40_characters():
-    text = "several doubtful words of one line, which is longer than a place may be"
+def test_words_in_a_row_are_one_flag_up_to_40_characters():
+    text = "several doubtful words of one line, which is longer than a flag may be"
     texts = texts_of(doubted(letters(text), *range(len(text))))
     assert " ".join(texts) == text and all(20 < len(part) <= 40 for part in texts)
 
 
 def test_audits_are_words_and_no_tags():
-    audits = find_places(bpe_reading(TABLE, doubt=0), num_audits=30)
-    assert len(audits) == 30 and all(place.kind == "audit" for place in audits)
-    assert not any("<" in place.text or ">" in place.text for place in audits)
+    audits = find_flags(bpe_reading(TABLE, doubt=0), num_audits=30)
+    assert len(audits) == 30 and all(flag.kind == "audit" for flag in audits)
+    assert not any("<" in flag.text or ">" in flag.text for flag in audits)
 
 
 def shown(line: str, word: str) -> str:

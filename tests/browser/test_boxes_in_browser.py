@@ -1,4 +1,4 @@
-"""The file of a document in a browser: a word and its place on the page light up together."""
+"""The file of a document in a browser: a word and its box on the page light up together."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def shown(browser, bundled_model, page_images, tmp_path):
 
 
 def characters_of(page) -> list[tuple[int, int]]:
-    """The characters of the page's text that each element with a place shows."""
+    """The characters of the page's text that each element with a box shows."""
     return page.evaluate(
         """() => {
           const spans = [];

@@ -1,4 +1,4 @@
-"""The places of a page that a person should look at: few, short, in words, in reading order."""
+"""What a person should check on a page: flags, few and short, in words, in reading order."""
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,12 +12,12 @@ from glmocr_utils.confidence import Calibration, Change, Choice, PageTokens, cha
 from glmocr_utils.markup import ink
 from glmocr_utils.records import OcrResult
 
-PlaceKind = Literal["unsure", "audit", "loop", "length", "line"]
-LONGEST_PLACE = 40  # characters
+FlagKind = Literal["unsure", "audit", "loop", "length", "line"]
+LONGEST_FLAG = 40  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Flag:
     """Something to check on a page.
 
     Attributes:
@@ -30,11 +30,11 @@ class Place:
         prob: the lowest probability in it, calibrated where a calibration was given; None for a
             `line`. Probability that another layout of the same print has is added to it.
         choices: (what could be there instead, probability), best first. Each replaces one token;
-            where it joins or divides words, it shows the words around the place too.
+            where it joins or divides words, it shows the words around it too.
         changes: what each choice changes in the page's text.
     """
 
-    kind: PlaceKind
+    kind: FlagKind
     line_index: int
     start: int
     end: int
@@ -44,7 +44,7 @@ class Place:
     changes: tuple[Change, ...] = ()
 
     @property
-    def place_id(self) -> str:
+    def flag_id(self) -> str:
         """The same for the same reading of the same page."""
         return f"{self.line_index}:{self.start}-{self.end}"
 
@@ -76,7 +76,7 @@ class _Stretch:
         return self.is_markup, not self.is_word
 
 
-def find_places(
+def find_flags(
     result: OcrResult,
     *,
     threshold: float = 0.8,
@@ -84,18 +84,18 @@ def find_places(
     num_audits: int = 3,
     max_choices: int = 5,
     calibration: Calibration | None = None,
-) -> list[Place]:
-    """Places to check, in reading order.
+) -> list[Flag]:
+    """The flags of a page, in reading order.
 
-    Doubt about line ends and spaces alone is no place. Doubt about tags and other markup is one
-    where there are fewer than `max_flags` about words.
+    Doubt about line ends and spaces alone isn't flagged. Doubt about tags and other markup is
+    flagged where there are fewer than `max_flags` about words.
 
     Args:
         threshold: tokens less probable than this are doubtful.
-        max_flags: doubtful places at most, the least sure ones. Checking very many takes as long
+        max_flags: at most so many doubtful ones, the least sure. Checking very many takes as long
             as reading the page again, and is done worse.
         num_audits: sure words among them, drawn at random but always the same for a page. What a
-            reviewer finds wrong there tells how much the doubtful places miss.
+            reviewer finds wrong there shows how much the other flags miss.
 
     Raises:
         ValueError: the calibration belongs to another model.
@@ -109,24 +109,24 @@ def find_places(
     doubts = (_doubt(tokens, index, float(probs[index]), threshold) for index in doubtful)
     unsure = _joined(tokens.text, filter(None, doubts))
     unsure = sorted(unsure, key=lambda stretch: (stretch.kind, stretch.prob))[:max_flags]
-    places = [_place("unsure", tokens, stretch, max_choices) for stretch in unsure]
+    flags = [_flag("unsure", tokens, stretch, max_choices) for stretch in unsure]
     sure = [
         word
         for word in _sure_words(tokens, probs, threshold)
         if not any(_overlap(word, stretch) for stretch in unsure)
     ]
     rng = random.Random(f"{result.page.document_sha256} {result.page.page_index}")
-    places += [
-        _place("audit", tokens, stretch, max_choices)
+    flags += [
+        _flag("audit", tokens, stretch, max_choices)
         for stretch in rng.sample(sure, min(num_audits, len(sure)))
     ]
     if result.finish_reason != "stop":
         lines = result.text.split("\n")
         end = len(lines[-1])
-        places.append(
-            Place(result.finish_reason, len(lines) - 1, end, end, "", float(probs.min(initial=1)))
+        flags.append(
+            Flag(result.finish_reason, len(lines) - 1, end, end, "", float(probs.min(initial=1)))
         )
-    return sorted(places, key=lambda place: (place.line_index, place.start, place.end))
+    return sorted(flags, key=lambda flag: (flag.line_index, flag.start, flag.end))
 
 
 def _doubt(tokens: PageTokens, index: int, prob: float, threshold: float) -> _Stretch | None:
@@ -174,16 +174,16 @@ def _on_one_line(text: str, start: int, stop: int, anchor: int) -> tuple[int, in
     line_end = text.find("\n", anchor)
     start = max(start, text.rfind("\n", 0, anchor) + 1)
     stop = max(start, min(stop, len(text) if line_end < 0 else line_end))
-    if stop - start > LONGEST_PLACE:
-        start = max(start, min(anchor - LONGEST_PLACE // 2, stop - LONGEST_PLACE))
-        stop = start + LONGEST_PLACE
+    if stop - start > LONGEST_FLAG:
+        start = max(start, min(anchor - LONGEST_FLAG // 2, stop - LONGEST_FLAG))
+        stop = start + LONGEST_FLAG
     return start, stop
 
 
 def _joined(text: str, doubts: Iterable[_Stretch]) -> list[_Stretch]:
-    """Doubts about neighbouring words are one place, up to 40 characters of a line.
+    """Doubts about neighbouring words are one flag, up to 40 characters of a line.
 
-    Tags and words stay apart. What is printed goes first: markup in doubt is a place of its own
+    Tags and words stay apart. What is printed goes first: markup in doubt is a flag of its own
     where no printed word is.
     """
     joined: list[_Stretch] = []
@@ -215,7 +215,7 @@ def _overlap(first: _Stretch, second: _Stretch) -> bool:
 
 def _fit_together(text: str, first: tuple[int, int], second: tuple[int, int]) -> bool:
     is_near = text[first[1] : second[0]] in ("", " ")
-    return is_near and second[1] - first[0] <= LONGEST_PLACE
+    return is_near and second[1] - first[0] <= LONGEST_FLAG
 
 
 def _sure_words(tokens: PageTokens, probs: np.ndarray, threshold: float) -> Iterator[_Stretch]:
@@ -227,10 +227,10 @@ def _sure_words(tokens: PageTokens, probs: np.ndarray, threshold: float) -> Iter
             yield _Stretch(*shown, (worst,), float(probs[worst]))
 
 
-def _place(kind: PlaceKind, tokens: PageTokens, stretch: _Stretch, max_choices: int) -> Place:
+def _flag(kind: FlagKind, tokens: PageTokens, stretch: _Stretch, max_choices: int) -> Flag:
     line_start = tokens.text.rfind("\n", 0, stretch.start) + 1
     choices = dict(islice(_choices(tokens, stretch), max_choices))
-    return Place(
+    return Flag(
         kind,
         tokens.text.count("\n", 0, stretch.start),
         stretch.start - line_start,
@@ -243,7 +243,7 @@ def _place(kind: PlaceKind, tokens: PageTokens, stretch: _Stretch, max_choices: 
 
 
 def _choices(tokens: PageTokens, stretch: _Stretch) -> Iterator[tuple[str, Choice]]:
-    """What the place would say with another token at one of its doubtful ones, best first."""
+    """The flagged text with another token in place of a doubtful one, best first."""
     choices = [choice for index in stretch.indices for choice in tokens.choices(index)]
     seen = {tokens.text[stretch.start : stretch.stop]}
     for choice in sorted(choices, key=lambda choice: -choice.other.prob):
