@@ -21,9 +21,11 @@ from glmocr_utils.synth.elements import (
     text_lines,
 )
 from glmocr_utils.synth.sheet import DrawnRegion, Group, Sheet, SheetContent
+from glmocr_utils.synth.table import rule_px
 
 NOTE_GAP = 0.25  # between footnotes, in lines
 FLOAT_GAP = 0.25  # between a picture and its caption, in lines
+LEAST_LINES = 2  # of a part of a broken paragraph
 LEAST_COLUMN = 8  # lines that the columns keep above a full-width bottom
 AROUND_EM = 0.25  # between a region's ink and its box
 SHARES: dict[Slot, float] = {"left": 0.0, "middle": 0.5, "right": 1.0}  # of free room on the left
@@ -85,6 +87,9 @@ class _Setter:
         greys = [round(page.paper + span * ink / 255) for ink in range(256)]
         return self.paper.point(greys).convert("RGB")
 
+    def _rule(self, line: tuple[float, float, float, float], ink: int) -> None:
+        self.pen.line(line, fill=ink, width=rule_px(self.style.page))
+
     def _column(self, index: int) -> tuple[float, int]:
         """Left edge and width of a column; -1 for the whole width."""
         if index < 0:
@@ -100,7 +105,7 @@ class _Setter:
             left, width = self._column(column)
             if column and self.style.column_rule:
                 x = left - self.style.gutter_px / 2
-                self.pen.line((x, top, x, floor), fill=COLUMN_RULE_INK)
+                self._rule((x, top, x, floor), COLUMN_RULE_INK)
             y = top
             while waiting:
                 group = waiting.pop()
@@ -129,8 +134,8 @@ class _Setter:
         if more or element.label != "text" or element.is_list or "\n" in element.text:
             return None
         style, lines = text_lines(element, self.style, width)
-        fit = int(room / (style.font_px * style.line_spacing))
-        if fit < 2 or len(lines) - fit < 2:
+        fit = min(int(room / (style.font_px * style.line_spacing)), len(lines) - LEAST_LINES)
+        if fit < LEAST_LINES:
             return None
         first, second = split_text(element, lines, fit)
         return (first,), (second,)
@@ -181,7 +186,7 @@ class _Setter:
         left, _ = self._column(column)
         y = self.bottom - self._notes_height(notes) + self.style.line_px
         rule = y - 0.3 * self.style.line_px
-        self.pen.line((left, rule, left + 8 * self.style.page.font_px, rule), fill=RULE_INK)
+        self._rule((left, rule, left + 8 * self.style.page.font_px, rule), RULE_INK)
         for note in notes:
             self._put(note, left, y)
             y += note.ink.height + NOTE_GAP * self.style.line_px

@@ -123,13 +123,18 @@ def table_ink(
     pieces = [piece for placed in cells for piece in _pieces(placed, grid, style)]
     if rules == "grid":
         for placed in cells:
-            draw.rectangle(grid.box(placed), outline=255 - RULE_INK)
+            draw.rectangle(grid.box(placed), outline=255 - RULE_INK, width=rule_px(style))
     for piece in pieces:
         where = (piece.left_px, piece.baseline_px)
         draw.text(where, piece.text, font=font, fill=255, anchor="ls")
     for y in _rule_heights(grid, rules):
-        draw.line((0, y, width, y), fill=255 - RULE_INK)
+        draw.line((0, y, width, y), fill=255 - RULE_INK, width=rule_px(style))
     return image, pieces
+
+
+def rule_px(style: PageStyle) -> int:
+    """How thick a printed line is."""
+    return max(1, style.font_px // 24)
 
 
 def table_width(rows: Sequence[Sequence[TableCell]], style: PageStyle) -> int:
