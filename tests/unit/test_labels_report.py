@@ -101,7 +101,7 @@ def test_the_report_counts(store: LabelStore, bundled_folder: Path) -> None:
     assert numbers.num_tokens == (107, 113, 113)
     assert [label.page.document_path for label in numbers.over_budget] == ["b.pdf", "c.pdf"]
     (twins,) = numbers.duplicates
-    assert [label.page.document_path for label in twins] == ["b.pdf", "c.pdf"]
+    assert [twin.page.document_path for twin in twins] == ["b.pdf", "c.pdf"]
 
 
 def test_sources_are_measured_against_the_more_trusted_one(
