@@ -16,11 +16,6 @@ from glmocr_utils.review.label_editor import LabelEditing, LabelEditor, show_edi
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> LabelStore:
-    return LabelStore(tmp_path / "labels")
-
-
-@pytest.fixture
 def pages(tmp_path: Path) -> list[PageFile]:
     return image_pages(tmp_path / "pages", 3)
 

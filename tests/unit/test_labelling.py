@@ -30,11 +30,6 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> LabelStore:
-    return LabelStore(tmp_path / "labels")
-
-
-@pytest.fixture
 def pages(tmp_path: Path) -> list[PageFile]:
     return image_pages(tmp_path / "pages", 4)
 

@@ -123,11 +123,6 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> LabelStore:
-    return LabelStore(tmp_path / "labels")
-
-
 def label(store: LabelStore, pages: list[PageFile], server: Server, **options: object) -> LabelRun:
     options = {"model": "m", "base_url": server.url, "timeout": 20.0, "max_retries": 2, **options}
     return label_with_llm(store, pages, progress=False, **options)

@@ -13,12 +13,6 @@ from glmocr_utils.labels.next_pages import Candidate, choose_next_pages
 from glmocr_utils.labels.report import report
 from glmocr_utils.metrics import diff_segments
 
-
-@pytest.fixture
-def store(tmp_path: Path) -> LabelStore:
-    return LabelStore(tmp_path / "labels")
-
-
 # Disagreements
 
 

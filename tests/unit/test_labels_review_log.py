@@ -16,11 +16,6 @@ MORNING, NOON, EVENING = (f"2026-03-01T{hour:02d}:00:00+01:00" for hour in (9, 1
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> LabelStore:
-    return LabelStore(tmp_path / "labels")
-
-
-@pytest.fixture
 def log(tmp_path: Path) -> Path:
     return tmp_path / "review.jsonl"
 

@@ -19,11 +19,6 @@ from glmocr_utils.records import OcrResult, TokenProb
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> LabelStore:
-    return LabelStore(tmp_path / "labels")
-
-
-@pytest.fixture
 def pages(tmp_path: Path) -> list[PageFile]:
     return image_pages(tmp_path / "pages", 4)
 

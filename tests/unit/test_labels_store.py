@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
@@ -13,14 +14,9 @@ from label_inputs import a_label, a_page, image_pages
 from glmocr_utils.labels import LabelStore, LeftOut, find_duplicates, find_pages
 from glmocr_utils.labels.pages import make_label
 from glmocr_utils.labels.text_rules import clean_text
-from glmocr_utils.records import label_from_json, label_to_json
+from glmocr_utils.records import Label, PageFile, label_from_json, label_to_json
 
 KEY = a_page().key
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> LabelStore:
-    return LabelStore(tmp_path / "labels")
 
 
 def current_text(store: LabelStore) -> str | None:
@@ -267,11 +263,15 @@ def test_a_second_writer_is_told_who_is_in_its_way_and_can_read(store: LabelStor
     """The child stands for another process; it is killed while it writes."""
     store.add(a_label("before"))
     ready, tell = os.pipe()
+
+    def stuck(pages: Iterator[PageFile]) -> Iterator[Label]:
+        os.write(tell, b"!")
+        time.sleep(60)
+        yield from ()
+
     child = os.fork()
     if child == 0:
-        with LabelStore(store.directory)._writing():
-            os.write(tell, b"!")
-            time.sleep(60)
+        LabelStore(store.directory).record("slow", [a_page("b")], stuck, progress=False)
         os._exit(0)
     try:
         os.read(ready, 1)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from make_results import page_of
+from paths import SAMPLES
 from PIL import Image
 
 from glmocr_utils.ocr import (
@@ -31,7 +32,6 @@ from glmocr_utils.render import RenderOptions, input_documents, render_documents
 
 pytestmark = pytest.mark.slow
 
-SAMPLES = Path(__file__).parents[2] / "data/samples"
 FEW_TOKENS = {"max_tokens": 8}
 
 
