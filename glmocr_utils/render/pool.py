@@ -17,7 +17,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from glmocr_utils.records import FailedPage, PageImage, PageRef
+from glmocr_utils.records import FailedPage, OcrResult, PageImage, PageRef
 from glmocr_utils.render.documents import select_pages, warn_of
 from glmocr_utils.render.errors import DocumentError, failed_page, named
 from glmocr_utils.render.options import RenderOptions
@@ -57,8 +57,8 @@ def render_documents(
     options: RenderOptions | None = None,
     workers: int | None = None,
     ahead: int | None = None,
-    skip: Callable[[PageRef], bool] | None = None,
-) -> Iterator[PageImage | FailedPage]:
+    known: Callable[[PageRef], OcrResult | None] | None = None,
+) -> Iterator[PageImage | OcrResult | FailedPage]:
     """Render documents in worker processes, in the order of `paths` and of their pages.
 
     The pages of one document are rendered by all workers. A page, or a document, that cannot be
@@ -71,7 +71,8 @@ def render_documents(
         workers: number of processes, by default one a CPU core, at most 8.
         ahead: number of pages that are rendered before they are asked for and wait in memory, by
             default twice the workers. No page is started before there is room for it.
-        skip: asked about each page, in order, before it is rendered; True leaves the page out.
+        known: asked about each page, in order, before it is rendered; a reading that it returns
+            comes in place of the page, which isn't rendered.
     """
     options = options or RenderOptions()
     paths, several = are_several(paths)
@@ -80,9 +81,15 @@ def render_documents(
         requests = itertools.chain.from_iterable(
             page_requests(document, options, one_of_many=several) for document in inspected
         )
-        if skip:
-            requests = (r for r in requests if isinstance(r, FailedPage) or not skip(r.page))
+        if known:
+            requests = (_known_or(request, known) for request in requests)
         yield from pool.map(requests, ahead or 2 * pool.workers)
+
+
+def _known_or(
+    request: Render | FailedPage, known: Callable[[PageRef], OcrResult | None]
+) -> Render | OcrResult | FailedPage:
+    return (known(request.page) if isinstance(request, Render) else None) or request
 
 
 def inspect_documents(
@@ -166,15 +173,15 @@ class WorkerPool:
             worker.close()
 
     def map(
-        self, requests: Iterable[Request | FailedPage], ahead: int
-    ) -> Iterator[Inspected | PageImage | PngPage | CheckedPage | FailedPage]:
+        self, requests: Iterable[Request | OcrResult | FailedPage], ahead: int
+    ) -> Iterator[Inspected | PageImage | PngPage | CheckedPage | OcrResult | FailedPage]:
         """Answers in the order of `requests`, at most `ahead` of them begun and not yet taken.
 
-        A `FailedPage` among the requests is passed on in its place.
+        A reading or a `FailedPage` among the requests is passed on in its place.
         """
-        begun: deque[Future | FailedPage] = deque()
+        begun: deque[Future | OcrResult | FailedPage] = deque()
         for request in requests:
-            passed_on = isinstance(request, FailedPage)
+            passed_on = isinstance(request, OcrResult | FailedPage)
             begun.append(request if passed_on else self._threads.submit(self._answer, request))
             if len(begun) >= ahead:
                 yield _result(begun.popleft())
@@ -210,9 +217,9 @@ def _page_image(page: PageRef, raster: Raster, worker: Worker) -> PageImage:
 
 
 def _result(
-    begun: "Future | FailedPage",
-) -> Inspected | PageImage | PngPage | CheckedPage | FailedPage:
-    return begun if isinstance(begun, FailedPage) else begun.result()
+    begun: "Future | OcrResult | FailedPage",
+) -> Inspected | PageImage | PngPage | CheckedPage | OcrResult | FailedPage:
+    return begun.result() if isinstance(begun, Future) else begun
 
 
 def _num_cores() -> int:
