@@ -13,7 +13,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from glmocr_utils.files import write_file
-from glmocr_utils.parameters import KINDS, NOTEBOOKS_OWN, coerce_all, kinds_of
+from glmocr_utils.options import coerce_all, kinds_of
 
 # Sockets of this user alone, where the default is TCP ports that all users of a machine reach.
 KERNEL_CONFIG = Config({"KernelManager": {"transport": "ipc"}})
@@ -153,7 +153,7 @@ def notebook_parameters(notebook: str | Path) -> dict[str, object]:
     raise ValueError(f"{notebook} has no cell with the tag 'parameters', so it takes none")
 
 
-def take_parameters(namespace: dict[str, object], options: type | None = None) -> None:
+def take_parameters(namespace: dict[str, object], options: type) -> None:
     """Give a notebook's parameters the types that its commands take them for.
 
     papermill guesses a type from what was typed: `-p pages 3` comes as a number, `-p new_run false`
@@ -166,14 +166,13 @@ def take_parameters(namespace: dict[str, object], options: type | None = None) -
     Raises:
         ValueError: a value that its parameter does not take; the message names it.
     """
-    kinds = {**KINDS, **(kinds_of(options) if options else {}), **NOTEBOOKS_OWN}
     # a cell that runs again may have put an object in a parameter's place
     given = {
         name: value
         for name, value in _parameters_in(namespace).items()
         if type(value).__module__ in ("builtins", "datetime") and not callable(value)
     }
-    namespace.update(coerce_all(given, kinds))
+    namespace.update(coerce_all(given, kinds_of(options)))
 
 
 def _parameters_in(namespace: dict[str, object]) -> dict[str, object]:

@@ -50,10 +50,11 @@ PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "b
 
 # What may differ when a run is taken up again: where things go and what is shown.
 NOT_OF_THE_RUN = (
-    "output_dir run_name dry_run report_to disable_tqdm log_level log_level_replica logging_dir "
-    "logging_steps logging_first_step dataset_num_proc dataloader_num_workers save_total_limit "
-    "dataloader_prefetch_factor dataloader_persistent_workers dataloader_pin_memory local_rank "
-    "resume_from_checkpoint push_to_hub hub_model_id hub_token hub_strategy hub_private_repo _n_gpu"
+    "model_id output_dir run_name dry_run report_to disable_tqdm log_level log_level_replica "
+    "logging_dir logging_steps logging_first_step dataset_num_proc dataloader_num_workers "
+    "save_total_limit dataloader_prefetch_factor dataloader_persistent_workers "
+    "dataloader_pin_memory local_rank resume_from_checkpoint push_to_hub hub_model_id hub_token "
+    "hub_strategy hub_private_repo _n_gpu"
 ).split()
 
 DIFFERING_PARTS = {

@@ -7,7 +7,6 @@ from functools import partial
 
 from glmocr_utils.mass_infer.in_flight import InFlightReader
 from glmocr_utils.mass_infer.local import read_local
-from glmocr_utils.mass_infer.options import InferOptions
 from glmocr_utils.mass_infer.ray_pool import RayPool
 from glmocr_utils.mass_infer.server import Server
 from glmocr_utils.mass_infer.task import PageTask, Settled
@@ -22,6 +21,7 @@ from glmocr_utils.model import (
 )
 from glmocr_utils.model.source import find_model
 from glmocr_utils.model.trained_for import read_trained_for
+from glmocr_utils.options import InferOptions
 from glmocr_utils.prompt import limit_page_pixels, max_page_pixels
 
 CHECKPOINT_PIXELS = 4_816_896  # the budget of GLM-OCR's own checkpoint, for a server's pages

@@ -13,11 +13,11 @@ from glmocr_utils.endpoint import EndpointUnavailable
 from glmocr_utils.mass_infer.engines import Engine, run_settings, start_engine
 from glmocr_utils.mass_infer.known_documents import KnownDocuments, Located, locate
 from glmocr_utils.mass_infer.looking import look_at
-from glmocr_utils.mass_infer.options import InferOptions
 from glmocr_utils.mass_infer.run_folder import RunFolder
-from glmocr_utils.mass_infer.task import PageTask, Settled
+from glmocr_utils.mass_infer.task import Limits, PageTask, Settled
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import ScaleCheck
+from glmocr_utils.options import InferOptions
 from glmocr_utils.records import FailedPage, PageImage, PageRef, storable_path
 from glmocr_utils.records.page_row import PageRow, to_result
 from glmocr_utils.render import (
@@ -203,7 +203,7 @@ class _Run:
         self, pages: Iterable[CheckedPage | FailedPage], check_scale: Callable[[PageImage], None]
     ) -> Iterator[PageTask | Settled]:
         """A task for each page, those that could not be rendered among them."""
-        limits = self._options.limits()
+        limits = Limits(self._options.max_tokens, self._options.retry_max_tokens)
         for page in pages:
             yield from self._documents_that_do_not_open()
             document = self._asked_for.popleft()

@@ -14,7 +14,6 @@ from huggingface_hub import snapshot_download
 from transformers.utils import CONFIG_NAME
 from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME
 
-from glmocr_utils.model import DEFAULT_MODEL
 from glmocr_utils.model.source import find_model, resolve_adapter
 from glmocr_utils.model.trained_for import REPORT
 from glmocr_utils.model_export.weights import (
@@ -24,6 +23,7 @@ from glmocr_utils.model_export.weights import (
     stored_tensors,
     weight_files,
 )
+from glmocr_utils.options import DEFAULT_MODEL
 
 MODEL_FILES = ["*.safetensors", "*.json", "*.jinja"]  # of a base on the hub
 

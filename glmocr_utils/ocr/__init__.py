@@ -10,7 +10,6 @@ from glmocr_utils.ocr.pages import (
     PageReader,
     PreparedPage,
     ScaleCheck,
-    check_at_least_one,
     is_out_of_memory,
     read_pages,
 )
@@ -28,7 +27,6 @@ __all__ = [
     "PageReader",
     "PreparedPage",
     "ScaleCheck",
-    "check_at_least_one",
     "default_input",
     "is_out_of_memory",
     "load_results",

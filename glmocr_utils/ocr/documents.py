@@ -10,7 +10,8 @@ from glmocr_utils.model import LoadedModel
 from glmocr_utils.model.source import first_line
 from glmocr_utils.ocr.pages import is_out_of_memory, read_pages
 from glmocr_utils.ocr.reading_files import ReadingFiles, reading_settings
-from glmocr_utils.prompt import TEXT_RECOGNITION, PromptStyle
+from glmocr_utils.options import ReadingOptions
+from glmocr_utils.prompt import PromptStyle
 from glmocr_utils.records import FailedPage, OcrResult, PageImage, PageRef
 from glmocr_utils.render import (
     SAMPLES,
@@ -44,7 +45,11 @@ def read_documents(
     options: RenderOptions | None = None,
     roots: Iterable[Path] = (),
     start_over: bool = False,
-    **read_options: object,
+    prompt: str = ReadingOptions.prompt,
+    style: PromptStyle | None = None,
+    max_tokens: int = ReadingOptions.max_tokens,
+    batch_size: int = ReadingOptions.batch_size,
+    top_k: int = ReadingOptions.top_k,
 ) -> Iterator[OcrResult | FailedPage]:
     """Read documents page by page, in their order; what fails does not stop the others.
 
@@ -59,7 +64,7 @@ def read_documents(
         options: how pages are rendered, and which.
         roots: the folders of documents below them are kept in `output_dir`.
         start_over: read again what is in `output_dir`, and replace it.
-        read_options: those of `ocr.read_pages`: prompt, style, max_tokens, batch_size, top_k.
+        prompt, style, max_tokens, batch_size, top_k: as in `read_pages`.
 
     Yields:
         What was read, and each page or document that could not be rendered, or not be given to
@@ -73,13 +78,30 @@ def read_documents(
     paths = [Path(path) for path in dict.fromkeys(map(str, paths))]
     files = None
     if output_dir is not None:
-        settings = _settings(model, options, **read_options)
+        settings = reading_settings(
+            model,
+            options.scale,
+            prompt=prompt,
+            prompt_style=style or model.prompt_style,
+            max_tokens=max_tokens,
+            top_k=top_k,
+        )
         files = ReadingFiles(Path(output_dir), paths, settings, roots, start_over)
     in_order = _InOrder(files)
     rendered = render_documents(paths, options, skip=in_order.expect)
     pages = in_order.without_failed(rendered)
     keep = files and files.add
-    reading = read_pages(model, pages, on_failure=in_order.fail, on_read=keep, **read_options)
+    reading = read_pages(
+        model,
+        pages,
+        prompt=prompt,
+        style=style,
+        max_tokens=max_tokens,
+        batch_size=batch_size,
+        top_k=top_k,
+        on_failure=in_order.fail,
+        on_read=keep,
+    )
     try:
         with closing(reading):
             for result in reading:
@@ -89,21 +111,6 @@ def read_documents(
     finally:
         if files:
             files.close()
-
-
-def _settings(
-    model: LoadedModel,
-    options: RenderOptions,
-    *,
-    prompt: str = TEXT_RECOGNITION,
-    style: PromptStyle | None = None,
-    max_tokens: int = 2048,
-    top_k: int = 5,
-    batch_size: int = 1,  # the text does not depend on it
-) -> dict[str, object]:
-    style = style or model.prompt_style
-    others = {"prompt": prompt, "prompt_style": style, "max_tokens": max_tokens, "top_k": top_k}
-    return reading_settings(model, options.scale, **others)
 
 
 class _InOrder:

@@ -15,6 +15,7 @@ from glmocr_utils.decoding import DecodedPage, NotFiniteError, PageDecoder
 from glmocr_utils.model import LoadedModel, TrainedFor
 from glmocr_utils.ocr.prefetch import Prefetch
 from glmocr_utils.ocr.tokens import token_records, without_thought
+from glmocr_utils.options import ReadingOptions, check_at_least_one
 from glmocr_utils.prompt import TEXT_RECOGNITION, PromptStyle, encode_prompt
 from glmocr_utils.records import OcrResult, PageImage
 from glmocr_utils.render.page_checks import is_blank
@@ -60,7 +61,7 @@ class PageReader:
         *,
         prompt: str = TEXT_RECOGNITION,
         style: PromptStyle | None = None,
-        top_k: int = 5,
+        top_k: int = ReadingOptions.top_k,
     ) -> None:
         self.model = model
         self._prompt = prompt
@@ -148,9 +149,9 @@ def read_pages(
     *,
     prompt: str = TEXT_RECOGNITION,
     style: PromptStyle | None = None,
-    max_tokens: int = 2048,
-    batch_size: int = 1,
-    top_k: int = 5,
+    max_tokens: int = ReadingOptions.max_tokens,
+    batch_size: int = ReadingOptions.batch_size,
+    top_k: int = ReadingOptions.top_k,
     on_failure: Callable[[PageImage, Exception], None] | None = None,
     on_read: Callable[[OcrResult], None] | None = None,
 ) -> Iterator[OcrResult]:
@@ -236,17 +237,6 @@ def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
         each in said for each in OUT_OF_MEMORY
     )
-
-
-def check_at_least_one(**options: int) -> None:
-    """Refuse options below 1, before a model is loaded for them.
-
-    Raises:
-        ValueError: one of them is; the message names it.
-    """
-    for name, value in options.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
 
 
 class ScaleCheck:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from glmocr_utils.files import append_lines, same_name, write_file
 from glmocr_utils.model import LoadedModel, weights_sha256
+from glmocr_utils.prompt import PromptStyle
 from glmocr_utils.records import (
     OcrResult,
     PageRef,
@@ -26,12 +27,20 @@ PAGE_BREAK = "\f"  # between the pages of a text file, as pdftotext writes it
 SETTINGS_SUFFIX = ".settings.json"
 
 
-def reading_settings(model: LoadedModel, scale: float, **options: object) -> dict[str, object]:
+def reading_settings(
+    model: LoadedModel,
+    scale: float,
+    *,
+    prompt: str,
+    prompt_style: PromptStyle,
+    max_tokens: int,
+    top_k: int,
+) -> dict[str, object]:
     """What the pages of a document share; readings with other settings are not mixed in.
 
     Args:
         scale: pixels per point.
-        options: others that change what is read, such as `prompt` and `max_tokens`.
+        prompt, prompt_style, max_tokens, top_k: what else changes a reading.
     """
     return {
         "model_id": model.model_id,
@@ -40,7 +49,10 @@ def reading_settings(model: LoadedModel, scale: float, **options: object) -> dic
         "weights_sha256": weights_sha256(model.model_id),
         "adapter_sha256": model.adapter and weights_sha256(model.adapter),
         "scale": scale,
-        **options,
+        "prompt": prompt,
+        "prompt_style": prompt_style,
+        "max_tokens": max_tokens,
+        "top_k": top_k,
     }
 
 

@@ -8,10 +8,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import NoReturn, Protocol
 
+from glmocr_utils.options import RenderOptions, parse_pages
 from glmocr_utils.records import FailedPage, PageImage, PageRef
 from glmocr_utils.render.errors import DocumentError, failed_page, named
 from glmocr_utils.render.image_file import ImageReader, image_plugin
-from glmocr_utils.render.options import RenderOptions, parse_pages
 from glmocr_utils.render.pdf_file import PdfReader
 from glmocr_utils.render.raster import Canvas, Raster, as_bytes, new_canvas
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from glmocr_utils.options import RenderOptions
 from glmocr_utils.render.errors import DocumentError, named
 from glmocr_utils.render.inventory import (
     FileInventory,
@@ -16,7 +17,6 @@ from glmocr_utils.render.inventory import (
     needs_adobe_reader,
     without_notices,
 )
-from glmocr_utils.render.options import RenderOptions
 from glmocr_utils.render.raster import Canvas, Raster, as_bytes, largest_scale
 from glmocr_utils.render.undrawn import find_undrawn
 

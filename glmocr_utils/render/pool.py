@@ -17,10 +17,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from glmocr_utils.options import RenderOptions
 from glmocr_utils.records import FailedPage, PageImage, PageRef
 from glmocr_utils.render.documents import select_pages, warn_of
 from glmocr_utils.render.errors import DocumentError, failed_page, named
-from glmocr_utils.render.options import RenderOptions
 from glmocr_utils.render.raster import Raster
 from glmocr_utils.render.worker import (
     CheckedRaster,

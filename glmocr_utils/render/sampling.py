@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from glmocr_utils.options import RenderOptions
 from glmocr_utils.records import FailedPage
 from glmocr_utils.render.imagefolder import ImageFolder, RenderSummary
-from glmocr_utils.render.options import RenderOptions
 from glmocr_utils.render.pool import WorkerPool, are_several, page_requests
 from glmocr_utils.render.worker import Inspect, PngPage, RenderPng
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from glmocr_utils.confidence import Calibration, PageQuality
+from glmocr_utils.options import ReviewOptions
 from glmocr_utils.records import (
     TEXT_COVERAGES,
     Action,
@@ -29,7 +30,7 @@ from glmocr_utils.records import (
     standing,
 )
 from glmocr_utils.review.finished_texts import text_files, write_text
-from glmocr_utils.review.flags import Flag, find_flags
+from glmocr_utils.review.flags import MAX_CHOICES, NUM_AUDITS, THRESHOLD, Flag, find_flags
 from glmocr_utils.review.page_review import Offer, PageReview, find_same, replace_word
 
 # to tell a reviewer how long a page will take
@@ -50,7 +51,7 @@ class ReviewSession:
         layouts: where their tokens are, looked up when a page is shown; pages may lack one.
         reviewer: who decides.
         calibration: of the model that read the pages; its probabilities choose the flags.
-        find_options: those of `find_flags`.
+        threshold, max_flags, num_audits, max_choices: as in `find_flags`.
     """
 
     def __init__(
@@ -62,7 +63,10 @@ class ReviewSession:
         layouts: Mapping[PageRef, PageLayout] | None = None,
         reviewer: str = "",
         calibration: Calibration | None = None,
-        **find_options: object,
+        threshold: float = THRESHOLD,
+        max_flags: int = ReviewOptions.max_flags,
+        num_audits: int = NUM_AUDITS,
+        max_choices: int = MAX_CHOICES,
     ) -> None:
         if not results:
             raise ValueError("there is no page to review; read some with notebook 02 first")
@@ -73,7 +77,17 @@ class ReviewSession:
         self._layouts = layouts or {}
         self._image_hashes: dict[PageRef, str | None] = {}
         self.pages = [
-            PageReview(result, find_flags(result, calibration=calibration, **find_options))
+            PageReview(
+                result,
+                find_flags(
+                    result,
+                    threshold=threshold,
+                    max_flags=max_flags,
+                    num_audits=num_audits,
+                    max_choices=max_choices,
+                    calibration=calibration,
+                ),
+            )
             for result in results
         ]
         self.text_files = text_files(
