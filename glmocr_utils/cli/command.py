@@ -69,8 +69,9 @@ class Command:
         """
         given, unknown = self.parser().parse_known_intermixed_args(list(map(_dashed, arguments)))
         if unknown:
-            switches = (each.name for each in (*self.fields, *self.shorthands))
-            raise no_such_option(unknown[0], ["--" + _dashed(name) for name in switches])
+            options = self.fields[self.takes_input :]
+            names = [each.name for each in (*options, *self.shorthands)]
+            raise no_such_option(unknown[0], ["--" + _dashed(name) for name in names])
         values = vars(given)
         if self.takes_input:
             first = self.fields[0].name
