@@ -118,14 +118,14 @@ class NextStep:
         return f"{self.why}: notebook {self.notebook}" + (f" with {values}" if values else "")
 
     def as_command(self) -> str:
-        """`To …: python -m glmocr_utils ocr … --scale 3.0 --start-over`"""
+        """`To …: glmocr ocr … --scale 3.0 --start-over`"""
         if self.command is None:
             return self.as_parameters()
         options = " ".join(
             f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
             for name, value in self.parameters.items()
         )
-        return f"{self.why}: python -m glmocr_utils {self.command} … {options}".rstrip()
+        return f"{self.why}: glmocr {self.command} … {options}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,6 +208,6 @@ def _model_and_adapter(config: FinetuneConfig) -> tuple[str, str | None]:
     if adapter is not None and not config.use_lora:
         raise ModelLoadError(
             f"{adapter} is a LoRA adapter. Set use_lora=True to train it further, or merge it with "
-            "`python -m glmocr_utils export` to train all weights."
+            "`glmocr export` to train all weights."
         )
     return model_id, adapter
