@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import papermill
@@ -20,7 +21,7 @@ KERNEL_CONFIG = Config({"KernelManager": {"transport": "ipc"}})
 
 # What `make demo` runs: notebooks and their parameters, in this order.
 BUNDLED_MODEL = "data/models/glm-ocr-tiny"
-_FINETUNE = {
+_FINETUNE: dict[str, Any] = {
     "dataset_name": "outputs/demo/04_labels/dataset",
     "model_id": BUNDLED_MODEL,
     "gradient_accumulation_steps": 1,
@@ -29,7 +30,7 @@ _FINETUNE = {
     "max_tokens": 1024,
     "report_to": "none",
 }
-DEMO = (
+DEMO: tuple[tuple[str, dict[str, Any]], ...] = (
     (
         "01_render",
         {
@@ -184,7 +185,8 @@ def _parameters_in(namespace: dict[str, object]) -> dict[str, object]:
     if "In" not in namespace:  # no notebook
         return namespace
     names: set[str] = set()
-    for source in namespace["In"]:  # IPython's history
+    history: Any = namespace["In"]  # IPython's
+    for source in history:
         try:
             assigned = _literals(source)
         except (SyntaxError, ValueError):

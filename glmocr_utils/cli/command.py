@@ -70,7 +70,7 @@ class Command:
         given, unknown = self.parser().parse_known_intermixed_args(list(map(_dashed, arguments)))
         if unknown:
             options = self.fields[self.takes_input :]
-            names = [each.name for each in (*options, *self.shorthands)]
+            names = [each.name for each in options] + [each.name for each in self.shorthands]
             raise no_such_option(unknown[0], ["--" + _dashed(name) for name in names])
         values = vars(given)
         if self.takes_input:
@@ -139,7 +139,7 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
 def _add(parser: argparse.ArgumentParser, item: Field[Any], kind: object) -> None:
     names = ["--" + _dashed(item.name), *item.metadata.get("aliases", ())]
-    is_switch = bool in members_of(kind)
+    switch: dict[str, Any] = {"nargs": "?", "const": True} if bool in members_of(kind) else {}
     parser.add_argument(
         *names,
         dest=item.name,
@@ -147,7 +147,7 @@ def _add(parser: argparse.ArgumentParser, item: Field[Any], kind: object) -> Non
         type=text_reader(item.name, kind),
         metavar=_metavar(kind),
         help=_help_of(item),
-        **({"nargs": "?", "const": True} if is_switch else {}),
+        **switch,
     )
 
 
@@ -197,8 +197,9 @@ def counted(number: int, noun: str) -> str:
 
 def inputs_of(input_path: str | Path | Sequence[str] | None) -> list[str | Path | None]:
     """The inputs that were named; one that is None where none was."""
-    is_one = input_path is None or isinstance(input_path, (str, Path))
-    return [input_path] if is_one else list(input_path)
+    if input_path is None or isinstance(input_path, (str, Path)):
+        return [input_path]
+    return list(input_path)
 
 
 def report_failures(failed: Sequence[FailedPage]) -> int:

@@ -19,7 +19,7 @@ def run(options: EvaluateOptions) -> int:
     scores = [
         score(load_texts(path, options.text_column), references, options.seed) for path in paths
     ]
-    comparison = compare(*scores, options.seed) if len(scores) == 2 else None
+    comparison = compare(scores[0], scores[1], options.seed) if len(scores) == 2 else None
     print(scores_table(scores).to_string())
     for problem in dict.fromkeys(problem for each in scores for problem in each.problems):
         print(problem)

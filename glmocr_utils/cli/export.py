@@ -28,8 +28,9 @@ def _pages(path: str) -> list[PageImage]:
     Raises:
         ValueError: one of them cannot be rendered.
     """
-    pages = list(render_documents(find_documents(path)))
-    for page in pages:
+    pages: list[PageImage] = []
+    for page in render_documents(find_documents(path)):
         if isinstance(page, FailedPage):
             raise ValueError(f"check_pages: {page.reason}")
+        pages.append(page)
     return pages

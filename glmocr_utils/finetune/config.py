@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from trl import SFTConfig
@@ -33,6 +34,13 @@ class FinetuneConfig(FinetuneOptions, SFTConfig):
     Raises:
         ValueError: options that contradict each other or cannot work; the message says what to do.
     """
+
+    if TYPE_CHECKING:  # fields of SFTConfig that are set here
+        bf16: Any = None
+        fp16: Any = None
+        greater_is_better: Any = None
+        use_cpu: Any = None
+        warmup_steps: Any = None
 
     def __post_init__(self) -> None:
         self._refuse_what_cannot_work()
@@ -88,7 +96,7 @@ class FinetuneConfig(FinetuneOptions, SFTConfig):
             )
 
 
-def make_config(options: Mapping[str, object]) -> FinetuneConfig:
+def make_config(options: Mapping[str, Any]) -> FinetuneConfig:
     """The config of these options.
 
     Raises:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from glmocr_utils.labels.text_rules import clean_text
 from glmocr_utils.prompt import TEXT_RECOGNITION
@@ -114,9 +115,12 @@ def page_of_label(label: Label) -> PageFile:
     return PageFile(label.page, Path(label.image_file), label.image_sha256, label.task, label.scale)
 
 
-def find_duplicates(pages: Iterable[PageFile | Label]) -> list[list[PageFile | Label]]:
+Page = TypeVar("Page", PageFile, Label)
+
+
+def find_duplicates(pages: Iterable[Page]) -> list[list[Page]]:
     """Groups of two or more pages, of whatever documents, whose image files are the same."""
-    of_image: dict[str, dict[tuple[str, int], PageFile | Label]] = defaultdict(dict)
+    of_image: dict[str, dict[tuple[str, int], Page]] = defaultdict(dict)
     for page in pages:
         of_image[page.image_sha256].setdefault(
             (page.page.document_path, page.page.page_index), page

@@ -127,7 +127,7 @@ def load_model(
     dtype = _dtype(dtype, on_gpu)
     attention = choose_attention(attn, dtype, on_gpu)
     source = find_model(model_id, "config.json", revision)
-    adapter_source = adapter and find_model(adapter, "adapter_config.json", None)
+    adapter_source = None if adapter is None else find_model(adapter, "adapter_config.json", None)
     load_weights = partial(
         AutoModelForImageTextToText.from_pretrained,
         model_id,
@@ -163,7 +163,7 @@ def load_model(
             f"{min(missing)}, are not in its files. Download or save it again."
         )
     commit = cached_commit(model_id, revision) if source else None
-    if adapter is not None:
+    if adapter is not None and adapter_source is not None:
         model = _add_adapter(model, model_id, adapter, adapter_source)
     return LoadedModel(model.eval(), processor, model_id, commit, adapter, attention, trained_for)
 

@@ -148,7 +148,9 @@ def export_model(
         parity=parity,
         notes=tuple([*notes, calibration] if calibration else notes),
     )
-    return result if hub is None else replace(result, address=push(hub, output_dir, push_to_hub))
+    if hub is None or push_to_hub is None:
+        return result
+    return replace(result, address=push(hub, output_dir, push_to_hub))
 
 
 def _check_is_free(output_dir: Path) -> None:

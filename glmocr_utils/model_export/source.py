@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub import snapshot_download
@@ -136,10 +137,10 @@ def _check_is_checkpoint(folder: Path) -> None:
 
 def _files_of(base: str) -> Path:
     """The base's folder, or where the hub's cache has it."""
-    source = find_model(base, CONFIG_NAME, None)
+    source: dict[str, Any] = find_model(base, CONFIG_NAME, None)
     if Path(base).is_dir():
         return Path(base)
-    return Path(snapshot_download(base, allow_patterns=MODEL_FILES, **source))
+    return Path(str(snapshot_download(base, allow_patterns=MODEL_FILES, **source)))
 
 
 def _check_adapter_fits(folder: Path, base: str, base_tensors: Mapping[str, StoredTensor]) -> None:

@@ -75,7 +75,7 @@ def read_documents(
             `start_over` is False.
     """
     options = options or RenderOptions()
-    paths = [Path(path) for path in dict.fromkeys(map(str, paths))]
+    documents = [Path(path) for path in dict.fromkeys(map(str, paths))]
     files = None
     if output_dir is not None:
         settings = reading_settings(
@@ -86,11 +86,10 @@ def read_documents(
             max_tokens=max_tokens,
             top_k=top_k,
         )
-        files = ReadingFiles(Path(output_dir), paths, settings, roots, start_over)
+        files = ReadingFiles(Path(output_dir), documents, settings, roots, start_over)
     in_order = _InOrder(files)
-    rendered = render_documents(paths, options, skip=in_order.expect)
+    rendered = render_documents(documents, options, skip=in_order.expect)
     pages = in_order.without_failed(rendered)
-    keep = files and files.add
     reading = read_pages(
         model,
         pages,
@@ -100,7 +99,7 @@ def read_documents(
         batch_size=batch_size,
         top_k=top_k,
         on_failure=in_order.fail,
-        on_read=keep,
+        on_read=files.add if files else None,
     )
     try:
         with closing(reading):

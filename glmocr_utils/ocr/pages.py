@@ -2,10 +2,11 @@
 
 import math
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
+from typing import Any
 
 import numpy as np
 import torch
@@ -91,7 +92,7 @@ class PageReader:
         self._decoder.enter(key, page.inputs, max_tokens)
         self._under_way[key] = page.page, page.num_image_tokens
 
-    def step(self) -> list[tuple[Hashable, OcrResult | Exception]]:
+    def step(self) -> list[tuple[Any, OcrResult | Exception]]:
         """Write a token of every page that is under way.
 
         Returns:
@@ -154,7 +155,7 @@ def read_pages(
     top_k: int = ReadingOptions.top_k,
     on_failure: Callable[[PageImage, Exception], None] | None = None,
     on_read: Callable[[OcrResult], None] | None = None,
-) -> Iterator[OcrResult]:
+) -> Generator[OcrResult, None, None]:
     """Read pages, `batch_size` at a time, and give them in their order.
 
     Whenever a page has ended, the next one takes its place; as many again are prepared ahead.
@@ -212,20 +213,20 @@ def read_pages(
                 else:
                     entered[number] = page
             if reader:
-                for number, outcome in reader.step():
-                    page = entered.pop(number)
+                for key, outcome in reader.step():
+                    page = entered.pop(key)
                     if isinstance(outcome, Exception):
                         fail(page, outcome)
-                        done[number] = None
+                        done[key] = None
                     else:
-                        ended.append((number, outcome))
+                        ended.append((key, outcome))
             for number, result in ended:
                 if on_read:
                     on_read(result)
                 done[number] = result
             while given in done:
-                if (result := done.pop(given)) is not None:
-                    yield result
+                if (in_turn := done.pop(given)) is not None:
+                    yield in_turn
                 given += 1
             if not reader and prepared.ended:
                 return
@@ -243,7 +244,7 @@ class ScaleCheck:
     """Warns once of a page at another scale than the one that a model was trained at."""
 
     def __init__(self, trained_for: TrainedFor | None) -> None:
-        self._trained = trained_for and trained_for.scale
+        self._trained = None if trained_for is None else trained_for.scale
 
     def __call__(self, page: PageImage) -> None:
         # an image file has no points, so nothing is known of its scale

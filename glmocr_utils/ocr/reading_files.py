@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from glmocr_utils.files import append_lines, same_name, write_file
 from glmocr_utils.model import LoadedModel, weights_sha256
@@ -210,10 +211,10 @@ def _owner(stem: Path) -> str | None:
         first = next(read_results(with_suffix(stem, ".jsonl")), None)
     except ValueError:
         return None  # lines of something else
-    return first and storable_path(first.page.document_path)
+    return storable_path(first.page.document_path) if first else None
 
 
-def _read_settings(stem: Path) -> dict[str, object]:
+def _read_settings(stem: Path) -> dict[str, Any]:
     path = with_suffix(stem, SETTINGS_SUFFIX)
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 

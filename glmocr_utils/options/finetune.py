@@ -37,9 +37,7 @@ class FinetuneOptions:
     attn: str = same_as(ModelOptions, "attn")
 
     # data
-    dataset_name: str | None = option(
-        "outputs/04_labels/dataset", "folder, hub id, or ShareGPT .json"
-    )
+    dataset_name: str = option("outputs/04_labels/dataset", "folder, hub id, or ShareGPT .json")
     train_split: str = option("train", "split to train on")
     eval_split: str | None = option(
         None, "split to evaluate on; None: what the label set put aside, else a share"
@@ -75,7 +73,7 @@ class FinetuneOptions:
     )
 
     # TRL's, with other defaults, and those of the guide
-    output_dir: str | None = option("./glm-ocr-finetuned", "gets checkpoints, model and report")
+    output_dir: str = option("./glm-ocr-finetuned", "gets checkpoints, model and report")
     num_train_epochs: float = option(3, "passes over the data")
     max_steps: int = option(-1, "steps; above 0 it overrides the epochs")
     learning_rate: float | None = option(None, "None: 1e-5, and 1e-4 for LoRA")
@@ -89,7 +87,7 @@ class FinetuneOptions:
     eval_steps: float | None = option(100, "steps between evaluations")
     save_steps: float = option(500, "steps between checkpoints")
     save_total_limit: int | None = option(3, "checkpoints kept")
-    report_to: str = option("wandb", '"wandb", "tensorboard" or "none"')
+    report_to: str | list[str] = option("wandb", '"wandb", "tensorboard" or "none"')
     load_best_model_at_end: bool | None = option(
         None, "end with the checkpoint of the lowest CER; None: where there is evaluation"
     )

@@ -62,7 +62,7 @@ class Options:
     """
 
     def __post_init__(self) -> None:
-        kinds = kinds_of(type(self))
+        kinds = kinds_of(type(self))  # type: ignore[arg-type]  # a class is hashable
         for item in fields(self):
             value = coerced(item.name, getattr(self, item.name), kinds[item.name])
             object.__setattr__(self, item.name, value)

@@ -15,8 +15,8 @@ from typing import Literal, Union, get_args, get_origin, get_type_hints
 # As numbers these lose leading zeros, and no later error would show it.
 SECRETS = frozenset({"password"})
 
-TEXT = (str, Path)
-SIMPLE = (bool, int, float, *TEXT, NoneType)
+TEXT: tuple[type, ...] = (str, Path)
+SIMPLE: tuple[type, ...] = (float, bool, int, *TEXT, NoneType)
 NAMES = {
     bool: "True or False",
     int: "a whole number",
@@ -47,11 +47,10 @@ def coerced(name: str, value: object, kind: object) -> object:
     Raises:
         ValueError: the value is of another type, or what was typed cannot be told from it.
     """
-    members, words = _members(kind)
-    simple = [member for member in members if member in SIMPLE]
-    if len(simple) < len(members) and not (simple and isinstance(value, (bool, int, float))):
+    parts, words = _members(kind)
+    members = [part for part in SIMPLE if part in parts]
+    if len(members) < len(parts) and not (members and isinstance(value, (bool, int, float))):
         return value
-    members = simple
     takes_text = any(member in TEXT for member in members)
     if isinstance(value, Path) and takes_text:
         return value
@@ -72,8 +71,8 @@ def text_reader(name: str, kind: object) -> Callable[[str], object]:
     def read(text: str) -> object:
         return coerced(name, text, kind)
 
-    members, _ = _members(kind)
-    read.__name__ = next((member.__name__ for member in members if member is not NoneType), "text")
+    simple = [member.__name__ for member in SIMPLE[:-1] if member in members_of(kind)]
+    read.__name__ = simple[0] if simple else "text"
     return read
 
 
@@ -96,7 +95,7 @@ def _members(kind: object) -> tuple[list[object], list[str]]:
 
 
 def _from_text(
-    name: str, text: str, members: list[object], words: list[str], takes_text: bool
+    name: str, text: str, members: list[type], words: list[str], takes_text: bool
 ) -> object:
     if takes_text or text in words:
         return text
@@ -112,7 +111,7 @@ def _from_text(
 
 
 def _refusal(
-    name: str, value: object, members: list[object], words: list[str], takes_text: bool
+    name: str, value: object, members: list[type], words: list[str], takes_text: bool
 ) -> str:
     if name in SECRETS and value is not None:
         return (

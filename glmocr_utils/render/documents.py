@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import NoReturn, Protocol
@@ -179,7 +179,7 @@ def count_pages(path: str | Path, password: str | None = None) -> int:
 
 def render_document(
     path: str | Path, options: RenderOptions | None = None
-) -> Iterator[PageImage | FailedPage]:
+) -> Generator[PageImage | FailedPage, None, None]:
     """Render one document page by page in this process.
 
     A hostile PDF can end the process or keep it forever; `render_documents` is safe from that.
@@ -224,7 +224,8 @@ def warn_of(page: PageRef, raster: Raster, options: RenderOptions) -> None:
 
 
 def _find_in_folder(folder: Path) -> Documents:
-    documents, not_read = [], []
+    documents: list[Path] = []
+    not_read: list[Path] = []
     for parent, folders, names in os.walk(folder, onerror=_raise):
         folders[:] = [name for name in folders if not name.startswith(".")]
         not_read += [path for path in (Path(parent, name) for name in folders) if path.is_symlink()]

@@ -118,7 +118,7 @@ class PdfReader:
         files = files_attached_to(page)
         if page_index == 0:
             files += attached_files(self._pdf)
-        is_portfolio = page_index == 0 and self._file.is_portfolio
+        is_portfolio = page_index == 0 and self._file is not None and self._file.is_portfolio
         if not files and not is_portfolio:
             return None
         names = ", ".join(map(repr, files[:MAX_NAMES]))

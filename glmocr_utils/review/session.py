@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from glmocr_utils.confidence import Calibration, PageQuality
 from glmocr_utils.options import ReviewOptions
@@ -135,7 +135,7 @@ class ReviewSession:
     def queue(self, number: int, order: Order = "reading") -> list[Flag]:
         page = self.pages[number]
         flags = page.flags if page.typed is None else []  # they are of the text that was read
-        return flags if order == "reading" else sorted(flags, key=lambda flag: flag.prob)
+        return flags if order == "reading" else sorted(flags, key=lambda flag: flag.prob or 0.0)
 
     def why_not_read(self, number: int) -> str | None:
         """Why a page counts as not read, so that its flags are not worth checking; else None.
@@ -228,8 +228,9 @@ class ReviewSession:
             return None
         before, after = page.lines[flag.line_index], chosen.line(flag.line_index)
         decision = self._about("correct", number, flag, after)
-        token = dict(zip(("token_start", "token_stop", "token_text"), replacement, strict=True))
-        self._decide({number: [replace(decision, **token)]})
+        start, stop, text = replacement
+        token = replace(decision, token_start=start, token_stop=stop, token_text=text)
+        self._decide({number: [token]})
         return find_same(self.pages, before, after, flag)
 
     def correct_line(self, number: int, flag: Flag, after: str) -> Offer | None:
@@ -268,7 +269,7 @@ class ReviewSession:
 
     def type_page(self, number: int, text: str) -> None:
         """The whole page reads `text`, as a person typed it."""
-        changed = {"before": self.pages[number].text, "after": text}
+        changed: dict[str, Any] = {"before": self.pages[number].text, "after": text}
         self._decide({number: [self._decision("type", number, **changed)]})
 
     def finish(self, number: int, coverage: Coverage, read_again: ReadAgain | None = None) -> None:
@@ -279,7 +280,11 @@ class ReviewSession:
             read_again: with `read_again`: at another `scale`, or by `regions`.
         """
         page = self.pages[number]
-        told = {"before": page.result.text, "after": page.text, "read_again": read_again}
+        told: dict[str, Any] = {
+            "before": page.result.text,
+            "after": page.text,
+            "read_again": read_again,
+        }
         self._decide({number: [self._decision("finish", number, coverage=coverage, **told)]})
 
     def undo(self) -> tuple[int, Flag | None] | None:
@@ -319,7 +324,7 @@ class ReviewSession:
         )
 
     def _decision(
-        self, action: Action, number: int, step: int | None = None, **fields: object
+        self, action: Action, number: int, step: int | None = None, **fields: Any
     ) -> Decision:
         result = self.pages[number].result
         return Decision(
