@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # what names the prompt need not wait for Transformers
     from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 TEXT_RECOGNITION = "Text Recognition:"
+TABLE_RECOGNITION = "Table Recognition:"
+FORMULA_RECOGNITION = "Formula Recognition:"
 
 PromptStyle = Literal["default", "nothink"]
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from glmocr_utils.decoding import NotFiniteError
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.model.source import first_line
-from glmocr_utils.ocr.pages import is_out_of_memory, read_pages
+from glmocr_utils.ocr.by_region import NO_LAYOUT, ByRegion
+from glmocr_utils.ocr.failures import is_out_of_memory
+from glmocr_utils.ocr.pages import read_pages
 from glmocr_utils.ocr.reading_files import ReadingFiles, reading_settings
 from glmocr_utils.options import ReadingOptions
 from glmocr_utils.prompt import PromptStyle
@@ -50,6 +52,7 @@ def read_documents(
     max_tokens: int = ReadingOptions.max_tokens,
     batch_size: int = ReadingOptions.batch_size,
     top_k: int = ReadingOptions.top_k,
+    by_region: ByRegion | None = None,
 ) -> Iterator[OcrResult | FailedPage]:
     """Read documents page by page, in their order; what fails does not stop the others.
 
@@ -60,11 +63,12 @@ def read_documents(
     Args:
         output_dir: gets `{name}.jsonl`, one `OcrResult` a line, each as soon as its page is read,
             and `{name}.txt`, pages separated by form feeds, once all pages of the document that
-            were asked for are in. None writes nothing and reads all.
+            were asked for are in. By regions, also `{name}.md` and the pictures that it links, in
+            `{name}_pictures/`. None writes nothing and reads all.
         options: how pages are rendered, and which.
         roots: the folders of documents below them are kept in `output_dir`.
         start_over: read again what is in `output_dir`, and replace it.
-        prompt, style, max_tokens, batch_size, top_k: as in `read_pages`.
+        prompt, style, max_tokens, batch_size, top_k, by_region: as in `read_pages`.
 
     Yields:
         What was read, and each page or document that could not be rendered, or not be given to
@@ -85,6 +89,7 @@ def read_documents(
             prompt_style=style or model.prompt_style,
             max_tokens=max_tokens,
             top_k=top_k,
+            layout=by_region.settings() if by_region else NO_LAYOUT,
         )
         files = ReadingFiles(Path(output_dir), documents, settings, roots, start_over)
     in_order = _InOrder(files)
@@ -98,6 +103,7 @@ def read_documents(
         max_tokens=max_tokens,
         batch_size=batch_size,
         top_k=top_k,
+        by_region=by_region,
         on_failure=in_order.fail,
         on_read=files.add if files else None,
     )
