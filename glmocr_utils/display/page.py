@@ -127,7 +127,7 @@ class _Spelled:
     def box(self, layout: PageLayout) -> Box | None:
         """Where it is on the image; white space and markup are nowhere."""
         token = layout.tokens[self.index] if self.words else None
-        return token and token.box
+        return token.box if token else None
 
 
 def _spelled(tokens: PageTokens) -> Iterator[_Spelled]:
@@ -149,7 +149,7 @@ def _element(together: Sequence[_Spelled], layout: PageLayout | None, note: str)
     text = "".join(spelled.text for spelled in together)
     inner = escape(text)
     box = around(box for spelled in together if (box := spelled.box(layout))) if layout else None
-    spot = _spot(box, layout) if box else ""
+    spot = _spot(box, layout) if box and layout else ""
     if not step:
         return f"<span>{inner}{spot}</span>" if spot else inner
     if step == WORST_STEP:

@@ -6,8 +6,10 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import datasets
 from PIL import Image
@@ -103,7 +105,7 @@ def load_whole(name: str, config: FinetuneConfig) -> datasets.Dataset:
     return _in_one_form(next(iter(splits.values())), config)
 
 
-def decode_image(image: dict[str, object]) -> Image.Image:
+def decode_image(image: Mapping[str, Any]) -> Image.Image:
     """A row's image as RGB pixels, turned as its EXIF data say.
 
     Raises:
@@ -162,7 +164,7 @@ def _part(
     split = split_by_document(
         documents, config.eval_split_size, config.seed, group=lambda document: document
     )
-    of_row = [split.of(document) for document in documents]
+    of_row = [split.of_group[document] for document in documents]
     train, test = (
         [number for number, name in enumerate(of_row) if name == wanted]
         for wanted in ("train", "test")

@@ -97,7 +97,7 @@ def _image(label: Label) -> str | dict[str, object]:
     return {"path": label.file.image_file.name, "bytes": turned_png(label)}
 
 
-def _row(label: Label, split: Split | None) -> dict[str, str | int | None]:
+def _row(label: Label, split: Split | None) -> dict[str, str | int | float | None]:
     return {
         "text": label.text,
         "status": label.status,

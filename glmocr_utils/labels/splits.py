@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from glmocr_utils.records import Label
 
@@ -30,7 +30,7 @@ class Split:
     """
 
     of_group: Mapping[str, SplitName]
-    group: Callable[[Label], str] = field(default=document_of, compare=False)
+    group: Callable[[Any], str] = field(default=document_of, compare=False)
 
     def of(self, label: Label) -> SplitName:
         """The split that a label is in.
@@ -42,11 +42,11 @@ class Split:
 
 
 def split_by_document(
-    labels: Iterable[Label],
+    labels: Iterable[Any],
     test_size: float | int = 0.1,
     seed: int = 42,
     *,
-    group: Callable[[Label], str] = document_of,
+    group: Callable[[Any], str] = document_of,
     before: Mapping[str, SplitName] | None = None,
 ) -> Split:
     """Part the documents at random.

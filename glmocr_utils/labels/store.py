@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
@@ -153,7 +153,7 @@ class LabelStore:
         source: str,
         items: Iterable[Item],
         label_items: Callable[[Iterator[Item]], Iterable[Label | LeftOut]],
-        is_there: Callable[[Item], bool] | None = None,
+        is_there: Callable[[Any], bool] | None = None,
         *,
         progress: bool = True,
     ) -> LabelRun:

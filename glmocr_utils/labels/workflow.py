@@ -83,7 +83,7 @@ def label_from(
     for name in names:
         _check(name, names, input_path, options)
     if names[0] in OWN_IMAGES:
-        return [OWN_IMAGES[names[0]](store, input_path)]
+        return [OWN_IMAGES[names[0]](store, str(input_path))]
     pages = find_pages(input_path or DEFAULT_PAGES)
     return [FROM_PAGES[name](store, pages, options) for name in names]
 
@@ -123,7 +123,7 @@ def _llm(store: LabelStore, pages: Sequence[PageFile], options: SourceOptions) -
     return label_with_llm(
         store,
         pages,
-        model=options.llm_model,
+        model=str(options.llm_model),
         base_url=options.llm_base_url,
         prompt=options.llm_prompt or PROMPT,
     )
@@ -152,7 +152,7 @@ def _alto(store: LabelStore, pages: Sequence[PageFile], options: SourceOptions) 
 
 
 def _review(store: LabelStore, pages: Sequence[PageFile], options: SourceOptions) -> LabelRun:
-    return label_from_review_log(store, pages, options.review_log)
+    return label_from_review_log(store, pages, str(options.review_log))
 
 
 FROM_PAGES: dict[str, Callable[[LabelStore, Sequence[PageFile], SourceOptions], LabelRun]] = {
@@ -225,7 +225,7 @@ def pages_to_edit(store: LabelStore, first: Iterable[PageRef] = ()) -> list[Page
 
     def rank(page: PageFile) -> tuple[float, bool]:
         label = store.current(page.key)
-        return leading.get(page.page, len(leading)), bool(label) and label.status == "gold"
+        return leading.get(page.page, len(leading)), label is not None and label.status == "gold"
 
     return sorted(pages.values(), key=rank)
 

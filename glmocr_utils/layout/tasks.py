@@ -56,10 +56,9 @@ def parse_tasks(tasks: str | Mapping[str, str] | None, text: str = TEXT_RECOGNIT
             tasks = json.loads(tasks)
         except ValueError:
             tasks = None
-    is_mapping = isinstance(tasks, Mapping) and all(
+    if not isinstance(tasks, Mapping) or not all(
         isinstance(each, str) and each for pair in tasks.items() for each in pair
-    )
-    if not is_mapping:
+    ):
         raise ValueError(
             "tasks maps kinds of regions to prompts, as JSON: "
             '{"chart": "Table Recognition:", "seal": "picture"}'

@@ -58,8 +58,8 @@ class DocumentFiles:
         """Whether a document has its file."""
         return _head(document) in self._files
 
-    def remove(self, *document: str) -> None:
-        """Delete the file of a document (path, sha256), if there is one: a page was read anew."""
+    def remove(self, document: tuple[str, str | None]) -> None:
+        """Delete the file of a document (path, sha256), if there is one: a page was read again."""
         name = self._files.pop(_head(document), None)
         if name is not None:
             self._note({name: None})
@@ -72,7 +72,7 @@ class DocumentFiles:
         if document not in self._num_pages or row.page_index is None:
             return
         pages = self._pages.setdefault(document, {})
-        pages[row.page_index] = _page_text(row)
+        pages[row.page_index] = _page_text(row.page_index, row)
         if len(pages) == self._num_pages[document]:
             del self._pages[document]
             self._write(document, [pages[index] for index in sorted(pages)])
@@ -113,7 +113,7 @@ def _taken_name(name: str) -> str:
     return same_name(name.replace(os.sep, "/"))
 
 
-def _head(document: tuple[str, str]) -> str:
+def _head(document: tuple[str, str | None]) -> str:
     """The first line; a path may hold anything, also line ends and the end of a comment."""
     path, sha256 = document
     return HEAD.format(json.dumps(path, ensure_ascii=False).replace(">", "\\u003e"), sha256)
@@ -124,8 +124,8 @@ def _first_line(path: Path) -> str:
         return file.readline()
 
 
-def _page_text(row: PageRow) -> str:
-    marks = [f"page {row.page_index + 1}"]
+def _page_text(page_index: int, row: PageRow) -> str:
+    marks = [f"page {page_index + 1}"]
     if row.status != "ok":
         marks.append(row.status)
     return f"<!-- {': '.join(marks)} -->\n\n{row.text or ''}\n"

@@ -12,7 +12,8 @@ from glmocr_utils.ocr.by_region import NO_LAYOUT, ByRegion
 from glmocr_utils.ocr.failures import is_out_of_memory
 from glmocr_utils.ocr.pages import read_pages
 from glmocr_utils.ocr.reading_files import ReadingFiles, reading_settings
-from glmocr_utils.prompt import TEXT_RECOGNITION, PromptStyle
+from glmocr_utils.options import ReadingOptions
+from glmocr_utils.prompt import PromptStyle
 from glmocr_utils.records import FailedPage, OcrResult, PageImage, PageRef
 from glmocr_utils.render import (
     SAMPLES,
@@ -46,7 +47,12 @@ def read_documents(
     options: RenderOptions | None = None,
     roots: Iterable[Path] = (),
     start_over: bool = False,
-    **read_options: object,
+    prompt: str = ReadingOptions.prompt,
+    style: PromptStyle | None = None,
+    max_tokens: int = ReadingOptions.max_tokens,
+    batch_size: int = ReadingOptions.batch_size,
+    top_k: int = ReadingOptions.top_k,
+    by_region: ByRegion | None = None,
 ) -> Iterator[OcrResult | FailedPage]:
     """Read documents page by page; what fails does not stop the others.
 
@@ -62,8 +68,7 @@ def read_documents(
         options: how pages are rendered, and which.
         roots: the folders of documents below them are kept in `output_dir`.
         start_over: read again what is in `output_dir`, and replace it.
-        read_options: those of `ocr.read_pages`: prompt, style, max_tokens, batch_size, top_k,
-            by_region.
+        prompt, style, max_tokens, batch_size, top_k, by_region: as in `read_pages`.
 
     Yields:
         In the order of documents and their pages: what was read, and each page or document that
@@ -74,16 +79,34 @@ def read_documents(
             `start_over` is False.
     """
     options = options or RenderOptions()
-    paths = [Path(path) for path in dict.fromkeys(map(str, paths))]
+    documents = [Path(path) for path in dict.fromkeys(map(str, paths))]
     files = None
     if output_dir is not None:
-        settings = _settings(model, options, **read_options)
-        files = ReadingFiles(Path(output_dir), paths, settings, roots, start_over)
+        settings = reading_settings(
+            model,
+            options.scale,
+            prompt=prompt,
+            prompt_style=style or model.prompt_style,
+            max_tokens=max_tokens,
+            top_k=top_k,
+            layout=by_region.settings() if by_region else NO_LAYOUT,
+        )
+        files = ReadingFiles(Path(output_dir), documents, settings, roots, start_over)
     in_order = _InOrder(files)
-    rendered = render_documents(paths, options, known=files and files.find)
+    rendered = render_documents(documents, options, known=files.find if files else None)
     pages = in_order.to_read(rendered)
-    keep = files and files.add
-    reading = read_pages(model, pages, on_failure=in_order.fail, on_read=keep, **read_options)
+    reading = read_pages(
+        model,
+        pages,
+        prompt=prompt,
+        style=style,
+        max_tokens=max_tokens,
+        batch_size=batch_size,
+        top_k=top_k,
+        by_region=by_region,
+        on_failure=in_order.fail,
+        on_read=files.add if files else None,
+    )
     try:
         with closing(reading):
             for result in reading:
@@ -93,23 +116,6 @@ def read_documents(
     finally:
         if files:
             files.close()
-
-
-def _settings(
-    model: LoadedModel,
-    options: RenderOptions,
-    *,
-    prompt: str = TEXT_RECOGNITION,
-    style: PromptStyle | None = None,
-    max_tokens: int = 2048,
-    top_k: int = 5,
-    batch_size: int = 1,  # the text does not depend on it
-    by_region: ByRegion | None = None,
-) -> dict[str, object]:
-    style = style or model.prompt_style
-    others = {"prompt": prompt, "prompt_style": style, "max_tokens": max_tokens, "top_k": top_k}
-    others |= by_region.settings() if by_region else NO_LAYOUT
-    return reading_settings(model, options.scale, **others)
 
 
 # A document's path and the index of its page; None where the document could not be opened. It isn't

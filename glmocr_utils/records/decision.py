@@ -112,7 +112,7 @@ def reviews_of(decisions: Iterable[Decision]) -> list[list[Decision]]:
 
 def finish_of(review: Iterable[Decision]) -> Decision | None:
     """The decision that finished a review; None where it was undone, or others came after it."""
-    last = (standing(review) or [None])[-1]
+    [*_, last] = [None, *standing(review)]
     return last if last and last.action == "finish" else None
 
 

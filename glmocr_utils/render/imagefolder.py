@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glmocr_utils.files import PARTIAL_SUFFIX, replacing, same_name, write_file
+from glmocr_utils.options import RenderOptions
 from glmocr_utils.records import FailedPage, PageImage, PageKey, PageRef
 from glmocr_utils.render.errors import named
-from glmocr_utils.render.options import RenderOptions
 from glmocr_utils.render.worker import encode_png
 
 METADATA = "metadata.jsonl"

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from glmocr_utils.options import RenderOptions
 from glmocr_utils.records import FailedPage
 from glmocr_utils.render.imagefolder import ImageFolder, RenderSummary
-from glmocr_utils.render.options import RenderOptions
 from glmocr_utils.render.pool import WorkerPool, are_several, page_requests
-from glmocr_utils.render.worker import Inspect, PngPage, RenderPng
+from glmocr_utils.render.worker import Inspect, Inspected, PngPage, RenderPng
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def _inspect(paths: Iterable[str | Path], options: RenderOptions, pool: WorkerPo
     first_path: dict[str, Path] = {}  # by document_sha256
     paths, several = are_several(paths)
     inspects = (Inspect(Path(path), options) for path in paths)
-    for document in pool.map(inspects, 2 * pool.workers):
+    for document in pool.map(inspects, 2 * pool.workers, Inspected):
         if not isinstance(document, FailedPage):
             if document.sha256 in first_path:
                 logger.info("%s equals %s", document.path, first_path[document.sha256])
@@ -134,7 +134,7 @@ def _render(
         begun += len(chosen)
         # In document order, so that each worker opens a document once.
         requests = [request for request in collection.pages if request.page in chosen]
-        for page in pool.map(requests, 2 * pool.workers):
+        for page in pool.map(requests, 2 * pool.workers, PngPage):
             if isinstance(page, PngPage):
                 raster = page.raster
                 folder.add(page.page, raster.scale, page.png, raster.missing)

@@ -400,9 +400,9 @@ def test_the_command_names_an_output_folder_that_is_a_file(options, tmp_path, ca
 
 def test_options_that_cannot_work_are_refused_before_anything_is_read():
     for wrong, said in (
-        ({"engine": "cloud"}, "engine is one of local, server, ray"),
+        ({"engine": "cloud"}, "engine is 'local' or 'server' or 'ray'"),
         ({"engine": "server"}, "needs base_url"),
-        ({"batch_size": "many"}, "batch_size is a number or 'auto'"),
+        ({"batch_size": "many"}, "batch_size is a whole number or 'auto'"),
         ({"max_failure_rate": 0}, "max_failure_rate"),
         ({"scale": 0}, "scale"),
     ):

@@ -113,7 +113,7 @@ def _write(content: bytes, stem: Path) -> Path:
     try:
         with Image.open(io.BytesIO(content), formats=list(SUFFIX_OF_FORMAT)) as image:
             image.verify()
-            path = stem.with_suffix(SUFFIX_OF_FORMAT[image.format])
+            path = stem.with_suffix(SUFFIX_OF_FORMAT[image.format or ""])
     except (OSError, SyntaxError, Image.DecompressionBombError):  # PNG errors are SyntaxErrors
         return stem
     if not path.exists():

@@ -153,7 +153,7 @@ def _lines_of_region(region: Element) -> list[Line]:
         return [_text_of(line) for line in lines]
     text = _equivalent(region)
     has_regions = any(_name(child) == "TextRegion" for child in region)
-    return [] if has_regions or not text else list(filter(str.strip, text.splitlines()))
+    return [] if has_regions or not text else [line for line in text.splitlines() if line.strip()]
 
 
 def _text_of(line: Element) -> Line:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import openai
 
@@ -125,9 +126,9 @@ def _ask(
         ValueError: it is none, or is cut off.
         openai.OpenAIError: the request failed for good.
     """
-    response = client.chat.completions.create(
-        model=model, messages=question(_url_of(page.image_file), prompt), **request
-    )
+    asked: dict[str, Any] = {"model": model, **request}
+    asked["messages"] = question(_url_of(page.image_file), prompt)
+    response = client.chat.completions.create(**asked)
     try:
         choice = response.choices[0]
         answer, finish_reason = choice.message.content, choice.finish_reason

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from glmocr_utils.labels.pages import LeftOut, make_label
 from glmocr_utils.labels.store import LabelRun, LabelStore
-from glmocr_utils.records import Label, LabelKey, OcrResult, PageFile
+from glmocr_utils.records import Label, LabelKey, LabelStatus, OcrResult, PageFile
 
 NO_INK = "there is no ink on the page"
 NOTHING_READ = "the model wrote nothing on a page with ink; type it, or read it at another scale"
@@ -57,10 +57,11 @@ def label_from_results(
                 continue
             trusted = (
                 score is not None
+                and silver_above is not None
                 and result.status == "ok"  # not cut off, and nothing missing on its image
                 and score(result) > silver_above
             )
-            status = "silver" if trusted else "draft"
+            status: LabelStatus = "silver" if trusted else "draft"
             yield make_label(
                 page,
                 result.text,

@@ -64,7 +64,8 @@ def label_from_review_log(
     def is_known(outcome: Label | LeftOut) -> bool:
         return isinstance(outcome, Label) and _identity(outcome) in known
 
-    return store.record(SOURCE, [*labels, *left_out], iter, is_known, progress=progress)
+    made: list[Label | LeftOut] = [*labels, *left_out]
+    return store.record(SOURCE, made, lambda new: new, is_known, progress=progress)
 
 
 def _identity(label: Label) -> tuple[object, ...]:
@@ -79,22 +80,20 @@ def _outcome(
 ) -> Label | LeftOut:
     first, finish = review[0], finish_of(review)
     page = page_of.get(first.page.key)
-    has_text = finish is None or finish.coverage in TEXT_COVERAGES
-    if finish and page and has_text:
+    coverage = finish.coverage if finish else None
+    if finish and page and coverage in TEXT_COVERAGES:
         return make_label(
             replace(page, task=finish.prompt),
-            finish.after,
-            statuses[finish.coverage],
+            finish.after or "",
+            statuses[coverage or ""],
             SOURCE,
             time=finish.time,
             reviewer=finish.reviewer or UNNAMED,
             model_id="+".join(filter(None, [finish.model_id, finish.adapter])),
             angle=finish.angle,
         )
-    if not has_text:
-        reason = NO_TEXT[finish.coverage]
-    elif finish:
-        reason = NO_IMAGE
-    else:
+    if finish is None:
         reason = "its review was begun and is not finished; finish it in notebook 03"
+    else:
+        reason = NO_IMAGE if coverage in TEXT_COVERAGES else NO_TEXT[coverage or ""]
     return LeftOut(first.page, str(page.image_file) if page else None, SOURCE, reason)

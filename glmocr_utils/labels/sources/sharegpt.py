@@ -7,6 +7,7 @@ task; the path is relative to the JSON file's folder.
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from glmocr_utils.labels.image_copies import copy_images
 from glmocr_utils.labels.pages import LeftOut, make_label, page_of_image
@@ -86,7 +87,7 @@ def _read_examples(path: Path) -> list:
     return examples
 
 
-def _parse_example(example: object, folder: Path) -> tuple[PageFile, str]:
+def _parse_example(example: Any, folder: Path) -> tuple[PageFile, str]:
     try:
         (image,) = example["images"]
         question, answer = example["messages"]
