@@ -11,6 +11,7 @@ import pytest
 from papermill.cli import _resolve_type as from_papermill
 
 from glmocr_utils.cli import main
+from glmocr_utils.cli.commands import COMMANDS
 from glmocr_utils.finetune import FinetuneConfig
 from glmocr_utils.labels.workflow import SOURCES
 from glmocr_utils.model import load_model
@@ -208,6 +209,13 @@ def test_an_options_value_has_its_type_and_range():
     ):
         with pytest.raises(ValueError, match=said):
             OcrOptions(**wrong)
+
+
+def test_a_command_takes_names_with_underscores_and_leaves_values_alone():
+    arguments = ["my_pages.pdf", "a_b", "--output_dir", "my_out", "--model_id=my_lora"]
+    options = COMMANDS["ocr"].parse(arguments)
+    assert options.input_path == ["my_pages.pdf", "a_b"]
+    assert (options.output_dir, options.model_id) == ("my_out", "my_lora")
 
 
 @pytest.mark.parametrize(
