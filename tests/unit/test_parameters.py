@@ -3,6 +3,7 @@
 import datetime
 import inspect
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Literal
 
@@ -20,12 +21,14 @@ from glmocr_utils.notebook_run import notebook_parameters, take_parameters
 from glmocr_utils.ocr import read_documents, read_pages
 from glmocr_utils.ocr_formats import FORMATS
 from glmocr_utils.options import (
+    FinetuneOptions,
     ImagefolderOptions,
     InferOptions,
     LabelOptions,
     ModelOptions,
     OcrOptions,
     ReadingOptions,
+    RenderOptions,
     ReviewOptions,
     kinds_of,
     text_reader,
@@ -198,6 +201,14 @@ def test_defaults_of_functions_are_those_of_the_options():
             for options in (ReadingOptions, ModelOptions):
                 if name in kinds_of(options):
                     assert parameter.default == getattr(options, name)
+
+
+def test_shift_tab_shows_each_option_with_its_help_and_default():
+    for options in (InferOptions, OcrOptions, FinetuneOptions, RenderOptions):
+        shown = inspect.signature(options).parameters
+        for item in fields(options):
+            assert f"{item.name}: {item.metadata['help']}" in options.__doc__
+            assert shown[item.name].default == item.default
 
 
 def test_an_options_value_has_its_type_and_range():
