@@ -95,7 +95,7 @@ def write_documents(
         of_document = list(pages)
         name = safe_stem(document)
         if any(file.stem.casefold() == name.casefold() for file in files):
-            name = f"{name}_{of_document[0].page.document_sha256[:8]}"
+            name = f"{name}_{of_document[0].page.document_key[:8]}"
         html = document_html(
             of_document,
             images,

@@ -86,7 +86,7 @@ def page_name(page: PageRef) -> str:
 
 def anchor(page: PageRef) -> str:
     """The id of the page's element, for links within a file."""
-    return f"page-{page.document_sha256[:12]}-{page.page_number}"
+    return f"page-{page.document_key[:12]}-{page.page_number}"
 
 
 def _elements(result: OcrResult, layout: PageLayout | None) -> Iterator[str]:

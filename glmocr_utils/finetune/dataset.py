@@ -226,8 +226,9 @@ def _prompts(rows: datasets.Dataset, config: FinetuneConfig) -> list[str]:
 
 
 def _documents(rows: datasets.Dataset, columns: tuple[str, ...] = ("document",)) -> list[str]:
-    """The document of each row, from the first of these columns that is there."""
-    for name in columns:
-        if name in rows.column_names:
-            return [str(document) for document in rows[name]]
-    return [f"row {number}" for number in range(len(rows))]
+    """The document of each row, from the first of these columns that says it."""
+    there = [rows[name] for name in columns if name in rows.column_names]
+    return [
+        str(next((each for each in values if each is not None), f"row {number}"))
+        for number, values in enumerate(zip(*there, strict=True) if there else [()] * len(rows))
+    ]

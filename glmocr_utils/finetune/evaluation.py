@@ -137,5 +137,5 @@ def _nothing(model: LoadedModel, page: PageImage, prompt: str) -> OcrResult:
 
 def _page_image(row: dict[str, Any], number: int, scale: float | None) -> PageImage:
     # the row's number keeps pages apart whose data set does not number them
-    page = PageRef(row["document"], "0" * 64, number)
+    page = PageRef(row["document"], None, number)
     return PageImage(page, decode_image(row["image"]), scale or 1.0)

@@ -16,8 +16,8 @@ SplitName = Literal["train", "test"]
 
 
 def document_of(label: Label) -> str:
-    """The group of a label when nothing else is said: its document's hash."""
-    return label.page.document_sha256
+    """The group of a label when nothing else is said: its document."""
+    return label.page.document_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,8 @@ def write_split(
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     for name in ("train", "test"):
-        files = dict.fromkeys(label.image_file for label in labels if split.of(label) == name)
-        text = "".join(f"{file}\n" for file in files)
+        own = (label.file.image_file for label in labels if split.of(label) == name)
+        text = "".join(f"{file}\n" for file in dict.fromkeys(own))
         (directory / f"{name}.txt").write_text(text, encoding="utf-8")
     record = {"settings": dict(settings or {}), "of_group": dict(split.of_group)}
     (directory / FILE_NAME).write_text(json.dumps(record, indent=1), encoding="utf-8")

@@ -54,7 +54,7 @@ def read_documents(
     top_k: int = ReadingOptions.top_k,
     by_region: ByRegion | None = None,
 ) -> Iterator[OcrResult | FailedPage]:
-    """Read documents page by page, in their order; what fails does not stop the others.
+    """Read documents page by page; what fails does not stop the others.
 
     Pages that are in `output_dir` already, read with the same settings, are taken from there: a
     reading that was interrupted resumes. Only a step that fails for all pages under way, for lack
@@ -71,8 +71,8 @@ def read_documents(
         prompt, style, max_tokens, batch_size, top_k, by_region: as in `read_pages`.
 
     Yields:
-        What was read, and each page or document that could not be rendered, or not be given to
-        the model, as a `FailedPage`.
+        In the order of documents and their pages: what was read, and each page or document that
+        could not be rendered, or not be given to the model, as a `FailedPage`.
 
     Raises:
         ValueError: `output_dir` has one of the documents, read with other settings, and
@@ -93,8 +93,8 @@ def read_documents(
         )
         files = ReadingFiles(Path(output_dir), documents, settings, roots, start_over)
     in_order = _InOrder(files)
-    rendered = render_documents(documents, options, skip=in_order.expect)
-    pages = in_order.without_failed(rendered)
+    rendered = render_documents(documents, options, known=files.find if files else None)
+    pages = in_order.to_read(rendered)
     reading = read_pages(
         model,
         pages,
@@ -118,62 +118,59 @@ def read_documents(
             files.close()
 
 
+# A document's path and the index of its page; None where the document could not be opened. It isn't
+# `PageRef.key`, for two copies of a document are read, and written, one by one.
+_Asked = tuple[str, int | None]
+
+
+def _asked(page: PageRef | FailedPage) -> _Asked:
+    return page.document_path, page.page_index
+
+
 class _InOrder:
     """Gives what became of each page in the order in which pages were asked for.
 
-    `expect` and `without_failed` run in the thread that renders ahead, all else in the caller's.
+    `to_read` runs in the thread that renders ahead, all else in the caller's.
 
     Args:
-        files: have the pages that were read before; None where none are kept.
+        files: of the documents, finished one by one; None where none are written.
     """
 
     def __init__(self, files: ReadingFiles | None) -> None:
         self._files = files
-        self._asked: deque[tuple[str, int]] = deque()
-        self._found: dict[tuple[str, int], OcrResult | FailedPage] = {}
-        self._unopened: deque[FailedPage] = deque()  # documents: they have no page to wait for
+        self._order: deque[_Asked] = deque()
+        self._found: dict[_Asked, OcrResult | FailedPage] = {}
         self._document: str | None = None
 
-    def expect(self, page: PageRef) -> bool:
-        """Note that a page is asked for. Returns whether it was read before."""
-        before = self._files and self._files.find(page)
-        if before:
-            self.put(before)
-        self._asked.append(_place(page))
-        return before is not None
-
-    def without_failed(self, pages: Iterable[PageImage | FailedPage]) -> Iterator[PageImage]:
-        """The page images; what failed is noted."""
-        for page in pages:
-            if isinstance(page, PageImage):
-                yield page
-            elif page.page_index is None:
-                self._unopened.append(page)
+    def to_read(
+        self, rendered: Iterable[PageImage | OcrResult | FailedPage]
+    ) -> Iterator[PageImage]:
+        """The page images; what failed, or was read before, is noted in its place."""
+        for each in rendered:
+            if isinstance(each, PageImage):
+                self._order.append(_asked(each.page))
+                yield each
             else:
-                self._found[page.document_path, page.page_index] = page
+                asked = _asked(each if isinstance(each, FailedPage) else each.page)
+                self._found[asked] = each
+                self._order.append(asked)
 
     def put(self, result: OcrResult) -> None:
         """Note what was read."""
-        self._found[_place(result.page)] = result
+        self._found[_asked(result.page)] = result
 
     def fail(self, page: PageImage, error: Exception) -> None:
         """Note that a page could not be given to the model."""
-        self._found[_place(page.page)] = _failed_page(page, error)
+        self._found[_asked(page.page)] = _failed_page(page, error)
 
     def ready(self) -> Iterator[OcrResult | FailedPage]:
         """What can be given now; a document's text is written when the next one begins."""
-        while self._unopened:
-            yield self._unopened.popleft()
-        while self._asked and self._asked[0] in self._found:
-            document, _ = place = self._asked.popleft()
+        while self._order and self._order[0] in self._found:
+            document, _ = asked = self._order.popleft()
             if self._files and self._document not in (None, document):
                 self._files.finish(self._document)
             self._document = document
-            yield self._found.pop(place)
-
-
-def _place(page: PageRef) -> tuple[str, int]:
-    return page.document_path, page.page_index
+            yield self._found.pop(asked)
 
 
 def _failed_page(page: PageImage, error: Exception) -> FailedPage:

@@ -84,7 +84,7 @@ class _Document:
     """
 
     path: str
-    sha256: str
+    sha256: str | None
     stem: Path
     pages: dict[int, OcrResult] = field(default_factory=dict)
 
@@ -183,7 +183,7 @@ class ReadingFiles:
 
     def _open(self, page: PageRef) -> _Document:
         path, sha256 = page.document_path, page.document_sha256
-        stem = self._stem_of.get(storable_path(path)) or self._free_stem(path, sha256)
+        stem = self._stem_of.get(storable_path(path)) or self._free_stem(path, page.document_key)
         document = _Document(path, sha256, stem)
         pages = [] if self._start_over else _pages(document.readings)
         if pages and pages[0].page.document_sha256 == sha256:  # else the file has changed since
@@ -197,10 +197,10 @@ class ReadingFiles:
         whose = {"document": storable_path(document.path), "sha256": document.sha256}
         write_file(document.settings, json.dumps({**whose, **self._settings}, indent=1) + "\n")
 
-    def _free_stem(self, path: str, sha256: str) -> Path:
+    def _free_stem(self, path: str, key: str) -> Path:
         stem = self._folder / folder_below(path, self._roots) / safe_stem(path)
         if self._name(stem) in self._taken:
-            stem = stem.with_name(f"{stem.name}_{sha256[:8]}")
+            stem = stem.with_name(f"{stem.name}_{key[:8]}")
         self._taken.add(self._name(stem))
         self._stem_of[storable_path(path)] = stem
         return stem

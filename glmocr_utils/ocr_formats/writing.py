@@ -71,7 +71,7 @@ def export_layouts(
             continue
         name = safe_stem(document)
         if name.casefold() in taken:
-            name = f"{name}_{read[0].page.document_sha256[:8]}"
+            name = f"{name}_{read[0].page.document_key[:8]}"
         taken.add(name.casefold())
         for form in formats:
             if form in PAGE_SUFFIXES:

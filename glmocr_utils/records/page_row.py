@@ -31,7 +31,6 @@ PageStatus = Literal[ReadStatus, FailureStatus]
 FINISH_REASON_OF: dict[ReadStatus, FinishReason] = {v: k for k, v in STATUS_OF.items()}
 PART = "part-{:06d}.parquet"
 PARTS = "part-*.parquet"
-NO_HASH = "0" * 64  # of a document that could not be read
 
 REGION = pa.struct(
     [
@@ -166,7 +165,7 @@ class PageRow:
 
     @property
     def key(self) -> tuple[str, str | None, int | None]:
-        """What tells pages apart: a document under two paths is two documents."""
+        """Which row: a run accounts for each file, so a document under two paths is two of them."""
         return self.document_path, self.document_sha256, self.page_index
 
 
@@ -224,7 +223,7 @@ def to_result(row: PageRow, run: Mapping[str, Any]) -> OcrResult | None:
     tokens = _tokens(row) if has_tokens else ()
     kept = list(accumulate((each is not None for each in row.logprobs or ()), initial=0))
     return OcrResult(
-        page=PageRef(row.document_path, row.document_sha256 or NO_HASH, row.page_index),
+        page=PageRef(row.document_path, row.document_sha256, row.page_index),
         text=row.text if has_tokens else "",
         tokens=tokens,
         finish_reason=_finish_reason(row),

@@ -14,12 +14,12 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, overload
 
 from PIL import Image
 
 from glmocr_utils.options import RenderOptions
-from glmocr_utils.records import FailedPage, PageImage, PageRef
+from glmocr_utils.records import FailedPage, OcrResult, PageImage, PageRef
 from glmocr_utils.render.documents import select_pages, warn_of
 from glmocr_utils.render.errors import DocumentError, failed_page, named
 from glmocr_utils.render.raster import Raster
@@ -57,13 +57,33 @@ Answer = Inspected | PageImage | PngPage | CheckedPage | FailedPage
 Wanted = TypeVar("Wanted", Inspected, PageImage, PngPage, CheckedPage)
 
 
+@overload
 def render_documents(
     paths: Iterable[str | Path],
     options: RenderOptions | None = None,
     workers: int | None = None,
     ahead: int | None = None,
-    skip: Callable[[PageRef], bool] | None = None,
-) -> Generator[PageImage | FailedPage, None, None]:
+    known: None = None,
+) -> Generator[PageImage | FailedPage, None, None]: ...
+
+
+@overload
+def render_documents(
+    paths: Iterable[str | Path],
+    options: RenderOptions | None = None,
+    workers: int | None = None,
+    ahead: int | None = None,
+    known: Callable[[PageRef], OcrResult | None] | None = None,
+) -> Generator[PageImage | OcrResult | FailedPage, None, None]: ...
+
+
+def render_documents(
+    paths: Iterable[str | Path],
+    options: RenderOptions | None = None,
+    workers: int | None = None,
+    ahead: int | None = None,
+    known: Callable[[PageRef], OcrResult | None] | None = None,
+) -> Generator[PageImage | OcrResult | FailedPage, None, None]:
     """Render documents in worker processes, in the order of `paths` and of their pages.
 
     The pages of one document are rendered by all workers. A page, or a document, that cannot be
@@ -76,7 +96,8 @@ def render_documents(
         workers: number of processes, by default one a CPU core, at most 8.
         ahead: number of pages that are rendered before they are asked for and wait in memory, by
             default twice the workers. No page is started before there is room for it.
-        skip: asked about each page, in order, before it is rendered; True leaves the page out.
+        known: asked about each page, in order, before it is rendered; a reading that it returns
+            comes in place of the page, which isn't rendered.
     """
     options = options or RenderOptions()
     paths, several = are_several(paths)
@@ -87,9 +108,14 @@ def render_documents(
         requests: Iterator[Render | FailedPage] = itertools.chain.from_iterable(
             page_requests(document, options, one_of_many=several) for document in inspected
         )
-        if skip:
-            requests = (r for r in requests if isinstance(r, FailedPage) or not skip(r.page))
-        yield from pool.map(requests, ahead or 2 * pool.workers, PageImage)
+        asked = (_known_or(request, known) for request in requests) if known else requests
+        yield from pool.map(asked, ahead or 2 * pool.workers, PageImage)
+
+
+def _known_or(
+    request: Render | FailedPage, known: Callable[[PageRef], OcrResult | None]
+) -> Render | OcrResult | FailedPage:
+    return (known(request.page) if isinstance(request, Render) else None) or request
 
 
 def inspect_documents(
@@ -173,19 +199,29 @@ class WorkerPool:
         for worker in self._all:
             worker.close()
 
+    @overload
     def map(
         self, requests: Iterable[Request | FailedPage], ahead: int, kind: type[Wanted]
-    ) -> Iterator[Wanted | FailedPage]:
+    ) -> Iterator[Wanted | FailedPage]: ...
+
+    @overload
+    def map(
+        self, requests: Iterable[Request | OcrResult | FailedPage], ahead: int, kind: type[Wanted]
+    ) -> Iterator[Wanted | OcrResult | FailedPage]: ...
+
+    def map(
+        self, requests: Iterable[Request | OcrResult | FailedPage], ahead: int, kind: type[Wanted]
+    ) -> Iterator[Wanted | OcrResult | FailedPage]:
         """Answers in the order of `requests`, at most `ahead` of them begun and not yet taken.
 
-        A `FailedPage` among the requests is passed on in its place.
+        A reading or a `FailedPage` among the requests is passed on in its place.
 
         Args:
             kind: of the answers to these requests.
         """
-        begun: deque[Future[Answer] | FailedPage] = deque()
+        begun: deque[Future[Answer] | OcrResult | FailedPage] = deque()
         for request in requests:
-            if isinstance(request, FailedPage):
+            if isinstance(request, (OcrResult, FailedPage)):
                 begun.append(request)
             else:
                 begun.append(self._threads.submit(self._answer, request))
@@ -222,8 +258,12 @@ def _page_image(page: PageRef, raster: Raster, worker: Worker) -> PageImage:
         return raster.to_page(page, shared)
 
 
-def _result(begun: Future[Answer] | FailedPage, kind: type[Wanted]) -> Wanted | FailedPage:
-    answer = begun if isinstance(begun, FailedPage) else begun.result()
+def _result(
+    begun: Future[Answer] | OcrResult | FailedPage, kind: type[Wanted]
+) -> Wanted | OcrResult | FailedPage:
+    if not isinstance(begun, Future):
+        return begun
+    answer = begun.result()
     if isinstance(answer, (kind, FailedPage)):
         return answer
     raise TypeError(f"a worker answered with a {type(answer).__name__}, not a {kind.__name__}")

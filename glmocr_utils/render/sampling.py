@@ -68,7 +68,7 @@ def render_to_imagefolder(
     with WorkerPool(options, workers) as pool:
         collection = _inspect(paths, options, pool)
         for request in collection.pages:
-            folder.name_document(request.page.document_path, request.page.document_sha256)
+            folder.name_document(request.page)
         missing = [page for page in collection.pages if folder.scale_of(page.page) is None]
         wanted = len(missing)
         if num_pages is not None:
@@ -116,7 +116,7 @@ def _inspect(paths: Iterable[str | Path], options: RenderOptions, pool: WorkerPo
 def _sample_key(seed: int, request: RenderPng) -> bytes:
     """Orders pages at random, each by itself, so that a larger sample contains a smaller one."""
     page = request.page
-    return hashlib.sha256(f"{seed} {page.document_sha256} {page.page_index}".encode()).digest()
+    return hashlib.sha256(f"{seed} {page.document_key} {page.page_index}".encode()).digest()
 
 
 def _render(

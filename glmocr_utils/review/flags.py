@@ -120,7 +120,7 @@ def find_flags(
         for word in _sure_words(tokens, probs, threshold)
         if not any(_overlap(word, stretch) for stretch in unsure)
     ]
-    rng = random.Random(f"{result.page.document_sha256} {result.page.page_index}")
+    rng = random.Random(f"{result.page.document_key} {result.page.page_index}")
     flags += [
         _flag("audit", tokens, stretch, max_choices)
         for stretch in rng.sample(sure, min(num_audits, len(sure)))

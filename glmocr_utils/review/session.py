@@ -388,11 +388,8 @@ class ReviewSession:
 
 def _key(read: OcrResult | Decision) -> tuple[object, ...]:
     """What a decision must share with a page to be about it."""
-    if isinstance(read, Decision):
-        page, text = (read.document_sha256, read.page_index), read.text_sha256
-    else:
-        page, text = (read.page.document_sha256, read.page.page_index), _text_sha256(read)
-    return (*page, read.model_id, read.revision, read.adapter, read.prompt, text)
+    text = read.text_sha256 if isinstance(read, Decision) else _text_sha256(read)
+    return (read.page.key, read.model_id, read.revision, read.adapter, read.prompt, text)
 
 
 def _text_sha256(result: OcrResult) -> str:

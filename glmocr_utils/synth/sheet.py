@@ -257,9 +257,9 @@ class _Setter:
     def _image(self) -> Image.Image:
         page = self.style.page
         span = page.ink - page.paper
-        return self.paper.point([round(page.paper + span * ink / 255) for ink in range(256)]).convert(
-            "RGB"
-        )
+        return self.paper.point(
+            [round(page.paper + span * ink / 255) for ink in range(256)]
+        ).convert("RGB")
 
     def _flow(self, groups: Sequence[Group], top: float, floors: Sequence[float]) -> None:
         """Fill the columns one by one; break paragraphs at their feet."""
@@ -371,9 +371,9 @@ class _Setter:
             y += stamp.ink.height + (floor - top) / (len(content.asides) + 1)
         if content.stamp:
             stamp = self._stamp(content.stamp, round(0.6 * (self.bottom - self.top)))
-            turned = replace(stamp, ink=stamp.ink.crop(stamp.ink.getbbox()).transpose(
-                Image.Transpose.ROTATE_90
-            ))
+            turned = replace(
+                stamp, ink=stamp.ink.crop(stamp.ink.getbbox()).transpose(Image.Transpose.ROTATE_90)
+            )
             if turned.ink.width < margin:
                 middle = (self.top + self.bottom - turned.ink.height) / 2
                 self._put(turned, (margin - turned.ink.width) / 2, middle)

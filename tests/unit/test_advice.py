@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 from glmocr_utils.cli.commands import COMMANDS
 from glmocr_utils.finetune import FinetuneConfig
@@ -14,7 +15,6 @@ from glmocr_utils.notebook_run import notebook_parameters
 from glmocr_utils.options import kinds_of
 from glmocr_utils.render import RenderOptions
 
-ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "glmocr_utils"
 ADVICE = re.compile(
     r"\b(?:set|raise|lower|choose|name|needs?|check|pass|give|leave out|with|another|or|and) "

@@ -3,9 +3,9 @@
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 from glmocr_utils.cli import main
 from glmocr_utils.cli.commands import COMMANDS
@@ -13,7 +13,6 @@ from glmocr_utils.records import read_results
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 SAMPLES = str(ROOT / "data/samples")
 LETTER = str(ROOT / "data/samples/letter.pdf")
 BOLD_RED = "\033[1;31m"

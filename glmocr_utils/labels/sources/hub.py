@@ -10,10 +10,10 @@ import datasets
 from PIL import Image
 
 from glmocr_utils.files import write_file
-from glmocr_utils.labels.pages import LeftOut, PageFile, make_label
+from glmocr_utils.labels.pages import LeftOut, make_label
 from glmocr_utils.labels.sources.loading import find_columns, load_splits
 from glmocr_utils.labels.store import LabelRun, LabelStore
-from glmocr_utils.records import Label, LabelStatus, PageRef
+from glmocr_utils.records import Label, LabelStatus, PageFile, PageRef
 
 SUFFIX_OF_FORMAT = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "TIFF": ".tif"}
 

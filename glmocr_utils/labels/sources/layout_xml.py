@@ -9,10 +9,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from glmocr_utils.labels.pages import LeftOut, PageFile, make_label
+from glmocr_utils.labels.pages import LeftOut, make_label
 from glmocr_utils.labels.store import LabelRun, LabelStore
 from glmocr_utils.markup import unspaced_script
-from glmocr_utils.records import Label, LabelStatus
+from glmocr_utils.records import Label, LabelStatus, PageFile
 
 ROOTS = {"page": "PcGts", "alto": "alto"}
 FOLDERS = {"page": ("page", "PAGE"), "alto": ("alto", "ALTO")}

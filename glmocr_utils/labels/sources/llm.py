@@ -19,10 +19,10 @@ from glmocr_utils.endpoint import (
     question,
     reason_of,
 )
-from glmocr_utils.labels.pages import LeftOut, PageFile, make_label
+from glmocr_utils.labels.pages import LeftOut, make_label
 from glmocr_utils.labels.sources.answers import page_text
 from glmocr_utils.labels.store import LabelRun, LabelStore
-from glmocr_utils.records import Label
+from glmocr_utils.records import Label, PageFile
 from glmocr_utils.render import decode_image
 from glmocr_utils.render.image_file import is_plain
 
