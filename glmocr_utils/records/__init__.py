@@ -7,6 +7,13 @@ later.
 `page_index` counts from 0. `page_number` counts from 1 and is for people and file names.
 """
 
+from glmocr_utils.records.coverage import (
+    PageCoverage,
+    UnreadInk,
+    UnsupportedText,
+    coverage_from_record,
+    coverage_to_record,
+)
 from glmocr_utils.records.decision import (
     TEXT_COVERAGES,
     Action,
@@ -68,6 +75,7 @@ __all__ = [
     "Label",
     "LabelStatus",
     "OcrResult",
+    "PageCoverage",
     "PageImage",
     "PageLayout",
     "PageRef",
@@ -77,8 +85,12 @@ __all__ = [
     "RegionStatus",
     "TokenBox",
     "TokenProb",
+    "UnreadInk",
+    "UnsupportedText",
     "append_decisions",
     "around",
+    "coverage_from_record",
+    "coverage_to_record",
     "finish_of",
     "from_json",
     "in_text_order",
