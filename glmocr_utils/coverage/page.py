@@ -29,5 +29,5 @@ def page_coverage(placed: PlacedPage, pictures: Sequence[Box] = ()) -> PageCover
 
 
 def _is_clear(text: TextOnPage) -> bool:
-    total = text.num_characters.sum()
-    return not total or text.num_characters[text.certainty >= CLEAR].sum() >= MIN_CLEAR * total
+    clear = text.num_characters[text.certainty >= CLEAR].sum()
+    return bool(clear >= MIN_CLEAR * text.num_characters.sum())

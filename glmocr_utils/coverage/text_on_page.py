@@ -13,6 +13,7 @@ from glmocr_utils.grounding.placing import USUAL_EM
 
 # how far letters reach beyond their box, in ems
 MARGIN_ACROSS, MARGIN_DOWN = 0.3, 0.15
+USUAL_CHARACTER = 0.45  # in ems, where there is no text to learn it from
 NEXT = 1.0  # ems to the next piece of the line, at most, for the space between to be the text's
 
 
@@ -27,6 +28,7 @@ class TextOnPage:
         num_characters: (num_pieces,) with ink.
         certainty, looked_at: (num_pieces,) as in `PlacedPiece`.
         em: of most of the text.
+        character: inked columns that a character with ink takes, on average.
         claimed: (height, width) bool: the page's text is here.
         darkness: mean ink of what is claimed, 0 to 1.
     """
@@ -38,6 +40,7 @@ class TextOnPage:
     certainty: np.ndarray
     looked_at: np.ndarray
     em: float
+    character: float
     claimed: np.ndarray
     darkness: float
 
@@ -52,6 +55,7 @@ def text_on_page(placed: PlacedPage) -> TextOnPage:
     pieces = placed.pieces
     boxes = _deskewed(placed)
     lines = np.array([each.line_index for each in pieces], int)
+    num_characters = np.array([len(each.piece.units) for each in pieces], int)
     em = _em(placed, boxes)
     claimed = _claimed(placed.ink.shape, boxes, lines, em)
     inked = placed.ink[claimed & (placed.ink > INKED)]
@@ -59,10 +63,11 @@ def text_on_page(placed: PlacedPage) -> TextOnPage:
         boxes=boxes,
         lines=lines,
         tokens=np.array([each.piece.token for each in pieces], int),
-        num_characters=np.array([len(each.piece.units) for each in pieces], int),
+        num_characters=num_characters,
         certainty=np.array([each.certainty for each in pieces]),
         looked_at=np.array([each.looked_at for each in pieces]),
         em=em,
+        character=_character(placed.ink, boxes, lines, num_characters, em),
         claimed=claimed,
         darkness=float(inked.mean()) if len(inked) else 0.0,
     )
@@ -72,6 +77,20 @@ def _em(placed: PlacedPage, boxes: np.ndarray) -> float:
     if len(boxes):
         return float(np.median(boxes[:, 3] - boxes[:, 1])) / (ABOVE + BELOW)
     return placed.line_step / SMALLEST_STEP if np.isfinite(placed.line_step) else USUAL_EM
+
+
+def _character(
+    ink: np.ndarray, boxes: np.ndarray, lines: np.ndarray, num_characters: np.ndarray, em: float
+) -> float:
+    inked, total = 0, 0
+    for line in np.unique(lines):
+        own = lines == line
+        left, top = np.rint(boxes[own, :2].min(axis=0)).astype(int).clip(0)
+        right, bottom = np.rint(boxes[own, 2:].max(axis=0)).astype(int)
+        inked += int((ink[top:bottom, left:right] > INKED).any(axis=0).sum())
+        total += int(num_characters[own].sum())
+    usual = USUAL_CHARACTER * em
+    return float(np.clip(inked / total, usual / 2, usual * 2)) if total else usual
 
 
 def _deskewed(placed: PlacedPage) -> np.ndarray:

@@ -14,8 +14,7 @@ from glmocr_utils.coverage.text_on_page import TextOnPage
 from glmocr_utils.grounding.placed_page import PlacedPage
 from glmocr_utils.records import Box, UnreadInk
 
-CHARACTER = 0.5  # in ems: the width of one with its share of space, on average
-MIN_CHARACTERS = 3.5  # of unread ink: less is a letter that juts out, or a smudge
+MIN_CHARACTERS = 4.0  # of unread ink: less is a letter that juts out, or a smudge
 CLAIMED = 0.35  # of a mark, or an em of it, for all of it to be read
 # in ems
 WORD_GAP = 1.2  # within a line of unread ink
@@ -89,7 +88,7 @@ def _lines(unread: np.ndarray, text: TextOnPage) -> Iterator[_Line]:
         down, across = own.any(axis=1).nonzero()[0], own.any(axis=0).nonzero()[0]
         top, bottom = rows.start + int(down[0]), rows.start + int(down[-1]) + 1
         left, right = columns.start + int(across[0]), columns.start + int(across[-1]) + 1
-        num_characters = len(across) / (CHARACTER * text.em)
+        num_characters = len(across) / text.character
         if num_characters < MIN_CHARACTERS or len(across) < MIN_DENSITY * (right - left):
             continue
         if LOWEST * text.em <= bottom - top <= HIGHEST * text.em:

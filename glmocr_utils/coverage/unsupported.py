@@ -52,10 +52,10 @@ def _mean_around(values: np.ndarray, num_characters: np.ndarray) -> np.ndarray:
 def _is_extra(text: TextOnPage, support: np.ndarray) -> np.ndarray:
     """(num_pieces,) bool: other text of the reading is on the same ink, and with better reason."""
     left, _, right, _ = text.boxes.T
-    number = np.arange(len(left))
+    number, middles = np.arange(len(left)), text.middles
     is_extra = np.zeros(len(left), bool)
     for index in number:
-        near = np.abs(text.middles - text.middles[index]) < SAME_ROW * text.em
+        near = np.abs(middles - middles[index]) < SAME_ROW * text.em
         near &= np.abs(number - index) >= FAR
         shared = np.minimum(right, right[index]) - np.maximum(left, left[index])
         others = np.flatnonzero(near & (shared > SHARED * (right[index] - left[index])))
