@@ -56,8 +56,9 @@ class Row:
 
     def __str__(self) -> str:
         spot = f"{np.mean(self.on_the_spot):.0%}" if self.on_the_spot else ""
+        unclear = f"{np.mean(self.unclear):.0%}"
         return (
-            f"{len(self.found)} | {np.mean(self.found):.0%} | {spot} | {np.mean(self.unclear):.0%} | "
+            f"{len(self.found)} | {np.mean(self.found):.0%} | {spot} | {unclear} | "
             f"{median(self.unread):.1f} | {median(self.unsupported):.0f}"
         )
 
