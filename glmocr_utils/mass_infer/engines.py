@@ -1,16 +1,16 @@
 """The engines that can read, and the settings that all pages of a run share."""
 
 import importlib.metadata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from glmocr_utils.mass_infer.in_flight import InFlightReader
 from glmocr_utils.mass_infer.local import read_local
-from glmocr_utils.mass_infer.options import InferOptions
 from glmocr_utils.mass_infer.ray_pool import RayPool
 from glmocr_utils.mass_infer.server import Server
-from glmocr_utils.mass_infer.task import PageTask, Settled
+from glmocr_utils.mass_infer.task import Task
 from glmocr_utils.model import (
     LoadedModel,
     TrainedFor,
@@ -22,12 +22,13 @@ from glmocr_utils.model import (
 )
 from glmocr_utils.model.source import find_model
 from glmocr_utils.model.trained_for import read_trained_for
+from glmocr_utils.options import InferOptions
 from glmocr_utils.prompt import limit_page_pixels, max_page_pixels
 
 CHECKPOINT_PIXELS = 4_816_896  # the budget of GLM-OCR's own checkpoint, for a server's pages
 PINNED_PACKAGES = ("torch", "transformers")
 
-Read = Callable[[Iterable[PageTask | Settled]], Iterator[PageTask | Settled]]
+Read = Callable[[Iterable[Task]], Generator[Task, None, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Engine:
 
 
 def start_engine(
-    options: InferOptions, settings: dict[str, object], model: LoadedModel | None
+    options: InferOptions, settings: dict[str, Any], model: LoadedModel | None
 ) -> Engine:
     """The engine that is asked for, with its model where that is here.
 
@@ -57,7 +58,7 @@ def start_engine(
     Raises:
         ModelLoadError: the model cannot be loaded.
     """
-    if options.engine == "server":
+    if options.engine == "server" and options.base_url is not None:
         server = Server(
             options.base_url,
             options.model_id,
@@ -66,7 +67,7 @@ def start_engine(
             options.prompt_style,
         )
         return Engine(server.read, CHECKPOINT_PIXELS)
-    load = {
+    load: dict[str, Any] = {
         "model_id": settings["model_id"],
         "adapter": settings["adapter"],
         "revision": settings["revision"],
@@ -116,7 +117,7 @@ def run_settings(options: InferOptions) -> dict[str, object]:
     }
 
 
-def _trained_for(settings: dict[str, object]) -> TrainedFor | None:
+def _trained_for(settings: dict[str, Any]) -> TrainedFor | None:
     """What the actors will find beside their weights."""
     if adapter := settings["adapter"]:
         return read_trained_for(adapter, find_model(adapter, "adapter_config.json", None))

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import psutil
 import torch
@@ -43,7 +44,7 @@ class Work:
         is_suspect: a pass in which it took part failed, so it is tried alone.
     """
 
-    key: Hashable
+    key: Any  # hashable
     request: Request | None
     page: PreparedPage | None = None
     failure: Failure | None = None
@@ -65,18 +66,18 @@ class InFlightReader:
         model: LoadedModel,
         prompt: str,
         style: PromptStyle | None,
-        batch_size: int | str = "auto",
+        batch_size: int | Literal["auto"] = "auto",
     ) -> None:
         self.model = model
         self._reader = PageReader(model, prompt=prompt, style=style, top_k=1)
         self._on_gpu = model.device.type == "cuda"
         self._by_memory = batch_size == "auto"
         most = MAX_AUTO_PAGES_GPU if self._on_gpu else MAX_AUTO_PAGES_CPU
-        self._batch_size = most if self._by_memory else batch_size
+        self._batch_size = most if batch_size == "auto" else batch_size
         self._most = self._batch_size  # lowered when memory runs out
         self._ended_since = 0
 
-    def prepare(self, key: Hashable, request: Request | None) -> Work:
+    def prepare(self, key: Any, request: Request | None) -> Work:
         """What can be done before the model is free; threads may do it."""
         if request is None:
             return Work(key, None)
@@ -88,7 +89,7 @@ class InFlightReader:
 
     def read(
         self, take: Callable[[bool], Work | None]
-    ) -> Iterator[tuple[Hashable, Reading | Failure | None]]:
+    ) -> Iterator[tuple[Any, Reading | Failure | None]]:
         """Read what `take` gives, until it gives nothing.
 
         Where memory runs out, pages are put back until half as many are under way; where a pass
@@ -140,6 +141,7 @@ class InFlightReader:
     def _enter(
         self, work: Work, under_way: dict[Hashable, Work], put_back: deque[Work]
     ) -> Failure | None:
+        assert work.page is not None and work.request is not None  # `read` gave all others back
         try:
             self._reader.enter(work.key, work.page, work.request.max_tokens)
         except FAILURES_OF_A_PAGE as error:
@@ -200,7 +202,8 @@ class InFlightReader:
             free = psutil.virtual_memory().available
         longest = max(each.max_length for each in (work, *under_way.values()))
         cache = self._token_bytes() * (len(under_way) + 1) * longest
-        needed = cache + self._vision_bytes(work.page.num_image_tokens)
+        num_image_tokens = work.page.num_image_tokens if work.page else 0
+        needed = cache + self._vision_bytes(num_image_tokens)
         return needed < SHARE_OF_FREE_MEMORY * (free + held)
 
     def _token_bytes(self) -> int:

@@ -9,11 +9,13 @@ file whose path, size and time it knows. A line that a crash lost costs a look a
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import BufferedWriter
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+from glmocr_utils.files import cut_half_line, whole_lines
 from glmocr_utils.records import FailedPage, storable_path
 from glmocr_utils.render import Inspected
 from glmocr_utils.render.documents import DEFAULT_INPUT
@@ -90,12 +92,12 @@ class KnownDocuments:
         for name, sha256 in set(in_ledger) - noted:
             self._older[sha256].append(name)
         self._given: set[tuple[str, str | None]] = set()
-        self._file = None
+        self._file: BufferedWriter  # from __enter__ on
 
     def __enter__(self) -> Self:
+        if self._path.exists():
+            cut_half_line(self._path)
         self._file = self._path.open("ab")
-        if self._file.tell() and not self._path.read_bytes().endswith(b"\n"):
-            self._file.write(b"\n")  # below what a crash left half written
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -132,13 +134,13 @@ class KnownDocuments:
 
     def note(self, document: Located, looked_at: Inspected | FailedPage, name: str) -> None:
         """Write down what a look at a document found."""
-        opened = isinstance(looked_at, Inspected)
-        line = {
+        opened = looked_at if isinstance(looked_at, Inspected) else None
+        line: dict[str, Any] = {
             "name": name,
             "below": storable_path(document.below),
             "file": storable_path(document.file),
-            "sha256": looked_at.sha256 if opened else None,
-            "num_pages": looked_at.num_pages if opened else None,
+            "sha256": opened.sha256 if opened else None,
+            "num_pages": opened.num_pages if opened else None,
             "size": document.size,
             "mtime_ns": document.mtime_ns,
         }
@@ -160,14 +162,6 @@ class KnownDocuments:
         moved = sorted((name for name in names if (os.sep + name).endswith(ending)), key=len)
         return [*exact, *same, *moved]
 
-    def _lines(self) -> list[dict]:
-        """The whole lines of the file."""
-        if not self._path.exists():
-            return []
-        lines = []
-        for line in self._path.read_bytes().split(b"\n"):
-            try:
-                lines.append(json.loads(line))
-            except ValueError:  # what a crash left half written
-                continue
-        return lines
+    def _lines(self) -> Iterator[dict]:
+        if self._path.exists():
+            yield from map(json.loads, whole_lines(self._path))

@@ -11,9 +11,10 @@ import threading
 import time
 import traceback
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -25,7 +26,7 @@ from glmocr_utils.mass_infer.in_flight import (
     Work,
 )
 from glmocr_utils.mass_infer.local import advance
-from glmocr_utils.mass_infer.task import PageTask, Reading, Request
+from glmocr_utils.mass_infer.task import PageTask, Reading, Request, Settled, Task
 from glmocr_utils.model import load_model
 
 MAX_LOSSES = 3  # of actors, with the same page under way
@@ -41,9 +42,7 @@ class PageActor:
     Ray runs the calls in threads: each prepares its page and waits until it has been read.
     """
 
-    def __init__(
-        self, load: Mapping[str, object], reader: tuple[object, ...], num_threads: int
-    ) -> None:
+    def __init__(self, load: Mapping[str, Any], reader: tuple[Any, ...], num_threads: int) -> None:
         torch.set_num_threads(num_threads)
         self._reader = InFlightReader(load_model(**load), *reader)
         self._waiting: queue.SimpleQueue[Work] = queue.SimpleQueue()
@@ -134,7 +133,7 @@ class RayPool:
     actors: list = field(default_factory=list, init=False)
     _calls: int = field(default=0, init=False)  # under way on an actor, at most
 
-    def read(self, tasks: Iterable[PageTask]) -> Iterator[PageTask]:
+    def read(self, tasks: Iterable[Task]) -> Generator[Task, None, None]:
         """Read tasks to their end; each comes as soon as it is done.
 
         Raises:
@@ -178,7 +177,7 @@ class RayPool:
         self.actors = [actor.remote(*options) for _ in range(share.num_actors)]
         ray.get([actor.process_id.remote() for actor in self.actors])
 
-    def _read(self, ray, tasks: Iterator[PageTask]) -> Iterator[PageTask]:
+    def _read(self, ray: Any, tasks: Iterator[Task]) -> Iterator[Task]:
         unfinished: deque[PageTask] = deque()  # want another pass
         suspects: deque[PageTask] = deque()  # were under way on an actor that was lost
         losses: Counter[PageTask] = Counter()
@@ -188,7 +187,7 @@ class RayPool:
         ended = False
         while True:
             while idle := [actor for actor in loads if actor not in starting.values()]:
-                actor = min(idle, key=loads.get)
+                actor = min(idle, key=lambda each: loads[each])
                 if suspects:
                     if loads[actor]:
                         break
@@ -197,12 +196,15 @@ class RayPool:
                     break
                 elif unfinished:
                     task = unfinished.popleft()
-                elif ended or (task := next(tasks, None)) is None:
-                    ended = True
-                    break
-                elif task.row is not None:  # blank
-                    yield task
-                    continue
+                else:
+                    taken = None if ended else next(tasks, None)
+                    if taken is None:
+                        ended = True
+                        break
+                    if isinstance(taken, Settled) or taken.row is not None:  # blank
+                        yield taken
+                        continue
+                    task = taken
                 under_way[actor.read.remote(task.request)] = (actor, task)
                 loads[actor] += 1
             if ended and not (under_way or suspects or unfinished):

@@ -6,23 +6,24 @@ It is asked with temperature 0 and for log probabilities, which are kept where i
 import io
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import openai
 from openai.types.chat import ChatCompletion
 
 from glmocr_utils.endpoint import Endpoint, data_url, question, reason_of
 from glmocr_utils.mass_infer.server_answer import reading_of
-from glmocr_utils.mass_infer.task import PageTask, Reading, Request
+from glmocr_utils.mass_infer.task import PageTask, Reading, Request, Task
 from glmocr_utils.prompt import PromptStyle
 from glmocr_utils.records import PageImage
 
 TIMEOUT_S = 600.0  # for one page; a busy server lets it wait
 
 # What is asked for beside the text, best first: log probabilities, and in vLLM the tokens' ids.
-WISHES = (
+WISHES: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
     ({"logprobs": True}, {"return_token_ids": True}),
     ({"logprobs": True}, {}),
     ({}, {}),
@@ -63,7 +64,7 @@ class Server:
             settings="base_url and model_id",
         )
 
-    def read(self, tasks: Iterable[PageTask]) -> Iterator[PageTask]:
+    def read(self, tasks: Iterable[Task]) -> Generator[Task, None, None]:
         """Read tasks to their end; each comes as soon as it is done.
 
         Raises:
@@ -74,8 +75,8 @@ class Server:
             for _, finished in endpoint.in_flight(self._finish, tasks):
                 yield finished.result()
 
-    def _finish(self, task: PageTask) -> PageTask:
-        while task.row is None:
+    def _finish(self, task: Task) -> Task:
+        while isinstance(task, PageTask) and task.request is not None:
             try:
                 task.take(self._endpoint.patiently(partial(self._ask, task.request)))
             except (openai.OpenAIError, ValueError) as error:
@@ -100,13 +101,13 @@ class Server:
 
     def _ask_once(self, request: Request, client: openai.OpenAI) -> Reading:
         begun = time.perf_counter()
-        asked = {
+        asked: dict[str, Any] = {
             "model": self.model,
             "messages": question(_png_url(request.page), self.prompt),
             "max_tokens": request.max_tokens,
             "temperature": 0,
         }
-        extra = {}
+        extra: dict[str, Any] = {}
         if self.prompt_style == "nothink":  # the field's name in vLLM and in SGLang
             extra["chat_template_kwargs"] = {"enable_thinking": False}
         response = self._create(client, asked, extra)
@@ -118,7 +119,7 @@ class Server:
         return reading_of(choice, time.perf_counter() - begun)
 
     def _create(
-        self, client: openai.OpenAI, asked: dict[str, object], extra: dict[str, object]
+        self, client: openai.OpenAI, asked: dict[str, Any], extra: dict[str, Any]
     ) -> ChatCompletion:
         """Ask for all that the server gives; what it refuses, it is not asked for again."""
         for number in range(self._level, len(WISHES)):

@@ -8,6 +8,7 @@ text is kept as the model wrote it.
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from glmocr_utils.records import (
     read_status,
     storable_path,
 )
-from glmocr_utils.records.page_row import Attempt, PageRow
+from glmocr_utils.records.page_row import Attempt, PageRow, PageStatus
 from glmocr_utils.render import CheckedPage
 
 PROBE_TOKENS = 48  # enough to tell reading from guessing
@@ -70,7 +71,7 @@ class Reading:
     finish_reason: FinishReason
     seconds: float
     token_ids: Sequence[int] | None = None
-    logprobs: Sequence[float] | None = None
+    logprobs: Sequence[float | None] | None = None
     token_lengths: Sequence[int] | None = None
     num_image_tokens: int = 0
     dtype: str | None = None
@@ -137,7 +138,7 @@ class PageTask:
         self._seconds = 0.0
         self.request: Request | None = None
         self.row: PageRow | None = None
-        self._steps = self._read()
+        self._steps: Generator[Request, Any, PageRow] = self._read()
         self._go_on(None)
 
     def take(self, reading: Reading) -> None:
@@ -159,7 +160,7 @@ class PageTask:
     def _end(self, row: PageRow) -> None:
         self.request, self.row = None, row
         self._steps.close()
-        self._page = self._checked = None  # the image is not needed any more
+        del self._page, self._checked  # the image is not needed any more
 
     def _read(self) -> Generator[Request, Reading, PageRow]:
         if self._checked.is_blank:
@@ -171,7 +172,7 @@ class PageTask:
         reading = yield from self._pass(angle, 1, limit)
         if angle == 0 and _is_doubtful(reading):
             turned = yield from self._pass(180, 1, min(PROBE_TOKENS, limit))
-            if (turned.mean_prob or 0) > reading.mean_prob + CLEARLY_SURER:
+            if (turned.mean_prob or 0) > (reading.mean_prob or 0) + CLEARLY_SURER:
                 angle = 180
                 reading = yield from self._pass(angle, 1, limit)
         factor = 1.0
@@ -196,7 +197,7 @@ class PageTask:
         for angle in (0, 90, 270):
             reading = yield from self._pass(angle, 1, tokens)
             probs[angle] = reading.mean_prob or 0.0
-        surest = max(probs, key=probs.get)
+        surest = max(probs, key=lambda angle: probs[angle])
         return surest if probs[surest] > probs[0] + CLEARLY_SURER else 0
 
     def _pass(
@@ -252,7 +253,7 @@ class PageTask:
             )
         return remarks
 
-    def _row(self, status: str, **values: object) -> PageRow:
+    def _row(self, status: PageStatus, **values: Any) -> PageRow:
         page = self._page.page
         values.setdefault("scale", self._page.scale)
         return PageRow(
@@ -265,6 +266,9 @@ class PageTask:
             attempts=tuple(self._attempts),
             **values,
         )
+
+
+Task = PageTask | Settled
 
 
 def _is_doubtful(reading: Reading) -> bool:

@@ -2,36 +2,62 @@
 
 For each document `{name}.jsonl` grows by a page at a time, `{name}.settings.json` records what its
 pages are read with, and `{name}.txt` holds the text once all pages that were asked for are in, or
-the reading ends early. Folders below the input are kept.
+the reading ends early. By regions, there are also `{name}.md` and the pictures that it links, in
+`{name}_pictures/`. Folders below the input are kept.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from glmocr_utils.files import append_lines, same_name, write_file
+from glmocr_utils.markdown import (
+    crop_pictures,
+    page_markdown,
+    picture_name,
+    regions_of_result,
+)
 from glmocr_utils.model import LoadedModel, weights_sha256
+from glmocr_utils.ocr.by_region import NO_LAYOUT
+from glmocr_utils.prompt import PromptStyle
 from glmocr_utils.records import (
+    REGION_BREAK,
+    Furniture,
     OcrResult,
+    PageImage,
     PageRef,
+    Region,
     read_results,
     storable_path,
     to_json,
     write_results,
 )
-from glmocr_utils.render import folder_below, safe_stem
+from glmocr_utils.render import encode_png, folder_below, safe_stem
 
 PAGE_BREAK = "\f"  # between the pages of a text file, as pdftotext writes it
 SETTINGS_SUFFIX = ".settings.json"
+PICTURES_SUFFIX = "_pictures"
 
 
-def reading_settings(model: LoadedModel, scale: float, **options: object) -> dict[str, object]:
+def reading_settings(
+    model: LoadedModel,
+    scale: float,
+    *,
+    prompt: str,
+    prompt_style: PromptStyle,
+    max_tokens: int,
+    top_k: int,
+    layout: Mapping[str, object],
+) -> dict[str, object]:
     """What the pages of a document share; readings with other settings are not mixed in.
 
     Args:
         scale: pixels per point.
-        options: others that change what is read, such as `prompt` and `max_tokens`.
+        prompt, prompt_style, max_tokens, top_k: what else changes a reading.
+        layout: how pages are read by regions, see `layout_settings`.
     """
     return {
         "model_id": model.model_id,
@@ -40,7 +66,11 @@ def reading_settings(model: LoadedModel, scale: float, **options: object) -> dic
         "weights_sha256": weights_sha256(model.model_id),
         "adapter_sha256": model.adapter and weights_sha256(model.adapter),
         "scale": scale,
-        **options,
+        "prompt": prompt,
+        "prompt_style": prompt_style,
+        "max_tokens": max_tokens,
+        "top_k": top_k,
+        **layout,
     }
 
 
@@ -54,7 +84,7 @@ class _Document:
     """
 
     path: str
-    sha256: str
+    sha256: str | None
     stem: Path
     pages: dict[int, OcrResult] = field(default_factory=dict)
 
@@ -65,6 +95,10 @@ class _Document:
     @property
     def settings(self) -> Path:
         return with_suffix(self.stem, SETTINGS_SUFFIX)
+
+    @property
+    def pictures(self) -> Path:
+        return self.stem.with_name(self.stem.name + PICTURES_SUFFIX)
 
 
 class ReadingFiles:
@@ -105,8 +139,11 @@ class ReadingFiles:
         """What was read of a page before, with these settings."""
         return self._document(page).pages.get(page.page_index)
 
-    def add(self, result: OcrResult) -> None:
+    def add(self, result: OcrResult, page: PageImage) -> None:
         """Keep what was read; it is on the disk when this returns.
+
+        Args:
+            page: its image, of which the pictures are kept.
 
         Raises:
             OSError: the disk is full or cannot be written to.
@@ -114,6 +151,8 @@ class ReadingFiles:
         document = self._document(result.page)
         if not document.pages:
             self._begin(document)
+        for picture in crop_pictures(page, result.regions):
+            write_file(document.pictures / picture.name, encode_png(picture.image), durable=False)
         append_lines(document.readings, to_json(result))
         document.pages[result.page.page_index] = result
 
@@ -130,7 +169,12 @@ class ReadingFiles:
         pages = [document.pages[index] for index in sorted(document.pages)]
         if pages != list(document.pages.values()):
             write_results(pages, document.readings)
-        write_file(with_suffix(document.stem, ".txt"), PAGE_BREAK.join(page.text for page in pages))
+        furniture = self._settings.get("furniture")
+        texts = [page.body_text if furniture == "out" else page.text for page in pages]
+        write_file(with_suffix(document.stem, ".txt"), PAGE_BREAK.join(texts))
+        if self._settings.get("layout"):
+            whole = REGION_BREAK.join(_markdown(page, document, furniture) for page in pages)
+            write_file(with_suffix(document.stem, ".md"), whole + "\n", durable=False)
 
     def _document(self, page: PageRef) -> _Document:
         if page.document_path not in self._documents:
@@ -139,7 +183,7 @@ class ReadingFiles:
 
     def _open(self, page: PageRef) -> _Document:
         path, sha256 = page.document_path, page.document_sha256
-        stem = self._stem_of.get(storable_path(path)) or self._free_stem(path, sha256)
+        stem = self._stem_of.get(storable_path(path)) or self._free_stem(path, page.document_key)
         document = _Document(path, sha256, stem)
         pages = [] if self._start_over else _pages(document.readings)
         if pages and pages[0].page.document_sha256 == sha256:  # else the file has changed since
@@ -153,10 +197,10 @@ class ReadingFiles:
         whose = {"document": storable_path(document.path), "sha256": document.sha256}
         write_file(document.settings, json.dumps({**whose, **self._settings}, indent=1) + "\n")
 
-    def _free_stem(self, path: str, sha256: str) -> Path:
+    def _free_stem(self, path: str, key: str) -> Path:
         stem = self._folder / folder_below(path, self._roots) / safe_stem(path)
         if self._name(stem) in self._taken:
-            stem = stem.with_name(f"{stem.name}_{sha256[:8]}")
+            stem = stem.with_name(f"{stem.name}_{key[:8]}")
         self._taken.add(self._name(stem))
         self._stem_of[storable_path(path)] = stem
         return stem
@@ -170,7 +214,9 @@ class ReadingFiles:
             return
         before = _read_settings(stem)
         names = before.keys() & self._settings.keys() if before else self._settings.keys()
-        differing = [name for name in names if before.get(name) != self._settings[name]]
+        # whole pages and regions are never mixed, whatever an earlier version recorded
+        names = {*names, *(NO_LAYOUT if before else ())}
+        differing = [name for name in names if before.get(name) != self._settings.get(name)]
         if differing:
             what = " and ".join(sorted(differing)) if before else "settings that were not recorded"
             raise ValueError(
@@ -182,6 +228,18 @@ class ReadingFiles:
 def with_suffix(stem: Path, suffix: str) -> Path:
     """`stem` with a suffix; its own dots stay."""
     return stem.with_name(stem.name + suffix)
+
+
+def _markdown(page: OcrResult, document: _Document, furniture: Furniture | None) -> str:
+    def link(region: Region) -> str:
+        return quote(f"{document.pictures.name}/{picture_name(page.page.page_index, region)}")
+
+    head = f"<!-- page {page.page.page_number} -->"
+    if not page.regions:
+        return REGION_BREAK.join(filter(None, (head, page.text)))
+    regions = regions_of_result(page)
+    text = page_markdown(regions, furniture=furniture or "apart", link=link)
+    return REGION_BREAK.join(filter(None, (head, text)))
 
 
 def _stems(folder: Path) -> list[Path]:
@@ -198,10 +256,10 @@ def _owner(stem: Path) -> str | None:
         first = next(read_results(with_suffix(stem, ".jsonl")), None)
     except ValueError:
         return None  # lines of something else
-    return first and storable_path(first.page.document_path)
+    return storable_path(first.page.document_path) if first else None
 
 
-def _read_settings(stem: Path) -> dict[str, object]:
+def _read_settings(stem: Path) -> dict[str, Any]:
     path = with_suffix(stem, SETTINGS_SUFFIX)
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 

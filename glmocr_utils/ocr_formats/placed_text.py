@@ -68,10 +68,11 @@ def placed_blocks(result: OcrResult, layout: PageLayout) -> list[list[PlacedLine
     last_block, last_box = None, None
     for run in runs:
         index = run[0].line
-        is_whole = index is not None and 0 <= index < len(layout.lines) and num_runs[index] == 1
         box = around(part.word.box for part in run if part.word.box)
-        if is_whole and layout.lines[index]:
-            box = around(filter(None, [box, _within(layout.lines[index], layout)]))
+        if index is not None and 0 <= index < len(layout.lines) and num_runs[index] == 1:
+            printed = layout.lines[index]  # the whole line is in this run
+            if printed:
+                box = around(filter(None, [box, _within(printed, layout)]))
         is_higher = box and last_box and box.bottom < last_box.top
         if run[0].block != last_block or is_higher:
             blocks.append([])
@@ -125,7 +126,7 @@ def joined_words(line: PlacedLine) -> list[PlacedWord]:
     for word in line.words:
         before = words[-1] if words else None
         if before and word.is_joined and bool(before.box) == bool(word.box):
-            box = around([before.box, word.box]) if word.box else None
+            box = around(filter(None, [before.box, word.box]))
             prob = min(before.prob, word.prob)
             words[-1] = PlacedWord(before.text + word.text, box, prob, before.is_joined)
         else:
@@ -209,7 +210,8 @@ def polygon_of(box: Box) -> list[tuple[float, float]]:
 def baseline_of(line: PlacedLine) -> list[tuple[float, float]]:
     """From the left end of a line with a box to the right one; it may rise or fall."""
     boxes = sorted((word.box for word in line.words if word.box), key=lambda box: box.left)
-    first, last = (boxes[0], boxes[-1]) if boxes else (line.box, line.box)
+    boxes = boxes or [line.box] if line.box else boxes
+    first, last = boxes[0], boxes[-1]
     return [(first.left, baseline_in(first)), (last.right, baseline_in(last))]
 
 

@@ -1,8 +1,9 @@
 """A region of a page: where it is, what kind of thing it is, and what became of it when read."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import accumulate
+from typing import Any, Literal, get_args
 
 from glmocr_utils.records.checks import check_one_of
 from glmocr_utils.records.layout import Box
@@ -24,7 +25,8 @@ REGION_BREAK = "\n\n"  # between the texts of two regions
 MARK_ID = -1  # token id of a mark that isn't the model's
 MARK_LOGPROB = -20.0  # nothing of the region is right
 # What decides over a page's status, the worst first; an empty region leaves a page as it is.
-WORST_FIRST: tuple[RegionStatus, ...] = ("failed", "looped", "truncated")
+WorstStatus = Literal["failed", "looped", "truncated"]
+WORST_FIRST: tuple[WorstStatus, ...] = get_args(WorstStatus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,44 @@ def in_text_order(regions: Iterable[Region], furniture: Furniture = "apart") -> 
     return sorted(in_order, key=lambda region: region.is_furniture)
 
 
-def worst_status(regions: Sequence[Region]) -> RegionStatus | None:
+@dataclass(frozen=True, slots=True)
+class InText:
+    """A region in its page's text.
+
+    Attributes:
+        region: with its range of tokens.
+        text_follows: another region's text follows, after `REGION_BREAK`, which belongs to this
+            region's last token.
+    """
+
+    region: Region
+    text_follows: bool
+
+
+def with_token_ranges(
+    regions: Iterable[Region], num_tokens: Mapping[int, int], furniture: Furniture
+) -> list[InText]:
+    """Give each region its range of the page's tokens.
+
+    Args:
+        num_tokens: how many tokens each region has, by index; the others have none.
+
+    Returns:
+        The regions in the order of the text.
+    """
+    ordered = in_text_order(regions, furniture)
+    counts = [num_tokens.get(region.index, 0) for region in ordered]
+    starts = [0, *accumulate(counts)]
+    return [
+        InText(
+            replace(region, token_start=starts[place], token_stop=starts[place + 1]),
+            0 < starts[place + 1] < starts[-1] and counts[place] > 0,
+        )
+        for place, region in enumerate(ordered)
+    ]
+
+
+def worst_status(regions: Sequence[Region]) -> WorstStatus | None:
     """The status among `WORST_FIRST` that a page gets from its regions; None where all is well."""
     statuses = {region.status for region in regions}
     return next((status for status in WORST_FIRST if status in statuses), None)
@@ -130,6 +169,6 @@ def region_to_record(region: Region) -> dict[str, object]:
     return record
 
 
-def region_from_record(record: dict[str, object]) -> Region:
+def region_from_record(record: dict[str, Any]) -> Region:
     """Inverse of `region_to_record`."""
     return Region(**{**record, "box": Box(*record["box"])})

@@ -4,6 +4,7 @@ for page in render_documents(find_documents("scans/"), RenderOptions(scale=2.0))
     ...  # PageImage, or FailedPage that says why
 """
 
+from glmocr_utils.options import RenderOptions, parse_pages
 from glmocr_utils.render.documents import (
     SAMPLES,
     count_pages,
@@ -16,7 +17,6 @@ from glmocr_utils.render.errors import DocumentError
 from glmocr_utils.render.image_file import decode_image
 from glmocr_utils.render.imagefolder import RenderSummary, safe_stem, write_imagefolder
 from glmocr_utils.render.names import folder_below, root_of
-from glmocr_utils.render.options import RenderOptions, parse_pages
 from glmocr_utils.render.pool import (
     CheckedPage,
     inspect_documents,
@@ -24,7 +24,7 @@ from glmocr_utils.render.pool import (
     render_documents,
 )
 from glmocr_utils.render.sampling import render_to_imagefolder
-from glmocr_utils.render.worker import Inspected
+from glmocr_utils.render.worker import Inspected, encode_png
 
 __all__ = [
     "SAMPLES",
@@ -35,6 +35,7 @@ __all__ = [
     "RenderSummary",
     "count_pages",
     "decode_image",
+    "encode_png",
     "find_documents",
     "first_page",
     "folder_below",

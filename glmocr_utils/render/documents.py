@@ -3,15 +3,15 @@
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NoReturn, Protocol
 
+from glmocr_utils.options import RenderOptions, parse_pages
 from glmocr_utils.records import FailedPage, PageImage, PageRef
 from glmocr_utils.render.errors import DocumentError, failed_page, named
 from glmocr_utils.render.image_file import ImageReader, image_plugin
-from glmocr_utils.render.options import RenderOptions, parse_pages
 from glmocr_utils.render.pdf_file import PdfReader
 from glmocr_utils.render.raster import Canvas, Raster, as_bytes, new_canvas
 
@@ -179,7 +179,7 @@ def count_pages(path: str | Path, password: str | None = None) -> int:
 
 def render_document(
     path: str | Path, options: RenderOptions | None = None
-) -> Iterator[PageImage | FailedPage]:
+) -> Generator[PageImage | FailedPage, None, None]:
     """Render one document page by page in this process.
 
     A hostile PDF can end the process or keep it forever; `render_documents` is safe from that.
@@ -224,16 +224,24 @@ def warn_of(page: PageRef, raster: Raster, options: RenderOptions) -> None:
 
 
 def _find_in_folder(folder: Path) -> Documents:
-    documents, not_read = [], []
+    documents: list[str] = []  # text, since paths are slow where there are very many
+    not_read: list[str] = []
     for parent, folders, names in os.walk(folder, onerror=_raise):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        not_read += [path for path in (Path(parent, name) for name in folders) if path.is_symlink()]
+        below = (os.path.join(parent, name) for name in folders)
+        not_read += [path for path in below if os.path.islink(path)]
         for name in names:
-            suffix = Path(name).suffix.lower()
+            suffix = os.path.splitext(name)[1].lower()
             if name.startswith(".") or suffix in COMPANION_SUFFIXES:
                 continue
-            (documents if suffix in DOCUMENT_SUFFIXES else not_read).append(Path(parent, name))
-    return Documents(sorted(documents), sorted(not_read))
+            found = documents if suffix in DOCUMENT_SUFFIXES else not_read
+            found.append(os.path.join(parent, name))
+    return Documents(_in_order(documents), _in_order(not_read))
+
+
+def _in_order(paths: list[str]) -> Iterator[Path]:
+    """Paths sorted by their folders, then their names."""
+    return map(Path, sorted(paths, key=lambda path: path.split(os.sep)))
 
 
 def _raise(error: OSError) -> NoReturn:
