@@ -4,9 +4,11 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from glmocr_utils.files import same_name, write_file
-from glmocr_utils.records import storable_path
+from glmocr_utils.markdown import page_markdown, picture_name, regions_of_row
+from glmocr_utils.records import Furniture, storable_path
 from glmocr_utils.records.page_row import PageRow
 from glmocr_utils.render import folder_below, safe_stem
 
@@ -19,15 +21,20 @@ class DocumentFiles:
     A page begins with a comment that says its number, and its status where that is not `ok`. Two
     documents of one name get two files: the first line of a file says whose it is.
 
-    Folders below the input are kept.
+    Folders below the input are kept. Pages that were read by regions are laid out as Markdown, with
+    links to their pictures in the folder `pictures` beside `folder`.
 
     Args:
         folder: gets the files.
         root: the input's folder; None keeps no folders.
+        furniture: what becomes of headers, footers and notes.
     """
 
-    def __init__(self, folder: Path, root: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, root: Path | None = None, furniture: Furniture = "apart"
+    ) -> None:
         self._folder = folder
+        self._furniture = furniture
         self._roots = () if root is None else (Path(storable_path(root)),)
         self._num_pages: dict[tuple[str, str], int] = {}
         self._pages: dict[tuple[str, str], dict[int, str]] = {}
@@ -56,7 +63,7 @@ class DocumentFiles:
         if document not in self._num_pages or row.page_index is None:
             return
         pages = self._pages.setdefault(document, {})
-        pages[row.page_index] = _page_text(row)
+        pages[row.page_index] = self._page_text(row)
         if len(pages) == self._num_pages[document]:
             del self._pages[document]
             self._write(document, [pages[index] for index in sorted(pages)])
@@ -66,6 +73,25 @@ class DocumentFiles:
         path = self._files.get(head) or self._free_path(document[0])
         write_file(path, head + "\n" + "\n".join(pages), durable=False)
         self._files[head] = path
+
+    def _page_text(self, row: PageRow) -> str:
+        marks = [f"page {row.page_index + 1}"]
+        if row.status != "ok":
+            marks.append(row.status)
+        return f"<!-- {': '.join(marks)} -->\n\n{self._markdown(row)}\n"
+
+    def _markdown(self, row: PageRow) -> str:
+        if not row.regions:
+            return row.text or ""
+        below = folder_below(row.document_path, self._roots)
+        pictures = (
+            "../" * (len(below.parts) + 1) + f"pictures/{picture_folder(row.document_sha256)}"
+        )
+        return page_markdown(
+            regions_of_row(row),
+            furniture=self._furniture,
+            link=lambda region: quote(f"{pictures}/{picture_name(row.page_index, region)}"),
+        )
 
     def _free_path(self, document_path: str) -> Path:
         """A path that no other document has, on a disk that takes `X.md` and `x.md` for one too."""
@@ -94,8 +120,6 @@ def _first_line(path: Path) -> str:
         return file.readline()
 
 
-def _page_text(row: PageRow) -> str:
-    marks = [f"page {row.page_index + 1}"]
-    if row.status != "ok":
-        marks.append(row.status)
-    return f"<!-- {': '.join(marks)} -->\n\n{row.text or ''}\n"
+def picture_folder(document_sha256: str) -> str:
+    """The name of the folder with a document's pictures; copies of a document share it."""
+    return document_sha256[:16]

@@ -1,14 +1,17 @@
 """What a run over a collection is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from glmocr_utils.mass_infer.task import Limits
+from glmocr_utils.layout import parse_tasks, resolve_layout
+from glmocr_utils.mass_infer.task import Limits, RegionOptions
 from glmocr_utils.model import DEFAULT_MODEL, check_dtype
 from glmocr_utils.ocr import check_at_least_one
 from glmocr_utils.prompt import TEXT_RECOGNITION, PromptStyle
+from glmocr_utils.records import Furniture
+from glmocr_utils.records.checks import check_one_of
 from glmocr_utils.records.page_row import PageStatus
 from glmocr_utils.render import RenderOptions
 
@@ -31,6 +34,11 @@ class InferOptions:
         ray_address: `ray`: of a cluster, or `auto`; None starts Ray on this machine.
         num_actors: `ray`: models at work; None is one a GPU, or one where there is none.
         prompt: the task.
+        layout: None reads whole pages; `auto` finds regions with the official layout model, and
+            reads each with the prompt of its kind; or the id or folder of another one.
+        tasks: prompts by kind of region, as JSON; `picture` keeps an image instead.
+        furniture: headers, footers, page numbers and notes: `apart`, after the page's body; `in`,
+            where they are; `out`, in the ledger, and in no text file.
         prompt_style: `default` or `nothink`; None is the one that the model was trained with, which
             a server does not tell: there it is `default`.
         scale: pixels per PDF point.
@@ -60,6 +68,9 @@ class InferOptions:
     ray_address: str | None = None
     num_actors: int | None = None
     prompt: str = TEXT_RECOGNITION
+    layout: str | None = None
+    tasks: str | Mapping[str, str] | None = None
+    furniture: Furniture = "apart"
     prompt_style: PromptStyle | None = None
     scale: float = 2.0
     password: str | None = None
@@ -105,6 +116,8 @@ class InferOptions:
                 f"max_failure_rate is a share above 0, at most 1, got {self.max_failure_rate}"
             )
         check_dtype(self.dtype)
+        check_one_of("furniture", self.furniture, Furniture)
+        parse_tasks(self.tasks)
         self.render_options()
 
     def statuses_to_retry(self) -> frozenset[str]:
@@ -114,6 +127,12 @@ class InferOptions:
 
     def limits(self) -> Limits:
         return Limits(self.max_tokens, self.retry_max_tokens)
+
+    def by_region(self) -> RegionOptions | None:
+        """None where pages are read as a whole."""
+        if resolve_layout(self.layout) is None:
+            return None
+        return RegionOptions(parse_tasks(self.tasks, self.prompt), self.furniture)
 
     def render_options(self) -> RenderOptions:
         return RenderOptions(scale=self.scale, password=self.password)

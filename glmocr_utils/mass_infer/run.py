@@ -203,7 +203,8 @@ class _Run:
         self, pages: Iterable[CheckedPage | FailedPage], check_scale: Callable[[PageImage], None]
     ) -> Iterator[PageTask | Settled]:
         """A task for each page, those that could not be rendered among them."""
-        limits = self._options.limits()
+        limits, by_region = self._options.limits(), self._options.by_region()
+        again = self._options.statuses_to_retry()
         for page in pages:
             yield from self._documents_that_do_not_open()
             document = self._asked_for.popleft()
@@ -212,8 +213,16 @@ class _Run:
                 yield Settled(replace(_document_row(page), **values))
             else:
                 check_scale(page.image)
-                yield PageTask(page, document.num_pages, limits)
+                before = by_region and again and self._row_before(page.image.page)
+                yield PageTask(page, document.num_pages, limits, by_region, before or None, again)
         yield from self._documents_that_do_not_open()
+
+    def _row_before(self, page: PageRef) -> PageRow | None:
+        """The row that is to be replaced, of a page that is read again."""
+        path = storable_path(page.document_path)
+        key = (self._names.get(path, path), page.document_sha256, page.page_index)
+        with self._ledger:
+            return self._folder.before(key)
 
     def _documents_that_do_not_open(self) -> Iterator[Settled]:
         while self._unopened:
@@ -268,6 +277,7 @@ class _Run:
         self._begun = time.monotonic()  # the model is loaded
         self._tell(None)
         for task in tasks:
+            self._folder.keep_pictures(task.row, task.pictures)
             self._add(self._with_expected_errors(task.row))
             share = self._failure_rate()
             if share > self._options.max_failure_rate:

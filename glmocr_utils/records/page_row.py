@@ -183,8 +183,14 @@ def write_part(rows: Iterable[PageRow], path: Path) -> None:
 
 
 def read_part(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, object]]:
-    """The rows of one part as dictionaries, of some columns or of all."""
-    yield from pq.read_table(path, columns=list(columns) if columns else None).to_pylist()
+    """The rows of one part as dictionaries, of some columns or of all.
+
+    A column that an earlier version did not write is missing.
+    """
+    if columns is not None:
+        there = set(pq.read_schema(path).names)
+        columns = [name for name in columns if name in there]
+    yield from pq.read_table(path, columns=columns).to_pylist()
 
 
 def read_rows(folder: str | Path) -> Iterator[PageRow]:
@@ -201,6 +207,12 @@ def row_from_record(record: dict[str, object]) -> PageRow:
     return PageRow(**{**record, "attempts": attempts, "regions": regions})
 
 
+def row_for_text(record: dict[str, object]) -> PageRow:
+    """A row from its key, status, text, and what divides the text into regions."""
+    regions = tuple(map(region_from_record, record.get("regions") or ()))
+    return PageRow(**{**record, "regions": regions})
+
+
 def parts_of(folder: str | Path) -> list[Path]:
     """The finished parts of a run, in the order in which they were written."""
     return sorted((Path(folder) / "pages").glob(PARTS))
@@ -215,11 +227,12 @@ def to_result(row: PageRow, run: dict[str, object]) -> OcrResult | None:
     Args:
         run: the run's settings, from its `run.json`.
     """
-    has_tokens = row.logprobs is not None
+    known = [each is not None for each in row.logprobs or ()]
+    has_tokens = row.logprobs is not None and (any(known) or not known)
     if row.text is None or not (has_tokens or row.status == "empty"):
         return None
     tokens = _tokens(row) if has_tokens else ()
-    kept = list(accumulate((each is not None for each in row.logprobs or ()), initial=0))
+    kept = list(accumulate(known, initial=0))
     return OcrResult(
         page=PageRef(row.document_path, row.document_sha256 or NO_HASH, row.page_index),
         text=row.text if has_tokens else "",
