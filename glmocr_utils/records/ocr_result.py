@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -194,6 +194,26 @@ class OcrResult:
         text = "".join(token.text for token in tokens)
         is_last = region.token_stop == len(self.tokens)
         return text if is_last else text.removesuffix(REGION_BREAK)
+
+    def of_region(self, region: Region) -> "OcrResult":
+        """What was read in a region, as if its crop were a page: its tokens without the break."""
+        tokens = self.tokens[region.token_start : region.token_stop]
+        text = self.region_text(region)
+        cut = sum(len(token.text) for token in tokens) - len(text)
+        if cut:  # the break belongs to the last token
+            *before, last = tokens
+            tokens = (*before, replace(last, text=last.text[:-cut]))
+        finish_reason = {"looped": "loop", "truncated": "length"}.get(region.status, "stop")
+        return replace(
+            self,
+            text=text,
+            tokens=tuple(tokens),
+            finish_reason=finish_reason,
+            prompt=region.task or self.prompt,
+            scale=self.scale * region.factor,
+            num_image_tokens=region.num_image_tokens,
+            regions=(),
+        )
 
     def region_of(self, token_index: int) -> Region | None:
         """The region that a token belongs to; None on a page that was read as a whole."""

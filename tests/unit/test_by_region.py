@@ -2,16 +2,22 @@
 
 import dataclasses
 import math
+from xml.etree import ElementTree
 
 import pytest
 from layout_inputs import draw_columns, save_random_layout
 from PIL import Image
 from scripted_model import not_finite_on
 
+from glmocr_utils.grounding import Locator
 from glmocr_utils.layout import Tasks, crop_region, load_layout
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import ByRegion, read_by_region, read_documents, read_pages
 from glmocr_utils.ocr.by_region import assemble
+from glmocr_utils.ocr_formats.alto import alto
+from glmocr_utils.ocr_formats.hocr import hocr
+from glmocr_utils.ocr_formats.page_xml import page_xml
+from glmocr_utils.ocr_formats.placed_text import placed_blocks
 from glmocr_utils.records import (
     Alternative,
     OcrResult,
@@ -182,3 +188,60 @@ def test_options_that_cannot_work_are_refused_before_a_layout_model_is_loaded(
         read_by_region(bundled_model, "auto", furniture="gone")
     with pytest.raises(ValueError, match="tasks maps"):
         read_by_region(bundled_model, "auto", tasks="chart")
+
+
+@pytest.mark.slow
+def test_tokens_stand_within_their_regions_in_every_format(
+    bundled_model: LoadedModel, by_region: ByRegion, page: PageImage, tmp_path
+) -> None:
+    [result] = read_pages(bundled_model, [page], by_region=by_region, batch_size=3, max_tokens=60)
+    picture = dataclasses.replace(result.regions[1], status="picture", token_start=0, token_stop=0)
+    failed = result.regions[2]
+    result = assemble(
+        dataclasses.replace(result, tokens=(), text="", regions=()),
+        [*result.regions[:2], failed],
+        {
+            0: result.of_region(result.regions[0]),
+            1: result.of_region(result.regions[1]),
+            2: ValueError("why"),
+        },
+        "apart",
+    )
+    layout = Locator(bundled_model).locate(result, page.image)
+    for index, token in enumerate(layout.tokens):
+        region = result.region_of(index)
+        if token is not None:
+            x, y = token.box.centre
+            x1, y1, x2, y2 = region.box
+            assert x1 - 4 <= x <= x2 + 4 and y1 - 4 <= y <= y2 + 4
+            assert layout.lines[token.line_index] is not None or token.certainty < 1
+    assert layout.tokens[-1].box == failed.box
+    first, second, _ = placed_blocks(result, layout)
+    assert [block.region.index for block in (first, second)] == [0, 1]
+    assert "".join(word.text for line in first for word in line.words) == "".join(
+        result.region_text(result.regions[0]).split()
+    )
+    with_picture = dataclasses.replace(
+        result.of_region(result.regions[0]),
+        regions=(
+            result.regions[0],
+            dataclasses.replace(
+                picture,
+                token_start=result.regions[0].token_stop,
+                token_stop=result.regions[0].token_stop,
+            ),
+        ),
+    )
+    layout = Locator(bundled_model).locate(with_picture, page.image)
+    texts = {
+        "Illustration": alto([(with_picture, layout)]),
+        "ocr_photo": hocr([(with_picture, layout)]),
+        "ImageRegion": page_xml(with_picture, layout, "a.png"),
+    }
+    for name, text in texts.items():
+        elements = [
+            each
+            for each in ElementTree.fromstring(text).iter()
+            if each.tag.endswith(name) or each.get("class") == name
+        ]
+        assert len(elements) == 1, name
