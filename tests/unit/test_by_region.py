@@ -9,6 +9,7 @@ from layout_inputs import draw_columns, save_random_layout
 from PIL import Image
 from scripted_model import not_finite_on
 
+from glmocr_utils.confidence import PageQuality, rank_pages
 from glmocr_utils.grounding import Locator
 from glmocr_utils.layout import Tasks, crop_region, load_layout
 from glmocr_utils.model import LoadedModel
@@ -28,6 +29,7 @@ from glmocr_utils.records import (
     from_json,
     to_json,
 )
+from glmocr_utils.review.flags import find_flags
 
 REF = PageRef("a.png", "0" * 64, 0)
 TEXT = "A few words stand in this column, and they fill some lines of it. " * 20
@@ -245,3 +247,17 @@ def test_tokens_stand_within_their_regions_in_every_format(
             if each.tag.endswith(name) or each.get("class") == name
         ]
         assert len(elements) == 1, name
+
+
+def test_the_ends_of_regions_that_did_not_end_by_themselves_are_flagged() -> None:
+    regions = regions_of("text", "text", "text")
+    readings = {0: a_reading("cut here", "length"), 1: a_reading("lala", "loop"), 2: OSError("no")}
+    result = assemble(a_reading(""), regions, readings, "apart")
+    flags = find_flags(result, num_audits=0)
+    assert [(flag.kind, flag.line_index, flag.end) for flag in flags] == [
+        ("length", 0, 8),
+        ("loop", 2, 4),
+        ("unsure", 4, len("[text: not read]")),
+    ]
+    assert PageQuality.of(result).quality == "doubtful"
+    assert rank_pages([a_reading("well"), result])[0][0] is result
