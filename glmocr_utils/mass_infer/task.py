@@ -320,7 +320,9 @@ class PageTask:
         )
         remarks = [*self._remarks(angle, None), *remarks_of(readings)]
         page = joined(readings, self._by_region.furniture, self._page.missing)
-        return self._row(**page, angle=angle, reason=" ".join(remarks) or None)
+        width, height = self._turned(angle).image.size
+        reason = " ".join(remarks) or None
+        return self._row(**page, angle=angle, reason=reason, width_px=width, height_px=height)
 
     def _remarks(self, angle: int, said: str | None) -> list[str]:
         remarks = [each for each in (self._page.missing, self._page.remark, said) if each]

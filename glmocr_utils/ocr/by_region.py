@@ -95,6 +95,7 @@ def assemble(
     regions: Sequence[Region],
     readings: Mapping[int, OcrResult | Exception],
     furniture: Furniture,
+    size_px: tuple[int, int] | None = None,
 ) -> OcrResult:
     """One result of a page from those of its regions.
 
@@ -106,6 +107,7 @@ def assemble(
         whole: a result of the page without any text, which says how it is read.
         regions: in reading order; each has its `task` set, or is a picture.
         readings: by region index; of one that could not be read, why.
+        size_px: width and height of the page image.
     """
     tokens: dict[int, tuple[TokenProb, ...]] = {}
     read: list[Region] = []
@@ -130,6 +132,7 @@ def assemble(
         seconds=sum(result.seconds for result in results),
         num_image_tokens=sum(result.num_image_tokens for result in results),
         regions=tuple(sorted((each.region for each in placed), key=lambda region: region.index)),
+        size_px=size_px,
     )
 
 

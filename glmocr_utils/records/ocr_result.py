@@ -137,6 +137,7 @@ class OcrResult:
             not see it; None where nothing is missing.
         regions: of a page that was read by regions, in reading order; each token belongs to one of
             them. Empty for a page that was read as a whole.
+        size_px: width and height of the page image that the regions' boxes are given for.
     """
 
     page: PageRef
@@ -156,6 +157,7 @@ class OcrResult:
     attention: str | None = None
     missing: str | None = None
     regions: tuple[Region, ...] = ()
+    size_px: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         check_one_of("finish_reason", self.finish_reason, FinishReason)
@@ -213,6 +215,7 @@ class OcrResult:
             scale=self.scale * region.factor,
             num_image_tokens=region.num_image_tokens,
             regions=(),
+            size_px=None,
         )
 
     def region_of(self, token_index: int) -> Region | None:
@@ -263,6 +266,7 @@ def to_json(result: OcrResult) -> str:
     }
     if result.regions:
         record["regions"] = [region_to_record(region) for region in result.regions]
+        record["size_px"] = result.size_px
     return json.dumps(record, ensure_ascii=False)
 
 
@@ -285,7 +289,10 @@ def from_json(line: str) -> OcrResult:
             for token in record.pop("tokens")
         )
         regions = tuple(map(region_from_record, record.pop("regions", ())))
-        return OcrResult(page=page, tokens=tokens, regions=regions, **record)
+        size = record.pop("size_px", None)
+        return OcrResult(
+            page=page, tokens=tokens, regions=regions, size_px=size and tuple(size), **record
+        )
     except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"not an OCR result: {line[:80]!r} ({error})") from error
 

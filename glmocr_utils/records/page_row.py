@@ -72,6 +72,8 @@ SCHEMA = pa.schema(
         ("attempts", pa.string()),
         ("reason", pa.string()),
         ("regions", pa.list_(REGION)),
+        ("width_px", pa.int32()),
+        ("height_px", pa.int32()),
     ]
 )
 
@@ -131,6 +133,7 @@ class PageRow:
         attempts: the passes, in their order.
         reason: of everything but a plain `ok`: one sentence.
         regions: of a page that was read by regions, in reading order; empty for whole pages.
+        width_px, height_px: of the page image that the regions' boxes are given for.
     """
 
     document_path: str
@@ -155,6 +158,8 @@ class PageRow:
     attempts: tuple[Attempt, ...] = ()
     reason: str | None = None
     regions: tuple[Region, ...] = ()
+    width_px: int | None = None
+    height_px: int | None = None
 
     def __post_init__(self) -> None:
         check_one_of("status", self.status, PageStatus)
@@ -250,6 +255,7 @@ def to_result(row: PageRow, run: dict[str, object]) -> OcrResult | None:
         attention=row.attention,
         missing=row.reason if row.status == "incomplete" else None,
         regions=_with_ranges(row.regions, kept) if has_tokens else row.regions,
+        size_px=None if row.width_px is None else (row.width_px, row.height_px),
     )
 
 
