@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import papermill
@@ -13,14 +14,14 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from glmocr_utils.files import write_file
-from glmocr_utils.parameters import KINDS, NOTEBOOKS_OWN, coerce_all, kinds_of
+from glmocr_utils.options import coerce_all, kinds_of
 
 # Sockets of this user alone, where the default is TCP ports that all users of a machine reach.
 KERNEL_CONFIG = Config({"KernelManager": {"transport": "ipc"}})
 
 # What `make demo` runs: notebooks and their parameters, in this order.
 BUNDLED_MODEL = "data/models/glm-ocr-tiny"
-_FINETUNE = {
+_FINETUNE: dict[str, Any] = {
     "dataset_name": "outputs/demo/04_labels/dataset",
     "model_id": BUNDLED_MODEL,
     "gradient_accumulation_steps": 1,
@@ -29,7 +30,7 @@ _FINETUNE = {
     "max_tokens": 1024,
     "report_to": "none",
 }
-DEMO = (
+DEMO: tuple[tuple[str, dict[str, Any]], ...] = (
     (
         "01_render",
         {
@@ -153,7 +154,7 @@ def notebook_parameters(notebook: str | Path) -> dict[str, object]:
     raise ValueError(f"{notebook} has no cell with the tag 'parameters', so it takes none")
 
 
-def take_parameters(namespace: dict[str, object], options: type | None = None) -> None:
+def take_parameters(namespace: dict[str, object], options: type) -> None:
     """Give a notebook's parameters the types that its commands take them for.
 
     papermill guesses a type from what was typed: `-p pages 3` comes as a number, `-p new_run false`
@@ -166,14 +167,13 @@ def take_parameters(namespace: dict[str, object], options: type | None = None) -
     Raises:
         ValueError: a value that its parameter does not take; the message names it.
     """
-    kinds = {**KINDS, **(kinds_of(options) if options else {}), **NOTEBOOKS_OWN}
     # a cell that runs again may have put an object in a parameter's place
     given = {
         name: value
         for name, value in _parameters_in(namespace).items()
         if type(value).__module__ in ("builtins", "datetime") and not callable(value)
     }
-    namespace.update(coerce_all(given, kinds))
+    namespace.update(coerce_all(given, kinds_of(options)))
 
 
 def _parameters_in(namespace: dict[str, object]) -> dict[str, object]:
@@ -185,7 +185,8 @@ def _parameters_in(namespace: dict[str, object]) -> dict[str, object]:
     if "In" not in namespace:  # no notebook
         return namespace
     names: set[str] = set()
-    for source in namespace["In"]:  # IPython's history
+    history: Any = namespace["In"]  # IPython's
+    for source in history:
         try:
             assigned = _literals(source)
         except (SyntaxError, ValueError):

@@ -56,7 +56,7 @@ class Calibration:
 
     def __call__(self, probs: Sequence[float] | np.ndarray) -> np.ndarray:
         """Calibrated probabilities, of the same shape as `probs`."""
-        return np.interp(probs, self.stated, self.right)
+        return np.asarray(np.interp(probs, self.stated, self.right))
 
     def check_fits(self, result: OcrResult) -> None:
         """Raises ValueError when `result` was read by another model; warns of another dtype."""

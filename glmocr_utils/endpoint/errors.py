@@ -57,7 +57,7 @@ def _why_unreached(error: Exception) -> str:
     return f"{said or type(cause).__name__}; check the address, the network and the firewall"
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     """An error and what led to it, back to the first."""
     seen: list[BaseException] = []
     while error is not None and error not in seen:

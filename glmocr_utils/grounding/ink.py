@@ -23,8 +23,8 @@ def find_ink(image: Image.Image, rows: int, columns: int) -> np.ndarray:
     grey = np.asarray(image.convert("L").resize(size, Image.Resampling.BOX), np.float32)
     cells = grey.reshape(rows, UNITS_A_CELL, columns, UNITS_A_CELL).transpose(0, 2, 1, 3)
     paper = np.percentile(cells.reshape(rows, columns, -1), 90, axis=-1).astype(np.float32)
-    paper = Image.fromarray(paper).resize(size, Image.Resampling.BILINEAR)
-    darkness = (np.asarray(paper) - grey).clip(0)
+    smooth = Image.fromarray(paper).resize(size, Image.Resampling.BILINEAR)
+    darkness = (np.asarray(smooth) - grey).clip(0)
     print_ = max(float(np.percentile(darkness, 98)), MIN_CONTRAST)
     return ((darkness / print_ - 0.25) / 0.75).clip(0, 1)
 

@@ -92,7 +92,7 @@ def page_markdown(
 
 def _numbered(regions: Sequence[RegionText]) -> list[RegionText]:
     """Formulas with their numbers as tags; a number without a formula stays a text."""
-    found = list(regions)
+    found: list[RegionText | None] = list(regions)
     for place, each in enumerate(found):
         if each is None or each.region.label != FORMULA_NUMBER:
             continue

@@ -66,8 +66,8 @@ class DocumentFiles:
         """Whether a document has its file."""
         return _head(document) in self._files
 
-    def remove(self, *document: str) -> None:
-        """Delete the file of a document (path, sha256), if there is one: a page was read anew."""
+    def remove(self, document: tuple[str, str | None]) -> None:
+        """Delete the file of a document (path, sha256), if there is one: a page was read again."""
         name = self._files.pop(_head(document), None)
         if name is not None:
             self._note({name: None})
@@ -80,7 +80,7 @@ class DocumentFiles:
         if document not in self._num_pages or row.page_index is None:
             return
         pages = self._pages.setdefault(document, {})
-        pages[row.page_index] = self._page_text(row)
+        pages[row.page_index] = self._page_text(row.page_index, row)
         if len(pages) == self._num_pages[document]:
             del self._pages[document]
             self._write(document, [pages[index] for index in sorted(pages)])
@@ -92,13 +92,13 @@ class DocumentFiles:
         self._note({name: head})
         self._files[head] = name
 
-    def _page_text(self, row: PageRow) -> str:
-        marks = [f"page {row.page_index + 1}"]
+    def _page_text(self, page_index: int, row: PageRow) -> str:
+        marks = [f"page {page_index + 1}"]
         if row.status != "ok":
             marks.append(row.status)
-        return f"<!-- {': '.join(marks)} -->\n\n{self._markdown(row)}\n"
+        return f"<!-- {': '.join(marks)} -->\n\n{self._markdown(page_index, row)}\n"
 
-    def _markdown(self, row: PageRow) -> str:
+    def _markdown(self, page_index: int, row: PageRow) -> str:
         if not row.regions:
             return row.text or ""
         below = folder_below(row.document_path, self._roots)
@@ -108,7 +108,7 @@ class DocumentFiles:
         return page_markdown(
             regions_of_row(row),
             furniture=self._furniture,
-            link=lambda region: quote(f"{pictures}/{picture_name(row.page_index, region)}"),
+            link=lambda region: quote(f"{pictures}/{picture_name(page_index, region)}"),
         )
 
     def _note(self, heads: Mapping[str, str | None]) -> None:
@@ -140,7 +140,7 @@ def _taken_name(name: str) -> str:
     return same_name(name.replace(os.sep, "/"))
 
 
-def _head(document: tuple[str, str]) -> str:
+def _head(document: tuple[str, str | None]) -> str:
     """The first line; a path may hold anything, also line ends and the end of a comment."""
     path, sha256 = document
     return HEAD.format(json.dumps(path, ensure_ascii=False).replace(">", "\\u003e"), sha256)
@@ -151,6 +151,6 @@ def _first_line(path: Path) -> str:
         return file.readline()
 
 
-def picture_folder(document_sha256: str) -> str:
+def picture_folder(document_sha256: str | None) -> str:
     """The name of the folder with a document's pictures; copies of a document share it."""
-    return document_sha256[:16]
+    return (document_sha256 or "unknown")[:16]

@@ -5,6 +5,7 @@ A request is for a page, a region of one, or for the regions of a page."""
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import psutil
 import torch
@@ -39,7 +40,7 @@ class Work:
         is_suspect: a pass in which it took part failed, so it is tried alone.
     """
 
-    key: Hashable
+    key: Any  # hashable
     request: Request | LayoutRequest | None
     page: PreparedPage | None = None
     failure: Failure | None = None
@@ -62,7 +63,7 @@ class InFlightReader:
         model: LoadedModel,
         prompt: str,
         style: PromptStyle | None,
-        batch_size: int | str = "auto",
+        batch_size: int | Literal["auto"] = "auto",
         layout: LayoutModel | None = None,
     ) -> None:
         self.model = model
@@ -71,11 +72,11 @@ class InFlightReader:
         self._on_gpu = model.device.type == "cuda"
         self._by_memory = batch_size == "auto"
         most = MAX_AUTO_PAGES_GPU if self._on_gpu else MAX_AUTO_PAGES_CPU
-        self._batch_size = most if self._by_memory else batch_size
+        self._batch_size = most if batch_size == "auto" else batch_size
         self._most = self._batch_size  # lowered when memory runs out
         self._ended_since = 0
 
-    def prepare(self, key: Hashable, request: Request | LayoutRequest | None) -> Work:
+    def prepare(self, key: Any, request: Request | LayoutRequest | None) -> Work:
         """What can be done before the model is free; threads may do it."""
         if not isinstance(request, Request):
             return Work(key, request)
@@ -85,7 +86,7 @@ class InFlightReader:
         except FAILURES_OF_A_PAGE as error:  # as of a page that is far wider than high
             return Work(key, request, failure=_failure(error))
 
-    def read(self, take: Callable[[bool], Work | None]) -> Iterator[tuple[Hashable, Answer | None]]:
+    def read(self, take: Callable[[bool], Work | None]) -> Iterator[tuple[Any, Answer | None]]:
         """Read what `take` gives, until it gives nothing.
 
         Pages whose regions are wanted are looked at together, as many as have come.
@@ -133,7 +134,8 @@ class InFlightReader:
 
     def _look(self, works: list[Work]) -> Iterator[tuple[Hashable, Layout | Failure]]:
         """Find the regions of pages; where that fails for several, it is tried page by page."""
-        images = [work.request.page.image for work in works]
+        assert self._layout is not None  # it is loaded where regions are asked for
+        images = [work.request.page.image for work in works if work.request is not None]
         try:
             found = find_regions(self._layout, images)
         except FAILURES_OF_A_PAGE as error:
@@ -165,6 +167,9 @@ class InFlightReader:
     def _enter(
         self, work: Work, under_way: dict[Hashable, Work], put_back: deque[Work]
     ) -> Failure | None:
+        assert work.page is not None and isinstance(
+            work.request, Request
+        )  # `read` gave others back
         try:
             self._reader.enter(work.key, work.page, work.request.max_tokens)
         except FAILURES_OF_A_PAGE as error:
@@ -225,7 +230,8 @@ class InFlightReader:
             free = psutil.virtual_memory().available
         longest = max(each.max_length for each in (work, *under_way.values()))
         cache = self._token_bytes() * (len(under_way) + 1) * longest
-        needed = cache + self._vision_bytes(work.page.num_image_tokens)
+        num_image_tokens = work.page.num_image_tokens if work.page else 0
+        needed = cache + self._vision_bytes(num_image_tokens)
         return needed < SHARE_OF_FREE_MEMORY * (free + held)
 
     def _token_bytes(self) -> int:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
@@ -10,18 +10,16 @@ from threadpoolctl import threadpool_limits
 
 from glmocr_utils.mass_infer.in_flight import InFlightReader, Work
 from glmocr_utils.mass_infer.request import LayoutRequest, Request
-from glmocr_utils.mass_infer.task import PageTask, Settled
+from glmocr_utils.mass_infer.task import PageTask, Task
 from glmocr_utils.ocr.prefetch import Prefetch
 
 PAGES_AHEAD = 8  # rendered and prepared while the model is busy
 REQUESTS_AHEAD = 16  # of pages that were begun
 
-Wanted = tuple[PageTask | Settled, Request | LayoutRequest | None]
+Wanted = tuple[Task, Request | LayoutRequest | None]
 
 
-def read_local(
-    reader: InFlightReader, tasks: Iterable[PageTask | Settled]
-) -> Iterator[PageTask | Settled]:
+def read_local(reader: InFlightReader, tasks: Iterable[Task]) -> Generator[Task, None, None]:
     """Read tasks to their end; each comes as soon as it is done, not in order.
 
     Tasks are taken and prepared in a thread; what a page that was begun still needs comes before
@@ -37,14 +35,14 @@ def read_local(
 
         for (task, request), answer in reader.read(take):
             was_open = task.row is None
-            if was_open:
+            if was_open and isinstance(task, PageTask) and answer is not None:
                 task.take(answer, request)
                 unfinished.add((task, each) for each in task.next_requests())
             if task.row is not None and (was_open or request is None):
                 yield task
 
 
-def _first_works(reader: InFlightReader, tasks: Iterable[PageTask | Settled]) -> Iterator[Work]:
+def _first_works(reader: InFlightReader, tasks: Iterable[Task]) -> Iterator[Work]:
     for task in tasks:
         if task.row is not None:  # blank, or not rendered
             yield Work((task, None), None)

@@ -11,9 +11,10 @@ import threading
 import time
 import traceback
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -25,7 +26,7 @@ from glmocr_utils.mass_infer.in_flight import (
     Work,
 )
 from glmocr_utils.mass_infer.request import Answer, LayoutRequest, Request
-from glmocr_utils.mass_infer.task import PageTask, Settled
+from glmocr_utils.mass_infer.task import PageTask, Settled, Task
 from glmocr_utils.model import load_model
 
 MAX_LOSSES = 3  # of actors, with the same page under way
@@ -43,16 +44,16 @@ class PageActor:
 
     def __init__(
         self,
-        load: Mapping[str, object],
-        reader: tuple[object, ...],
+        load: Mapping[str, Any],
+        reader: tuple[Any, ...],
         num_threads: int,
         layout: str | None = None,
     ) -> None:
         torch.set_num_threads(num_threads)
         model = load_model(**load)
-        self._reader = InFlightReader(
-            model, *reader, layout=layout and load_layout(layout, model.device)
-        )
+        found = load_layout(layout, model.device) if layout else None
+        prompt, style, batch_size = reader
+        self._reader = InFlightReader(model, prompt, style, batch_size, found)
         self._waiting: queue.SimpleQueue[Work] = queue.SimpleQueue()
         threading.Thread(target=self._serve, name="reader", daemon=True).start()
 
@@ -151,7 +152,7 @@ class RayPool:
     actors: list = field(default_factory=list, init=False)
     _calls: int = field(default=0, init=False)  # under way on an actor, at most
 
-    def read(self, tasks: Iterable[PageTask | Settled]) -> Iterator[PageTask | Settled]:
+    def read(self, tasks: Iterable[Task]) -> Generator[Task, None, None]:
         """Read tasks to their end; each comes as soon as it is done.
 
         Raises:
@@ -195,7 +196,7 @@ class RayPool:
         self.actors = [actor.remote(*options) for _ in range(share.num_actors)]
         ray.get([actor.process_id.remote() for actor in self.actors])
 
-    def _read(self, ray, tasks: Iterator[PageTask | Settled]) -> Iterator[PageTask | Settled]:
+    def _read(self, ray: Any, tasks: Iterator[Task]) -> Iterator[Task]:
         unfinished: deque[_Call] = deque()  # of pages that were begun
         suspects: deque[_Call] = deque()  # were under way on an actor that was lost
         losses: Counter[_Call] = Counter()
@@ -205,7 +206,7 @@ class RayPool:
         ended = False
         while True:
             while idle := [actor for actor in loads if actor not in starting.values()]:
-                actor = min(idle, key=loads.get)
+                actor = min(idle, key=lambda each: loads[each])
                 if suspects:
                     if loads[actor]:
                         break
@@ -214,13 +215,15 @@ class RayPool:
                     break
                 elif unfinished:
                     call = unfinished.popleft()
-                elif ended or (task := next(tasks, None)) is None:
-                    ended = True
-                    break
                 else:
-                    if task.row is not None:  # blank
-                        yield task
-                    unfinished.extend(_Call(task, each) for each in task.next_requests())
+                    taken = None if ended else next(tasks, None)
+                    if taken is None:
+                        ended = True
+                        break
+                    if isinstance(taken, Settled) or taken.row is not None:  # blank
+                        yield taken
+                    else:
+                        unfinished.extend(_Call(taken, each) for each in taken.next_requests())
                     continue
                 if call.task.row is None:
                     under_way[actor.read.remote(call.request.alone())] = (actor, call)

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from typing import Any, cast
 
 import numpy as np
 
-from glmocr_utils.layout import Tasks
 from glmocr_utils.mass_infer.request import Reading
-from glmocr_utils.records import Region, page_status
+from glmocr_utils.options import Tasks
+from glmocr_utils.records import Region, RegionStatus, page_status
 from glmocr_utils.records.page_row import PageRow
 from glmocr_utils.records.region import (
     MARK_ID,
@@ -71,7 +72,6 @@ class RegionReading:
             limit: of its tokens.
             num_tries: at how many resolutions a loop was tried.
         """
-        status = reading.status
         reasons = {
             "truncated": f"The limit of {limit} tokens cut it.",
             "looped": f"Looped at {num_tries} resolutions and was stopped.",
@@ -79,25 +79,21 @@ class RegionReading:
         }
         region = replace(
             self.region,
-            status=status,
+            status=cast(RegionStatus, reading.status),
             factor=factor * reading.factor,
             num_image_tokens=reading.num_image_tokens,
-            reason=reasons.get(status),
+            reason=reasons.get(reading.status),
         )
-        how = {"dtype": reading.dtype, "attention": reading.attention}
-        if status == "empty":
-            return RegionReading(region, **how)
+        read = replace(self, region=region, dtype=reading.dtype, attention=reading.attention)
+        if region.status == "empty":
+            return read
+        lengths = reading.token_lengths or ()
         if reading.logprobs is None:
             lengths = _lengths(len(reading.text))
-            unknown = [None] * len(lengths)
-            return RegionReading(
-                region, reading.text, [MARK_ID] * len(lengths), unknown, lengths, **how
-            )
-        ids = reading.token_ids
-        if ids is None:
-            ids = [MARK_ID] * len(reading.logprobs)
-        return RegionReading(
-            region, reading.text, ids, reading.logprobs, reading.token_lengths, **how
+        logprobs = reading.logprobs if reading.logprobs is not None else [None] * len(lengths)
+        ids = reading.token_ids if reading.token_ids is not None else [MARK_ID] * len(lengths)
+        return replace(
+            read, text=reading.text, token_ids=ids, logprobs=logprobs, token_lengths=lengths
         )
 
     def after(self, again: "RegionReading") -> "RegionReading":
@@ -115,7 +111,7 @@ def kept_readings(row: PageRow) -> list[RegionReading]:
     kept = []
     for region in row.regions:
         start, stop = region.token_start, region.token_stop
-        text = row.text[ends[start] : ends[stop]]
+        text = (row.text or "")[ends[start] : ends[stop]]
         lengths = list((row.token_lengths or ())[start:stop])
         if stop > start and stop < len(ends) - 1 and text.endswith(REGION_BREAK):
             text = text.removesuffix(REGION_BREAK)
@@ -131,7 +127,7 @@ def kept_readings(row: PageRow) -> list[RegionReading]:
 
 def joined(
     readings: Sequence[RegionReading], furniture: Furniture, missing: str | None
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """The values of a page's row, from its regions.
 
     Args:

@@ -94,7 +94,7 @@ class Reading:
     finish_reason: FinishReason
     seconds: float
     token_ids: Sequence[int] | None = None
-    logprobs: Sequence[float] | None = None
+    logprobs: Sequence[float | None] | None = None
     token_lengths: Sequence[int] | None = None
     num_image_tokens: int = 0
     dtype: str | None = None

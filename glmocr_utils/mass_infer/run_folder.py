@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from glmocr_utils.files import PARTIAL_SUFFIX, write_file
 from glmocr_utils.markdown.pictures import Picture
@@ -62,6 +62,11 @@ class RunFolder:
         BlockingIOError: another process writes there, on this machine or on another one.
         OSError: there can be no folder.
     """
+
+    statuses: Counter[str]
+    _documents: DocumentFiles
+    _last_texts: tuple[Path | None, list[dict[str, Any]]]
+    _last_rows: tuple[Path | None, dict[Key, PageRow]]
 
     def __init__(
         self,
@@ -138,7 +143,7 @@ class RunFolder:
                 if key[:2] in wanted and key not in self._outdated:
                     self._documents.add(row_for_text(record))
 
-    def _texts_of(self, part: Path) -> list[dict[str, object]]:
+    def _texts_of(self, part: Path) -> list[dict[str, Any]]:
         """The rows of a part that was finished before, for text files; the last part is kept."""
         if self._last_texts[0] != part:
             self._last_texts = part, list(read_part(part, IN_A_TEXT_FILE))
@@ -154,7 +159,8 @@ class RunFolder:
         if row.key in self.done:
             raise ValueError(f"page {row.key} has a row already")
         self.done.add(row.key)
-        part, status = self._next_part, row.status
+        part = self._next_part
+        status: str = row.status
         if row.key in self._outdated:
             part, before = self._outdated.pop(row.key)
             self.statuses[before] -= 1
@@ -223,7 +229,7 @@ class RunFolder:
         whole = {row.key: row for row in map(row_from_record, read_part(part))}
         for row in rows:
             # before the row: a text file never says what the ledger does not
-            self._documents.remove(row.document_path, row.document_sha256)
+            self._documents.remove((row.document_path, row.document_sha256))
             whole[row.key] = _read_again(whole[row.key], row)
         write_part(whole.values(), part)
         return [whole[row.key] for row in rows]
@@ -259,7 +265,7 @@ class RunFolder:
         pages.mkdir(exist_ok=True)
         for left in pages.glob(f"*{PARTIAL_SUFFIX}"):
             left.unlink()
-        self.statuses: Counter[str] = Counter()
+        self.statuses = Counter()
         self.done = PagesDone()
         self._outdated: dict[Key, tuple[Path, str]] = {}  # part and status of rows to replace
         self.unopened: dict[str, Path] = {}
@@ -275,8 +281,8 @@ class RunFolder:
             if None in rows.pages:
                 self.unopened[rows.document[0]] = rows.part
         self._outdated_documents = {key[:2] for key in self._outdated}
-        self._last_texts: tuple[Path | None, list[dict[str, object]]] = (None, [])
-        self._last_rows: tuple[Path | None, dict[Key, PageRow]] = (None, {})
+        self._last_texts = (None, [])
+        self._last_rows = (None, {})
         self._documents = DocumentFiles(
             self.path / "documents", self._root, self._settings.get("furniture") or "apart"
         )
@@ -290,8 +296,9 @@ class RunFolder:
         return self.path / "pages" / PART.format(self._number + 1)
 
 
-def _key(record: Mapping[str, object]) -> Key:
-    return tuple(record[name] for name in KEY)
+def _key(record: Mapping[str, Any]) -> Key:
+    path, sha256, page_index = (record[name] for name in KEY)
+    return path, sha256, page_index
 
 
 def _keeps_its_text(status: str, again: PageRow) -> bool:

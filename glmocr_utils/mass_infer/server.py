@@ -8,9 +8,10 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import openai
 from openai.types.chat import ChatCompletion
@@ -26,7 +27,7 @@ from glmocr_utils.mass_infer.request import (
     Request,
 )
 from glmocr_utils.mass_infer.server_answer import reading_of
-from glmocr_utils.mass_infer.task import PageTask, Settled
+from glmocr_utils.mass_infer.task import PageTask, Task
 from glmocr_utils.model.source import first_line
 from glmocr_utils.ocr import FAILURES_OF_A_PAGE
 from glmocr_utils.prompt import PromptStyle
@@ -35,7 +36,7 @@ from glmocr_utils.records import PageImage
 TIMEOUT_S = 600.0  # for one page; a busy server lets it wait
 
 # What is asked for beside the text, best first: log probabilities, and in vLLM the tokens' ids.
-WISHES = (
+WISHES: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
     ({"logprobs": True}, {"return_token_ids": True}),
     ({"logprobs": True}, {}),
     ({}, {}),
@@ -79,7 +80,7 @@ class Server:
             settings="base_url and model_id",
         )
 
-    def read(self, tasks: Iterable[PageTask | Settled]) -> Iterator[PageTask | Settled]:
+    def read(self, tasks: Iterable[Task]) -> Generator[Task, None, None]:
         """Read tasks to their end; each comes as soon as it is done.
 
         Raises:
@@ -91,7 +92,7 @@ class Server:
             for (task, request), answered in endpoint.in_flight(self._answer, waiting):
                 was_open = task.row is None
                 answer = answered.result()
-                if was_open and request is not None:
+                if was_open and isinstance(task, PageTask) and answer is not None:
                     task.take(answer, request)
                     waiting.add((task, each) for each in task.next_requests())
                 if task.row is not None and (was_open or request is None):
@@ -111,6 +112,7 @@ class Server:
             )
 
     def _look(self, request: LayoutRequest) -> Layout | Failure:
+        assert self.layout is not None  # it is loaded where regions are asked for
         with self._layout_lock:
             try:
                 [regions] = find_regions(self.layout, [request.page.image])
@@ -134,13 +136,13 @@ class Server:
 
     def _ask_once(self, request: Request, client: openai.OpenAI) -> Reading:
         begun = time.perf_counter()
-        asked = {
+        asked: dict[str, Any] = {
             "model": self.model,
             "messages": question(_png_url(request.page), request.prompt or self.prompt),
             "max_tokens": request.max_tokens,
             "temperature": 0,
         }
-        extra = {}
+        extra: dict[str, Any] = {}
         if self.prompt_style == "nothink":  # the field's name in vLLM and in SGLang
             extra["chat_template_kwargs"] = {"enable_thinking": False}
         response = self._create(client, asked, extra)
@@ -152,7 +154,7 @@ class Server:
         return reading_of(choice, time.perf_counter() - begun)
 
     def _create(
-        self, client: openai.OpenAI, asked: dict[str, object], extra: dict[str, object]
+        self, client: openai.OpenAI, asked: dict[str, Any], extra: dict[str, Any]
     ) -> ChatCompletion:
         """Ask for all that the server gives; what it refuses, it is not asked for again."""
         for number in range(self._level, len(WISHES)):
@@ -171,7 +173,7 @@ class Server:
         raise AssertionError("the last wish returns or raises")
 
 
-_Wanted = tuple[PageTask | Settled, Request | LayoutRequest | None]
+_Wanted = tuple[Task, Request | LayoutRequest | None]
 
 
 class _Waiting:
@@ -180,7 +182,7 @@ class _Waiting:
     It may have nothing for a while, and then something again, once a request was answered.
     """
 
-    def __init__(self, tasks: Iterable[PageTask | Settled]) -> None:
+    def __init__(self, tasks: Iterable[Task]) -> None:
         self._tasks = iter(tasks)
         self._unfinished: deque[_Wanted] = deque()
 

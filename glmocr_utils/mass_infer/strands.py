@@ -7,16 +7,19 @@ sent what those strands returned, in their order. This module does not know what
 from collections import deque
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
+from typing import Any
+
+Steps = Generator[Any, Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Together:
     """Strands that run side by side."""
 
-    strands: tuple[Generator, ...]
+    strands: tuple[Steps, ...]
 
     @classmethod
-    def of(cls, strands: Iterable[Generator]) -> "Together":
+    def of(cls, strands: Iterable[Steps]) -> "Together":
         return cls(tuple(strands))
 
 
@@ -24,10 +27,10 @@ class Together:
 class _Strand:
     """A strand, its parent, and what its children have returned so far."""
 
-    steps: Generator
+    steps: Steps
     parent: "_Strand | None" = None
     place: int = 0
-    results: list[object] = field(default_factory=list)
+    results: list[Any] = field(default_factory=list)
     missing: int = 0
 
 
@@ -42,16 +45,20 @@ class Strands:
         result: what it returned.
     """
 
-    def __init__(self, first: Generator) -> None:
-        self.new: deque[object] = deque()
+    def __init__(self) -> None:
+        self.new: deque[Any] = deque()
         self.is_done = False
-        self.result: object = None
-        self._asked: dict[int, tuple[object, _Strand]] = {}
-        self._begun = [first]
+        self.result: Any = None
+        self._asked: dict[int, tuple[Any, _Strand]] = {}
+        self._begun: list[Steps] = []
+
+    def begin(self, first: Steps) -> None:
+        """Run the first strand, up to its first request."""
+        self._begun.append(first)
         self._step(_Strand(first), None, None)
 
     @property
-    def open(self) -> list[object]:
+    def open(self) -> list[Any]:
         """Requests without an answer, given out or not."""
         return [request for request, _ in self._asked.values()]
 
@@ -72,7 +79,7 @@ class Strands:
         self._asked.clear()
         self.new.clear()
 
-    def _step(self, strand: _Strand, value: object, error: Exception | None) -> None:
+    def _step(self, strand: _Strand, value: Any, error: Exception | None) -> None:
         while True:
             try:
                 asked = strand.steps.throw(error) if error else strand.steps.send(value)

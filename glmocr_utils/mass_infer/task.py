@@ -6,10 +6,10 @@ and what was cut again with a higher limit: a page, or each of its regions. Ever
 and the text is kept as the model wrote it.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from typing import Any
 
-from glmocr_utils.layout import Tasks
 from glmocr_utils.markdown.pictures import Picture, crop_pictures
 from glmocr_utils.mass_infer.region_rows import RegionReading, joined, kept_readings, remarks_of
 from glmocr_utils.mass_infer.request import (
@@ -21,8 +21,9 @@ from glmocr_utils.mass_infer.request import (
     RequestFailed,
 )
 from glmocr_utils.mass_infer.strands import Strands, Together
+from glmocr_utils.options import Tasks
 from glmocr_utils.records import Furniture, PageImage, Region, read_status, storable_path
-from glmocr_utils.records.page_row import Attempt, PageRow
+from glmocr_utils.records.page_row import Attempt, PageRow, PageStatus
 from glmocr_utils.render import CheckedPage
 
 PROBE_TOKENS = 48  # enough to tell reading from guessing
@@ -31,7 +32,7 @@ CLEARLY_SURER = 0.1  # by so much in mean probability is the other way up the ri
 # other resolutions for a page that looped or was read as nothing, as shares of its own
 LOOP_SCALES = (0.75, 1.25)
 
-Steps = Generator[Request | LayoutRequest | Together, object, object]
+Steps = Generator[Request | LayoutRequest | Together, Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +95,16 @@ class PageTask:
         self._page = page.image
         self._num_pages = num_pages
         self._limits = limits
-        self._by_region = by_region
-        self._before, self._again = before, again
+        self._before = before if before is not None and before.regions else None
+        self._again = again
         self._turns: dict[int, PageImage] = {}
         self._attempts: list[Attempt] = []
         self._seconds = 0.0
         self.row: PageRow | None = None
         self.pictures: tuple[Picture, ...] = ()
-        self._strands: Strands | None = None
-        self._advance(self._begin)
+        self._strands = Strands()
+        steps = self._read() if by_region is None else self._read_by_region(by_region)
+        self._advance(lambda: self._strands.begin(steps))
 
     @property
     def request(self) -> Request | LayoutRequest | None:
@@ -132,10 +134,7 @@ class PageTask:
         """A request could not be answered at all; without regions, that ends the page."""
         self.take(Failure(reason), request)
 
-    def _begin(self) -> None:
-        self._strands = Strands(self._read_by_region() if self._by_region else self._read())
-
-    def _advance(self, step) -> None:
+    def _advance(self, step: Callable[[], None]) -> None:
         try:
             step()
         except RequestFailed as error:
@@ -149,9 +148,8 @@ class PageTask:
 
     def _end(self, row: PageRow) -> None:
         self.row = row
-        if self._strands is not None:
-            self._strands.close()
-        self._page = self._checked = self._before = None  # the image is not needed any more
+        self._strands.close()
+        del self._page, self._checked, self._before  # the image is not needed any more
         self._turns.clear()
 
     def _read(self) -> Steps:
@@ -168,26 +166,26 @@ class PageTask:
         reading, factor, limit = yield from self._tried_again(first, angle)
         return self._read_row(reading, angle, factor, limit)
 
-    def _read_by_region(self) -> Steps:
+    def _read_by_region(self, by_region: RegionOptions) -> Steps:
         if self._checked.is_blank:
             return self._blank_row()
-        if self._before is not None and self._before.regions:
+        tasks = by_region.tasks
+        if self._before is not None:
             angle = self._before.angle
-            readings = yield from self._read_some_again()
+            readings = yield from self._read_some_again(self._before, tasks)
         else:
             angle = 0
             if self._checked.runs_sideways:
                 angle = yield from self._surest_turn()
-            readings = yield from self._read_regions(angle)
+            readings = yield from self._read_regions(angle, tasks)
             if angle == 0 and (yield from self._is_upside_down(_mean_prob(readings))):
                 angle = 180
-                readings = yield from self._read_regions(angle)
-        return self._region_row(readings, angle)
+                readings = yield from self._read_regions(angle, tasks)
+        return self._region_row(readings, angle, by_region.furniture)
 
-    def _read_regions(self, angle: int) -> Steps:
+    def _read_regions(self, angle: int, tasks: Tasks) -> Steps:
         """Find the regions of the turned page and read them."""
         layout = yield LayoutRequest(self._turned(angle))
-        tasks = self._by_region.tasks
         return (
             yield Together.of(
                 self._read_region(RegionReading.wanted(region, tasks), angle)
@@ -195,21 +193,19 @@ class PageTask:
             )
         )
 
-    def _read_some_again(self) -> Steps:
-        """Read the regions again that ended as `again` says; the others stay as they are."""
-        before = kept_readings(self._before)
-        wanted = [each if each.region.status in self._again else None for each in before]
+    def _read_some_again(self, row: PageRow, tasks: Tasks) -> Steps:
+        """Read the regions of a row again that ended as `again` says; the others stay."""
+        before = kept_readings(row)
+        is_wanted = [each.region.status in self._again for each in before]
         read = yield Together.of(
-            self._read_region(
-                RegionReading.wanted(each.region, self._by_region.tasks), self._before.angle
-            )
-            for each in wanted
-            if each
+            self._read_region(RegionReading.wanted(each.region, tasks), row.angle)
+            for each, again in zip(before, is_wanted, strict=True)
+            if again
         )
         new = iter(read)
         return [
             each.after(next(new)) if again else each
-            for each, again in zip(before, wanted, strict=True)
+            for each, again in zip(before, is_wanted, strict=True)
         ]
 
     def _read_region(self, wanted: RegionReading, angle: int) -> Steps:
@@ -262,7 +258,7 @@ class PageTask:
         for angle in (0, 90, 270):
             reading = yield from self._pass(angle, 1, tokens)
             probs[angle] = reading.mean_prob or 0.0
-        surest = max(probs, key=probs.get)
+        surest = max(probs, key=lambda angle: probs[angle])
         return surest if probs[surest] > probs[0] + CLEARLY_SURER else 0
 
     def _pass(
@@ -314,12 +310,14 @@ class PageTask:
             reason=" ".join([*remarks, *_remarks_on(reading, factor, limit)]) or None,
         )
 
-    def _region_row(self, readings: list[RegionReading], angle: int) -> PageRow:
+    def _region_row(
+        self, readings: list[RegionReading], angle: int, furniture: Furniture
+    ) -> PageRow:
         self.pictures = tuple(
             crop_pictures(self._turned(angle), (each.region for each in readings))
         )
         remarks = [*self._remarks(angle, None), *remarks_of(readings)]
-        page = joined(readings, self._by_region.furniture, self._page.missing)
+        page = joined(readings, furniture, self._page.missing)
         width, height = self._turned(angle).image.size
         reason = " ".join(remarks) or None
         return self._row(**page, angle=angle, reason=reason, width_px=width, height_px=height)
@@ -336,7 +334,7 @@ class PageTask:
             remarks.append(f"Turned by {angle}° clockwise to be read.")
         return remarks
 
-    def _row(self, status: str, **values: object) -> PageRow:
+    def _row(self, status: PageStatus, **values: Any) -> PageRow:
         page = self._page.page
         values.setdefault("scale", self._page.scale)
         return PageRow(
@@ -349,6 +347,9 @@ class PageTask:
             attempts=tuple(self._attempts),
             **values,
         )
+
+
+Task = PageTask | Settled
 
 
 def _remarks_on(reading: Reading, factor: float, limit: int) -> list[str]:

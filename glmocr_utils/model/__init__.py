@@ -3,14 +3,11 @@
 import glmocr_utils.model.quiet  # noqa: F401 - before PEFT is imported
 from glmocr_utils.model.attention import AttentionChoice, choose_attention
 from glmocr_utils.model.loading import (
-    DTYPES,
     LoadedModel,
-    check_dtype,
     load_model,
     load_processor,
 )
 from glmocr_utils.model.source import (
-    DEFAULT_MODEL,
     ModelLoadError,
     find_revision,
     resolve_adapter,
@@ -19,13 +16,10 @@ from glmocr_utils.model.source import (
 from glmocr_utils.model.trained_for import TrainedFor
 
 __all__ = [
-    "DEFAULT_MODEL",
-    "DTYPES",
     "AttentionChoice",
     "LoadedModel",
     "ModelLoadError",
     "TrainedFor",
-    "check_dtype",
     "choose_attention",
     "find_revision",
     "load_model",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import torch
 from safetensors import SafetensorError
@@ -18,7 +18,6 @@ from transformers import (
 from glmocr_utils.model.attention import HUB_KERNEL, AttentionChoice, choose_attention
 from glmocr_utils.model.patches import project_patches_at_once
 from glmocr_utils.model.source import (
-    DEFAULT_MODEL,
     ModelLoadError,
     cached_commit,
     find_model,
@@ -26,13 +25,14 @@ from glmocr_utils.model.source import (
     resolve_adapter,
 )
 from glmocr_utils.model.trained_for import TrainedFor, read_trained_for
+from glmocr_utils.options import Dtype, ModelOptions
 from glmocr_utils.prompt import PromptStyle, limit_page_pixels, stop_token_ids
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
 
-DTYPES = ("auto", "float32", "bfloat16", "float16")
+DTYPES = get_args(Dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +90,12 @@ class LoadedModel:
 
 
 def load_model(
-    model_id: str = DEFAULT_MODEL,
+    model_id: str = ModelOptions.model_id,
     adapter: str | None = None,
     *,
-    attn: str = "auto",
-    device_map: str = "auto",
-    dtype: str | torch.dtype | None = "auto",
+    attn: str = ModelOptions.attn,
+    device_map: str = ModelOptions.device_map,
+    dtype: str | torch.dtype | None = ModelOptions.dtype,
     load_in_4bit: bool = False,
     revision: str | None = None,
 ) -> LoadedModel:
@@ -127,7 +127,7 @@ def load_model(
     dtype = _dtype(dtype, on_gpu)
     attention = choose_attention(attn, dtype, on_gpu)
     source = find_model(model_id, "config.json", revision)
-    adapter_source = adapter and find_model(adapter, "adapter_config.json", None)
+    adapter_source = None if adapter is None else find_model(adapter, "adapter_config.json", None)
     load_weights = partial(
         AutoModelForImageTextToText.from_pretrained,
         model_id,
@@ -163,12 +163,14 @@ def load_model(
             f"{min(missing)}, are not in its files. Download or save it again."
         )
     commit = cached_commit(model_id, revision) if source else None
-    if adapter is not None:
+    if adapter is not None and adapter_source is not None:
         model = _add_adapter(model, model_id, adapter, adapter_source)
     return LoadedModel(model.eval(), processor, model_id, commit, adapter, attention, trained_for)
 
 
-def load_processor(model_id: str = DEFAULT_MODEL, adapter: str | None = None) -> ProcessorMixin:
+def load_processor(
+    model_id: str = ModelOptions.model_id, adapter: str | None = None
+) -> ProcessorMixin:
     """Only the tokenizer, image processor and chat template of a model: a few files, no weights.
 
     Raises:

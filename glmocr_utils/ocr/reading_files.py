@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from glmocr_utils.files import append_lines, same_name, write_file
@@ -24,6 +25,7 @@ from glmocr_utils.markdown import (
 )
 from glmocr_utils.model import LoadedModel, weights_sha256
 from glmocr_utils.ocr.by_region import NO_LAYOUT
+from glmocr_utils.prompt import PromptStyle
 from glmocr_utils.records import (
     REGION_BREAK,
     Furniture,
@@ -43,12 +45,22 @@ SETTINGS_SUFFIX = ".settings.json"
 PICTURES_SUFFIX = "_pictures"
 
 
-def reading_settings(model: LoadedModel, scale: float, **options: object) -> dict[str, object]:
+def reading_settings(
+    model: LoadedModel,
+    scale: float,
+    *,
+    prompt: str,
+    prompt_style: PromptStyle,
+    max_tokens: int,
+    top_k: int,
+    layout: Mapping[str, object],
+) -> dict[str, object]:
     """What the pages of a document share; readings with other settings are not mixed in.
 
     Args:
         scale: pixels per point.
-        options: others that change what is read, such as `prompt` and `max_tokens`.
+        prompt, prompt_style, max_tokens, top_k: what else changes a reading.
+        layout: how pages are read by regions, see `layout_settings`.
     """
     return {
         "model_id": model.model_id,
@@ -57,7 +69,11 @@ def reading_settings(model: LoadedModel, scale: float, **options: object) -> dic
         "weights_sha256": weights_sha256(model.model_id),
         "adapter_sha256": model.adapter and weights_sha256(model.adapter),
         "scale": scale,
-        **options,
+        "prompt": prompt,
+        "prompt_style": prompt_style,
+        "max_tokens": max_tokens,
+        "top_k": top_k,
+        **layout,
     }
 
 
@@ -71,7 +87,7 @@ class _Document:
     """
 
     path: str
-    sha256: str
+    sha256: str | None
     stem: Path
     pages: dict[int, OcrResult] = field(default_factory=dict)
 
@@ -172,7 +188,7 @@ class ReadingFiles:
 
     def _open(self, page: PageRef) -> _Document:
         path, sha256 = page.document_path, page.document_sha256
-        stem = self._stem_of.get(storable_path(path)) or self._free_stem(path, sha256)
+        stem = self._stem_of.get(storable_path(path)) or self._free_stem(path, page.document_key)
         document = _Document(path, sha256, stem)
         pages = [] if self._start_over else _pages(document.readings)
         if pages and pages[0].page.document_sha256 == sha256:  # else the file has changed since
@@ -186,10 +202,10 @@ class ReadingFiles:
         whose = {"document": storable_path(document.path), "sha256": document.sha256}
         write_file(document.settings, json.dumps({**whose, **self._settings}, indent=1) + "\n")
 
-    def _free_stem(self, path: str, sha256: str) -> Path:
+    def _free_stem(self, path: str, key: str) -> Path:
         stem = self._folder / folder_below(path, self._roots) / safe_stem(path)
         if self._name(stem) in self._taken:
-            stem = stem.with_name(f"{stem.name}_{sha256[:8]}")
+            stem = stem.with_name(f"{stem.name}_{key[:8]}")
         self._taken.add(self._name(stem))
         self._stem_of[storable_path(path)] = stem
         return stem
@@ -254,10 +270,10 @@ def _owner(stem: Path) -> str | None:
         first = next(read_results(with_suffix(stem, ".jsonl")), None)
     except ValueError:
         return None  # lines of something else
-    return first and storable_path(first.page.document_path)
+    return storable_path(first.page.document_path) if first else None
 
 
-def _read_settings(stem: Path) -> dict[str, object]:
+def _read_settings(stem: Path) -> dict[str, Any]:
     path = with_suffix(stem, SETTINGS_SUFFIX)
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 

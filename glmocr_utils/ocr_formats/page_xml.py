@@ -113,7 +113,8 @@ def _kind(region: Region) -> dict[str, str]:
 
 def _add_word(line: ElementTree.Element, word: PlacedWord, own_id: str) -> None:
     element = ElementTree.SubElement(line, "Word", {"id": own_id})
-    _add_coords(element, word.box)
+    if word.box:
+        _add_coords(element, word.box)
     _add_text(element, word.text, conf=f"{word.prob:.4f}")
 
 

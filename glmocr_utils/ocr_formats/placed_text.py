@@ -114,10 +114,11 @@ def _lines(result: OcrResult, layout: PageLayout) -> Iterator[tuple[int, PlacedL
     num_runs = Counter(run[0].line for run in runs)
     for run in runs:
         index = run[0].line
-        is_whole = index is not None and 0 <= index < len(layout.lines) and num_runs[index] == 1
         box = around(part.word.box for part in run if part.word.box)
-        if is_whole and layout.lines[index]:
-            box = around(filter(None, [box, _within(layout.lines[index], layout)]))
+        if index is not None and 0 <= index < len(layout.lines) and num_runs[index] == 1:
+            printed = layout.lines[index]  # the whole line is in this run
+            if printed:
+                box = around(filter(None, [box, _within(printed, layout)]))
         yield run[0].block, PlacedLine(tuple(part.word for part in run), box)
 
 
@@ -181,7 +182,7 @@ def joined_words(line: PlacedLine) -> list[PlacedWord]:
     for word in line.words:
         before = words[-1] if words else None
         if before and word.is_joined and bool(before.box) == bool(word.box):
-            box = around([before.box, word.box]) if word.box else None
+            box = around(filter(None, [before.box, word.box]))
             prob = min(before.prob, word.prob)
             words[-1] = PlacedWord(before.text + word.text, box, prob, before.is_joined)
         else:
@@ -265,7 +266,8 @@ def polygon_of(box: Box) -> list[tuple[float, float]]:
 def baseline_of(line: PlacedLine) -> list[tuple[float, float]]:
     """From the left end of a line with a box to the right one; it may rise or fall."""
     boxes = sorted((word.box for word in line.words if word.box), key=lambda box: box.left)
-    first, last = (boxes[0], boxes[-1]) if boxes else (line.box, line.box)
+    boxes = boxes or [line.box] if line.box else boxes
+    first, last = boxes[0], boxes[-1]
     return [(first.left, baseline_in(first)), (last.right, baseline_in(last))]
 
 

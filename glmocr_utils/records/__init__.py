@@ -19,7 +19,14 @@ from glmocr_utils.records.decision import (
     reviews_of,
     standing,
 )
-from glmocr_utils.records.label import Label, LabelStatus, label_from_json, label_to_json
+from glmocr_utils.records.label import (
+    Label,
+    LabelKey,
+    LabelStatus,
+    PageFile,
+    label_from_json,
+    label_to_json,
+)
 from glmocr_utils.records.layout import Box, PageLayout, TokenBox, around
 from glmocr_utils.records.ocr_result import (
     STATUS_OF,
@@ -40,6 +47,7 @@ from glmocr_utils.records.pages import (
     FailedPage,
     FailureStatus,
     PageImage,
+    PageKey,
     PageRef,
     storable_path,
 )
@@ -66,9 +74,12 @@ __all__ = [
     "FinishReason",
     "Furniture",
     "Label",
+    "LabelKey",
     "LabelStatus",
     "OcrResult",
+    "PageFile",
     "PageImage",
+    "PageKey",
     "PageLayout",
     "PageRef",
     "ReadAgain",

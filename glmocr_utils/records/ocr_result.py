@@ -205,7 +205,8 @@ class OcrResult:
         if cut:  # the break belongs to the last token
             *before, last = tokens
             tokens = (*before, replace(last, text=last.text[:-cut]))
-        finish_reason = {"looped": "loop", "truncated": "length"}.get(region.status, "stop")
+        reasons: dict[str | None, FinishReason] = {"looped": "loop", "truncated": "length"}
+        finish_reason: FinishReason = reasons.get(region.status, "stop")
         return replace(
             self,
             text=text,
@@ -233,7 +234,7 @@ class OcrResult:
 
 def to_json(result: OcrResult) -> str:
     """One line of JSON for `result`; log probabilities and times keep 6 decimals."""
-    record = {
+    record: dict[str, object] = {
         "document_path": result.page.document_path,
         "document_sha256": result.page.document_sha256,
         "page_index": result.page.page_index,

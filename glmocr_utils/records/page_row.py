@@ -1,11 +1,11 @@
 """The ledger of a run over a collection: what became of each page, a row a page, in parquet."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,7 +31,6 @@ PageStatus = Literal[ReadStatus, FailureStatus]
 FINISH_REASON_OF: dict[ReadStatus, FinishReason] = {v: k for k, v in STATUS_OF.items()}
 PART = "part-{:06d}.parquet"
 PARTS = "part-*.parquet"
-NO_HASH = "0" * 64  # of a document that could not be read
 
 REGION = pa.struct(
     [
@@ -143,7 +142,7 @@ class PageRow:
     status: PageStatus
     text: str | None = None
     token_ids: Sequence[int] | None = None
-    logprobs: Sequence[float] | None = None
+    logprobs: Sequence[float | None] | None = None
     token_lengths: Sequence[int] | None = None
     min_prob: float | None = None
     mean_prob: float | None = None
@@ -165,12 +164,13 @@ class PageRow:
         check_one_of("status", self.status, PageStatus)
         if self.regions and self.logprobs is not None:
             check_token_ranges(self.regions, len(self.logprobs))
-        if self.logprobs is not None and sum(self.token_lengths) != len(self.text):
+        spelled = sum(self.token_lengths or ())
+        if self.logprobs is not None and spelled != len(self.text or ""):
             raise ValueError(f"the tokens of {self.document_path} do not spell its text")
 
     @property
     def key(self) -> tuple[str, str | None, int | None]:
-        """What tells pages apart: a document under two paths is two documents."""
+        """Which row: a run accounts for each file, so a document under two paths is two of them."""
         return self.document_path, self.document_sha256, self.page_index
 
 
@@ -204,7 +204,7 @@ def read_rows(folder: str | Path) -> Iterator[PageRow]:
         yield from map(row_from_record, read_part(path))
 
 
-def row_from_record(record: dict[str, object]) -> PageRow:
+def row_from_record(record: dict[str, Any]) -> PageRow:
     """A row from all its columns, as `read_part` gives them."""
     attempts = tuple(Attempt(**each) for each in json.loads(record["attempts"]))
     # parts of an earlier version have no such column
@@ -212,7 +212,7 @@ def row_from_record(record: dict[str, object]) -> PageRow:
     return PageRow(**{**record, "attempts": attempts, "regions": regions})
 
 
-def row_for_text(record: dict[str, object]) -> PageRow:
+def row_for_text(record: Mapping[str, Any]) -> PageRow:
     """A row from its key, status, text, and what divides the text into regions."""
     regions = tuple(map(region_from_record, record.get("regions") or ()))
     return PageRow(**{**record, "regions": regions})
@@ -223,7 +223,7 @@ def parts_of(folder: str | Path) -> list[Path]:
     return sorted((Path(folder) / "pages").glob(PARTS))
 
 
-def to_result(row: PageRow, run: dict[str, object]) -> OcrResult | None:
+def to_result(row: PageRow, run: Mapping[str, Any]) -> OcrResult | None:
     """What was read, for review and labels; None where there is no text with probabilities.
 
     A page that was read as nothing has a result, whatever the engine. Alternatives are not kept by
@@ -234,12 +234,14 @@ def to_result(row: PageRow, run: dict[str, object]) -> OcrResult | None:
     """
     known = [each is not None for each in row.logprobs or ()]
     has_tokens = row.logprobs is not None and (any(known) or not known)
-    if row.text is None or not (has_tokens or row.status == "empty"):
+    if row.text is None or row.page_index is None or row.scale is None:
+        return None
+    if not (has_tokens or row.status == "empty"):
         return None
     tokens = _tokens(row) if has_tokens else ()
     kept = list(accumulate(known, initial=0))
     return OcrResult(
-        page=PageRef(row.document_path, row.document_sha256 or NO_HASH, row.page_index),
+        page=PageRef(row.document_path, row.document_sha256, row.page_index),
         text=row.text if has_tokens else "",
         tokens=tokens,
         finish_reason=_finish_reason(row),
@@ -255,12 +257,12 @@ def to_result(row: PageRow, run: dict[str, object]) -> OcrResult | None:
         attention=row.attention,
         missing=row.reason if row.status == "incomplete" else None,
         regions=_with_ranges(row.regions, kept) if has_tokens else row.regions,
-        size_px=None if row.width_px is None else (row.width_px, row.height_px),
+        size_px=(row.width_px, row.height_px) if row.width_px and row.height_px else None,
     )
 
 
 def _finish_reason(row: PageRow) -> FinishReason:
-    statuses = {region.status for region in row.regions} or {row.status}
+    statuses: set[str | None] = {region.status for region in row.regions} or {row.status}
     return next(
         (FINISH_REASON_OF[each] for each in ("looped", "truncated") if each in statuses), "stop"
     )
@@ -280,18 +282,19 @@ def _with_ranges(regions: Sequence[Region], kept: Sequence[int]) -> tuple[Region
 
 def _tokens(row: PageRow) -> tuple[TokenProb, ...]:
     """The row's tokens; text without a probability goes with a token beside it."""
-    ids = row.token_ids if row.token_ids is not None else [-1] * len(row.logprobs)
+    logprobs = row.logprobs or ()
+    ids = row.token_ids if row.token_ids is not None else [-1] * len(logprobs)
     texts = [""] * len(ids)
-    known = [number for number, logprob in enumerate(row.logprobs) if logprob is not None]
+    known = [number for number, logprob in enumerate(logprobs) if logprob is not None]
     starts = {region.token_start for region in row.regions}
-    ends = accumulate(row.token_lengths, initial=0)
+    ends = accumulate(row.token_lengths or (), initial=0)
     last_of_region: int | None = None  # the last token with a probability in the same region
     waiting = ""
     for number, (start, end) in enumerate(pairwise(ends)):
-        text = row.text[start:end]
+        text = (row.text or "")[start:end]
         if number in starts:
             last_of_region = None
-        if row.logprobs[number] is not None:
+        if logprobs[number] is not None:
             texts[number], waiting, last_of_region = waiting + text, "", number
         elif last_of_region is not None:
             texts[last_of_region] += text
@@ -299,7 +302,11 @@ def _tokens(row: PageRow) -> tuple[TokenProb, ...]:
             waiting += text
     if waiting and known:
         texts[known[-1]] += waiting
-    return tuple(TokenProb(ids[number], texts[number], row.logprobs[number]) for number in known)
+    return tuple(
+        TokenProb(ids[number], texts[number], logprob)
+        for number, logprob in enumerate(logprobs)
+        if logprob is not None
+    )
 
 
 def _to_record(row: PageRow) -> dict[str, object]:

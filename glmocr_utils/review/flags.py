@@ -10,7 +10,12 @@ import numpy as np
 
 from glmocr_utils.confidence import Calibration, Change, Choice, PageTokens, changed
 from glmocr_utils.markup import ink
+from glmocr_utils.options import ReviewOptions
 from glmocr_utils.records import OcrResult
+
+THRESHOLD = 0.8  # a token below this probability is in doubt
+NUM_AUDITS = 3  # words per page that the model was sure of
+MAX_CHOICES = 5  # other readings of a flag
 
 FlagKind = Literal["unsure", "audit", "loop", "length", "line"]
 LONGEST_FLAG = 40  # characters
@@ -79,10 +84,10 @@ class _Stretch:
 def find_flags(
     result: OcrResult,
     *,
-    threshold: float = 0.8,
-    max_flags: int = 12,
-    num_audits: int = 3,
-    max_choices: int = 5,
+    threshold: float = THRESHOLD,
+    max_flags: int = ReviewOptions.max_flags,
+    num_audits: int = NUM_AUDITS,
+    max_choices: int = MAX_CHOICES,
     calibration: Calibration | None = None,
 ) -> list[Flag]:
     """The flags of a page, in reading order.
@@ -115,7 +120,7 @@ def find_flags(
         for word in _sure_words(tokens, probs, threshold)
         if not any(_overlap(word, stretch) for stretch in unsure)
     ]
-    rng = random.Random(f"{result.page.document_sha256} {result.page.page_index}")
+    rng = random.Random(f"{result.page.document_key} {result.page.page_index}")
     flags += [
         _flag("audit", tokens, stretch, max_choices)
         for stretch in rng.sample(sure, min(num_audits, len(sure)))

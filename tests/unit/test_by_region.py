@@ -11,7 +11,7 @@ from scripted_model import not_finite_on
 
 from glmocr_utils.confidence import PageQuality, rank_pages
 from glmocr_utils.grounding import Locator
-from glmocr_utils.layout import Tasks, crop_region, load_layout
+from glmocr_utils.layout import crop_region, load_layout
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import ByRegion, read_by_region, read_documents, read_pages
 from glmocr_utils.ocr.by_region import assemble
@@ -19,6 +19,7 @@ from glmocr_utils.ocr_formats.alto import alto
 from glmocr_utils.ocr_formats.hocr import hocr
 from glmocr_utils.ocr_formats.page_xml import page_xml
 from glmocr_utils.ocr_formats.placed_text import placed_blocks
+from glmocr_utils.options import Tasks
 from glmocr_utils.records import (
     Alternative,
     OcrResult,

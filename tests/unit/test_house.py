@@ -5,15 +5,14 @@ import subprocess
 import sys
 import tomllib
 from importlib.util import find_spec
-from pathlib import Path
 
 import nbformat
 import pytest
 import yaml
+from paths import ROOT
 
 import glmocr_utils
 
-ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "shared"}
 
@@ -122,8 +121,6 @@ def test_names_are_read_from_requirements() -> None:
 
 def test_pyproject_and_environment_name_the_same_dependencies() -> None:
     environment_file = ROOT / "environment.yml"
-    if not environment_file.exists():
-        pytest.skip("environment.yml does not exist yet")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     entries = yaml.safe_load(environment_file.read_text(encoding="utf-8"))["dependencies"]
     from_pip = [line for entry in entries if isinstance(entry, dict) for line in entry["pip"]]

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from glmocr_utils.layout import Tasks
 from glmocr_utils.markdown import regions_of_row
 from glmocr_utils.mass_infer.request import Answer, Failure, Layout, LayoutRequest, Reading, Request
 from glmocr_utils.mass_infer.strands import Strands, Together
 from glmocr_utils.mass_infer.task import LOOP_SCALES, Limits, PageTask, RegionOptions
+from glmocr_utils.options import Tasks
 from glmocr_utils.records import Box, PageImage, PageRef, Region
 from glmocr_utils.records.page_row import PageRow, row_from_record, to_result, write_part
 from glmocr_utils.records.page_row import read_part as records_of
@@ -257,7 +257,8 @@ def test_strands_run_side_by_side_and_return_in_their_order() -> None:
         both = yield Together.of([leaf("a"), leaf("b")])
         return [nothing, *both]
 
-    strands = Strands(root())
+    strands = Strands()
+    strands.begin(root())
     for asked, answer in (("b1", "x"), ("a1", "p"), ("a2", "q"), ("b2", "y")):
         request = next(each for each in strands.open if each == asked)
         strands.answer(request, answer)
@@ -276,7 +277,8 @@ def test_what_a_strand_raises_ends_all() -> None:
     def root():
         yield Together.of([leaf("a"), leaf("b")])
 
-    strands = Strands(root())
+    strands = Strands()
+    strands.begin(root())
     with pytest.raises(KeyError):
         strands.fail(strands.open[0], KeyError("a"))
     strands.close()

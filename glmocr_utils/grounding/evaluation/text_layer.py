@@ -58,7 +58,8 @@ def _known_page(rendered: PageImage, options: RenderOptions | None) -> KnownPage
 
 def _text_and_boxes(page: PageText) -> tuple[str, np.ndarray]:
     """The text in reading order, and (num_characters, 4) boxes in the frame of its lines."""
-    text, boxes = "", []
+    text = ""
+    boxes: list[tuple[float, float, float, float]] = []
     for between, line in ordered(page.lines):
         last = boxes[-1] if boxes else (line.left, line.top, line.left, line.bottom)
         boxes += [(last[2], last[1], last[2], last[3])] * len(between)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pypdfium2 as pdfium
 
-from glmocr_utils.labels.pages import LeftOut, PageFile, make_label
+from glmocr_utils.labels.pages import LeftOut, make_label
 from glmocr_utils.labels.store import LabelRun, LabelStore
 from glmocr_utils.metrics import cer
-from glmocr_utils.records import Label
+from glmocr_utils.records import Label, PageFile, PageKey
 from glmocr_utils.render.documents import PDF_MARK, file_sha256
 from glmocr_utils.text_layer.characters import PageText, read_page_text
 from glmocr_utils.text_layer.reading_order import in_reading_order
@@ -36,7 +36,7 @@ def label_from_text_layer(
     pages: Sequence[PageFile],
     *,
     password: str | None = None,
-    readings: Mapping[tuple[str, int], str] | None = None,
+    readings: Mapping[PageKey, str] | None = None,
     max_cer: float = 0.3,
     max_image_share: float = 0.5,
     progress: bool = True,
@@ -46,7 +46,7 @@ def label_from_text_layer(
     Args:
         pages: page images whose documents are still where they were when they were rendered.
         password: opens encrypted PDFs.
-        readings: what a model read, by document_sha256 and page_index. They count only where the
+        readings: what a model read, by `PageRef.key`. They count only where the
             layer itself is suspect (see `why_suspect`): a weak model is no witness against a sound
             layer.
         max_cer: a page with a suspect layer is left out where reading and layer differ by more, in
@@ -64,7 +64,7 @@ def label_from_text_layer(
                         raise NoTextLayer(page.missing)
                     page_text = document.read(page)
                     text = trusted_text(page_text, max_image_share)
-                    reading = (readings or {}).get(_place(page))
+                    reading = (readings or {}).get(page.page.key)
                     _compare(text, reading, max_cer, why_suspect(page_text, text))
                 except NoTextLayer as why:
                     yield LeftOut(page.page, str(page.image_file), SOURCE, str(why))
@@ -76,10 +76,6 @@ def label_from_text_layer(
 
 class NoTextLayer(Exception):
     """The reason why a page's text layer is not there or not to be trusted."""
-
-
-def _place(page: PageFile) -> tuple[str, int]:
-    return page.page.document_sha256, page.page.page_index
 
 
 class _OpenPdf:
