@@ -7,13 +7,10 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import psutil
-import torch
-
 from glmocr_utils.decoding import NotFiniteError
 from glmocr_utils.layout import LAYOUT_BATCH, LayoutModel, find_regions
 from glmocr_utils.mass_infer.request import Answer, Failure, Layout, LayoutRequest, Reading, Request
-from glmocr_utils.model import LoadedModel
+from glmocr_utils.model import LoadedModel, free_memory, give_back_memory
 from glmocr_utils.model.source import first_line
 from glmocr_utils.ocr import FAILURES_OF_A_PAGE, PageReader, PreparedPage, is_out_of_memory
 from glmocr_utils.prompt import PromptStyle
@@ -69,9 +66,8 @@ class InFlightReader:
         self.model = model
         self._layout = layout
         self._reader = PageReader(model, prompt=prompt, style=style, top_k=1)
-        self._on_gpu = model.device.type == "cuda"
         self._by_memory = batch_size == "auto"
-        most = MAX_AUTO_PAGES_GPU if self._on_gpu else MAX_AUTO_PAGES_CPU
+        most = MAX_AUTO_PAGES_CPU if model.device.type == "cpu" else MAX_AUTO_PAGES_GPU
         self._batch_size = most if batch_size == "auto" else batch_size
         self._most = self._batch_size  # lowered when memory runs out
         self._ended_since = 0
@@ -222,12 +218,7 @@ class InFlightReader:
         All rows of the cache are as long as its longest page.
         """
         held = self._reader.cache_bytes
-        if self._on_gpu:
-            device = self.model.device
-            free, _ = torch.cuda.mem_get_info(device)
-            free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        else:
-            free = psutil.virtual_memory().available
+        free = free_memory(self.model.device)
         longest = max(each.max_length for each in (work, *under_way.values()))
         cache = self._token_bytes() * (len(under_way) + 1) * longest
         num_image_tokens = work.page.num_image_tokens if work.page else 0
@@ -247,8 +238,7 @@ class InFlightReader:
         return VISION_ACTIVATIONS * patches * vision.hidden_size * self.model.dtype.itemsize
 
     def _free_memory(self) -> None:
-        if self._on_gpu:
-            torch.cuda.empty_cache()
+        give_back_memory(self.model.device)
 
 
 def _failure(error: Exception) -> Failure:
