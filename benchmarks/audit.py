@@ -146,7 +146,10 @@ def main(repetitions: int) -> None:
                     "of_words": widths["certificate"] / widths[name],
                 }  # fmt: skip
                 records.append(record)
-                print({k: round(v, 4) if isinstance(v, float) else v for k, v in record.items()}, flush=True)
+                print(
+                    {k: round(v, 4) if isinstance(v, float) else v for k, v in record.items()},
+                    flush=True,
+                )
     path = project_root() / "outputs/bench/audit.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(records, indent=1))

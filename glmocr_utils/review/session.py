@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from glmocr_utils.confidence import Calibration, PageQuality
+from glmocr_utils.options import ReviewOptions
 from glmocr_utils.records import (
     TEXT_COVERAGES,
     Action,
@@ -29,7 +30,7 @@ from glmocr_utils.records import (
     standing,
 )
 from glmocr_utils.review.finished_texts import text_files, write_text
-from glmocr_utils.review.flags import Flag, find_flags
+from glmocr_utils.review.flags import MAX_CHOICES, NUM_AUDITS, THRESHOLD, Flag, find_flags
 from glmocr_utils.review.page_review import Offer, PageReview, find_same, replace_word
 
 # to tell a reviewer how long a page will take
@@ -50,7 +51,7 @@ class ReviewSession:
         layouts: where their tokens are, looked up when a page is shown; pages may lack one.
         reviewer: who decides.
         calibration: of the model that read the pages; its probabilities choose the flags.
-        find_options: those of `find_flags`.
+        threshold, max_flags, num_audits, max_choices: as in `find_flags`.
     """
 
     def __init__(
@@ -62,7 +63,10 @@ class ReviewSession:
         layouts: Mapping[PageRef, PageLayout] | None = None,
         reviewer: str = "",
         calibration: Calibration | None = None,
-        **find_options: object,
+        threshold: float = THRESHOLD,
+        max_flags: int = ReviewOptions.max_flags,
+        num_audits: int = NUM_AUDITS,
+        max_choices: int = MAX_CHOICES,
     ) -> None:
         if not results:
             raise ValueError("there is no page to review; read some with notebook 02 first")
@@ -73,7 +77,17 @@ class ReviewSession:
         self._layouts = layouts or {}
         self._image_hashes: dict[PageRef, str | None] = {}
         self.pages = [
-            PageReview(result, find_flags(result, calibration=calibration, **find_options))
+            PageReview(
+                result,
+                find_flags(
+                    result,
+                    threshold=threshold,
+                    max_flags=max_flags,
+                    num_audits=num_audits,
+                    max_choices=max_choices,
+                    calibration=calibration,
+                ),
+            )
             for result in results
         ]
         self.text_files = text_files(
@@ -121,7 +135,7 @@ class ReviewSession:
     def queue(self, number: int, order: Order = "reading") -> list[Flag]:
         page = self.pages[number]
         flags = page.flags if page.typed is None else []  # they are of the text that was read
-        return flags if order == "reading" else sorted(flags, key=lambda flag: flag.prob)
+        return flags if order == "reading" else sorted(flags, key=lambda flag: flag.prob or 0.0)
 
     def why_not_read(self, number: int) -> str | None:
         """Why a page counts as not read, so that its flags are not worth checking; else None.
@@ -214,8 +228,9 @@ class ReviewSession:
             return None
         before, after = page.lines[flag.line_index], chosen.line(flag.line_index)
         decision = self._about("correct", number, flag, after)
-        token = dict(zip(("token_start", "token_stop", "token_text"), replacement, strict=True))
-        self._decide({number: [replace(decision, **token)]})
+        start, stop, text = replacement
+        token = replace(decision, token_start=start, token_stop=stop, token_text=text)
+        self._decide({number: [token]})
         return find_same(self.pages, before, after, flag)
 
     def correct_line(self, number: int, flag: Flag, after: str) -> Offer | None:
@@ -254,7 +269,7 @@ class ReviewSession:
 
     def type_page(self, number: int, text: str) -> None:
         """The whole page reads `text`, as a person typed it."""
-        changed = {"before": self.pages[number].text, "after": text}
+        changed: dict[str, Any] = {"before": self.pages[number].text, "after": text}
         self._decide({number: [self._decision("type", number, **changed)]})
 
     def finish(self, number: int, coverage: Coverage, read_again: ReadAgain | None = None) -> None:
@@ -265,7 +280,11 @@ class ReviewSession:
             read_again: with `read_again`: at another `scale`, or by `regions`.
         """
         page = self.pages[number]
-        told = {"before": page.result.text, "after": page.text, "read_again": read_again}
+        told: dict[str, Any] = {
+            "before": page.result.text,
+            "after": page.text,
+            "read_again": read_again,
+        }
         self._decide({number: [self._decision("finish", number, coverage=coverage, **told)]})
 
     def undo(self) -> tuple[int, Flag | None] | None:
@@ -305,7 +324,7 @@ class ReviewSession:
         )
 
     def _decision(
-        self, action: Action, number: int, step: int | None = None, **fields: object
+        self, action: Action, number: int, step: int | None = None, **fields: Any
     ) -> Decision:
         result = self.pages[number].result
         return Decision(
@@ -369,11 +388,8 @@ class ReviewSession:
 
 def _key(read: OcrResult | Decision) -> tuple[object, ...]:
     """What a decision must share with a page to be about it."""
-    if isinstance(read, Decision):
-        page, text = (read.document_sha256, read.page_index), read.text_sha256
-    else:
-        page, text = (read.page.document_sha256, read.page.page_index), _text_sha256(read)
-    return (*page, read.model_id, read.revision, read.adapter, read.prompt, text)
+    text = read.text_sha256 if isinstance(read, Decision) else _text_sha256(read)
+    return (read.page.key, read.model_id, read.revision, read.adapter, read.prompt, text)
 
 
 def _text_sha256(result: OcrResult) -> str:

@@ -87,20 +87,19 @@ def edits_of_units(
     starts = [start for start, _ in spans]
     changed = np.zeros(len(spans), np.int64)
     missing = np.zeros(len(spans), np.int64)
-    for tag, _, position in Levenshtein.editops(true_side.text, read_side.text):
-        at = position - 1 if tag == "delete" else position
+    for edit in Levenshtein.editops(true_side.text, read_side.text):
+        at = edit.dest_pos - 1 if edit.tag == "delete" else edit.dest_pos
         written_at = read_side.spans[at][0] if at >= 0 else 0
         owner = max(0, bisect_right(starts, written_at) - 1)
-        (missing if tag == "delete" else changed)[owner] += 1
+        (missing if edit.tag == "delete" else changed)[owner] += 1
     counted = np.minimum(missing, LONGEST_OMISSION)
     return changed + counted, int((missing - counted).sum())
 
 
-def _joined(
-    text: str, words: Sequence[tuple[int, int]], longest: int
-) -> Iterator[tuple[int, int]]:
+def _joined(text: str, words: Sequence[tuple[int, int]], longest: int) -> Iterator[tuple[int, int]]:
     """Words side by side on a line, as long as they fit."""
-    start = end = None
+    start: int | None = None
+    end = 0
     for begin, stop in words:
         if start is not None and (stop - start > longest or "\n" in text[start:stop]):
             yield start, end
