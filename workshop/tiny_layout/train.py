@@ -180,7 +180,7 @@ class Training:
         rows = model.model.denoising_class_embed.weight[: model.config.num_labels]
         model.model.denoising_class_embed = nn.Embedding.from_pretrained(rows.detach().clone())
         model.to(memory_format=torch.contiguous_format).save_pretrained(folder)
-        build_processor().save_pretrained(folder)
+        build_processor(self.side).save_pretrained(folder)
         curve = "\n".join(json.dumps(row) for row in self.curve)
         (folder / "training_curve.jsonl").write_text(curve + "\n", encoding="utf-8")
 
