@@ -18,9 +18,9 @@ SECRETS = frozenset({"password"})
 # Of the steps whose options are no dataclass yet. A type has the form of a dataclass field's.
 KINDS: dict[str, object] = {
     **dict.fromkeys(
-        """adapter audited base base_url calibration check_pages documents formats input_path
-        llm_base_url llm_model llm_prompt other_readings pages password push_to_hub readings
-        references results review_log text_column trained_model""".split(),
+        """adapter audited base base_url calibration certificate check_pages collection documents
+        formats input_path llm_base_url llm_model llm_prompt other_readings pages password
+        push_to_hub readings references results review_log text_column trained_model""".split(),
         str | None,
     ),
     **dict.fromkeys(
@@ -33,6 +33,7 @@ KINDS: dict[str, object] = {
     ),
     **dict.fromkeys("boxes choose show_probs show_tokens start_over with_reading".split(), bool),
     "edit": bool | AUTO,
+    "num_flags": int,
     "num_pages": int | None,
     "review": bool | AUTO,
     "scale": float,

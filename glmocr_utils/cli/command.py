@@ -20,6 +20,7 @@ ABOUT = {
     "finetune": "labels → a model that reads these pages better, proved by reading",
     "infer": "a whole collection → every page read or accounted for, resumable",
     "evaluate": "readings against true texts, and one set of readings against another",
+    "certify": "how many errors a whole collection has, from 200 flags that a person checks",
     "diff": "where two sets of readings disagree, without any reference",
     "ground": "which heads of a model tell where on the page a token came from, and how well",
     "export": "adapter or checkpoint → a model to serve, shown to read the same",

@@ -50,6 +50,7 @@ class ReviewSession:
         layouts: where their tokens are, looked up when a page is shown; pages may lack one.
         reviewer: who decides.
         calibration: of the model that read the pages; its probabilities choose the flags.
+        flags: what to check on each page, in reading order; None finds it by `find_flags`.
         find_options: those of `find_flags`.
     """
 
@@ -62,6 +63,7 @@ class ReviewSession:
         layouts: Mapping[PageRef, PageLayout] | None = None,
         reviewer: str = "",
         calibration: Calibration | None = None,
+        flags: Mapping[PageRef, Sequence[Flag]] | None = None,
         **find_options: object,
     ) -> None:
         if not results:
@@ -72,8 +74,11 @@ class ReviewSession:
         self._images = images or {}
         self._layouts = layouts or {}
         self._image_hashes: dict[PageRef, str | None] = {}
+        find_options |= {"calibration": calibration}
         self.pages = [
-            PageReview(result, find_flags(result, calibration=calibration, **find_options))
+            PageReview(
+                result, find_flags(result, **find_options) if flags is None else flags[result.page]
+            )
             for result in results
         ]
         self.text_files = text_files(
@@ -122,6 +127,10 @@ class ReviewSession:
         page = self.pages[number]
         flags = page.flags if page.typed is None else []  # they are of the text that was read
         return flags if order == "reading" else sorted(flags, key=lambda flag: flag.prob)
+
+    def decisions(self, number: int) -> list[Decision]:
+        """What was decided about page `number` and not undone, in its order."""
+        return standing(self._decisions[number])
 
     def why_not_read(self, number: int) -> str | None:
         """Why a page counts as not read, so that its flags are not worth checking; else None.
