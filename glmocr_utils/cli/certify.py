@@ -13,9 +13,8 @@ from glmocr_utils.evaluation.certificate import (
     save_certificate,
     verify,
 )
-from glmocr_utils.review.audit import audit_session, checked_units, undecided
+from glmocr_utils.review.audit import REVIEW_LOG, audit_session, checked_units, undecided
 
-REVIEW_LOG = "review.jsonl"
 OPTIONS = (
     Option("num_flags", 200, "flags that a person checks; 200 take about an hour"),
     Option("calibration", None, "calibration.json of notebook 03, for the expected errors"),

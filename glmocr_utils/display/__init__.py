@@ -4,6 +4,7 @@ No script, nothing from elsewhere: it shows in JupyterLab, in VS Code, as a file
 what matters (bold tokens, tables) is left where a code host strips the style.
 """
 
+from glmocr_utils.display.certificate import pages_above_table, strata_table
 from glmocr_utils.display.document import document_html, write_documents
 from glmocr_utils.display.escape import escape, visible
 from glmocr_utils.display.evaluation import (
@@ -55,11 +56,13 @@ __all__ = [
     "page_errors_html",
     "page_html",
     "page_name",
+    "pages_above_table",
     "pages_table",
     "pages_to_show",
     "ranking_html",
     "scores_table",
     "show",
+    "strata_table",
     "suspects_html",
     "text_difference_html",
     "text_html",

@@ -11,13 +11,27 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from glmocr_utils.confidence import Calibration
-from glmocr_utils.evaluation.certificate import Audit, AuditedUnit, CheckedUnit, results_of
+from glmocr_utils.evaluation.certificate import (
+    Audit,
+    AuditedUnit,
+    Certificate,
+    CheckedUnit,
+    certify,
+    load_audit,
+    load_certificate,
+    open_audit,
+    results_of,
+    save_certificate,
+    verify,
+)
+from glmocr_utils.evaluation.certificate.certificate import FILE as CERTIFICATE
 from glmocr_utils.evaluation.certificate.units import edits_of, page_units, stretches
 from glmocr_utils.records import OcrResult, PageRef
 from glmocr_utils.review.flags import Flag, flag_at
 from glmocr_utils.review.page_review import PageReview
 from glmocr_utils.review.session import ReviewSession
 
+REVIEW_LOG = "review.jsonl"
 UNDECIDABLE = ("not_usable", "read_again")  # of a page as a whole
 
 
@@ -51,6 +65,32 @@ def audit_session(
     results = list(results_of(readings, audit.pages))
     flags = audit_flags(audit, results, calibration)
     return ReviewSession(results, log_path, flags=flags, calibration=calibration, **options)
+
+
+def open_certificate(
+    path: str | Path, readings: str | Path | None = None, calibration: Calibration | None = None
+) -> Certificate:
+    """A certificate from its file, or from the folder of an audit that was reviewed.
+
+    Args:
+        path: `certificate.json`, or the folder with `audit.json` and `review.jsonl`.
+        readings: those that the audit was drawn from, where there is no certificate yet.
+
+    Raises:
+        ValueError: the file does not hold when it is recomputed, or flags are not decided yet.
+    """
+    path = Path(path)
+    if path.is_dir() and not (path / CERTIFICATE).exists():
+        audit = load_audit(path)
+        audit, population = open_audit(readings, path, audit.count, audit.seed, calibration)
+        session = audit_session(audit, readings, path / REVIEW_LOG, calibration)
+        certificate = certify(audit, checked_units(session, audit), population)
+        save_certificate(certificate, path)
+        return certificate
+    wrong = verify(path)
+    if wrong:
+        raise ValueError(f"{path} does not hold: {'; '.join(wrong)}")
+    return load_certificate(path)
 
 
 def undecided(session: ReviewSession, audit: Audit) -> int:

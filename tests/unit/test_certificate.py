@@ -2,6 +2,7 @@
 
 import json
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from make_results import page_of
 from benchmarks.audit import load_pages, simulate, summary
 from benchmarks.audit_readings import TABLE
 from glmocr_utils.cli import main
+from glmocr_utils.display import pages_above_table, strata_table
 from glmocr_utils.evaluation.certificate import (
     certify,
     load_certificate,
@@ -29,7 +31,7 @@ from glmocr_utils.evaluation.certificate.units import (
 from glmocr_utils.metrics import character_edits, headline_pair, layout_aside
 from glmocr_utils.notebook_run import project_root
 from glmocr_utils.records import read_results, write_results
-from glmocr_utils.review.audit import audit_session, checked_units, undecided
+from glmocr_utils.review.audit import audit_session, checked_units, open_certificate, undecided
 
 
 def units_of(read: str, true: str, **options):
@@ -199,6 +201,11 @@ def test_a_collection_is_audited_reviewed_certified_and_checked(tmp_path):
     assert certificate.pages_above[0].page.page_index == 3
     path = save_certificate(certificate, folder)
     assert load_certificate(path) == certificate
+    assert open_certificate(folder) == certificate
+    table = strata_table(certificate)
+    assert table["checked"].sum() == 100
+    assert table["found"].sum() == sum(each.edits for each in certificate.decisions)
+    assert pages_above_table(certificate)["page"][0] == 4
     assert verify(path, population) == []
     assert "95 % interval" in json.loads(path.read_text())["statement"]
     assert open_audit(readings, folder, count=100, seed=5)[0] == audit  # kept, not drawn again
@@ -286,12 +293,22 @@ def test_the_command_draws_waits_certifies_and_verifies(tmp_path, capsys):
     assert main(arguments) == 0
     assert "60 of 60 flags" in capsys.readouterr().out
     audit, _ = open_audit(readings, folder, count=60)
+    with pytest.raises(ValueError, match="not decided yet"):
+        open_certificate(folder, readings)
     reviewed(audit_session(audit, readings, folder / "review.jsonl"), true)
+    assert open_certificate(folder, readings).audit == audit
     assert main(arguments) == 0
     assert "Headline CER of run" in capsys.readouterr().out
     path = str(folder / "certificate.json")
     assert main(["certify", path, "--collection", str(readings)]) == 0
     assert "its sample drawn again" in capsys.readouterr().out
+    record = json.loads(Path(path).read_text())
+    record["cer"]["value"] = 0.0
+    Path(path).write_text(json.dumps(record))
+    with pytest.raises(ValueError, match="does not hold: the file was changed"):
+        open_certificate(path)
+    assert main(["certify", path]) == 1
+    assert "the file was changed" in capsys.readouterr().out
     (folder / "certificate.json").write_text("{}")
     assert main(["certify", path]) == 2
     assert "is no certificate" in capsys.readouterr().err

@@ -40,7 +40,10 @@ NOTEBOOKS = {
         {"input_path", "model_id", "adapter", "max_scored", "max_length", "reviewer", "edit"},
     ),
     "infer": ("06_mass_infer", {"input_path"}),
-    "evaluate": ("07_evaluate", {"readings", "model_id", "adapter", "worst_pages"}),
+    "evaluate": (
+        "07_evaluate",
+        {"readings", "model_id", "adapter", "worst_pages", "certificate"},
+    ),
 }
 
 

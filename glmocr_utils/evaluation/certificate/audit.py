@@ -134,7 +134,7 @@ def draw_audit(
 
 
 def open_audit(
-    path: str | Path,
+    path: str | Path | None,
     folder: str | Path,
     count: int = 200,
     seed: int = 0,
@@ -147,8 +147,10 @@ def open_audit(
         calibration: of the model that read them.
 
     Raises:
-        ValueError: the folder has an audit of other readings, or of another size.
+        ValueError: there are no readings, or the folder has an audit of others or of another size.
     """
+    if path is None:
+        raise ValueError("an audit needs readings: set results to a run of notebook 06")
     population = population_of(path, calibration)
     if not (Path(folder) / FILE).exists():
         audit = draw_audit(path, population, count, seed, calibrated=calibration is not None)

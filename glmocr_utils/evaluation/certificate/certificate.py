@@ -74,6 +74,7 @@ class Certificate:
         decisions: one for each unit of the audit's sample.
         cer: headline CER of what was read, with its 95 % interval.
         errors: the same as a number of characters.
+        errors_of_strata: the parts that the strata have in them.
         tuning: how much the model's predictions counted, 0 to 1.
         pages_above: pages whose expected CER is above 5 %, the worst first.
         num_pages: with text.
@@ -85,6 +86,7 @@ class Certificate:
     decisions: tuple[CheckedUnit, ...]
     cer: Estimate
     errors: Estimate
+    errors_of_strata: tuple[float, ...]
     tuning: float
     pages_above: tuple[PageEstimate, ...]
     num_pages: int
@@ -130,6 +132,7 @@ def certify(audit: Audit, decisions: Sequence[CheckedUnit], population: Populati
         decisions=tuple(decisions),
         cer=Estimate(*(each / audit.characters for each in (total.value, low, high))),
         errors=Estimate(total.value, low, high),
+        errors_of_strata=tuple(total.of_strata.tolist()),
         tuning=total.tuning,
         pages_above=tuple(page for page in pages if page.cer > LIMIT),
         num_pages=len(population.pages),
@@ -183,6 +186,7 @@ def load_certificate(path: str | Path) -> Certificate:
             decisions=tuple(CheckedUnit(**each) for each in record["decisions"]),
             cer=Estimate(**record["cer"]),
             errors=Estimate(**record["errors"]),
+            errors_of_strata=tuple(record["errors_of_strata"]),
             tuning=record["tuning"],
             pages_above=tuple(
                 PageEstimate(PageRef(**each["page"]), each["cer"]) for each in record["pages_above"]
