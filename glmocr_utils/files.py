@@ -53,6 +53,12 @@ def append_lines(path: Path, *lines: str) -> None:
         os.fsync(file.fileno())
 
 
+def cut_half_line(path: Path) -> None:
+    """Cut off half a line that a crash left at the end of a file, so that lines can be added."""
+    with path.open("r+b") as file:
+        file.truncate(_whole_bytes(path))
+
+
 def whole_lines(path: Path) -> Iterator[str]:
     """The lines of a file, without half a line that a crash left at its end."""
     with path.open("rb") as file:

@@ -12,6 +12,8 @@ from transformers import BatchFeature, ProcessorMixin
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 TEXT_RECOGNITION = "Text Recognition:"
+TABLE_RECOGNITION = "Table Recognition:"
+FORMULA_RECOGNITION = "Formula Recognition:"
 
 PromptStyle = Literal["default", "nothink"]
 

@@ -14,6 +14,7 @@ deskewed page.
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from glmocr_utils.grounding.ink import UNITS_A_CELL
 from glmocr_utils.grounding.units import Gap, Piece, Unit
@@ -161,14 +162,8 @@ def place_units(
             on_column = touched(middles, columns[None, :], max(of_piece, 0.2) * em)
             seen = (looks[unit.token] * on_line).sum(axis=0)
             chances[number] += unit.share * np.log(EVEN_SO + on_column @ seen)
-    across = positions[None, :] - positions[:, None]
-
-    def costs(number: int) -> np.ndarray:
-        expected = (widths[number - 1] + widths[number]) / 2
-        cost = np.minimum(GAP, STIFFNESS / em * np.abs(across - expected))
-        return np.where(across < 0.3 * expected, BACKWARDS, cost)
-
-    return positions[_likeliest_path(chances, costs)]
+    expected = np.concatenate([[0.0], (widths[:-1] + widths[1:]) / 2])
+    return positions[_likeliest_advances(chances, expected / ACROSS_STEP, em / ACROSS_STEP)]
 
 
 def units_of_line(line: Sequence[Piece]) -> list[tuple[Unit, float]]:
@@ -246,3 +241,62 @@ def _likeliest_path(chances: np.ndarray, costs: Callable[[int], np.ndarray]) -> 
     for number in range(len(chances) - 1, 0, -1):
         path.append(int(origins[number][path[-1]]))
     return np.array(path[::-1])
+
+
+def _likeliest_advances(chances: np.ndarray, expected: np.ndarray, em: float) -> np.ndarray:
+    """The position of each character of a line, (num_units,) indices.
+
+    Only advances near the expected one differ in cost, so only those are compared one by one.
+
+    Args:
+        chances: (num_units, num_positions) log-likelihoods.
+        expected: (num_units,) advance from the character before, in positions.
+        em: in positions.
+    """
+    num_units, width = chances.shape
+    here = np.arange(width)
+    best = chances[0].astype(float)
+    origins = np.empty(chances.shape, np.int32)
+    for number in range(1, num_units):
+        nearest = int(np.ceil(0.3 * expected[number]))
+        farthest = max(nearest, int(expected[number] + GAP / STIFFNESS * em) + 1)
+        advances = np.arange(farthest, nearest - 1, -1)
+        costs = np.minimum(GAP, STIFFNESS / em * np.abs(advances - expected[number]))
+        through = shifted(best, nearest, farthest) - costs
+        nearby = through.argmax(axis=1)
+        found = through[here, nearby]
+        origin = here - farthest + nearby
+        if farthest + 1 < width:
+            far, far_origin = best_so_far(best[: width - farthest - 1])
+            is_far = far - GAP > found[farthest + 1 :]
+            found[farthest + 1 :][is_far] = far[is_far] - GAP
+            origin[farthest + 1 :][is_far] = far_origin[is_far]
+        strongest = int(best.argmax())
+        is_back = found < best[strongest] - BACKWARDS
+        found[is_back], origin[is_back] = best[strongest] - BACKWARDS, strongest
+        best, origins[number] = found + chances[number], origin
+    path = [int(best.argmax())]
+    for number in range(num_units - 1, 0, -1):
+        path.append(int(origins[number][path[-1]]))
+    return np.array(path[::-1])
+
+
+def shifted(values: np.ndarray, nearest: int, farthest: int) -> np.ndarray:
+    """For each of the last axis, the values `farthest` to `nearest` before it, on a new last axis.
+
+    Those before the first are -inf.
+    """
+    padded = np.full((*values.shape[:-1], values.shape[-1] + farthest), -np.inf, values.dtype)
+    padded[..., farthest:] = values
+    shape = (*values.shape, farthest - nearest + 1)
+    return as_strided(padded, shape, (*padded.strides, padded.strides[-1]), writeable=False)
+
+
+def best_so_far(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The highest value up to each along the last axis, and its index."""
+    best = np.maximum.accumulate(values, axis=-1)
+    index = np.zeros(values.shape, np.int32)
+    index[..., 1:] = np.where(
+        values[..., 1:] > best[..., :-1], np.arange(1, values.shape[-1], dtype=np.int32), 0
+    )
+    return best, np.maximum.accumulate(index, axis=-1)

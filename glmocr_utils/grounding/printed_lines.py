@@ -18,7 +18,9 @@ from glmocr_utils.grounding.placing import (
     EVEN_SO,
     INK_OF_CHARACTER,
     LINE_SHARE,
+    best_so_far,
     cell_heights,
+    shifted,
     touched,
 )
 from glmocr_utils.grounding.units import Gap, Piece
@@ -111,24 +113,24 @@ def _along(best: np.ndarray, advance: float, em: float) -> tuple[np.ndarray, np.
     across = np.arange(width)
     nearest = max(int(0.4 * advance / STEP), 0 if advance < STEP else 1)
     farthest = int((advance + 1.5 * em) / STEP) + 1
-    # any gap: the best of all positions farther back
-    gaps = np.maximum.accumulate(best, axis=1) - WIDE_GAP
-    is_new = np.concatenate(
-        [np.ones((len(best), 1), bool), best[:, 1:] > gaps[:, :-1] + WIDE_GAP], 1
-    )
-    gap_origins = np.maximum.accumulate(np.where(is_new, across, 0), axis=1)
     found = np.full_like(best, -np.inf)
     origins = np.zeros(best.shape, np.int16)
-    if farthest < width:
-        found[:, farthest:] = gaps[:, : width - farthest]
+    if farthest < width:  # any gap: the best of all positions farther back
+        gaps, gap_origins = best_so_far(best)
+        found[:, farthest:] = gaps[:, : width - farthest] - WIDE_GAP
         origins[:, farthest:] = gap_origins[:, : width - farthest]
-    for shift in range(nearest, min(farthest + 1, width)):
-        off = max(abs(shift * STEP - advance) - STEP / 2, 0)
-        chances = best[:, : width - shift] - min(WIDE_GAP, STIFFNESS / em * off)
-        is_better = chances > found[:, shift:]
-        found[:, shift:][is_better] = chances[is_better]
-        origins[:, shift:] = np.where(is_better, across[: width - shift], origins[:, shift:])
-    return found, origins
+    farthest = min(farthest, width - 1)
+    if farthest < nearest:
+        return found, origins
+    shifts = np.arange(farthest, nearest - 1, -1)
+    off = np.maximum(np.abs(shifts * STEP - advance) - STEP / 2, 0)
+    costs = np.minimum(WIDE_GAP, STIFFNESS / em * off).astype(best.dtype)
+    through = shifted(best, nearest, farthest) - costs
+    nearby = through.argmax(axis=-1)
+    chances = np.take_along_axis(through, nearby[..., None], -1)[..., 0]
+    is_better = chances > found
+    origins = np.where(is_better, across - farthest + nearby, origins)
+    return np.where(is_better, chances, found), origins
 
 
 def _vertical_costs(down: np.ndarray, height: float, up: float) -> np.ndarray:

@@ -1,15 +1,17 @@
 """One Markdown file a document, written when its last page is in."""
 
 import json
+import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from glmocr_utils.files import same_name, write_file
+from glmocr_utils.files import cut_half_line, same_name, whole_lines, write_file
 from glmocr_utils.records import storable_path
 from glmocr_utils.records.page_row import PageRow
 from glmocr_utils.render import folder_below, safe_stem
 
+INDEX = "document_files.jsonl"
 HEAD = "<!-- document: {}, sha256 {} -->\n"
 
 
@@ -19,7 +21,8 @@ class DocumentFiles:
     A page begins with a comment that says its number, and its status where that is not `ok`. Two
     documents of one name get two files: the first line of a file says whose it is.
 
-    Folders below the input are kept.
+    Folders below the input are kept. `document_files.jsonl` beside the folder says which file is
+    whose, so that a restart opens none; of a file that it does not know, the first line says it.
 
     Args:
         folder: gets the files.
@@ -31,24 +34,37 @@ class DocumentFiles:
         self._roots = () if root is None else (Path(storable_path(root)),)
         self._num_pages: dict[tuple[str, str], int] = {}
         self._pages: dict[tuple[str, str], dict[int, str]] = {}
-        self._files = {_first_line(path): path for path in folder.rglob("*.md")}
-        self._taken = set(map(self._name, self._files.values()))
+        self._index = folder.with_name(INDEX)
+        heads = self._indexed()
+        names = {
+            os.path.relpath(os.path.join(below, name), folder)
+            for below, _, names in os.walk(folder)
+            for name in names
+            if name.endswith(".md")
+        }
+        unknown = {name: _first_line(folder / name) for name in names if not heads.get(name)}
+        if unknown:
+            self._note(unknown)
+        heads |= unknown
+        self._files = {heads[name]: name for name in names}
+        self._taken = set(map(_taken_name, names))
         self._last_numbers: Counter[str] = Counter()  # of the files of one name
 
     def expect(self, documents: Mapping[tuple[str, str], int]) -> None:
         """Say how many pages each document (path, sha256) has."""
         self._num_pages |= documents
 
-    def unfinished(self, documents: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Those of the documents that have no file yet."""
-        return {document for document in documents if _head(document) not in self._files}
+    def has(self, document: tuple[str, str]) -> bool:
+        """Whether a document has its file."""
+        return _head(document) in self._files
 
     def remove(self, *document: str) -> None:
         """Delete the file of a document (path, sha256), if there is one: a page was read anew."""
-        path = self._files.pop(_head(document), None)
-        if path is not None:
-            path.unlink(missing_ok=True)
-            self._taken.discard(self._name(path))
+        name = self._files.pop(_head(document), None)
+        if name is not None:
+            self._note({name: None})
+            (self._folder / name).unlink(missing_ok=True)
+            self._taken.discard(_taken_name(name))
 
     def add(self, row: PageRow) -> None:
         """Take in a page; with the last one of its document the file is written."""
@@ -63,24 +79,38 @@ class DocumentFiles:
 
     def _write(self, document: tuple[str, str], pages: list[str]) -> None:
         head = _head(document)
-        path = self._files.get(head) or self._free_path(document[0])
-        write_file(path, head + "\n" + "\n".join(pages), durable=False)
-        self._files[head] = path
+        name = self._files.get(head) or self._free_name(document[0])
+        write_file(self._folder / name, head + "\n" + "\n".join(pages), durable=False)
+        self._note({name: head})
+        self._files[head] = name
 
-    def _free_path(self, document_path: str) -> Path:
-        """A path that no other document has, on a disk that takes `X.md` and `x.md` for one too."""
-        stem = self._folder / folder_below(document_path, self._roots) / safe_stem(document_path)
-        name = self._name(stem)
+    def _note(self, heads: Mapping[str, str | None]) -> None:
+        """Write down the first lines of files, once these are there; None before they go."""
+        with self._index.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(note) + "\n" for note in heads.items())
+
+    def _indexed(self) -> dict[str, str | None]:
+        """The first line of each file that is known; of two notes, the later one holds."""
+        if not self._index.exists():
+            return {}
+        cut_half_line(self._index)
+        return dict(map(json.loads, whole_lines(self._index)))
+
+    def _free_name(self, document_path: str) -> str:
+        """A name that no other document has, also where `X.md` and `x.md` are one file."""
+        stem = str(folder_below(document_path, self._roots) / safe_stem(document_path))
+        key = _taken_name(stem)
         while True:
-            self._last_numbers[name] += 1
-            number = self._last_numbers[name]
-            path = stem.with_name(f"{stem.name}.md" if number == 1 else f"{stem.name}_{number}.md")
-            if self._name(path) not in self._taken:
-                self._taken.add(self._name(path))
-                return path
+            self._last_numbers[key] += 1
+            number = self._last_numbers[key]
+            name = f"{stem}.md" if number == 1 else f"{stem}_{number}.md"
+            if _taken_name(name) not in self._taken:
+                self._taken.add(_taken_name(name))
+                return name
 
-    def _name(self, path: Path) -> str:
-        return same_name(path.relative_to(self._folder).as_posix())
+
+def _taken_name(name: str) -> str:
+    return same_name(name.replace(os.sep, "/"))
 
 
 def _head(document: tuple[str, str]) -> str:

@@ -9,11 +9,12 @@ file whose path, size and time it knows. A line that a crash lost costs a look a
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from glmocr_utils.files import cut_half_line, whole_lines
 from glmocr_utils.records import FailedPage, storable_path
 from glmocr_utils.render import Inspected
 from glmocr_utils.render.documents import DEFAULT_INPUT
@@ -93,9 +94,9 @@ class KnownDocuments:
         self._file = None
 
     def __enter__(self) -> Self:
+        if self._path.exists():
+            cut_half_line(self._path)
         self._file = self._path.open("ab")
-        if self._file.tell() and not self._path.read_bytes().endswith(b"\n"):
-            self._file.write(b"\n")  # below what a crash left half written
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -160,14 +161,6 @@ class KnownDocuments:
         moved = sorted((name for name in names if (os.sep + name).endswith(ending)), key=len)
         return [*exact, *same, *moved]
 
-    def _lines(self) -> list[dict]:
-        """The whole lines of the file."""
-        if not self._path.exists():
-            return []
-        lines = []
-        for line in self._path.read_bytes().split(b"\n"):
-            try:
-                lines.append(json.loads(line))
-            except ValueError:  # what a crash left half written
-                continue
-        return lines
+    def _lines(self) -> Iterator[dict]:
+        if self._path.exists():
+            yield from map(json.loads, whole_lines(self._path))

@@ -245,16 +245,15 @@ class _Run:
 
     def _take_opened(self, located: Located, document: Inspected, name: str) -> list[int]:
         """Returns the indices of its pages that have no row."""
-        keys = [(name, document.sha256, index) for index in range(document.num_pages)]
         with self._ledger:
             before = self._known.name_in_ledger(located, None)
             if before in self._folder.unopened:
                 self._open_now.add(before)
             self._folder.expect({(name, document.sha256): document.num_pages})
-            missing = [key[-1] for key in keys if key not in self._folder.done]
+            missing = self._folder.done.missing((name, document.sha256), document.num_pages)
             self._to_look_at -= 1
-            self._found += len(keys)
-            self._there += len(keys) - len(missing)
+            self._found += document.num_pages
+            self._there += document.num_pages - len(missing)
         return missing
 
     def _forget_unopened(self) -> None:

@@ -7,21 +7,19 @@ until a part is full or old enough, so a kill costs the pages of one part, which
 import json
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-import pyarrow.dataset
-
 from glmocr_utils.files import PARTIAL_SUFFIX, write_file
 from glmocr_utils.mass_infer.document_files import DocumentFiles
+from glmocr_utils.mass_infer.ledger import Document, Key, PagesDone, stretches
 from glmocr_utils.mass_infer.run_lock import LOCK, NOTE, RunLock
 from glmocr_utils.records.page_row import (
     PART,
     PARTS,
-    SCHEMA,
     STATUS_OF,
     PageRow,
     parts_of,
@@ -37,8 +35,6 @@ ROWS_A_PART = 64
 SECONDS_A_PART = 20.0
 KEY = ("document_path", "document_sha256", "page_index")
 IN_A_TEXT_FILE = (*KEY, "num_pages", "status", "text")
-
-Key = tuple[str, str | None, int | None]
 
 
 class RunFolder:
@@ -93,7 +89,7 @@ class RunFolder:
             self._lock.release()
 
     @property
-    def documents(self) -> Collection[tuple[str, str | None]]:
+    def documents(self) -> Collection[Document]:
         """Name and sha256 of the documents that had rows when the folder was opened."""
         return self._parts_of.keys()
 
@@ -125,10 +121,13 @@ class RunFolder:
         Pages of these that were read before are looked up, so that a file is whole.
         """
         self._documents.expect(documents)
-        incomplete = self._documents.unfinished(documents)
-        incomplete |= {each for each in documents if each in self._outdated_documents}
         # one by one: a run calls this for each of its documents, and may have very many
-        wanted = {each for each in incomplete if each in self._parts_of}
+        wanted = {
+            each
+            for each in documents
+            if each in self._parts_of
+            and (each in self._outdated_documents or not self._documents.has(each))
+        }
         for part in sorted({part for document in wanted for part in self._parts_of[document]}):
             for record in self._texts_of(part):
                 key = _key(record)
@@ -237,19 +236,20 @@ class RunFolder:
         for left in pages.glob(f"*{PARTIAL_SUFFIX}"):
             left.unlink()
         self.statuses: Counter[str] = Counter()
-        self.done: set[Key] = set()
+        self.done = PagesDone()
         self._outdated: dict[Key, tuple[Path, str]] = {}  # part and status of rows to replace
         self.unopened: dict[str, Path] = {}
-        self._parts_of: dict[tuple[str, str | None], set[Path]] = {}  # by document
-        for part, key, status in _keys_and_statuses(parts_of(self.path)):
-            self.statuses[status] += 1
-            if status in retry:
-                self._outdated[key] = part, status
+        self._parts_of: dict[Document, list[Path]] = {}
+        for rows in stretches(parts_of(self.path)):
+            self.statuses[rows.status] += len(rows.pages)
+            if rows.status in retry:
+                keys = ((*rows.document, page_index) for page_index in rows.pages)
+                self._outdated |= dict.fromkeys(keys, (rows.part, rows.status))
             else:
-                self.done.add(key)
-            self._parts_of.setdefault(key[:2], set()).add(part)
-            if key[2] is None:
-                self.unopened[key[0]] = part
+                self.done.update(rows.document, rows.pages)
+            self._parts_of.setdefault(rows.document, []).append(rows.part)
+            if None in rows.pages:
+                self.unopened[rows.document[0]] = rows.part
         self._outdated_documents = {key[:2] for key in self._outdated}
         self._last_texts: tuple[Path | None, list[dict[str, object]]] = (None, [])
         self._documents = DocumentFiles(self.path / "documents", self._root)
@@ -261,19 +261,6 @@ class RunFolder:
     @property
     def _next_part(self) -> Path:
         return self.path / "pages" / PART.format(self._number + 1)
-
-
-def _keys_and_statuses(parts: list[Path]) -> Iterator[tuple[Path, Key, str]]:
-    """Part, key and status of each row, for all parts at once: there may be thousands."""
-    if not parts:
-        return
-    ledger = pyarrow.dataset.dataset([str(part) for part in parts], schema=SCHEMA)
-    by_name = {str(part): part for part in parts}
-    for batch in ledger.to_batches(columns=[*KEY, "status", "__filename"]):
-        columns = batch.to_pydict()
-        part_of = map(by_name.__getitem__, columns["__filename"])
-        keys = zip(*(columns[name] for name in KEY), strict=True)
-        yield from zip(part_of, keys, columns["status"], strict=True)
 
 
 def _key(record: Mapping[str, object]) -> Key:

@@ -4,14 +4,14 @@ for result in read_documents(load_model("zai-org/GLM-OCR"), ["scan.pdf"]):
     ...  # OcrResult, or FailedPage that says why
 """
 
+from glmocr_utils.ocr.by_region import ByRegion, read_by_region
 from glmocr_utils.ocr.documents import FIRST_SAMPLE, default_input, read_documents
+from glmocr_utils.ocr.failures import FAILURES_OF_A_PAGE, is_out_of_memory
 from glmocr_utils.ocr.pages import (
-    FAILURES_OF_A_PAGE,
     PageReader,
     PreparedPage,
     ScaleCheck,
     check_at_least_one,
-    is_out_of_memory,
     read_pages,
 )
 from glmocr_utils.ocr.reading_files import PAGE_BREAK
@@ -24,6 +24,7 @@ __all__ = [
     "FIRST_SAMPLE",
     "PAGE_BREAK",
     "SCORE_POSITIONS_AT_ONCE",
+    "ByRegion",
     "PageImages",
     "PageReader",
     "PreparedPage",
@@ -32,6 +33,7 @@ __all__ = [
     "default_input",
     "is_out_of_memory",
     "load_results",
+    "read_by_region",
     "read_documents",
     "read_pages",
     "score_text",

@@ -8,7 +8,9 @@ from pathlib import Path
 from glmocr_utils.decoding import NotFiniteError
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.model.source import first_line
-from glmocr_utils.ocr.pages import is_out_of_memory, read_pages
+from glmocr_utils.ocr.by_region import NO_LAYOUT, ByRegion
+from glmocr_utils.ocr.failures import is_out_of_memory
+from glmocr_utils.ocr.pages import read_pages
 from glmocr_utils.ocr.reading_files import ReadingFiles, reading_settings
 from glmocr_utils.prompt import TEXT_RECOGNITION, PromptStyle
 from glmocr_utils.records import FailedPage, OcrResult, PageImage, PageRef
@@ -55,11 +57,13 @@ def read_documents(
     Args:
         output_dir: gets `{name}.jsonl`, one `OcrResult` a line, each as soon as its page is read,
             and `{name}.txt`, pages separated by form feeds, once all pages of the document that
-            were asked for are in. None writes nothing and reads all.
+            were asked for are in. By regions, also `{name}.md` and the pictures that it links, in
+            `{name}_pictures/`. None writes nothing and reads all.
         options: how pages are rendered, and which.
         roots: the folders of documents below them are kept in `output_dir`.
         start_over: read again what is in `output_dir`, and replace it.
-        read_options: those of `ocr.read_pages`: prompt, style, max_tokens, batch_size, top_k.
+        read_options: those of `ocr.read_pages`: prompt, style, max_tokens, batch_size, top_k,
+            by_region.
 
     Yields:
         What was read, and each page or document that could not be rendered, or not be given to
@@ -100,9 +104,11 @@ def _settings(
     max_tokens: int = 2048,
     top_k: int = 5,
     batch_size: int = 1,  # the text does not depend on it
+    by_region: ByRegion | None = None,
 ) -> dict[str, object]:
     style = style or model.prompt_style
     others = {"prompt": prompt, "prompt_style": style, "max_tokens": max_tokens, "top_k": top_k}
+    others |= by_region.settings() if by_region else NO_LAYOUT
     return reading_settings(model, options.scale, **others)
 
 

@@ -5,37 +5,34 @@ import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import count
 
 import numpy as np
-import torch
 from transformers import BatchFeature
 
 from glmocr_utils.decoding import DecodedPage, NotFiniteError, PageDecoder
 from glmocr_utils.model import LoadedModel, TrainedFor
+from glmocr_utils.ocr.by_region import ByRegion
+from glmocr_utils.ocr.failures import FAILURES_OF_A_PAGE
+from glmocr_utils.ocr.parts import PageInParts, prepared_parts
 from glmocr_utils.ocr.prefetch import Prefetch
 from glmocr_utils.ocr.tokens import token_records, without_thought
 from glmocr_utils.prompt import TEXT_RECOGNITION, PromptStyle, encode_prompt
 from glmocr_utils.records import OcrResult, PageImage
-from glmocr_utils.render.page_checks import is_blank
 from glmocr_utils.token_text import decode_ids, special_token_ids
-
-FAILURES_OF_A_PAGE = (RuntimeError, MemoryError, ValueError)  # out of memory is a RuntimeError
-
-# what PyTorch says on a GPU, on a CPU, and for a library's own memory
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "alloc_failed")
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedPage:
-    """A page as the model takes it.
+    """A page, or a region of one, as the model takes it.
 
     Attributes:
-        inputs: of this page alone, on the CPU.
+        inputs: of this image alone, on the CPU.
+        prompt: what the model is asked about it.
     """
 
     page: PageImage
     inputs: BatchFeature
+    prompt: str
 
     @property
     def num_image_tokens(self) -> int:
@@ -69,7 +66,7 @@ class PageReader:
         spell = partial(decode_ids, model.processor.tokenizer)
         self._decoder = PageDecoder(model.model, top_k, spell)
         # without their inputs: the patches of a large page are over 100 MB
-        self._under_way: dict[Hashable, tuple[PageImage, int]] = {}
+        self._under_way: dict[Hashable, tuple[PageImage, str, int]] = {}
 
     def __len__(self) -> int:
         """How many pages are under way."""
@@ -80,15 +77,20 @@ class PageReader:
         """Memory that keys and values of the pages under way hold."""
         return self._decoder.cache_bytes
 
-    def prepare(self, page: PageImage) -> PreparedPage:
-        """What can be done before the model is free; threads may do it."""
-        inputs = encode_prompt(self.model.processor, [page.image], self._prompt, self._style)
-        return PreparedPage(page, inputs)
+    def prepare(self, page: PageImage, prompt: str | None = None) -> PreparedPage:
+        """What can be done before the model is free; threads may do it.
+
+        Args:
+            prompt: another one than the reader's.
+        """
+        prompt = prompt or self._prompt
+        inputs = encode_prompt(self.model.processor, [page.image], prompt, self._style)
+        return PreparedPage(page, inputs, prompt)
 
     def enter(self, key: Hashable, page: PreparedPage, max_tokens: int) -> None:
         """Begin a page, which gets at most `max_tokens` new tokens and comes out under `key`."""
         self._decoder.enter(key, page.inputs, max_tokens)
-        self._under_way[key] = page.page, page.num_image_tokens
+        self._under_way[key] = page.page, page.prompt, page.num_image_tokens
 
     def step(self) -> list[tuple[Hashable, OcrResult | Exception]]:
         """Write a token of every page that is under way.
@@ -109,19 +111,25 @@ class PageReader:
         """What becomes of a page without ink."""
         none = np.empty(0, int)
         nothing = DecodedPage(none, none, none, none, "stop", 0.0)
-        return replace(self._result(page, 0, nothing), is_blank=True)
+        return replace(self._result(page, self._prompt, 0, nothing), is_blank=True)
 
     def _outcome(
-        self, page: PageImage, num_image_tokens: int, output: DecodedPage | NotFiniteError
+        self,
+        page: PageImage,
+        prompt: str,
+        num_image_tokens: int,
+        output: DecodedPage | NotFiniteError,
     ) -> OcrResult | Exception:
         if isinstance(output, NotFiniteError):
             return output
         try:
-            return self._result(page, num_image_tokens, output)
+            return self._result(page, prompt, num_image_tokens, output)
         except Exception as error:  # whatever it is, it is this page's: the others are read on
             return error
 
-    def _result(self, page: PageImage, num_image_tokens: int, output: DecodedPage) -> OcrResult:
+    def _result(
+        self, page: PageImage, prompt: str, num_image_tokens: int, output: DecodedPage
+    ) -> OcrResult:
         model = self.model
         tokens = without_thought(token_records(model.processor.tokenizer, output, self._special))
         return OcrResult(
@@ -129,7 +137,7 @@ class PageReader:
             text="".join(token.text for token in tokens),
             tokens=tokens,
             finish_reason=output.finish_reason,
-            prompt=self._prompt,
+            prompt=prompt,
             model_id=model.model_id,
             revision=model.revision,
             adapter=model.adapter,
@@ -151,18 +159,22 @@ def read_pages(
     max_tokens: int = 2048,
     batch_size: int = 1,
     top_k: int = 5,
+    by_region: ByRegion | None = None,
     on_failure: Callable[[PageImage, Exception], None] | None = None,
-    on_read: Callable[[OcrResult], None] | None = None,
+    on_read: Callable[[OcrResult, PageImage], None] | None = None,
 ) -> Iterator[OcrResult]:
     """Read pages, `batch_size` at a time, and give them in their order.
 
     Whenever a page has ended, the next one takes its place; as many again are prepared ahead.
-    A page without ink is not given to the model.
+    A page without ink is not given to the model. By regions, those of several pages are under way
+    together, and a page has ended with its last region.
 
     Args:
-        max_tokens: new tokens a page, at most.
-        batch_size: pages that are under way together.
+        max_tokens: new tokens a page or region, at most.
+        batch_size: pages or regions that are under way together.
         prompt, style, top_k: as in `PageReader`.
+        by_region: reads each page region by region; None reads it as a whole. A region that cannot
+            be read is marked in its page.
         on_failure: is told of a page that cannot be prepared, finds no room in memory or comes to
             nothing (`NotFiniteError`: its numbers are NaN or infinite), which is then left out.
             None raises what was raised.
@@ -174,68 +186,54 @@ def read_pages(
     check_at_least_one(max_tokens=max_tokens, batch_size=batch_size, top_k=top_k)
     reader = PageReader(model, prompt=prompt, style=style, top_k=top_k)
     check_scale = ScaleCheck(model.trained_for)
-    entered: dict[int, PageImage] = {}  # by number; those whose result was not given yet
+    under_way: dict[int, PageInParts] = {}  # by number; those whose result was not given yet
     done: dict[int, OcrResult | None] = {}
-    numbers, given = count(), 0
+    given = 0
 
-    def prepare(page: PageImage) -> tuple[PageImage, PreparedPage | Exception | None]:
-        if is_blank(page.image):
-            return page, None
-        try:
-            return page, reader.prepare(page)
-        except FAILURES_OF_A_PAGE as error:
-            return page, error
+    def end(page: PageInParts) -> None:
+        outcome = page.outcome(reader.blank(page.image))
+        if isinstance(outcome, OcrResult):
+            if on_read:
+                on_read(outcome, page.image)
+        elif on_failure is None:
+            raise outcome
+        else:
+            on_failure(page.image, outcome)
+        done[page.number] = outcome if isinstance(outcome, OcrResult) else None
+        under_way.pop(page.number, None)
 
-    def fail(page: PageImage, error: Exception) -> None:
-        if on_failure is None:
-            raise error
-        on_failure(page, error)
-
-    with Prefetch(map(prepare, pages), batch_size) as prepared:
+    parts = prepared_parts(reader, pages, by_region, batch_size)
+    with Prefetch(parts, batch_size) as prepared:
         while True:
-            ended = []
-            while len(reader) < batch_size and (taken := prepared.take(wait=not reader)):
-                page, ready = taken
-                if ready is None:
-                    ended.append((next(numbers), reader.blank(page)))
+            has_ended = False
+            while not has_ended and len(reader) < batch_size:
+                if (part := prepared.take(wait=not reader)) is None:
                     break
-                check_scale(page)
-                number = next(numbers)
-                try:
-                    if isinstance(ready, Exception):
-                        raise ready
-                    reader.enter(number, ready, max_tokens)
-                except FAILURES_OF_A_PAGE as error:
-                    fail(page, error)
-                    done[number] = None
-                else:
-                    entered[number] = page
+                page = part.page
+                if part.ready is not None:
+                    check_scale(page.image)
+                    under_way[page.number] = page
+                    try:
+                        if isinstance(part.ready, Exception):
+                            raise part.ready
+                        reader.enter((page.number, part.region), part.ready, max_tokens)
+                    except FAILURES_OF_A_PAGE as error:
+                        page.readings[part.region] = error
+                if page.has_ended:
+                    end(page)
+                    has_ended = True  # give it before others are waited for
             if reader:
-                for number, outcome in reader.step():
-                    page = entered.pop(number)
-                    if isinstance(outcome, Exception):
-                        fail(page, outcome)
-                        done[number] = None
-                    else:
-                        ended.append((number, outcome))
-            for number, result in ended:
-                if on_read:
-                    on_read(result)
-                done[number] = result
+                for (number, region), outcome in reader.step():
+                    page = under_way[number]
+                    page.readings[region] = outcome
+                    if page.has_ended:
+                        end(page)
             while given in done:
                 if (result := done.pop(given)) is not None:
                     yield result
                 given += 1
             if not reader and prepared.ended:
                 return
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether a pass through the model failed for lack of memory."""
-    said = str(error).lower()
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
-        each in said for each in OUT_OF_MEMORY
-    )
 
 
 def check_at_least_one(**options: int) -> None:

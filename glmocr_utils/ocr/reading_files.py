@@ -2,28 +2,42 @@
 
 For each document `{name}.jsonl` grows by a page at a time, `{name}.settings.json` records what its
 pages are read with, and `{name}.txt` holds the text once all pages that were asked for are in, or
-the reading ends early. Folders below the input are kept.
+the reading ends early. By regions, there are also `{name}.md` and the pictures that it links, in
+`{name}_pictures/`. Folders below the input are kept.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from glmocr_utils.files import append_lines, same_name, write_file
+from glmocr_utils.markdown import (
+    crop_pictures,
+    page_markdown,
+    picture_name,
+    regions_of_result,
+)
 from glmocr_utils.model import LoadedModel, weights_sha256
+from glmocr_utils.ocr.by_region import NO_LAYOUT
 from glmocr_utils.records import (
+    REGION_BREAK,
+    Furniture,
     OcrResult,
+    PageImage,
     PageRef,
+    Region,
     read_results,
     storable_path,
     to_json,
     write_results,
 )
-from glmocr_utils.render import folder_below, safe_stem
+from glmocr_utils.render import encode_png, folder_below, safe_stem
 
 PAGE_BREAK = "\f"  # between the pages of a text file, as pdftotext writes it
 SETTINGS_SUFFIX = ".settings.json"
+PICTURES_SUFFIX = "_pictures"
 
 
 def reading_settings(model: LoadedModel, scale: float, **options: object) -> dict[str, object]:
@@ -66,6 +80,10 @@ class _Document:
     def settings(self) -> Path:
         return with_suffix(self.stem, SETTINGS_SUFFIX)
 
+    @property
+    def pictures(self) -> Path:
+        return self.stem.with_name(self.stem.name + PICTURES_SUFFIX)
+
 
 class ReadingFiles:
     """The files of documents in a folder, open for reading on.
@@ -105,8 +123,11 @@ class ReadingFiles:
         """What was read of a page before, with these settings."""
         return self._document(page).pages.get(page.page_index)
 
-    def add(self, result: OcrResult) -> None:
+    def add(self, result: OcrResult, page: PageImage) -> None:
         """Keep what was read; it is on the disk when this returns.
+
+        Args:
+            page: its image, of which the pictures are kept.
 
         Raises:
             OSError: the disk is full or cannot be written to.
@@ -114,6 +135,8 @@ class ReadingFiles:
         document = self._document(result.page)
         if not document.pages:
             self._begin(document)
+        for picture in crop_pictures(page, result.regions):
+            write_file(document.pictures / picture.name, encode_png(picture.image), durable=False)
         append_lines(document.readings, to_json(result))
         document.pages[result.page.page_index] = result
 
@@ -130,7 +153,12 @@ class ReadingFiles:
         pages = [document.pages[index] for index in sorted(document.pages)]
         if pages != list(document.pages.values()):
             write_results(pages, document.readings)
-        write_file(with_suffix(document.stem, ".txt"), PAGE_BREAK.join(page.text for page in pages))
+        furniture = self._settings.get("furniture")
+        texts = [page.body_text if furniture == "out" else page.text for page in pages]
+        write_file(with_suffix(document.stem, ".txt"), PAGE_BREAK.join(texts))
+        if self._settings.get("layout"):
+            whole = REGION_BREAK.join(_markdown(page, document, furniture) for page in pages)
+            write_file(with_suffix(document.stem, ".md"), whole + "\n", durable=False)
 
     def _document(self, page: PageRef) -> _Document:
         if page.document_path not in self._documents:
@@ -170,7 +198,9 @@ class ReadingFiles:
             return
         before = _read_settings(stem)
         names = before.keys() & self._settings.keys() if before else self._settings.keys()
-        differing = [name for name in names if before.get(name) != self._settings[name]]
+        # whole pages and regions are never mixed, whatever an earlier version recorded
+        names = {*names, *(NO_LAYOUT if before else ())}
+        differing = [name for name in names if before.get(name) != self._settings.get(name)]
         if differing:
             what = " and ".join(sorted(differing)) if before else "settings that were not recorded"
             raise ValueError(
@@ -182,6 +212,18 @@ class ReadingFiles:
 def with_suffix(stem: Path, suffix: str) -> Path:
     """`stem` with a suffix; its own dots stay."""
     return stem.with_name(stem.name + suffix)
+
+
+def _markdown(page: OcrResult, document: _Document, furniture: Furniture | None) -> str:
+    def link(region: Region) -> str:
+        return quote(f"{document.pictures.name}/{picture_name(page.page.page_index, region)}")
+
+    head = f"<!-- page {page.page.page_number} -->"
+    if not page.regions:
+        return REGION_BREAK.join(filter(None, (head, page.text)))
+    regions = regions_of_result(page)
+    text = page_markdown(regions, furniture=furniture or "apart", link=link)
+    return REGION_BREAK.join(filter(None, (head, text)))
 
 
 def _stems(folder: Path) -> list[Path]:

@@ -1,7 +1,8 @@
 """A region of a page: where it is, what kind of thing it is, and what became of it when read."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import accumulate
 from typing import Literal
 
 from glmocr_utils.records.checks import check_one_of
@@ -98,6 +99,43 @@ def in_text_order(regions: Iterable[Region], furniture: Furniture = "apart") -> 
     if furniture == "in":
         return in_order
     return sorted(in_order, key=lambda region: region.is_furniture)
+
+
+@dataclass(frozen=True, slots=True)
+class InText:
+    """A region in its page's text.
+
+    Attributes:
+        region: with its range of tokens.
+        text_follows: another region's text follows, after `REGION_BREAK`, which belongs to this
+            region's last token.
+    """
+
+    region: Region
+    text_follows: bool
+
+
+def with_token_ranges(
+    regions: Iterable[Region], num_tokens: Mapping[int, int], furniture: Furniture
+) -> list[InText]:
+    """Give each region its range of the page's tokens.
+
+    Args:
+        num_tokens: how many tokens each region has, by index; the others have none.
+
+    Returns:
+        The regions in the order of the text.
+    """
+    ordered = in_text_order(regions, furniture)
+    counts = [num_tokens.get(region.index, 0) for region in ordered]
+    starts = [0, *accumulate(counts)]
+    return [
+        InText(
+            replace(region, token_start=starts[place], token_stop=starts[place + 1]),
+            0 < starts[place + 1] < starts[-1] and counts[place] > 0,
+        )
+        for place, region in enumerate(ordered)
+    ]
 
 
 def worst_status(regions: Sequence[Region]) -> RegionStatus | None:

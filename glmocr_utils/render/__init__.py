@@ -24,7 +24,7 @@ from glmocr_utils.render.pool import (
     render_documents,
 )
 from glmocr_utils.render.sampling import render_to_imagefolder
-from glmocr_utils.render.worker import Inspected
+from glmocr_utils.render.worker import Inspected, encode_png
 
 __all__ = [
     "SAMPLES",
@@ -35,6 +35,7 @@ __all__ = [
     "RenderSummary",
     "count_pages",
     "decode_image",
+    "encode_png",
     "find_documents",
     "first_page",
     "folder_below",

@@ -224,16 +224,24 @@ def warn_of(page: PageRef, raster: Raster, options: RenderOptions) -> None:
 
 
 def _find_in_folder(folder: Path) -> Documents:
-    documents, not_read = [], []
+    documents: list[str] = []  # text, since paths are slow where there are very many
+    not_read: list[str] = []
     for parent, folders, names in os.walk(folder, onerror=_raise):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        not_read += [path for path in (Path(parent, name) for name in folders) if path.is_symlink()]
+        below = (os.path.join(parent, name) for name in folders)
+        not_read += [path for path in below if os.path.islink(path)]
         for name in names:
-            suffix = Path(name).suffix.lower()
+            suffix = os.path.splitext(name)[1].lower()
             if name.startswith(".") or suffix in COMPANION_SUFFIXES:
                 continue
-            (documents if suffix in DOCUMENT_SUFFIXES else not_read).append(Path(parent, name))
-    return Documents(sorted(documents), sorted(not_read))
+            found = documents if suffix in DOCUMENT_SUFFIXES else not_read
+            found.append(os.path.join(parent, name))
+    return Documents(_in_order(documents), _in_order(not_read))
+
+
+def _in_order(paths: list[str]) -> Iterator[Path]:
+    """Paths sorted by their folders, then their names."""
+    return map(Path, sorted(paths, key=lambda path: path.split(os.sep)))
 
 
 def _raise(error: OSError) -> NoReturn:

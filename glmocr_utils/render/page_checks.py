@@ -65,6 +65,48 @@ def is_blank(image: Image.Image) -> bool:
     return True
 
 
+def find_marks(image: Image.Image) -> np.ndarray:
+    """Where the page's ink is: the marks for which `is_blank` would call it a page with ink.
+
+    Args:
+        image: RGB, of any size; pages over `LONG_SIDE_PX` are reduced first.
+
+    Returns:
+        (height, width) of the reduced page, int32: 0 for paper, and a number for each mark. Specks
+        count, as a full stop is one; what lies on the page's very edge is paper.
+    """
+    contrast = _contrast(image)
+    found = np.zeros(contrast.shape, np.int32)
+    for level, least in enumerate(MIN_CONTRASTS):
+        noise = _noise(contrast, TILE_PX >> level)
+        labels = _marks(contrast, max(MIN_OVER_NOISE * noise, least))
+        _add_marks(found, labels, 1 << level)
+        if min(contrast.shape) < 2 * TILE_PX:
+            break
+        contrast = _soften(_halve(contrast))
+    return found
+
+
+def _add_marks(found: np.ndarray, labels: np.ndarray, factor: int) -> None:
+    """Add to `found` the marks of a page reduced by `factor`, where it has none yet."""
+    number = int(labels.max(initial=0))
+    boxes = np.zeros((number + 1, 4), np.int32)
+    for label, slices in enumerate(ndimage.find_objects(labels), start=1):
+        if slices:
+            rows, columns = slices
+            boxes[label] = rows.start, rows.stop, columns.start, columns.stop
+    is_mark = np.maximum(*_sizes(boxes)) >= (SPECK_PX if factor > 1 else 1)
+    counts = np.bincount(_within(labels, EDGE * max(labels.shape)).ravel(), minlength=number + 1)
+    is_mark &= counts > 0
+    is_mark[0] = False
+    large = labels.repeat(factor, axis=0).repeat(factor, axis=1)
+    part = found[: large.shape[0], : large.shape[1]]
+    large = large[: part.shape[0], : part.shape[1]]
+    is_mark[large[part > 0]] = False  # seen before, more exactly
+    is_new = is_mark[large]
+    part[is_new] = large[is_new] + found.max()
+
+
 def runs_sideways(image: Image.Image) -> bool:
     """True if the lines of text run up or down the page: its content lies on its side.
 
@@ -191,22 +233,31 @@ def _noise(contrast: np.ndarray, tile_px: int) -> float:
 
 def _has_marks(contrast: np.ndarray, threshold: float) -> bool:
     """Is anything over `threshold` longer than a speck and no scanner's edge?"""
+    labels = _marks(contrast, threshold)
+    heights, widths = _sizes(_boxes_of(_within(labels, EDGE * max(contrast.shape))))
+    return bool((np.maximum(heights, widths) >= SPECK_PX).any())
+
+
+def _marks(contrast: np.ndarray, threshold: float) -> np.ndarray:
+    """What is over `threshold`, without halos and a scanner's edges: (height, width), 0 is paper.
+
+    Each mark has a number of its own.
+    """
     strength = np.abs(contrast)
     strong = strength > threshold
     labels, number = ndimage.label(strong, EIGHT_NEIGHBOURS)
     if not number:
-        return False
+        return labels
     peaks = np.zeros(number + 1, np.float32)
     np.maximum.at(peaks, labels[strong], strength[strong])
     labels, number = ndimage.label(strong & (strength > HALO * peaks[labels]), EIGHT_NEIGHBOURS)
-    long_side = max(contrast.shape)
     rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    inside = np.bincount(_within(labels, SCANNER_EDGE * long_side).ravel(), minlength=number + 1)
+    margin = SCANNER_EDGE * max(contrast.shape)
+    inside = np.bincount(_within(labels, margin).ravel(), minlength=number + 1)
     is_edge = np.zeros(number + 1, bool)
     is_edge[rim] = inside[rim] == 0
     labels[is_edge[labels]] = 0
-    heights, widths = _sizes(_boxes_of(_within(labels, EDGE * long_side)))
-    return bool((np.maximum(heights, widths) >= SPECK_PX).any())
+    return labels
 
 
 def _within(values: np.ndarray, border_px: float) -> np.ndarray:

@@ -111,7 +111,7 @@ class SetPage:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class Line:
     words: tuple[str, ...]
     block: Block
     is_first: bool
@@ -137,7 +137,7 @@ def draw_page(blocks: list[Block], style: PageStyle, form: TextForm = "printed")
 
 def set_page(blocks: list[Block], style: PageStyle, form: TextForm = "printed") -> SetPage:
     """Where `draw_page` draws what, for those who draw it elsewhere, as in a PDF."""
-    lines = _fit(list(_set_lines(blocks, style)), style)
+    lines = _fit(list(break_lines(blocks, style)), style)
     line_px = style.font_px * style.line_spacing
     heights = [line_px * (1.6 if line.gap_above else 1.0) for line in lines]
     height_px = style.height_px or round(2 * style.margin_px + sum(heights) + 0.3 * style.font_px)
@@ -145,7 +145,7 @@ def set_page(blocks: list[Block], style: PageStyle, form: TextForm = "printed") 
     bottom = float(style.margin_px)
     for line, height in zip(lines, heights, strict=True):
         bottom += height
-        placed.append(tuple(_place(line, bottom - 0.3 * line_px, style)))
+        placed.append(tuple(place_line(line, bottom - 0.3 * line_px, style)))
     text, boxes = _written(lines, placed, style, form)
     return SetPage(tuple(placed), height_px, text, boxes)
 
@@ -156,14 +156,14 @@ def box_of_character(left: float, right: float, baseline: float, font_px: float)
 
 
 def _written(
-    lines: list[_Line], placed: list[tuple[PlacedText, ...]], style: PageStyle, form: TextForm
+    lines: list[Line], placed: list[tuple[PlacedText, ...]], style: PageStyle, form: TextForm
 ) -> tuple[str, np.ndarray]:
     """The text of the lines and the box of each of its characters."""
     font_px = style.font_px
     marked = form == "paragraphs" and style.bold_font != style.font  # a heading that can be seen
     text: list[str] = []
     boxes: list[tuple] = []
-    before: _Line | None = None
+    before: Line | None = None
     for line, pieces in zip(lines, placed, strict=True):
         separator = _separator(before, line, form) if before else ""
         if before and not separator:
@@ -197,7 +197,7 @@ def line_boxes(pieces: Sequence[PlacedText], font_px: int) -> list[tuple]:
     return boxes
 
 
-def _separator(before: _Line, line: _Line, form: TextForm) -> str:
+def _separator(before: Line, line: Line, form: TextForm) -> str:
     if line.gap_above:
         return "\n\n"
     if form == "printed" or line.is_first:
@@ -205,7 +205,7 @@ def _separator(before: _Line, line: _Line, form: TextForm) -> str:
     return "" if before.is_divided else " "
 
 
-def _fit(lines: list[_Line], style: PageStyle) -> list[_Line]:
+def _fit(lines: list[Line], style: PageStyle) -> list[Line]:
     if style.height_px is None:
         return lines
     room = style.height_px - 2 * style.margin_px
@@ -218,7 +218,7 @@ def _fit(lines: list[_Line], style: PageStyle) -> list[_Line]:
     return lines
 
 
-def _set_lines(blocks: list[Block], style: PageStyle):
+def break_lines(blocks: list[Block], style: PageStyle):
     """Break each block's text into lines that fit between the margins, greedily."""
     width = style.width_px - 2 * style.margin_px
     for number, block in enumerate(blocks):
@@ -226,7 +226,7 @@ def _set_lines(blocks: list[Block], style: PageStyle):
         font = _font_of(block, style)
         if block.kind == "row":
             left, _, right = block.text.partition("\t")
-            yield _Line((left, right), block, True, True, gap_above)
+            yield Line((left, right), block, True, True, gap_above)
             continue
         offset = style.indent_px if block.kind == "paragraph" else 0
         offset = 2 * style.font_px if block.kind == "item" else offset
@@ -251,7 +251,7 @@ def _set_lines(blocks: list[Block], style: PageStyle):
             used += needed + (space if lines[-1] else 0)
             lines[-1].append(word)
         for index, words_of_line in enumerate(filter(None, lines)):
-            yield _Line(
+            yield Line(
                 tuple(words_of_line),
                 block,
                 index == 0,
@@ -281,7 +281,7 @@ def _head_that_fits(font: ImageFont.FreeTypeFont, word: str, room: float) -> str
     return ""
 
 
-def _place(line: _Line, baseline: float, style: PageStyle) -> list[PlacedText]:
+def place_line(line: Line, baseline: float, style: PageStyle) -> list[PlacedText]:
     font = _font_of(line.block, style)
     left, right = style.margin_px, style.width_px - style.margin_px
     kind = line.block.kind

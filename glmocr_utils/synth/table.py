@@ -1,7 +1,7 @@
 """Cells → a drawn table and its HTML, as GLM-OCR writes it for `Table Recognition:`."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from itertools import accumulate
 from typing import Literal
@@ -23,6 +23,7 @@ WIDEST_CELL_EM = 9  # longer text is wrapped
 GAP_EM = 0.4  # between a cell's text and its edges
 RULE_INK = 60
 
+Rules = Literal["grid", "rows", "heads", "none"]
 Box = tuple[float, float, float, float]
 
 
@@ -96,7 +97,59 @@ def draw_table(
     return SynthPage(image.convert("RGB"), "".join(text for text, _ in written), boxes)
 
 
-def _lay_out(rows: Sequence[Sequence[TableCell]], style: PageStyle) -> _Grid:
+def table_ink(
+    rows: Sequence[Sequence[TableCell]],
+    style: PageStyle,
+    rules: Rules = "grid",
+    width_px: int | None = None,
+) -> Image.Image:
+    """Draw the ink of a table alone (mode L, 0 is paper, 255 black), for a page to put it on.
+
+    Args:
+        rows: as for `draw_table`.
+        style: font and line spacing; no margin is kept.
+        rules: lines around all cells, under each row, above and below head and foot, or none.
+        width_px: stretches the columns evenly to that width, if the table is narrower.
+    """
+    grid = _lay_out(rows, replace(style, margin_px=0), width_px)
+    width, height = grid.lefts[-1] + 1, grid.tops[-1] + 1
+    image = Image.new("L", (width, height))
+    draw = ImageDraw.Draw(image)
+    font = load_font(style.font, style.font_px)
+    for placed in (placed for row in grid.rows for placed in row):
+        if rules == "grid":
+            draw.rectangle(grid.box(placed), outline=255 - RULE_INK)
+        for piece in _pieces(placed, grid, style):
+            where = (piece.left_px, piece.baseline_px)
+            draw.text(where, piece.text, font=font, fill=255, anchor="ls")
+    for y in _rule_heights(grid, rules):
+        draw.line((0, y, width, y), fill=255 - RULE_INK)
+    return image
+
+
+def table_width(rows: Sequence[Sequence[TableCell]], style: PageStyle) -> int:
+    """The least width of a table in pixels."""
+    return _lay_out(rows, replace(style, margin_px=0)).lefts[-1] + 1
+
+
+def table_html(rows: Sequence[Sequence[TableCell]]) -> str:
+    """Compact HTML, as `draw_table` writes it."""
+    cells = (
+        "".join(f"<td{_spans(cell)}>{escape(cell.text, quote=False)}</td>" for cell in row)
+        for row in rows
+    )
+    return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
+
+
+def _rule_heights(grid: _Grid, rules: Rules) -> Sequence[int]:
+    if rules == "rows":
+        return grid.tops
+    return (grid.tops[0], grid.tops[1], grid.tops[-1]) if rules == "heads" else ()
+
+
+def _lay_out(
+    rows: Sequence[Sequence[TableCell]], style: PageStyle, width_px: int | None = None
+) -> _Grid:
     placed = _place_cells(rows, style)
     cells = [each for row in placed for each in row]
     font = load_font(style.font, style.font_px)
@@ -106,6 +159,9 @@ def _lay_out(rows: Sequence[Sequence[TableCell]], style: PageStyle) -> _Grid:
     heights = [gap + line_px * len(each.lines) for each in cells]
     columns = _tracks([(each.column, each.cell.colspan) for each in cells], widths)
     tracks = _tracks([(each.row, each.cell.rowspan) for each in cells], heights)
+    if width_px:
+        spare = max(0, width_px - 1 - sum(columns)) // len(columns)
+        columns = [width + spare for width in columns]
     return _Grid(
         placed,
         [*accumulate(columns, initial=style.margin_px)],

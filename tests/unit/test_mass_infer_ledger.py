@@ -376,6 +376,23 @@ def test_a_document_has_its_file_with_its_last_page_also_after_a_kill(tmp_path):
     assert "<!-- page 2: looped -->" in content
 
 
+def test_a_restart_knows_whose_a_file_is_without_its_index(tmp_path):
+    path = tmp_path / "run"
+    documents = {("one/a.pdf", SHA): 1, ("two/a.pdf", SHA): 1}
+    with RunFolder(path, SETTINGS) as folder:
+        folder.expect(documents)
+        for name, _ in documents:
+            folder.add(a_row(0, name, text=name))
+    index = path / "document_files.jsonl"
+    for content in ("", index.read_text(encoding="utf-8")[:-20], None):
+        index.unlink() if content is None else index.write_text(content, encoding="utf-8")
+        with RunFolder(path, SETTINGS) as folder:
+            folder.expect(documents)
+        files = {file.name: file.read_text(encoding="utf-8") for file in path.rglob("*.md")}
+        assert sorted(files) == ["a.md", "a_2.md"]
+        assert "one/a.pdf" in files["a.md"] and "two/a.pdf" in files["a_2.md"]
+
+
 def test_many_documents_of_one_name_do_not_look_through_each_others_files(tmp_path, monkeypatch):
     opened = []
     open_file = Path.open

@@ -1,0 +1,1 @@
+"""How well coverage finds what a reading left out and what it made up; see `__main__`."""

@@ -1,0 +1,102 @@
+"""Id or folder of a PP-DocLayout checkpoint → a model that is ready to find regions."""
+
+from dataclasses import dataclass
+
+import torch
+from safetensors import SafetensorError
+from transformers import (
+    AutoConfig,
+    AutoImageProcessor,
+    AutoModelForObjectDetection,
+    PreTrainedModel,
+)
+from transformers.image_processing_utils import BaseImageProcessor
+
+from glmocr_utils.model import ModelLoadError, find_revision
+from glmocr_utils.model.source import cached_commit, find_model, first_line
+
+OFFICIAL_LAYOUT = "PaddlePaddle/PP-DocLayoutV3_safetensors"
+MODEL_TYPES = ("pp_doclayout_v3", "pp_doclayout_v4")
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutModel:
+    """A layout model that is ready.
+
+    Attributes:
+        model: in evaluation mode, on its device.
+        processor: makes its inputs.
+        layout_id: hub id or folder.
+        revision: commit on the hub; None for a folder.
+        labels: class id → name.
+    """
+
+    model: PreTrainedModel
+    processor: BaseImageProcessor
+    layout_id: str
+    revision: str | None
+    labels: dict[int, str]
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+
+def resolve_layout(layout: str | None) -> str | None:
+    """The id or folder that the parameter `layout` names: `auto` is the official checkpoint.
+
+    Returns:
+        None for None, an empty name or `none`: pages are read as a whole.
+    """
+    if layout is None or str(layout).lower() in ("", "none"):
+        return None
+    return OFFICIAL_LAYOUT if str(layout) == "auto" else str(layout)
+
+
+def find_layout_revision(layout: str) -> str | None:
+    """The commit that a layout's hub id stands for; None for a folder.
+
+    Raises:
+        ModelLoadError: it is not there.
+    """
+    return find_revision(layout)
+
+
+def load_layout(layout: str = "auto", device: str | torch.device = "cpu") -> LayoutModel:
+    """Load a PP-DocLayout V3 or V4 checkpoint.
+
+    Args:
+        layout: `auto` (the official checkpoint), a hub id, or a folder.
+        device: that of the reading model, as a rule.
+
+    Raises:
+        ModelLoadError: it is not there, is not a layout model of these kinds, or is not complete.
+    """
+    layout_id = resolve_layout(layout) or OFFICIAL_LAYOUT
+    try:
+        source = find_model(layout_id, "config.json", None)
+    except ModelLoadError as error:
+        raise ModelLoadError(f"{error} It was named as the layout model.") from error
+    try:
+        model_type = AutoConfig.from_pretrained(layout_id, **source).model_type
+        if model_type not in MODEL_TYPES:
+            raise ModelLoadError(
+                f"{layout_id} is a {model_type} model, and layout takes PP-DocLayout V3 or V4. Set "
+                f"layout='auto' for {OFFICIAL_LAYOUT}, or pass the folder of such a checkpoint."
+            )
+        processor = AutoImageProcessor.from_pretrained(layout_id, **source)
+        model, report = AutoModelForObjectDetection.from_pretrained(
+            layout_id, **source, dtype=torch.float32, output_loading_info=True
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        raise ModelLoadError(
+            f"The layout model {layout_id} cannot be loaded: {first_line(error)}"
+        ) from error
+    if missing := report["missing_keys"]:
+        raise ModelLoadError(
+            f"The layout model {layout_id} is not complete: {len(missing)} tensors, such as "
+            f"{min(missing)}, are not in its files. Download or save it again."
+        )
+    labels = {int(number): name for number, name in model.config.id2label.items()}
+    commit = cached_commit(layout_id, None) if source else None
+    return LayoutModel(model.to(device).eval(), processor, layout_id, commit, labels)

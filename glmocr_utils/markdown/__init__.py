@@ -1,0 +1,23 @@
+"""The regions of a page, as they were read → Markdown.
+
+text = page_markdown(regions_of_result(result), link=lambda region: f"{region.index}.png")
+"""
+
+from glmocr_utils.markdown.page import (
+    RegionText,
+    page_markdown,
+    regions_of_result,
+    regions_of_row,
+)
+from glmocr_utils.markdown.pictures import crop_pictures, picture_name
+from glmocr_utils.markdown.tables import as_markdown_table
+
+__all__ = [
+    "RegionText",
+    "as_markdown_table",
+    "crop_pictures",
+    "page_markdown",
+    "picture_name",
+    "regions_of_result",
+    "regions_of_row",
+]

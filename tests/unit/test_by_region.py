@@ -1,0 +1,184 @@
+"""Pages read region by region: one result a page, nothing left out, files with pictures."""
+
+import dataclasses
+import math
+
+import pytest
+from layout_inputs import draw_columns, save_random_layout
+from PIL import Image
+from scripted_model import not_finite_on
+
+from glmocr_utils.layout import Tasks, crop_region, load_layout
+from glmocr_utils.model import LoadedModel
+from glmocr_utils.ocr import ByRegion, read_by_region, read_documents, read_pages
+from glmocr_utils.ocr.by_region import assemble
+from glmocr_utils.records import (
+    Alternative,
+    OcrResult,
+    PageImage,
+    PageRef,
+    Region,
+    TokenProb,
+    from_json,
+    to_json,
+)
+
+REF = PageRef("a.png", "0" * 64, 0)
+TEXT = "A few words stand in this column, and they fill some lines of it. " * 20
+
+
+@pytest.fixture(scope="module")
+def page() -> PageImage:
+    """It has three regions for a layout model that sees text at its foot alone."""
+    return PageImage(REF, draw_columns([TEXT, TEXT])[0], 2.0)
+
+
+@pytest.fixture(scope="module")
+def by_region(tmp_path_factory) -> ByRegion:
+    return ByRegion(load_layout(str(save_random_layout(tmp_path_factory.mktemp("l"), 3, "text"))))
+
+
+def a_reading(text: str, finish_reason: str = "stop") -> OcrResult:
+    tokens = tuple(
+        TokenProb(1, letter, -0.1, (Alternative(1, letter, -0.1), Alternative(2, "x", -3.0)))
+        for letter in text
+    )
+    return OcrResult(REF, text, tokens, finish_reason, "p", "m", None, None, 2.0, 0.5, 10)
+
+
+def regions_of(*labels: str) -> list[Region]:
+    return [
+        Region(index, label, (0, 20 * index, 50, 20 * index + 15), 0.9, Tasks().of(label))
+        for index, label in enumerate(labels)
+    ]
+
+
+def test_the_tokens_of_a_page_are_those_of_its_regions_read_alone(
+    bundled_model: LoadedModel, by_region: ByRegion, page: PageImage
+) -> None:
+    options = {"max_tokens": 12, "top_k": 2}
+    [result] = read_pages(bundled_model, [page], by_region=by_region, batch_size=4, **options)
+    assert len(result.regions) == 3
+    assert from_json(to_json(result)).regions == result.regions
+    for region in result.regions:
+        crop = crop_region(page, region.box).page
+        [alone] = read_pages(bundled_model, [crop], **options)
+        assert result.region_text(region) == alone.text
+        assert region.status == alone.status == "truncated"
+        tokens = result.tokens[region.token_start : region.token_stop]
+        assert [t.token_id for t in tokens] == [t.token_id for t in alone.tokens]
+        assert [t.logprob for t in tokens] == pytest.approx(
+            [t.logprob for t in alone.tokens], abs=1e-4
+        )
+    assert result.status == "truncated" and result.num_image_tokens == sum(
+        region.num_image_tokens for region in result.regions
+    )
+
+
+def test_regions_of_several_pages_are_under_way_together_and_pages_come_in_order(
+    bundled_model: LoadedModel, by_region: ByRegion, page: PageImage
+) -> None:
+    blank = Image.new("RGB", (300, 300), "white")
+    pages = [
+        dataclasses.replace(page, page=PageRef("a.png", "0" * 64, index), image=image)
+        for index, image in enumerate([page.image, blank, page.image.crop((0, 0, 420, 990))])
+    ]
+    results = list(
+        read_pages(bundled_model, pages, by_region=by_region, batch_size=5, max_tokens=5)
+    )
+    assert [result.page.page_index for result in results] == [0, 1, 2]
+    assert [result.status for result in results] == ["truncated", "blank", "truncated"]
+    alone = list(read_pages(bundled_model, pages, by_region=by_region, max_tokens=5))
+    assert [result.text for result in alone] == [result.text for result in results]
+
+
+def test_a_region_that_cannot_be_read_is_marked_and_the_others_are_read(
+    bundled_model: LoadedModel, by_region: ByRegion, page: PageImage
+) -> None:
+    [whole] = read_pages(bundled_model, [page], by_region=by_region, max_tokens=8)
+    patches = 4 * whole.regions[2].num_image_tokens
+    with not_finite_on(bundled_model, patches) as broken:
+        [result] = read_pages(broken, [page], by_region=by_region, max_tokens=8)
+    assert [region.status for region in result.regions] == ["truncated", "truncated", "failed"]
+    assert result.status == "failed" and result.text.endswith("\n\n[text: not read]")
+    assert result.region_text(result.regions[0]) == whole.region_text(whole.regions[0])
+    assert "NaN" in result.regions[2].reason or "not finite" in result.regions[2].reason
+
+
+def test_furniture_comes_after_the_body_or_stays_and_is_never_left_out() -> None:
+    regions = regions_of("header", "text", "number")
+    readings = {0: a_reading("Head"), 1: a_reading("body"), 2: a_reading("7")}
+    apart = assemble(a_reading(""), regions, readings, "apart")
+    assert (apart.text, apart.body_text) == ("body\n\nHead\n\n7", "body")
+    inside = assemble(a_reading(""), regions, readings, "in")
+    assert inside.text == "Head\n\nbody\n\n7"
+    for result in (apart, inside):
+        assert [result.region_text(region) for region in result.regions] == ["Head", "body", "7"]
+
+
+def test_the_break_after_a_region_stays_whichever_alternative_is_taken() -> None:
+    result = assemble(
+        a_reading(""), regions_of("text", "text"), {0: a_reading("ab"), 1: a_reading("c")}, "apart"
+    )
+    assert [token.text for token in result.tokens] == ["a", "b\n\n", "c"]
+    assert [other.text for other in result.tokens[1].alternatives] == ["b\n\n", "x\n\n"]
+
+
+def test_what_becomes_of_a_page_is_the_worst_of_its_regions() -> None:
+    regions = regions_of("text", "table", "image", "text", "text")
+    readings = {
+        0: a_reading("cut", "length"),
+        1: a_reading("again again", "loop"),
+        3: ValueError("too thin\nfor the model"),
+        4: a_reading(" \n"),
+    }
+    result = assemble(a_reading(""), regions, readings, "apart")
+    statuses = ["truncated", "looped", "picture", "failed", "empty"]
+    assert [region.status for region in result.regions] == statuses
+    assert (result.status, result.finish_reason) == ("failed", "loop")
+    assert result.text == "cut\n\nagain again\n\n[text: not read]"
+    assert math.exp(result.tokens[-1].logprob) < 1e-6
+    assert "too thin" in result.regions[3].reason
+    del readings[3]
+    assert assemble(a_reading(""), regions[:3], readings, "apart").status == "looped"
+
+
+@pytest.mark.slow
+def test_files_of_a_document_read_by_regions(
+    bundled_model: LoadedModel, tmp_path_factory, page: PageImage
+) -> None:
+    folder = tmp_path_factory.mktemp("run")
+    page.image.save(folder / "my scan.png")
+    layout = str(save_random_layout(tmp_path_factory.mktemp("l"), 3, "image"))
+    by_region = read_by_region(bundled_model, layout)
+    options = {"output_dir": folder / "out", "max_tokens": 4}
+    [result] = read_documents(
+        bundled_model, [folder / "my scan.png"], by_region=by_region, **options
+    )
+    assert "picture" in [region.status for region in result.regions]
+    [picture] = (folder / "out").glob("*_pictures/*.png")
+    [markdown] = (folder / "out").glob("*.md")
+    link = f"({picture.relative_to(folder / 'out').as_posix().replace(' ', '%20')})"
+    assert link in markdown.read_text(encoding="utf-8")
+    shown = next(region for region in result.regions if region.status == "picture")
+    with Image.open(picture) as image:
+        assert image.size == (
+            round(shown.box.right) - round(shown.box.left),
+            round(shown.box.bottom) - round(shown.box.top),
+        )
+    [again] = read_documents(
+        bundled_model, [folder / "my scan.png"], by_region=by_region, **options
+    )
+    assert again == from_json(to_json(result))
+    with pytest.raises(ValueError, match=r"read with other.*layout"):
+        list(read_documents(bundled_model, [folder / "my scan.png"], **options))
+
+
+def test_options_that_cannot_work_are_refused_before_a_layout_model_is_loaded(
+    bundled_model,
+) -> None:
+    assert read_by_region(bundled_model, None) is read_by_region(bundled_model, "none") is None
+    with pytest.raises(ValueError, match="furniture must be one of apart, in, out"):
+        read_by_region(bundled_model, "auto", furniture="gone")
+    with pytest.raises(ValueError, match="tasks maps"):
+        read_by_region(bundled_model, "auto", tasks="chart")
