@@ -15,8 +15,15 @@ from PIL import Image, ImageDraw
 
 from glmocr_utils.synth.degrade import Scan, degrade
 from glmocr_utils.synth.formula import Formula, draw_formula, formula_latex
-from glmocr_utils.synth.page import Block, BlockKind, Line, PageStyle, break_lines, load_font
-from glmocr_utils.synth.page import place_line
+from glmocr_utils.synth.page import (
+    Block,
+    BlockKind,
+    Line,
+    PageStyle,
+    break_lines,
+    load_font,
+    place_line,
+)
 from glmocr_utils.synth.table import Rules, TableCell, table_html, table_ink
 
 NOTE_GAP = 0.25  # between footnotes, in lines
