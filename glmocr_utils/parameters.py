@@ -18,20 +18,22 @@ SECRETS = frozenset({"password"})
 # Of the steps whose options are no dataclass yet. A type has the form of a dataclass field's.
 KINDS: dict[str, object] = {
     **dict.fromkeys(
-        """adapter audited base base_url calibration certificate check_pages collection documents
-        formats input_path llm_base_url llm_model llm_prompt other_readings pages password
+        """adapter audited base base_url benchmark calibration certificate check_pages collection
+        documents formats input_path llm_base_url llm_model llm_prompt other_readings pages password
         push_to_hub readings references results review_log text_column trained_model""".split(),
         str | None,
     ),
     **dict.fromkeys(
-        "attn device_map dtype model_id output_dir prompt reviewer source".split(), str
+        "attn device_map dtype form model_id output_dir prompt reviewer source".split(), str
     ),
     **dict.fromkeys(
         """audit batch_size context_tokens max_flags max_length max_scored max_tokens seed top_k
         worst_n worst_pages""".split(),
         int,
     ),
-    **dict.fromkeys("boxes choose show_probs show_tokens start_over with_reading".split(), bool),
+    **dict.fromkeys(
+        "boxes choose scores show_probs show_tokens start_over with_reading".split(), bool
+    ),
     "edit": bool | AUTO,
     "num_flags": int,
     "num_pages": int | None,

@@ -22,6 +22,7 @@ ABOUT = {
     "evaluate": "readings against true texts, and one set of readings against another",
     "certify": "how many errors a whole collection has, from 200 flags that a person checks",
     "diff": "where two sets of readings disagree, without any reference",
+    "predictions": "readings → the files that benchmarks and hub tools of others expect",
     "ground": "which heads of a model tell where on the page a token came from, and how well",
     "export": "adapter or checkpoint → a model to serve, shown to read the same",
     "demo": "run the notebooks on data/samples, offline",

@@ -28,7 +28,8 @@ HOCR = """<!DOCTYPE html><html><head><meta name="ocr-system" content="t"></head>
 </div></body></html>"""
 ALTO = """<alto xmlns="http://www.loc.gov/standards/alto/ns-v4#"><Layout>
 <Page><PrintSpace><TextBlock>
-<TextLine><String CONTENT="one"/><SP/><String CONTENT="two"/></TextLine></TextBlock></PrintSpace></Page>
+<TextLine><String CONTENT="one"/><SP/><String CONTENT="two"/></TextLine></TextBlock>
+</PrintSpace></Page>
 <Page><PrintSpace><TextBlock><TextLine><String CONTENT="three"/></TextLine></TextBlock></PrintSpace>
 </Page></Layout></alto>"""
 PAGE = """<PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"><Page>
