@@ -17,9 +17,10 @@ demo: .venv/installed  ## run the notebooks on data/samples with the bundled mod
 test: .venv/installed  ## check everything
 	$(BIN)/python -m pytest
 
-check: .venv/installed  ## format, lint, import layers, fast tests: what to run before each commit
+check: .venv/installed  ## format, lint, types, import layers, fast tests: what to run before each commit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m pytest tests/unit -m "not slow"
 

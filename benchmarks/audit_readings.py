@@ -46,7 +46,7 @@ def draw(number: int) -> tuple[PageImage, str]:
         0, 20, sheets=1.0, random_text=0.02, degraded=1.0, max_strength=strength, font_px=(19, 24)
     )
     page = draw_batch(stage, (20, number))[0]
-    return PageImage(PageRef("drawn", "0" * 64, number), page.image, scale=2.0), page.text
+    return PageImage(PageRef("drawn", None, number), page.image, scale=2.0), page.text
 
 
 def read_missing(path: Path) -> Iterator[tuple[OcrResult, str]]:

@@ -44,7 +44,7 @@ def mixed_pages(count: int, seed: int = 5) -> list[PageImage]:
         text = rng.choice(texts)[:length].rsplit(maxsplit=1)[0]
         style = PageStyle(find_font(FONT), find_font(FONT))
         page = draw_page([Block(part) for part in text.split("\n\n")], style)
-        pages.append(PageImage(PageRef("mixed", "0" * 64, number), page.image, scale=2.0))
+        pages.append(PageImage(PageRef("mixed", None, number), page.image, scale=2.0))
     return pages
 
 
@@ -57,7 +57,7 @@ def small_pages(count: int) -> list[PageImage]:
     ]
     drawn = [draw_page([Block(text)], style).image for text in texts]
     return [
-        PageImage(PageRef("small", "0" * 64, number), drawn[number % 10], scale=2.0)
+        PageImage(PageRef("small", None, number), drawn[number % 10], scale=2.0)
         for number in range(count)
     ]
 

@@ -102,7 +102,7 @@ def main() -> None:
     (begins, computing), (first, _) = seconds_to_first_page(options)
     print(
         f"{arguments.documents:,} documents of {arguments.pages} pages known: "
-        f"reading begins after {begins:.1f} s (target {TARGET_S:g}; {computing:.1f} s of one core), "
+        f"reading begins after {begins:.1f} s (target {TARGET_S:g}; {computing:.1f} s of a core), "
         f"first page after {first:.1f} s"
     )
 

@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, cast
 
 from rapidfuzz.distance import Levenshtein
 
@@ -149,7 +149,7 @@ def diff_segments(first: str, second: str) -> list[DiffSegment]:
     """A shortest way from one text to the other; joined, the segments give both."""
     return [
         DiffSegment(
-            edit.tag,
+            cast(DiffKind, edit.tag),
             first[edit.src_start : edit.src_end],
             second[edit.dest_start : edit.dest_end],
         )

@@ -6,21 +6,17 @@ import logging
 import os
 import shutil
 from pathlib import Path
-
-import nbformat
-import papermill
-from papermill.exceptions import PapermillExecutionError
-from traitlets.config import Config
+from typing import Any
 
 from glmocr_utils.files import write_file
-from glmocr_utils.parameters import KINDS, NOTEBOOKS_OWN, coerce_all, kinds_of
+from glmocr_utils.options import coerce_all, kinds_of
 
 # Sockets of this user alone, where the default is TCP ports that all users of a machine reach.
-KERNEL_CONFIG = Config({"KernelManager": {"transport": "ipc"}})
+KERNEL_CONFIG = {"KernelManager": {"transport": "ipc"}}
 
 # What `make demo` runs: notebooks and their parameters, in this order.
 BUNDLED_MODEL = "data/models/glm-ocr-tiny"
-_FINETUNE = {
+_FINETUNE: dict[str, Any] = {
     "dataset_name": "outputs/demo/04_labels/dataset",
     "model_id": BUNDLED_MODEL,
     "gradient_accumulation_steps": 1,
@@ -29,7 +25,7 @@ _FINETUNE = {
     "max_tokens": 1024,
     "report_to": "none",
 }
-DEMO = (
+DEMO: tuple[tuple[str, dict[str, Any]], ...] = (
     (
         "01_render",
         {
@@ -147,13 +143,13 @@ def notebook_parameters(notebook: str | Path) -> dict[str, object]:
     Raises:
         ValueError: the notebook has no cell with the tag `parameters`.
     """
-    for cell in nbformat.read(str(notebook), as_version=4).cells:
-        if "parameters" in cell.metadata.get("tags", ()):
-            return _literals(cell.source)
+    for cell in json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]:
+        if "parameters" in cell["metadata"].get("tags", ()):
+            return _literals("".join(cell["source"]))
     raise ValueError(f"{notebook} has no cell with the tag 'parameters', so it takes none")
 
 
-def take_parameters(namespace: dict[str, object], options: type | None = None) -> None:
+def take_parameters(namespace: dict[str, object], options: type) -> None:
     """Give a notebook's parameters the types that its commands take them for.
 
     papermill guesses a type from what was typed: `-p pages 3` comes as a number, `-p new_run false`
@@ -166,14 +162,13 @@ def take_parameters(namespace: dict[str, object], options: type | None = None) -
     Raises:
         ValueError: a value that its parameter does not take; the message names it.
     """
-    kinds = {**KINDS, **(kinds_of(options) if options else {}), **NOTEBOOKS_OWN}
     # a cell that runs again may have put an object in a parameter's place
     given = {
         name: value
         for name, value in _parameters_in(namespace).items()
         if type(value).__module__ in ("builtins", "datetime") and not callable(value)
     }
-    namespace.update(coerce_all(given, kinds))
+    namespace.update(coerce_all(given, kinds_of(options)))
 
 
 def _parameters_in(namespace: dict[str, object]) -> dict[str, object]:
@@ -185,7 +180,8 @@ def _parameters_in(namespace: dict[str, object]) -> dict[str, object]:
     if "In" not in namespace:  # no notebook
         return namespace
     names: set[str] = set()
-    for source in namespace["In"]:  # IPython's history
+    history: Any = namespace["In"]  # IPython's
+    for source in history:
         try:
             assigned = _literals(source)
         except (SyntaxError, ValueError):
@@ -225,6 +221,9 @@ def run_notebook(
         ValueError: an unknown parameter.
         papermill.PapermillExecutionError: a cell failed.
     """
+    import papermill  # seconds, and no notebook needs it to run itself
+    from traitlets.config import Config
+
     parameters = parameters or {}
     known = notebook_parameters(notebook)
     unknown = sorted(parameters.keys() - known.keys() - _further_parameters(notebook))
@@ -242,7 +241,7 @@ def run_notebook(
         parameters,
         language="python",
         kernel_name="python3",
-        config=KERNEL_CONFIG,
+        config=Config(KERNEL_CONFIG),
     )
     return Path(output)
 
@@ -275,6 +274,8 @@ def run_demo() -> int:
     Returns:
         0, or 1 when a notebook failed.
     """
+    from papermill.exceptions import PapermillExecutionError
+
     os.environ["HF_HUB_OFFLINE"] = "1"  # for the notebooks' kernels
     root = project_root()
     os.chdir(root)

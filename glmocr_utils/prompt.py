@@ -3,13 +3,16 @@
 Training and inference both come here, so that they use the same prompt, byte for byte.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from PIL import Image
-from transformers import BatchFeature, ProcessorMixin
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+if TYPE_CHECKING:  # what names the prompt need not wait for Transformers
+    from PIL import Image
+    from transformers import BatchFeature, ProcessorMixin
+    from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 TEXT_RECOGNITION = "Text Recognition:"
 TABLE_RECOGNITION = "Table Recognition:"

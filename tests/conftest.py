@@ -1,15 +1,17 @@
 """Fixtures for all tests: the bundled small model of GLM-OCR's classes, and pages with text."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
+from paths import BUNDLED_MODEL, WORD_MODEL
 
+from glmocr_utils.labels import LabelStore
 from glmocr_utils.model import LoadedModel, load_model
 from glmocr_utils.records import PageImage, PageRef
 from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
 
-BUNDLED_MODEL = Path(__file__).parents[1] / "data" / "models" / "glm-ocr-tiny"
-WORD_MODEL = Path(__file__).parent / "models" / "glm-ocr-bpe"
 PAGE_TEXTS = (
     "One line.",
     "Grüße an alle, die lesen. Zwei Zeilen füllt das.",
@@ -40,6 +42,19 @@ def any_model(request: pytest.FixtureRequest) -> LoadedModel:
     """A model of each vocabulary: a byte a token, and words."""
     names = {"bytes": "bundled_model", "words": "word_model"}
     return request.getfixturevalue(names[request.param])
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LabelStore:
+    """An empty label set."""
+    return LabelStore(tmp_path / "labels")
+
+
+@pytest.fixture
+def close_figures() -> Iterator[None]:
+    """Figures that a test leaves open would stay in memory."""
+    yield
+    plt.close("all")
 
 
 @pytest.fixture(scope="session")

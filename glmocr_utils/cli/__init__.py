@@ -1,7 +1,8 @@
-"""The terminal's door: `python -m glmocr_utils render`, `ocr`, `label`, `finetune`, `infer`, …
+"""The terminal's door: `glmocr render`, `ocr`, `label`, `finetune`, `infer`, … ; also
+`python -m glmocr_utils …`.
 
-Each command is a module of its own, with `main(arguments)`; it takes the names and defaults of its
-notebook's parameters, with dashes or underscores.
+Each command is a module of its own, whose `run` takes the options of its step; a command has the
+names and defaults of its notebook's parameters, with dashes or underscores.
 """
 
 import argparse
@@ -9,7 +10,9 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from glmocr_utils.cli.command import ABOUT, PROGRAM
+from glmocr_utils import __version__
+from glmocr_utils.cli.command import PROGRAM
+from glmocr_utils.cli.commands import COMMANDS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,13 +21,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog=PROGRAM, description="GLM-OCR over your documents; --help after a command says more."
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, about in ABOUT.items():
-        commands.add_parser(name, help=about, add_help=False)
-    name = parser.parse_args(arguments[:1]).command
+    for command in COMMANDS.values():
+        commands.add_parser(command.name, help=command.about, add_help=False)
+    command = COMMANDS[parser.parse_args(arguments[:1]).command]
     try:
-        # only now, since importing all commands takes seconds
-        return import_module(f"{__name__}.{name}").main(arguments[1:])
+        return _run(command.name, arguments[1:])
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"error: {where}{error.strerror or error}", file=sys.stderr)
@@ -35,3 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; what was written so far is kept", file=sys.stderr)
         return 130
+
+
+def _run(name: str, arguments: Sequence[str]) -> int:
+    """Parse first: help and mistakes must not wait for the libraries of the command's module."""
+    asks_for_help = not {"-h", "--help"}.isdisjoint(arguments)
+    if name == "finetune" and not asks_for_help:  # which has all of TRL's options besides
+        return import_module(f"{__name__}.finetune").main(arguments)
+    options = COMMANDS[name].parse(arguments)
+    return import_module(f"{__name__}.{name}").run(options)

@@ -1,10 +1,8 @@
-"""`python -m glmocr_utils certify`: how many errors a whole collection has, from 200 flags."""
+"""`glmocr certify`: how many errors a whole collection has, from 200 flags."""
 
-import argparse
 from pathlib import Path
 
-from glmocr_utils.cli.command import Command, Option
-from glmocr_utils.confidence import load_calibration
+from glmocr_utils.confidence import Calibration, load_calibration
 from glmocr_utils.evaluation.certificate import (
     certify,
     load_certificate,
@@ -13,23 +11,16 @@ from glmocr_utils.evaluation.certificate import (
     save_certificate,
     verify,
 )
+from glmocr_utils.options import CertifyOptions
 from glmocr_utils.review.audit import REVIEW_LOG, audit_session, checked_units, undecided
 
-OPTIONS = (
-    Option("num_flags", 200, "flags that a person checks; 200 take about an hour"),
-    Option("calibration", None, "calibration.json of notebook 03, for the expected errors"),
-    Option("collection", None, "with a certificate: its readings, to draw its sample again"),
-    Option("seed", 0, "random seed of the sample"),
-    Option("output_dir", "outputs/certificate", "gets audit.json, then certificate.json"),
-)
 
-
-def _certify(options: argparse.Namespace) -> int:
+def run(options: CertifyOptions) -> int:
     if options.readings is None:
         raise ValueError("certify needs a run of notebook 06, or a certificate.json to verify")
     calibration = load_calibration(options.calibration) if options.calibration else None
     if Path(options.readings).suffix == ".json":
-        return _verify(options, calibration)
+        return _verify(options, options.readings, calibration)
     folder = Path(options.output_dir)
     audit, population = open_audit(
         options.readings, folder, options.num_flags, options.seed, calibration
@@ -49,10 +40,10 @@ def _certify(options: argparse.Namespace) -> int:
     return 0
 
 
-def _verify(options: argparse.Namespace, calibration: object) -> int:
-    collection = options.collection and population_of(options.collection, calibration)
-    wrong = verify(options.readings, collection)
-    print(load_certificate(options.readings))
+def _verify(options: CertifyOptions, path: str, calibration: Calibration | None) -> int:
+    collection = population_of(options.collection, calibration) if options.collection else None
+    wrong = verify(path, collection)
+    print(load_certificate(path))
     if wrong:
         print(*wrong, sep="\n")
         return 1
@@ -61,13 +52,3 @@ def _verify(options: argparse.Namespace, calibration: object) -> int:
         + (", and its sample drawn again" if collection else "")
     )
     return 0
-
-
-COMMAND = Command(
-    "certify",
-    OPTIONS,
-    _certify,
-    input_name="readings",
-    input_help="a run of notebook 06, results of 02, or a certificate.json to verify",
-)
-main = COMMAND.main

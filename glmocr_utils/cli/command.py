@@ -1,66 +1,19 @@
-"""What a command is made of: its options, and how argparse reads them."""
+"""What a command is made of: its step's options, and how argparse reads them."""
 
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import Field, dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, Literal, NoReturn, get_args, get_origin
 
-from glmocr_utils.parameters import KINDS, text_reader
+from glmocr_utils.options import kinds_of, text_reader
+from glmocr_utils.options.values import members_of
 from glmocr_utils.records import FailedPage
 
-PROGRAM = "python -m glmocr_utils"
-ABOUT = {
-    "render": "documents → PNG files and metadata.jsonl",
-    "ocr": "documents → text with token probabilities",
-    "label": "page images → labels with their origin, split and exported",
-    "finetune": "labels → a model that reads these pages better, proved by reading",
-    "infer": "a whole collection → every page read or accounted for, resumable",
-    "evaluate": "readings against true texts, and one set of readings against another",
-    "certify": "how many errors a whole collection has, from 200 flags that a person checks",
-    "diff": "where two sets of readings disagree, without any reference",
-    "predictions": "readings → the files that benchmarks and hub tools of others expect",
-    "ground": "which heads of a model tell where on the page a token came from, and how well",
-    "export": "adapter or checkpoint → a model to serve, shown to read the same",
-    "demo": "run the notebooks on data/samples, offline",
-}
-INPUT_PATH = "a PDF, an image, a folder of them, or a .txt list of paths"
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option of a command, and parameter of its notebook.
-
-    Attributes:
-        name: with underscores, as in the notebook.
-        default: what it is where it is not given.
-        help: what it means, with its unit.
-        aliases: other spellings.
-    """
-
-    name: str
-    default: object
-    help: str
-    aliases: tuple[str, ...] = ()
-
-    def add_to(self, parser: argparse.ArgumentParser, kinds: Mapping[str, object] = KINDS) -> None:
-        """Add it to a parser; `kinds` has its type."""
-        names = dict.fromkeys((_dashed(self.name), "--" + self.name, *self.aliases))
-        read = text_reader(self.name, kinds[self.name])
-        if isinstance(self.default, bool):
-            parser.add_argument(
-                *names, dest=self.name, nargs="?", const=True, default=self.default, type=read,
-                metavar="True|False", help=self.help,
-            )  # fmt: skip
-        else:
-            shown = "" if self.default is None else f" (default: {self.default})"
-            parser.add_argument(
-                *names, dest=self.name, default=self.default, type=read,
-                help=self.help + shown.replace("%", "%%"),
-            )  # fmt: skip
+PROGRAM = "glmocr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,79 +30,100 @@ class Shorthand:
     sets: str
     to: object
 
-    def add_to(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument(
-            _dashed(self.name), "--" + self.name, dest=self.sets, action="store_const",
-            const=self.to, help=f"the same as {_dashed(self.sets)} {self.to}",
-        )  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """A command of the terminal.
 
     Attributes:
-        name: as typed, one of `ABOUT`.
-        options: its options.
-        run: takes the parsed options and returns the exit code.
-        input_help: what its positional argument may be.
-        input_name: of that argument.
-        takes_several: of it may stand there; they come as a list.
-        input_option: an option that may be given instead of it, such as `--image`.
+        name: as typed, and the module in `cli` whose `run` takes the options.
+        about: one line.
+        options: the dataclass of its step.
+        example: what to type.
+        takes_input: whether the first option has no dashes.
+        input_option: an option that may be given instead of the first, such as `--image`.
         shorthands: switches beside the options.
-        kinds: the types of the options, by name.
+        more: a sentence below the help.
     """
 
     name: str
-    options: Sequence[Option]
-    run: Callable[[argparse.Namespace], int]
-    input_help: str = INPUT_PATH
-    input_name: str = "input_path"
-    takes_several: bool = False
+    about: str
+    options: type
+    example: str
+    takes_input: bool = True
     input_option: str | None = None
     shorthands: Sequence[Shorthand] = ()
-    kinds: Mapping[str, object] = field(default_factory=lambda: KINDS)
+    more: str = ""
 
-    def main(self, arguments: Sequence[str]) -> int:
-        """Parse the arguments and run. Returns the exit code.
+    @property
+    def fields(self) -> list[Field[Any]]:
+        """The options that the command has; some are only in its notebook."""
+        return [each for each in fields(self.options) if each.metadata.get("only") != "notebook"]
+
+    def parse(self, arguments: Sequence[str]) -> Any:
+        """The options of these arguments.
 
         Raises:
-            ValueError: an option is unknown, or nothing can be written to `output_dir`.
+            ValueError: an option is unknown, or cannot work, or nothing can be written to
+                `output_dir`.
         """
-        parser = parser_of(self.name)
-        parser.add_argument(self.input_name, nargs="*", help=self.input_help)
-        for option in self.options:
-            option.add_to(parser, self.kinds)
-        for shorthand in self.shorthands:
-            shorthand.add_to(parser)
-        if self.input_option:
-            same = f"the same as {self.input_name}"
-            parser.add_argument(self.input_option, dest="other_input", metavar="PATH", help=same)
-        options, unknown = parser.parse_known_intermixed_args(arguments)
+        spelled = list(map(_with_dashes, arguments))
+        given, unknown = self.parser().parse_known_intermixed_args(spelled)
         if unknown:
-            known = [_dashed(each.name) for each in (*self.options, *self.shorthands)]
-            raise no_such_option(unknown[0], known)
-        self._settle_input(options)
-        if hasattr(options, "output_dir"):
-            check_output_dir(options.output_dir)
-        return self.run(options)
+            options = self.fields[self.takes_input :]
+            names = [each.name for each in options] + [each.name for each in self.shorthands]
+            raise no_such_option(unknown[0], ["--" + _dashed(name) for name in names])
+        values = vars(given)
+        if self.takes_input:
+            first = self.fields[0].name
+            values[first] = self._settled(values[first], values.pop("other_input", None))
+        if "output_dir" in values:
+            check_output_dir(values["output_dir"])
+        return self.options(**values)
 
-    def _settle_input(self, options: argparse.Namespace) -> None:
+    def parser(self) -> "Parser":
+        """A parser of the options, each of which may be left out."""
+        options = self.fields
+        first = options.pop(0) if self.takes_input else None
+        parser = Parser(
+            usage=" ".join(
+                [PROGRAM, self.name, *([f"[{first.name} …]"] if first else []), "[options]"]
+            ),
+            description=self.about,
+            epilog="\n\n".join(filter(None, (self.more, f"example: {self.example}"))),
+            allow_abbrev=False,
+            formatter_class=_HelpFormatter,
+        )
+        if first:
+            parser.add_argument(first.name, nargs="*", help=_help_of(first))
+        kinds = kinds_of(self.options)
+        for item in options:
+            _add(parser, item, kinds[item.name])
+        for switch in self.shorthands:
+            parser.add_argument(
+                "--" + _dashed(switch.name), dest=switch.sets, action="store_const",
+                const=switch.to, help=f"the same as --{_dashed(switch.sets)} {switch.to}",
+            )  # fmt: skip
+        if self.input_option and first:
+            same = f"the same as {first.name}"
+            parser.add_argument(self.input_option, dest="other_input", metavar="PATH", help=same)
+        return parser
+
+    def _settled(self, given: list[str], other: str | None) -> list[str] | str | None:
         """What is to be read: a list where several may be given, else one path or None."""
-        given = getattr(options, self.input_name)
-        if self.input_option and options.other_input is not None:
+        name = self.fields[0].name
+        if other is not None:
             if given:
-                raise ValueError(f"give {self.input_name} or {self.input_option}, not both")
-            given = [options.other_input]
-        if self.takes_several:
-            setattr(options, self.input_name, given)
-        elif len(given) > 1:
+                raise ValueError(f"give {name} or {self.input_option}, not both")
+            given = [other]
+        if any(get_origin(kind) is not None for kind in members_of(kinds_of(self.options)[name])):
+            return given or None
+        if len(given) > 1:
             raise ValueError(
-                f"{self.name} takes one {self.input_name}, got {len(given)}; for several documents "
+                f"{self.name} takes one {name}, got {len(given)}; for several documents "
                 "give a folder, or a .txt list with a path a line"
             )
-        else:
-            setattr(options, self.input_name, given[0] if given else None)
+        return given[0] if given else None
 
 
 class Parser(argparse.ArgumentParser):
@@ -159,9 +133,41 @@ class Parser(argparse.ArgumentParser):
         raise ValueError(f"{message}; --help lists all options")
 
 
-def parser_of(name: str) -> Parser:
-    """A parser for the command of this name, without options."""
-    return Parser(prog=f"{PROGRAM} {name}", description=ABOUT[name], allow_abbrev=False)
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26)
+
+
+def _add(parser: argparse.ArgumentParser, item: Field[Any], kind: object) -> None:
+    names = ["--" + _dashed(item.name), *item.metadata.get("aliases", ())]
+    switch: dict[str, Any] = {"nargs": "?", "const": True} if bool in members_of(kind) else {}
+    parser.add_argument(
+        *names,
+        dest=item.name,
+        default=item.default,
+        type=text_reader(item.name, kind),
+        metavar=_metavar(kind),
+        help=_help_of(item),
+        **switch,
+    )
+
+
+def _help_of(item: Field[Any]) -> str:
+    text = "; ".join(filter(None, (item.metadata["help"], item.metadata.get("detail"))))
+    if item.default not in (None, ""):
+        text += f" (default: {item.default})"
+    return text.replace("%", "%%")
+
+
+def _metavar(kind: object) -> str:
+    """`X` or `N` for numbers, the words of a `Literal`, otherwise `TEXT`."""
+    members = members_of(kind)
+    words = [
+        word for each in members if get_origin(each) is Literal for word in map(str, get_args(each))
+    ]
+    kinds = {bool: "True|False", float: "X", int: "N"}
+    simple = [shown for each, shown in kinds.items() if each in members][:1]
+    return "|".join([*simple, *words]) or "TEXT"
 
 
 def no_such_option(argument: str, known: Sequence[str]) -> ValueError:
@@ -190,6 +196,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def inputs_of(input_path: str | Path | Sequence[str] | None) -> list[str | Path | None]:
+    """The inputs that were named; one that is None where none was."""
+    if input_path is None or isinstance(input_path, (str, Path)):
+        return [input_path]
+    return list(input_path)
+
+
 def report_failures(failed: Sequence[FailedPage]) -> int:
     """Say which pages failed and why. Returns the exit code."""
     for page in failed:
@@ -198,4 +211,10 @@ def report_failures(failed: Sequence[FailedPage]) -> int:
 
 
 def _dashed(name: str) -> str:
-    return "--" + name.replace("_", "-")
+    return name.replace("_", "-")
+
+
+def _with_dashes(argument: str) -> str:
+    """`--max_tokens=8` → `--max-tokens=8`; a value or a path stays as it is."""
+    name, equals, value = argument.partition("=")
+    return (_dashed(name) if name.startswith("--") else name) + equals + value

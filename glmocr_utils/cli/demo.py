@@ -1,11 +1,9 @@
-"""`python -m glmocr_utils demo`: the notebooks on data/samples with the bundled model."""
+"""`glmocr demo`: the notebooks on data/samples with the bundled model."""
 
-from collections.abc import Sequence
-
-from glmocr_utils.cli.command import parser_of
 from glmocr_utils.notebook_run import run_demo
+from glmocr_utils.options import DemoOptions
 
 
-def main(arguments: Sequence[str]) -> int:
-    parser_of("demo").parse_args(arguments)
+def run(_: DemoOptions) -> int:
+    """Run them all. Returns the exit code."""
     return run_demo()

@@ -1,11 +1,10 @@
-"""`python -m glmocr_utils diff`: where two sets of readings disagree, without any reference."""
+"""`glmocr diff`: where two sets of readings disagree, without any reference."""
 
-import argparse
 from pathlib import Path
 
 import pandas as pd
 
-from glmocr_utils.cli.command import Command, Option, counted
+from glmocr_utils.cli.command import counted
 from glmocr_utils.display.evaluation import write_differences
 from glmocr_utils.evaluation import load_texts
 from glmocr_utils.evaluation.disagreements import (
@@ -16,21 +15,13 @@ from glmocr_utils.evaluation.disagreements import (
     write_audit,
 )
 from glmocr_utils.evaluation.page_images import images_of
+from glmocr_utils.options import DiffOptions
 
 AUDIT = "audit.csv"
 PAGES_SHOWN = 10
-OPTIONS = (
-    Option("other_readings", None, "the second set, in any form that readings may have"),
-    Option("text_column", None, "of parquet files and JSON lines; default: text, markdown, …"),
-    Option("documents", None, "PDFs and images of the pages, to show them beside the differences"),
-    Option("audit", 50, "disagreements drawn at random for a person to decide"),
-    Option("audited", None, "the audit.csv with its column `right` filled: who is right how often"),
-    Option("seed", 0, "random seed of the audit"),
-    Option("output_dir", "outputs/diff", "gets diff.html, disagreements.csv, audit.csv"),
-)
 
 
-def _diff(options: argparse.Namespace) -> int:
+def run(options: DiffOptions) -> int:
     if options.audited:
         for side, share in audit_shares(read_audit(Path(options.audited))).items():
             print(f"{side:<8}{share}")
@@ -65,13 +56,3 @@ def _diff(options: argparse.Namespace) -> int:
         f"to learn which is right: fill the column `right` of {audit}, then diff --audited {audit}"
     )
     return 0
-
-
-COMMAND = Command(
-    "diff",
-    OPTIONS,
-    _diff,
-    input_name="readings",
-    input_help="a run of notebook 06, results of 02, or a folder of .txt, .md, .jsonl or .parquet",
-)
-main = COMMAND.main

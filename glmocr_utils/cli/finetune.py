@@ -1,4 +1,4 @@
-"""`python -m glmocr_utils finetune`: labels → a model that reads these pages better.
+"""`glmocr finetune`: labels → a model that reads these pages better.
 
 All options are fields of `FinetuneConfig`, so those of TRL's SFTConfig are among them. Works under
 `accelerate launch -m glmocr_utils finetune …` too.
@@ -9,11 +9,8 @@ from typing import NoReturn
 
 from transformers import HfArgumentParser
 
-from glmocr_utils.cli.command import ABOUT, PROGRAM, check_output_dir, no_such_option
+from glmocr_utils.cli.command import check_output_dir, no_such_option
 from glmocr_utils.finetune import FinetuneConfig, check, finetune, summary_lines
-
-# what other commands and notebooks call it
-ALIASES = {"--model_id": "--model_name", "--model-id": "--model_name", "--model": "--model_name"}
 
 
 class Parser(HfArgumentParser):
@@ -28,15 +25,14 @@ def main(arguments: Sequence[str]) -> int:
 
     Raises:
         ValueError: an option is unknown or cannot work, nothing can be written to `output_dir`, or
-            the preflight found something to mend.
+            the preflight found something to fix.
         ModelLoadError: the model cannot be loaded.
     """
-    parser = Parser(FinetuneConfig, prog=f"{PROGRAM} finetune", description=ABOUT["finetune"])
-    arguments = [_without_alias(argument) for argument in arguments]
+    parser = Parser(FinetuneConfig)
     _, unknown = parser.parse_known_args(arguments)
     if unknown:
         known = [name for action in parser._actions for name in action.option_strings]
-        raise no_such_option(unknown[0], [*known, *ALIASES])
+        raise no_such_option(unknown[0], known)
     [config] = parser.parse_args_into_dataclasses(arguments)
     check_output_dir(config.output_dir)
     checked = check(config)
@@ -48,9 +44,3 @@ def main(arguments: Sequence[str]) -> int:
     if config.process_index == 0:
         print("", *summary_lines(result), f"model and report are in {result.output_dir}", sep="\n")
     return 0
-
-
-def _without_alias(argument: str) -> str:
-    """`--model_id` or `--model_id=X` under the option's own name; any other as it is."""
-    name, equals, value = argument.partition("=")
-    return ALIASES.get(name, name) + equals + value

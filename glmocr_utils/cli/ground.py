@@ -1,10 +1,6 @@
-"""`python -m glmocr_utils ground`: choose the heads that tell where tokens stand."""
+"""`glmocr ground`: choose the attention heads that show where tokens are."""
 
-import argparse
-
-from glmocr_utils.cli.command import Command, Option, report_failures
-from glmocr_utils.cli.ocr import DTYPE
-from glmocr_utils.cli.render import PAGES, PASSWORD, SCALE
+from glmocr_utils.cli.command import report_failures
 from glmocr_utils.grounding.choice import choice_path, load_choice, save_choice
 from glmocr_utils.grounding.evaluation import (
     choose_for,
@@ -15,33 +11,13 @@ from glmocr_utils.grounding.evaluation import (
 from glmocr_utils.grounding.evaluation.choosing import split_pages
 from glmocr_utils.grounding.evaluation.known import KnownPage
 from glmocr_utils.grounding.evaluation.table import HEAD
-from glmocr_utils.model import DEFAULT_MODEL, load_model
-from glmocr_utils.ocr import check_at_least_one
+from glmocr_utils.model import load_model
+from glmocr_utils.options import GroundOptions
 from glmocr_utils.records import FailedPage
 from glmocr_utils.render import RenderOptions, find_documents
 
-OPTIONS = (
-    Option("model_id", DEFAULT_MODEL, "hub id or folder", aliases=("--model",)),
-    Option("adapter", None, "hub id or folder of a LoRA adapter"),
-    SCALE,
-    PAGES,
-    PASSWORD,
-    Option("choose", True, "False: judge the heads that are chosen already, on all pages"),
-    Option("num_pages", 32, "drawn pages, where no PDF is given"),
-    Option("seed", 42, "of the drawn pages, and of which pages are for what"),
-    Option("with_reading", True, "also read the pages, and place what was read"),
-    Option("max_tokens", 2048, "new tokens per page, at most"),
-    Option("batch_size", 1, "pages in one pass"),
-    Option("attn", "auto", "as in ocr"),
-    Option("device_map", "auto", "auto, cpu, cuda:0, …"),
-    DTYPE,
-)
 
-
-def _ground(options: argparse.Namespace) -> int:
-    check_at_least_one(
-        max_tokens=options.max_tokens, batch_size=options.batch_size, num_pages=options.num_pages
-    )
+def run(options: GroundOptions) -> int:
     failed: list[FailedPage] = []
     pages = _known_pages(options, failed)
     model = load_model(
@@ -79,7 +55,7 @@ def _ground(options: argparse.Namespace) -> int:
     return report_failures(failed)
 
 
-def _known_pages(options: argparse.Namespace, failed: list[FailedPage]) -> list[KnownPage]:
+def _known_pages(options: GroundOptions, failed: list[FailedPage]) -> list[KnownPage]:
     if not options.input_path:
         return draw_pages(options.num_pages, options.seed)
     render_options = RenderOptions(options.scale, options.pages, options.password)
@@ -96,12 +72,3 @@ def _known_pages(options: argparse.Namespace, failed: list[FailedPage]) -> list[
             "program made, not a scan"
         )
     return pages
-
-
-COMMAND = Command(
-    "ground",
-    OPTIONS,
-    _ground,
-    input_help="born-digital PDFs: one, a folder, or a .txt list; default: drawn pages",
-)
-main = COMMAND.main

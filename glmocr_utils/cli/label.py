@@ -1,17 +1,13 @@
-"""`python -m glmocr_utils label`: page images → a label set, split and exported."""
+"""`glmocr label`: page images → a label set, split and exported."""
 
-import argparse
 import sys
 from collections import Counter
 
-from glmocr_utils.cli.command import Command, Option, counted
-from glmocr_utils.cli.render import PASSWORD
+from glmocr_utils.cli.command import counted
 from glmocr_utils.confidence import load_calibration
 from glmocr_utils.labels import LabelRun, LabelStore
 from glmocr_utils.labels.leaks import find_leaks
 from glmocr_utils.labels.workflow import (
-    DEFAULT_PAGES,
-    SOURCES,
     TRUSTED,
     SourceOptions,
     export_label_set,
@@ -19,24 +15,10 @@ from glmocr_utils.labels.workflow import (
     split_labels,
 )
 from glmocr_utils.ocr import load_results
-
-OPTIONS = (
-    Option("source", "text_layer", f"one, or several with commas: {', '.join(SOURCES)}"),
-    Option("results", None, "model: a .jsonl of notebook 02, a folder of them, or a run of 06"),
-    Option("calibration", None, "of that model: the calibration.json of notebook 03"),
-    Option("silver_above", None, "share of right tokens above which a draft is silver"),
-    Option("review_log", None, "review: the review.jsonl of notebook 03"),
-    Option("llm_model", None, "llm: the endpoint's name for the model"),
-    Option("llm_base_url", None, "llm: the endpoint; default: OpenAI's. Key: OPENAI_API_KEY"),
-    Option("llm_prompt", None, "llm: what to ask; default: an exact transcription"),
-    PASSWORD,
-    Option("test_size", 0.1, "share of documents (0.1) or number of pages (5)"),
-    Option("seed", 42, "of the split"),
-    Option("output_dir", "outputs/04_labels", "gets the label set and what is made of it"),
-)
+from glmocr_utils.options import LabelOptions
 
 
-def _label(options: argparse.Namespace) -> int:
+def run(options: LabelOptions) -> int:
     calibration = options.calibration
     source_options = SourceOptions(
         results=load_results(options.results) if options.results else (),
@@ -77,13 +59,3 @@ def _say(run: LabelRun) -> None:
     reasons = Counter(left_out.reason for left_out in run.left_out)
     for reason, count in reasons.most_common():
         print(f"  {count} × {reason}")
-
-
-COMMAND = Command(
-    "label",
-    OPTIONS,
-    _label,
-    input_help=f"page images, see notebook 01 (default: {DEFAULT_PAGES}); for sharegpt its JSON "
-    "file, for hub a dataset",
-)
-main = COMMAND.main

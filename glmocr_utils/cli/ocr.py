@@ -1,11 +1,9 @@
-"""`python -m glmocr_utils ocr`: documents → text with token probabilities."""
+"""`glmocr ocr`: documents → text with token probabilities."""
 
-import argparse
 import os
 from time import perf_counter
 
-from glmocr_utils.cli.command import Command, Option, Shorthand, counted, report_failures
-from glmocr_utils.cli.render import PAGES, PASSWORD, SCALE
+from glmocr_utils.cli.command import counted, inputs_of, report_failures
 from glmocr_utils.confidence import verdict_of_results
 from glmocr_utils.display.plain_text import (
     numbered_text,
@@ -14,38 +12,18 @@ from glmocr_utils.display.plain_text import (
     token_lines,
 )
 from glmocr_utils.grounding import Locator
-from glmocr_utils.model import DEFAULT_MODEL, DTYPES, load_model
-from glmocr_utils.ocr import PageImages, check_at_least_one, default_input, read_documents
-from glmocr_utils.ocr_formats import FORMATS, check_formats, export_layouts
+from glmocr_utils.model import load_model
+from glmocr_utils.ocr import PageImages, default_input, read_by_region, read_documents
+from glmocr_utils.ocr_formats import check_formats, export_layouts
+from glmocr_utils.options import OcrOptions
 from glmocr_utils.records import FailedPage, OcrResult
 from glmocr_utils.render import RenderOptions, find_documents, root_of
 
-DTYPE = Option("dtype", "auto", ", ".join(DTYPES))
-OPTIONS = (
-    Option("model_id", DEFAULT_MODEL, "hub id or folder", aliases=("--model",)),
-    Option("adapter", None, "hub id or folder of a LoRA adapter"),
-    Option("prompt", "Text Recognition:", "what the model is asked to do"),
-    SCALE,
-    PAGES,
-    PASSWORD,
-    Option("max_tokens", 2048, "new tokens per page, at most"),
-    Option("batch_size", 1, "pages read together"),
-    Option("show_tokens", False, "print the number of generated tokens"),
-    Option("show_probs", False, "print token probabilities and the 50 lowest"),
-    Option("formats", None, f"with the boxes of words: {', '.join(FORMATS)}; several with commas"),
-    Option("attn", "auto", "auto, sdpa, flash_attention_2, kernels-community/flash-attn2, …"),
-    Option("device_map", "auto", "auto, cpu, cuda:0, …"),
-    DTYPE,
-    Option("start_over", False, "read again what output_dir holds, and replace it"),
-    Option("output_dir", "outputs/02_ocr_explore", "gets a .jsonl and a .txt file per document"),
-)
 
-
-def _ocr(options: argparse.Namespace) -> int:
-    check_at_least_one(max_tokens=options.max_tokens, batch_size=options.batch_size)
+def run(options: OcrOptions) -> int:
     formats = check_formats(options.formats)
     render_options = RenderOptions(options.scale, options.pages, options.password)
-    given = options.input_path or [default_input(None)]
+    given = [default_input(path) for path in inputs_of(options.input_path)]
     paths = [path for each in given for path in find_documents(each)]
     start = perf_counter()
     model = load_model(
@@ -59,6 +37,9 @@ def _ocr(options: argparse.Namespace) -> int:
     locator = Locator(model) if formats else None
     results: list[OcrResult] = []
     failed: list[FailedPage] = []
+    by_region = read_by_region(
+        model, options.layout, options.tasks, options.furniture, options.prompt
+    )
     pages = read_documents(
         model,
         paths,
@@ -69,6 +50,7 @@ def _ocr(options: argparse.Namespace) -> int:
         prompt=options.prompt,
         max_tokens=options.max_tokens,
         batch_size=options.batch_size,
+        by_region=by_region,
     )
     try:
         for page in pages:
@@ -108,14 +90,3 @@ def _ocr(options: argparse.Namespace) -> int:
 
 def _print(*lines: str) -> None:
     print("\n".join(lines), flush=True)
-
-
-COMMAND = Command(
-    "ocr",
-    OPTIONS,
-    _ocr,
-    takes_several=True,
-    input_option="--image",
-    shorthands=(Shorthand("no_flash_attn", sets="attn", to="sdpa"),),
-)
-main = COMMAND.main

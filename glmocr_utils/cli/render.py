@@ -1,27 +1,14 @@
-"""`python -m glmocr_utils render`: documents → PNG files and metadata.jsonl."""
+"""`glmocr render`: documents → PNG files and metadata.jsonl."""
 
-import argparse
-
-from glmocr_utils.cli.command import Command, Option, counted, report_failures
-from glmocr_utils.render import RenderOptions, input_documents, render_to_imagefolder
-
-SCALE = Option("scale", 2.0, "pixels per PDF point (2.0 is 144 DPI)")
-PAGES = Option("pages", None, 'page numbers from 1, such as "1-3,7"; default: all')
-PASSWORD = Option("password", None, "opens encrypted PDFs")
-
-OPTIONS = (
-    SCALE,
-    PAGES,
-    Option("num_pages", None, "pages in output_dir in all; a random sample reaches it"),
-    Option("seed", 42, "of that sample"),
-    PASSWORD,
-    Option("output_dir", "outputs/01_render", "gets the PNG files and metadata.jsonl"),
-)
+from glmocr_utils.cli.command import counted, inputs_of, report_failures
+from glmocr_utils.options import ImagefolderOptions, RenderOptions
+from glmocr_utils.render import input_documents, render_to_imagefolder
 
 
-def _render(options: argparse.Namespace) -> int:
+def run(options: ImagefolderOptions) -> int:
+    """Render into an imagefolder. Returns the exit code."""
     summary = render_to_imagefolder(
-        [path for given in options.input_path or [None] for path in input_documents(given)],
+        [path for given in inputs_of(options.input_path) for path in input_documents(given)],
         options.output_dir,
         RenderOptions(options.scale, options.pages, options.password),
         num_pages=options.num_pages,
@@ -41,7 +28,3 @@ def _render(options: argparse.Namespace) -> int:
 
 def _count(done: int, total: int) -> None:
     print(f"\rrendered {done} of {total}", end="", flush=True)
-
-
-COMMAND = Command("render", OPTIONS, _render, takes_several=True)
-main = COMMAND.main

@@ -56,7 +56,7 @@ class Calibration:
 
     def __call__(self, probs: Sequence[float] | np.ndarray) -> np.ndarray:
         """Calibrated probabilities, of the same shape as `probs`."""
-        return np.interp(probs, self.stated, self.right)
+        return np.asarray(np.interp(probs, self.stated, self.right))
 
     def check_fits(self, result: OcrResult) -> None:
         """Raises ValueError when `result` was read by another model; warns of another dtype."""
@@ -227,14 +227,15 @@ def rank_pages(
 ) -> list[tuple[OcrResult, ExpectedErrors]]:
     """Pages by expected errors, most first.
 
-    Pages with ink of which nothing was read lead, then those that looped or were cut.
+    Pages with ink of which nothing was read lead, then those that looped or were cut, or have a
+    region that was not read.
     """
     ranked = [(result, expected_errors(result, calibration)) for result in results]
     return sorted(ranked, key=lambda pair: (*_urgency(pair[0]), -pair[1].mean))
 
 
 def _urgency(result: OcrResult) -> tuple[bool, bool]:
-    return result.status != "empty", result.status not in ("looped", "truncated")
+    return result.status != "empty", result.status not in ("failed", "looped", "truncated")
 
 
 def _name(model_id: str, revision: str | None, adapter: str | None) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rapidfuzz.distance import Levenshtein
+from rapidfuzz.distance import Editops, Levenshtein
 
 from glmocr_utils.metrics import comparable_pair
 from glmocr_utils.records import OcrResult
@@ -62,8 +62,9 @@ def mark_tokens(result: OcrResult, reference: str) -> MarkedPage:
     for missing in _missing_runs(edits, true.text):
         lacking = missing.lacking_tokens(true.text, tokens)
         omissions += lacking.count(None)
-        for token in filter(lambda token: token is not None, lacking):
-            is_wrong[token] = True
+        for index in lacking:
+            if index is not None:
+                is_wrong[index] = True
     return MarkedPage(result, _with_first_bytes(result, is_wrong), omissions)
 
 
@@ -158,7 +159,7 @@ class _MissingRun:
             return [behind] * len(missing)
         head = true[self.start - 1 : self.start] + missing
         tail = missing + true[self.stop : self.stop + 1]
-        lacking = []
+        lacking: list[int | None] = []
         for number in range(len(missing)):
             if before is not None and not _has_space(head[: number + 2]):
                 lacking.append(before)
@@ -169,7 +170,7 @@ class _MissingRun:
         return lacking
 
 
-def _missing_runs(edits: Levenshtein.editops, true: str) -> Iterator[_MissingRun]:
+def _missing_runs(edits: Editops, true: str) -> Iterator[_MissingRun]:
     runs: list[_MissingRun] = []
     for edit in edits:
         if edit.tag != "delete":

@@ -126,7 +126,7 @@ def risk_coverage(
 
 
 def reliability(
-    probs: Sequence[float], is_wrong: Sequence[bool], bins: int = 10
+    probs: Sequence[float] | np.ndarray, is_wrong: Sequence[bool], bins: int = 10
 ) -> tuple[np.ndarray, np.ndarray]:
     """Stated probability against the share of right tokens, in bins of equally many tokens.
 

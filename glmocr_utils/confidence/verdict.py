@@ -9,7 +9,7 @@ typing it is faster than checking it.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -55,7 +55,7 @@ class PageQuality:
         return cls(result.status, mean, len(probs), _loop_share(result.status, result.text))
 
     @classmethod
-    def of_row(cls, row: Mapping[str, object]) -> "PageQuality":
+    def of_row(cls, row: Mapping[str, Any]) -> "PageQuality":
         """Of a row of the ledger that has status, mean_prob and text.
 
         The number of tokens is not among these columns; a token has about three characters.
@@ -68,7 +68,8 @@ class PageQuality:
     def quality(self) -> Quality:
         if self.status == "blank":
             return "blank"
-        if self.status not in READ_STATUSES:
+        has_some = self.status == "failed" and self.num_tokens > 0  # some regions were read
+        if self.status not in READ_STATUSES and not has_some:
             return "not_opened"
         if self.status == "empty" or self.loop_share > MAX_LOOP_SHARE:
             return "not_read"
@@ -107,7 +108,7 @@ class NextStep:
     why: str
     notebook: str
     command: str | None
-    parameters: dict[str, object] = field(default_factory=dict)
+    parameters: Mapping[str, object] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.as_parameters()
@@ -118,14 +119,14 @@ class NextStep:
         return f"{self.why}: notebook {self.notebook}" + (f" with {values}" if values else "")
 
     def as_command(self) -> str:
-        """`To …: python -m glmocr_utils ocr … --scale 3.0 --start-over`"""
+        """`To …: glmocr ocr … --scale 3.0 --start-over`"""
         if self.command is None:
             return self.as_parameters()
         options = " ".join(
             f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
             for name, value in self.parameters.items()
         )
-        return f"{self.why}: python -m glmocr_utils {self.command} … {options}".rstrip()
+        return f"{self.why}: glmocr {self.command} … {options}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,7 @@ def reading_verdict(
 
 
 def _counts(
-    pages: list[PageQuality], found: Counter[str], statuses: Counter[str], with_ink: int
+    pages: list[PageQuality], found: Counter[Quality], statuses: Counter[str], with_ink: int
 ) -> str:
     garbage = sum(p.quality == "not_read" and p.status == "ok" for p in pages)
     middling = sum(p.quality == "doubtful" and p.status == "ok" for p in pages)
@@ -221,7 +222,7 @@ def _counts(
     return ", ".join(parts)
 
 
-def _conclusion(unread_share: float, found: Counter[str], with_ink: int) -> str:
+def _conclusion(unread_share: float, found: Counter[Quality], with_ink: int) -> str:
     if unread_share > 0.5:
         return "this model cannot read these pages as they are"
     if found["not_read"]:
@@ -245,7 +246,7 @@ class _Trouble:
     max_tokens: int | None
 
     def next_steps(
-        self, unread_share: float, found: Counter[str], statuses: Counter[str]
+        self, unread_share: float, found: Counter[Quality], statuses: Counter[str]
     ) -> Iterable[NextStep]:
         if unread_share > 0.5:
             yield self._other_scale()
@@ -254,21 +255,21 @@ class _Trouble:
         elif found["not_read"]:
             yield self._other_scale()
         if statuses["truncated"] and self.max_tokens is not None:
-            yield self._longer()
+            yield self._longer(self.max_tokens)
         yield self._onwards(unread_share)
 
     def _other_scale(self) -> NextStep:
         scale = {"scale": other_scale(self.scale)}
         return self._step("To try another scale, on a few pages first", scale)
 
-    def _longer(self) -> NextStep:
-        parameters = {"max_tokens": 2 * self.max_tokens}
+    def _longer(self, max_tokens: int) -> NextStep:
+        parameters: dict[str, object] = {"max_tokens": 2 * max_tokens}
         if self.notebook == "06":
             parameters = {"retry": "truncated", **parameters, "output_dir": self.output_dir}
             return NextStep("To read on where the limit cut", "06", "infer", parameters)
         return self._step("To read on where the limit cut", parameters)
 
-    def _step(self, why: str, parameters: dict[str, object]) -> NextStep:
+    def _step(self, why: str, parameters: Mapping[str, object]) -> NextStep:
         if self.notebook == "06":
             # a run does not mix settings, so it needs a folder of its own
             return NextStep(why, "02", "ocr", {**parameters, "pages": "1-3"})

@@ -175,7 +175,7 @@ class PageDecoder:
     def _ended(self) -> list[tuple[Hashable, DecodedPage | NotFiniteError]]:
         written = self._recorder.token_ids[: len(self._pages)].cpu().numpy()
         is_finite = self._recorder.is_finite[: len(self._pages)].tolist()
-        ended = []
+        ended: list[tuple[Hashable, DecodedPage | NotFiniteError]] = []
         for row in reversed(range(len(self._pages))):  # the last one moves into a row set free
             page = self._pages[row]
             if not is_finite[row]:

@@ -1,5 +1,7 @@
 """Keys and values of pages of different length that come and go."""
 
+from typing import Any
+
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
@@ -76,6 +78,9 @@ class SlotCache(Cache):
 
 
 class _SlotLayer(CacheLayerMixin):
+    keys: Any  # a tensor, or None while there are no rows
+    values: Any
+
     def __init__(self, cache: SlotCache) -> None:
         super().__init__()
         self._cache = cache

@@ -10,6 +10,7 @@ from glmocr_utils.display.fragment import style
 from glmocr_utils.display.page import page_html
 from glmocr_utils.display.tables import ranking_html, worst_tokens_html
 from glmocr_utils.files import write_file
+from glmocr_utils.options import ReviewOptions
 from glmocr_utils.records import OcrResult, PageImage, PageLayout, PageRef
 from glmocr_utils.render import safe_stem
 
@@ -21,8 +22,8 @@ def document_html(
     results: Sequence[OcrResult],
     images: Mapping[PageRef, PageImage] | None = None,
     *,
-    worst_n: int = 50,
-    context_tokens: int = 10,
+    worst_n: int = ReviewOptions.worst_n,
+    context_tokens: int = ReviewOptions.context_tokens,
     calibration: Calibration | None = None,
     layouts: Mapping[PageRef, PageLayout] | None = None,
 ) -> str:
@@ -69,7 +70,14 @@ def page_shell(title: str, body: str) -> str:
 
 
 def write_documents(
-    results: Sequence[OcrResult], folder: str | Path, **options: object
+    results: Sequence[OcrResult],
+    folder: str | Path,
+    *,
+    images: Mapping[PageRef, PageImage] | None = None,
+    worst_n: int = ReviewOptions.worst_n,
+    context_tokens: int = ReviewOptions.context_tokens,
+    calibration: Calibration | None = None,
+    layouts: Mapping[PageRef, PageLayout] | None = None,
 ) -> list[Path]:
     """Write one file a document into `folder`, each complete or not at all.
 
@@ -78,7 +86,7 @@ def write_documents(
 
     Args:
         results: pages; those of a document follow each other.
-        options: those of `document_html`.
+        images, worst_n, context_tokens, calibration, layouts: as in `document_html`.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +95,14 @@ def write_documents(
         of_document = list(pages)
         name = safe_stem(document)
         if any(file.stem.casefold() == name.casefold() for file in files):
-            name = f"{name}_{of_document[0].page.document_sha256[:8]}"
-        html = document_html(of_document, **options)
+            name = f"{name}_{of_document[0].page.document_key[:8]}"
+        html = document_html(
+            of_document,
+            images,
+            worst_n=worst_n,
+            context_tokens=context_tokens,
+            calibration=calibration,
+            layouts=layouts,
+        )
         files.append(write_file(folder / f"{name}.html", html, durable=False))
     return files

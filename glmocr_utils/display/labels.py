@@ -20,7 +20,7 @@ def label_html(label: Label) -> str:
     Raises:
         FileNotFoundError: the image is no longer where it was labelled.
     """
-    page = PageImage(label.page, decode_image(label.image_file), scale=1.0)
+    page = PageImage(label.page, decode_image(label.file.image_file), scale=1.0)
     return labelled_page_html(page, label)
 
 

@@ -86,7 +86,7 @@ def page_name(page: PageRef) -> str:
 
 def anchor(page: PageRef) -> str:
     """The id of the page's element, for links within a file."""
-    return f"page-{page.document_sha256[:12]}-{page.page_number}"
+    return f"page-{page.document_key[:12]}-{page.page_number}"
 
 
 def _elements(result: OcrResult, layout: PageLayout | None) -> Iterator[str]:
@@ -127,7 +127,7 @@ class _Spelled:
     def box(self, layout: PageLayout) -> Box | None:
         """Where it is on the image; white space and markup are nowhere."""
         token = layout.tokens[self.index] if self.words else None
-        return token and token.box
+        return token.box if token else None
 
 
 def _spelled(tokens: PageTokens) -> Iterator[_Spelled]:
@@ -149,7 +149,7 @@ def _element(together: Sequence[_Spelled], layout: PageLayout | None, note: str)
     text = "".join(spelled.text for spelled in together)
     inner = escape(text)
     box = around(box for spelled in together if (box := spelled.box(layout))) if layout else None
-    spot = _spot(box, layout) if box else ""
+    spot = _spot(box, layout) if box and layout else ""
     if not step:
         return f"<span>{inner}{spot}</span>" if spot else inner
     if step == WORST_STEP:

@@ -100,9 +100,9 @@ def confusions(pairs: Iterable[tuple[str, str]]) -> Counter[tuple[str, str]]:
     """
     found: Counter[tuple[str, str]] = Counter()
     for reference, prediction in pairs:
-        for tag, source, destination in Levenshtein.editops(reference, prediction):
-            expected = NOTHING if tag == "insert" else reference[source]
-            got = NOTHING if tag == "delete" else prediction[destination]
+        for edit in Levenshtein.editops(reference, prediction):
+            expected = NOTHING if edit.tag == "insert" else reference[edit.src_pos]
+            got = NOTHING if edit.tag == "delete" else prediction[edit.dest_pos]
             found[expected, got] += 1
     return found
 

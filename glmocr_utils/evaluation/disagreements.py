@@ -136,22 +136,26 @@ def _disagreements(
     first: PageText, second: PageText, pair: tuple[Comparable, Comparable]
 ) -> Iterator[Disagreement]:
     texts = [each.text for each in pair]
-    tokens = [page.result and PageTokens(page.result) for page in (first, second)]
-    for spans in _differing_words(*texts):
-        words = [text[start:stop] for text, (start, stop) in zip(texts, spans, strict=True)]
-        probs = [
+    tokens = [PageTokens(page.result) if page.result else None for page in (first, second)]
+    for spans in _differing_words(texts[0], texts[1]):
+        words, other_words = (
+            text[start:stop] for text, (start, stop) in zip(texts, spans, strict=True)
+        )
+        prob, other_prob = (
             _least_probable(of_page, page, span)
             for of_page, page, span in zip(tokens, pair, spans, strict=True)
-        ]
+        )
         start, stop = spans[0]
         yield Disagreement(
             first.document,
             first.page_index + 1,
             texts[0][max(0, start - CONTEXT) : start],
-            *words,
+            words,
+            other_words,
             texts[0][stop : stop + CONTEXT],
-            *probs,
-            character_edits(*words),
+            prob,
+            other_prob,
+            character_edits(words, other_words),
         )
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -182,9 +183,7 @@ def _from_parquet(path: Path, text_column: str | None) -> Iterator[PageText]:
             raise ValueError(f"{path}, row {number}: {error}") from error
 
 
-def _from_record(
-    record: Mapping[str, object], text_column: str | None, number: int = 0
-) -> PageText:
+def _from_record(record: Mapping[str, Any], text_column: str | None, number: int = 0) -> PageText:
     text_name = text_column or next((name for name in TEXT_COLUMNS if name in record), None)
     if text_name is None or text_name not in record:
         missing = text_column or " or ".join(TEXT_COLUMNS)

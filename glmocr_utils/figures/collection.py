@@ -76,7 +76,7 @@ class LiveView:
         self._speeds.append((progress.seconds / 60, progress.pages_per_second))
         line = HTML(f"<b>{progress_line(progress)}</b>")
         figure = self._figure(progress)
-        if self._line is None:
+        if self._line is None or self._plots is None:
             self._line = display(line, display_id=True)
             self._plots = display(figure, display_id=True)
         else:

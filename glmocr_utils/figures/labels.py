@@ -1,11 +1,13 @@
 """The label set as figures: whose labels, how far they agree, which characters, how long."""
 
 import unicodedata
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from glmocr_utils.labels.report import LabelReport
 
@@ -44,11 +46,11 @@ def _draw_sources(ax: Axes, report: LabelReport) -> None:
     for status, (color, hatch) in STATUS_LOOKS.items():
         counts = np.array([report.pages[source, status] for source in sources], dtype=float)
         if counts.any():
-            look = {"color": color, "hatch": hatch, "edgecolor": "white"}
+            look: dict[str, Any] = {"color": color, "hatch": hatch, "edgecolor": "white"}
             ax.barh(names, counts, left=left, label=f"{status}, {counts.sum():.0f}", **look)
         left += counts
     ax.set(xlabel="pages whose label counts", title="Whose labels count")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylim(-1, max(2, len(sources)))  # a single bar is no wall
     if sources:
         ax.legend(fontsize=8, frameon=False)
@@ -99,7 +101,7 @@ def _draw_lengths(ax: Axes, report: LabelReport) -> None:
             f" budget {report.budget}", (report.budget, 0.95), xycoords=("data", "axes fraction"),
             color="#b00020", fontsize=8, ha="right", rotation=90, va="top",
         )  # fmt: skip
-    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     over = len(report.over_budget)
     ax.set(xlabel="tokens of text and image", ylabel="pages", title=f"pages over budget: {over}")
 

@@ -1,23 +1,18 @@
-"""What a fine-tuning run is asked for: TRL's SFTConfig with GLM-OCR's own options and defaults.
-
-Names and defaults are those of the official fine-tuning guide
-(github.com/zai-org/GLM-OCR/tree/main/examples/finetune) where it has them.
-"""
+"""What a fine-tuning run is asked for: TRL's SFTConfig with GLM-OCR's own options and defaults."""
 
 import importlib.util
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from trl import SFTConfig
 
-from glmocr_utils.model import DEFAULT_MODEL
-from glmocr_utils.ocr import check_at_least_one
-from glmocr_utils.prompt import TEXT_RECOGNITION
+from glmocr_utils.model import find_hardware
+from glmocr_utils.options import FinetuneOptions, check_at_least_one
 
 FULL_LEARNING_RATE = 1e-5
 LORA_LEARNING_RATE = 1e-4
@@ -33,99 +28,24 @@ FORBIDDEN = {
 }
 
 
-def _option(default: object, help: str, **more: object) -> object:
-    return field(default=default, metadata={"help": help, **more})
-
-
 @dataclass
-class FinetuneConfig(SFTConfig):
-    """Options of `finetune`; every field of TRL's `SFTConfig` is one too.
+class FinetuneConfig(FinetuneOptions, SFTConfig):
+    """Options of `finetune`: `FinetuneOptions`, and every other field of TRL's `SFTConfig`.
 
     Raises:
         ValueError: options that contradict each other or cannot work; the message says what to do.
     """
 
-    # model
-    model_name: str = _option(DEFAULT_MODEL, "hub id or folder of the model to start from")
-    adapter: str | None = _option(None, "LoRA adapter to go on training, instead of a new one")
-    use_lora: bool = _option(False, "train a LoRA adapter instead of all weights")
-    lora_rank: int = _option(8, "rank of the adapter: more capacity, more memory")
-    lora_alpha: int | None = _option(None, "scale of the adapter; None is twice the rank")
-    lora_dropout: float = _option(0.0, "share of the adapter's inputs that are dropped")
-    lora_target: str = _option(
-        "all", "all linear layers of what is not frozen, or names such as q_proj,v_proj"
-    )
-    load_in_4bit: bool = _option(False, "quantise the frozen weights to NF4; for LoRA")
-    freeze_vision_tower: bool = _option(True, "leave the vision encoder as it is")
-    freeze_multi_modal_projector: bool = _option(True, "leave the projector as it is")
-    attn: str = _option("auto", "attention, as in load_model")
-
-    # data
-    dataset_name: str | None = _option(
-        None, "hub id, folder (of 04, an imagefolder, save_to_disk, parquet), or ShareGPT .json"
-    )
-    train_split: str = _option("train", "split to train on")
-    eval_split: str | None = _option(None, "split to evaluate on; None takes a share of documents")
-    eval_split_size: float = _option(
-        0.1, "that share; 0 evaluates on nothing. What a label set put aside is never trained on"
-    )
-    prompt: str = _option(TEXT_RECOGNITION, "the task, where the data set names none")
-    prompt_style: Literal["default", "nothink"] | None = _option(
-        None,
-        "default or nothink, for inference too; None: as the model or adapter was trained before, "
-        "else default",
-    )
-    label_statuses: str = _option(
-        "gold,silver", "of a label set: which labels are trained on; others are left out"
-    )
-    max_length: int | None = _option(2048, "tokens that a page may take: image, prompt and label")
-    too_long: Literal["error", "skip"] = _option(
-        "error", "a page above max_length: stop before training, or leave it out; it is never cut"
-    )
-    scale: float | None = _option(
-        None, "pixels per PDF point of the pages, for inference to keep to; None: the data set's"
-    )
-    max_pixels: int | None = _option(
-        None, "pixel budget of a page, for inference too; None: the model's or the adapter's own"
-    )
-    dry_run: bool = _option(False, "check everything, train nothing")
-
-    # evaluation by reading
-    eval_pages: int = _option(64, "pages read at each evaluation; before and after: all")
-    max_tokens: int = _option(2048, "new tokens a page, at most, when it reads")
-    retention_dataset: str | None = _option(
-        None, "pages that the model read well before and must not forget; read before and after"
-    )
-    early_stopping_patience: int = _option(
-        0, "evaluations without a better CER after which training ends; 0: it never does"
-    )
-
-    # TRL's, with other defaults
-    output_dir: str | None = _option("./glm-ocr-finetuned", "gets checkpoints, model and report")
-    learning_rate: float | None = _option(None, "None is 1e-5, and 1e-4 for LoRA")
-    num_train_epochs: float = _option(3.0, "passes over the data")
-    lr_scheduler_type: str = _option("cosine", "how the learning rate falls")
-    warmup_ratio: float = _option(0.1, "share of the steps in which the learning rate rises")
-    per_device_train_batch_size: int = _option(4, "pages in a pass, per device")
-    per_device_eval_batch_size: int = _option(4, "pages in a pass of evaluation, per device")
-    gradient_accumulation_steps: int = _option(2, "passes in a step")
-    eval_strategy: str = _option("steps", "no, steps or epoch")
-    eval_steps: float | None = _option(100, "steps between evaluations")
-    save_steps: float = _option(500, "steps between checkpoints")
-    save_total_limit: int | None = _option(3, "checkpoints kept")
-    report_to: str = _option("wandb", "wandb, tensorboard or none")
-    load_best_model_at_end: bool | None = _option(
-        None, "end with the checkpoint of the lowest CER; None: where there is evaluation"
-    )
-    metric_for_best_model: str | None = _option("cer", "what says which checkpoint is best")
-    train_sampling_strategy: str = _option(
-        "group_by_length", "pages of like length together, so that little is padding"
-    )
-    remove_unused_columns: bool = _option(False, "must stay False: pages are encoded batch-wise")
-    logging_first_step: bool = _option(True, "log the first step too")
+    if TYPE_CHECKING:  # fields of SFTConfig that are set here
+        bf16: Any = None
+        fp16: Any = None
+        greater_is_better: Any = None
+        use_cpu: Any = None
+        warmup_steps: Any = None
 
     def __post_init__(self) -> None:
         self._refuse_what_cannot_work()
+        self.model_id = self.model_name = self.model_name or self.model_id
         if self.adapter is not None:
             self.use_lora = True
         if self.learning_rate is None:
@@ -139,11 +59,13 @@ class FinetuneConfig(SFTConfig):
                 self.eval_strategy != "no" and self.save_strategy == "steps"
             )
         self.greater_is_better = False if self.greater_is_better is None else self.greater_is_better
+        hardware = find_hardware()
         if self.bf16 is None and not self.fp16:
-            on_gpu = torch.cuda.is_available() and not self.use_cpu
-            self.bf16 = on_gpu and torch.cuda.is_bf16_supported()
-            self.fp16 = on_gpu and not self.bf16
-        if not torch.cuda.is_available():
+            # Accelerate's mixed precision is not for a Mac's GPU
+            mixes = hardware.kind in ("cuda", "xpu") and not self.use_cpu
+            self.bf16 = mixes and hardware.dtype == torch.bfloat16
+            self.fp16 = mixes and hardware.dtype == torch.float16
+        if hardware.kind == "cpu":
             self.use_cpu = True
         self.report_to = _reporters_that_work(self.report_to)
         # TRL and Transformers hold save_strategy and eval_strategy to each other for this; here a
@@ -177,7 +99,7 @@ class FinetuneConfig(SFTConfig):
             )
 
 
-def make_config(options: Mapping[str, object]) -> FinetuneConfig:
+def make_config(options: Mapping[str, Any]) -> FinetuneConfig:
     """The config of these options.
 
     Raises:

@@ -6,8 +6,10 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import datasets
 from PIL import Image
@@ -103,7 +105,7 @@ def load_whole(name: str, config: FinetuneConfig) -> datasets.Dataset:
     return _in_one_form(next(iter(splits.values())), config)
 
 
-def decode_image(image: dict[str, object]) -> Image.Image:
+def decode_image(image: Mapping[str, Any]) -> Image.Image:
     """A row's image as RGB pixels, turned as its EXIF data say.
 
     Raises:
@@ -162,7 +164,7 @@ def _part(
     split = split_by_document(
         documents, config.eval_split_size, config.seed, group=lambda document: document
     )
-    of_row = [split.of(document) for document in documents]
+    of_row = [split.of_group[document] for document in documents]
     train, test = (
         [number for number, name in enumerate(of_row) if name == wanted]
         for wanted in ("train", "test")
@@ -224,8 +226,9 @@ def _prompts(rows: datasets.Dataset, config: FinetuneConfig) -> list[str]:
 
 
 def _documents(rows: datasets.Dataset, columns: tuple[str, ...] = ("document",)) -> list[str]:
-    """The document of each row, from the first of these columns that is there."""
-    for name in columns:
-        if name in rows.column_names:
-            return [str(document) for document in rows[name]]
-    return [f"row {number}" for number in range(len(rows))]
+    """The document of each row, from the first of these columns that says it."""
+    there = [rows[name] for name in columns if name in rows.column_names]
+    return [
+        str(next((each for each in values if each is not None), f"row {number}"))
+        for number, values in enumerate(zip(*there, strict=True) if there else [()] * len(rows))
+    ]

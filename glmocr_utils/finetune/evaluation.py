@@ -13,6 +13,7 @@ from glmocr_utils.finetune.dataset import decode_image
 from glmocr_utils.metrics import corpus_cer, headline_pair, wer
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import read_pages
+from glmocr_utils.prompt import PromptStyle
 from glmocr_utils.records import OcrResult, PageImage, PageRef
 
 
@@ -42,7 +43,7 @@ def read_held_out(
     *,
     batch_size: int,
     max_tokens: int,
-    prompt_style: str,
+    prompt_style: PromptStyle,
     scale: float | None = None,
     numbers: Sequence[int] | None = None,
 ) -> list[PageReading]:
@@ -136,5 +137,5 @@ def _nothing(model: LoadedModel, page: PageImage, prompt: str) -> OcrResult:
 
 def _page_image(row: dict[str, Any], number: int, scale: float | None) -> PageImage:
     # the row's number keeps pages apart whose data set does not number them
-    page = PageRef(row["document"], "0" * 64, number)
+    page = PageRef(row["document"], None, number)
     return PageImage(page, decode_image(row["image"]), scale or 1.0)

@@ -184,7 +184,11 @@ def masked_example(
     """
     row = pages[0]
     example = encode_example(
-        processor, decode_image(row["image"]), row["text"], row["prompt"], config.prompt_style
+        processor,
+        decode_image(row["image"]),
+        row["text"],
+        row["prompt"],
+        config.prompt_style or "default",
     )
     tokenizer = processor.tokenizer
     masked, trained = example.input_ids.tensor_split([-example.num_label_tokens])
@@ -228,7 +232,7 @@ def _overhead(config: FinetuneConfig, pages: datasets.Dataset, processor: Proces
         image = decode_image(row["image"])
     except (OSError, ValueError) as error:
         raise ValueError(_damaged(0, row, error)) from error
-    example = encode_example(processor, image, "", row["prompt"], config.prompt_style)
+    example = encode_example(processor, image, "", row["prompt"], config.prompt_style or "default")
     return len(example.input_ids) - num_image_tokens(processor, image.width, image.height)
 
 

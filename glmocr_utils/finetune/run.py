@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median_low
+from typing import Any
 
 import datasets
 import torch
@@ -50,10 +51,11 @@ PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "b
 
 # What may differ when a run is taken up again: where things go and what is shown.
 NOT_OF_THE_RUN = (
-    "output_dir run_name dry_run report_to disable_tqdm log_level log_level_replica logging_dir "
-    "logging_steps logging_first_step dataset_num_proc dataloader_num_workers save_total_limit "
-    "dataloader_prefetch_factor dataloader_persistent_workers dataloader_pin_memory local_rank "
-    "resume_from_checkpoint push_to_hub hub_model_id hub_token hub_strategy hub_private_repo _n_gpu"
+    "model_id output_dir run_name dry_run report_to disable_tqdm log_level log_level_replica "
+    "logging_dir logging_steps logging_first_step dataset_num_proc dataloader_num_workers "
+    "save_total_limit dataloader_prefetch_factor dataloader_persistent_workers "
+    "dataloader_pin_memory local_rank resume_from_checkpoint push_to_hub hub_model_id hub_token "
+    "hub_strategy hub_private_repo _n_gpu"
 ).split()
 
 DIFFERING_PARTS = {
@@ -166,7 +168,10 @@ def finetune(
         report["held_out_sha256"] = held_out and data_hash(held_out)
         report["trained_for"] = asdict(
             TrainedFor(
-                config.prompt, config.prompt_style, config.scale, max_page_pixels(loaded.processor)
+                config.prompt,
+                config.prompt_style or "default",
+                config.scale,
+                max_page_pixels(loaded.processor),
             )
         )
         _write_json(output_dir / REPORT, report)
@@ -184,7 +189,7 @@ def finetune(
 
 
 def _processor(config: FinetuneConfig):
-    processor = load_processor(config.model_name, config.adapter)
+    processor = load_processor(config.model_id, config.adapter)
     if config.max_pixels is not None:
         limit_page_pixels(processor, config.max_pixels)
     return processor
@@ -194,11 +199,11 @@ def _retained(config: FinetuneConfig) -> datasets.Dataset | None:
     return config.retention_dataset and load_whole(config.retention_dataset, config)
 
 
-def _describe_run(config: FinetuneConfig, data: str) -> dict[str, object]:
+def _describe_run(config: FinetuneConfig, data: str) -> dict[str, Any]:
     options = {
         name: value for name, value in config.to_dict().items() if name not in NOT_OF_THE_RUN
     }
-    model_id, adapter = resolve_adapter(config.model_name, config.adapter)
+    model_id, adapter = resolve_adapter(config.model_id, config.adapter)
     run = {
         "data_sha256": data,
         "revision": find_revision(model_id),
@@ -208,7 +213,7 @@ def _describe_run(config: FinetuneConfig, data: str) -> dict[str, object]:
     return json.loads(json.dumps(run, default=str))
 
 
-def _claim(output_dir: Path, run: dict[str, object]) -> None:
+def _claim(output_dir: Path, run: dict[str, Any]) -> None:
     """Make `output_dir` this run's, unless it is another's.
 
     Raises:
@@ -281,7 +286,7 @@ def _report(
     retained_after: Sequence[PageReading],
 ) -> dict[str, object]:
     report: dict[str, object] = {
-        "base_model": config.model_name,
+        "base_model": config.model_id,
         "use_lora": config.use_lora,
         **run,
         "seed": config.seed,

@@ -86,7 +86,7 @@ def sketch_trainable(config: FinetuneConfig) -> nn.Module:
 
 def base_dtype(config: FinetuneConfig) -> torch.dtype:
     """The precision that the base model's files are in."""
-    model_id, _ = resolve_adapter(config.model_name, config.adapter)
+    model_id, _ = resolve_adapter(config.model_id, config.adapter)
     source = find_model(model_id, "config.json", None)
     return AutoConfig.from_pretrained(model_id, **source).dtype or torch.float32
 
@@ -192,7 +192,7 @@ def count_parameters(
         number = parameter.numel() * packed
         counts[_component(name)][0] += number
         counts[_component(name)][1] += number * parameter.requires_grad
-    return {name: tuple(counts[name]) for name in COMPONENTS if name in counts}
+    return {name: (counts[name][0], counts[name][1]) for name in COMPONENTS if name in counts}
 
 
 def _component(parameter_name: str) -> str:
@@ -204,10 +204,10 @@ def _component(parameter_name: str) -> str:
 
 
 def _model_and_adapter(config: FinetuneConfig) -> tuple[str, str | None]:
-    model_id, adapter = resolve_adapter(config.model_name, config.adapter)
+    model_id, adapter = resolve_adapter(config.model_id, config.adapter)
     if adapter is not None and not config.use_lora:
         raise ModelLoadError(
             f"{adapter} is a LoRA adapter. Set use_lora=True to train it further, or merge it with "
-            "`python -m glmocr_utils export` to train all weights."
+            "`glmocr export` to train all weights."
         )
     return model_id, adapter

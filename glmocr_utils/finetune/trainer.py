@@ -27,6 +27,7 @@ from glmocr_utils.finetune.evaluation import PageReading, read_held_out, scores
 from glmocr_utils.finetune.examples import collate, encode_example
 from glmocr_utils.metrics import cer, diff_segments
 from glmocr_utils.model import LoadedModel
+from glmocr_utils.prompt import PromptStyle
 
 SAMPLE_CHARACTERS = 300
 
@@ -36,7 +37,7 @@ class PageCollator:
     """Rows of pages → a batch of `collate`: prompt, label and stop token, padded on the left."""
 
     processor: ProcessorMixin
-    prompt_style: str
+    prompt_style: PromptStyle
 
     def __call__(self, rows: Sequence[dict]) -> dict[str, torch.Tensor | int]:
         examples = [

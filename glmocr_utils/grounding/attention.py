@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -186,7 +186,7 @@ def _hear(
     keep: Keep,
     attention: GlmOcrTextAttention,
     _args: tuple,
-    given: Mapping[str, object],
+    given: Mapping[str, Any],
 ) -> None:
     """What the layer's attention is about to compute, for these heads and text positions alone."""
     is_image = batch.inputs["mm_token_type_ids"] == 1

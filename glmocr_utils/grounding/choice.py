@@ -11,7 +11,7 @@ from glmocr_utils.grounding.attention import Head
 from glmocr_utils.model import LoadedModel, weights_sha256
 
 FILE_NAME = "grounding.json"
-COMMAND = "python -m glmocr_utils ground"
+COMMAND = "glmocr ground"
 
 
 class NoHeadsError(ValueError):

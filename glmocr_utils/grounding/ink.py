@@ -7,6 +7,7 @@ UNITS_A_CELL = 14  # resolution at which a page is looked at, per image token: h
 MAX_SKEW = np.tan(np.deg2rad(4))
 SKEW_STEPS = 33
 SHORTEST_STEP = 5  # from line to line: 10 pixels
+INKED = 0.3  # more is ink, less is paper
 MIN_CONTRAST = 24  # grey levels; weaker marks are paper, noise or the other side's print
 
 
@@ -23,8 +24,8 @@ def find_ink(image: Image.Image, rows: int, columns: int) -> np.ndarray:
     grey = np.asarray(image.convert("L").resize(size, Image.Resampling.BOX), np.float32)
     cells = grey.reshape(rows, UNITS_A_CELL, columns, UNITS_A_CELL).transpose(0, 2, 1, 3)
     paper = np.percentile(cells.reshape(rows, columns, -1), 90, axis=-1).astype(np.float32)
-    paper = Image.fromarray(paper).resize(size, Image.Resampling.BILINEAR)
-    darkness = (np.asarray(paper) - grey).clip(0)
+    smooth = Image.fromarray(paper).resize(size, Image.Resampling.BILINEAR)
+    darkness = (np.asarray(smooth) - grey).clip(0)
     print_ = max(float(np.percentile(darkness, 98)), MIN_CONTRAST)
     return ((darkness / print_ - 0.25) / 0.75).clip(0, 1)
 

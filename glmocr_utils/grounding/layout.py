@@ -59,7 +59,8 @@ def _token_box(placed: Sequence[PlacedPiece]) -> TokenBox:
         widths[each.line_index] = widths.get(each.line_index, 0.0) + each.piece.width
     line = max(widths, key=lambda index: widths[index])
     own = [each for each in placed if each.line_index == line]
-    return TokenBox(around(each.box for each in own), min(each.certainty for each in own), line)
+    box = around(each.box for each in own) or own[0].box
+    return TokenBox(box, min(each.certainty for each in own), line)
 
 
 def _between(with_ink: dict[int, TokenBox], token: int, num_tokens: int) -> TokenBox | None:

@@ -116,8 +116,8 @@ def _place(
         line_index += not goes_on
         last = middle, right[-1]
         boxes = (edges * scale).clip(0, limits)
-        for piece, box, *sure in zip(line, boxes, certainty, looked_at, strict=True):
-            yield PlacedPiece(piece, Box(*map(float, box)), *map(float, sure), line_index)
+        for piece, box, sure, seen in zip(line, boxes, certainty, looked_at, strict=True):
+            yield PlacedPiece(piece, Box(*map(float, box)), float(sure), float(seen), line_index)
 
 
 def _printed_lines(

@@ -50,7 +50,8 @@ def em_sizes(
         (num_lines,) ems; lines that don't show it get that of the page.
     """
     columns = looks.shape[-1]
-    found, lengths = [], []
+    ems: list[float] = []
+    ends_at: list[float] = []
     for line, own in zip(lines, _by_line(looks, lines), strict=True):
         strongest = own.reshape(len(line), -1).argmax(-1) % columns * UNITS_A_CELL
         ends = np.cumsum([piece.space_width + piece.width for piece in line])
@@ -61,9 +62,9 @@ def em_sizes(
         first, second = first[second < len(line)], second[second < len(line)]
         slopes = (strongest[second] - strongest[first]) / (middles[second] - middles[first])
         slopes = slopes[(slopes > 3) & (slopes < 60)] if longest < np.inf else slopes
-        found.append(np.median(slopes) if ends[-1] > 4 and len(slopes) else np.nan)
-        lengths.append(ends[-1])
-    found, lengths = np.array(found), np.array(lengths)
+        ems.append(np.median(slopes) if ends[-1] > 4 and len(slopes) else np.nan)
+        ends_at.append(ends[-1])
+    found, lengths = np.array(ems), np.array(ends_at)
     told = (found > 3) & (found < 60)
     if not told.any():
         return np.full(len(lines), USUAL_EM)
@@ -91,7 +92,7 @@ def place_lines(
     """
     height = len(ink)
     em = float(np.median(ems))
-    heights = cell_heights(*looks.shape[1:], skew).reshape(1, -1)
+    heights = cell_heights(looks.shape[1], looks.shape[2], skew).reshape(1, -1)
     y = np.arange(height)
     on_row = touched(y[:, None], heights, LINE_SHARE * em)  # (height, num_cells)
     ink_until = np.pad(ink.cumsum(axis=1), ((0, 0), (1, 0)))
@@ -142,7 +143,7 @@ def place_units(
     """
     width = ink.shape[1]
     units = units_of_line(line)
-    cells = cell_heights(*looks.shape[1:], skew)
+    cells = cell_heights(looks.shape[1], looks.shape[2], skew)
     on_line = touched(middle, cells, LINE_SHARE * height) > 0
     columns = (np.arange(looks.shape[2]) + 0.5) * UNITS_A_CELL
     positions = np.arange(0, width, ACROSS_STEP, dtype=float)

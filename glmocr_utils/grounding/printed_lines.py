@@ -69,10 +69,10 @@ def split_lines(
     is_first = np.zeros((len(pieces), num_down, num_across), bool)
     origins = np.zeros((len(pieces), num_down, num_across), np.int16)
     origins_of_first = np.zeros((len(pieces), num_down, 2), np.int16)
-    best = None
+    best = np.empty((num_down, num_across))
     for number, chances in enumerate(_chances(pieces, looks, ink, skew, ems, height)):
         piece = pieces[number]
-        if best is None:
+        if number == 0:
             best = chances
             is_first[number] = True
             continue

@@ -8,8 +8,9 @@ Each source, each export and each look at the set is a module of its own; the on
 large library (`hub`, `llm`, `exports`, `next_pages`) are imported by their own names.
 """
 
-from glmocr_utils.labels.pages import LeftOut, PageFile, find_duplicates, find_pages
-from glmocr_utils.labels.store import LabelRun, LabelStore, key_of
+from glmocr_utils.labels.pages import LeftOut, find_duplicates, find_pages
+from glmocr_utils.labels.store import LabelRun, LabelStore
+from glmocr_utils.records import PageFile
 
 __all__ = [
     "LabelRun",
@@ -18,5 +19,4 @@ __all__ = [
     "PageFile",
     "find_duplicates",
     "find_pages",
-    "key_of",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
-from glmocr_utils.labels.store import PRECEDENCE, LabelStore, key_of
+from glmocr_utils.labels.store import PRECEDENCE, LabelStore
 from glmocr_utils.metrics import DiffSegment, diff_segments, headline_cer
 from glmocr_utils.records import Label
 
@@ -29,7 +29,7 @@ class Disagreement:
 
 def source_pairs(store: LabelStore) -> Iterator[tuple[Label, Label]]:
     """For each page, each two of its sources: the last label of either that is not rejected."""
-    for key in dict.fromkeys(map(key_of, store.labels())):
+    for key in dict.fromkeys(label.key for label in store.labels()):
         last = {label.source: label for label in store.standing(key)}
         yield from combinations(last.values(), 2)
 

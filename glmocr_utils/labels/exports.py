@@ -52,7 +52,7 @@ def export_sidecars(labels: Iterable[Label], directory: str | Path) -> None:
         ValueError: a page has texts for two tasks, and only one can stand beside its image.
     """
     labels, directory = list(labels), Path(directory)
-    pages = {(label.page.document_sha256, label.page.page_index) for label in labels}
+    pages = {label.page.key for label in labels}
     if len(pages) < len(labels):
         raise ValueError("a page has two labels; choose those of one task before exporting")
     names = copy_images(labels, directory)
@@ -93,11 +93,11 @@ def to_dataset(labels: Sequence[Label], split: Split | None = None) -> datasets.
 
 def _image(label: Label) -> str | dict[str, object]:
     if label.angle == 0:
-        return label.image_file
-    return {"path": Path(label.image_file).name, "bytes": turned_png(label)}
+        return str(label.file.image_file)
+    return {"path": label.file.image_file.name, "bytes": turned_png(label)}
 
 
-def _row(label: Label, split: Split | None) -> dict[str, str | int | None]:
+def _row(label: Label, split: Split | None) -> dict[str, str | int | float | None]:
     return {
         "text": label.text,
         "status": label.status,
@@ -106,13 +106,13 @@ def _row(label: Label, split: Split | None) -> dict[str, str | int | None]:
         "reviewer": label.reviewer,
         "model_id": label.model_id,
         "prompt": label.prompt,
-        "task": label.task,
+        "task": label.file.task,
         "time": label.time,
         "document": label.page.document_path,
         "document_sha256": label.page.document_sha256,
         "page_index": label.page.page_index,
-        "sha256": label.image_sha256,
-        "scale": label.scale,
+        "sha256": label.file.image_sha256,
+        "scale": label.file.scale,
         "angle": label.angle,
     }
 

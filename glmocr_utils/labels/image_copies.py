@@ -24,9 +24,10 @@ def copy_images(labels: Sequence[Label], directory: Path) -> list[str]:
         FileNotFoundError: an image is no longer where it was labelled; nothing is copied then.
     """
     for label in labels:
-        if not Path(label.image_file).is_file():
+        path = label.file.image_file
+        if not path.is_file():
             raise FileNotFoundError(
-                f"{label.image_file!r} is not there any more; put the page image back, or render "
+                f"{str(path)!r} is not there any more; put the page image back, or render "
                 "it again with notebook 01"
             )
     directory.mkdir(parents=True, exist_ok=True)
@@ -45,22 +46,22 @@ def copy_images(labels: Sequence[Label], directory: Path) -> list[str]:
 def write_turned(label: Label, file: Path) -> None:
     """Write a label's image as it was read: a copy of the file, or the turned image as PNG."""
     if label.angle == 0:
-        shutil.copyfile(label.image_file, file)
+        shutil.copyfile(label.file.image_file, file)
     else:
         file.write_bytes(turned_png(label))
 
 
 def turned_png(label: Label) -> bytes:
     """A label's image, turned by its angle, as a PNG file."""
-    turned = decode_image(label.image_file).transpose(TURNS[label.angle])
+    turned = decode_image(label.file.image_file).transpose(TURNS[label.angle])
     buffer = io.BytesIO()
     turned.save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def _names(label: Label) -> Iterator[str]:
-    path = Path(label.image_file)
+    path = label.file.image_file
     stem, suffix = safe_stem(path.name), path.suffix.lower() if label.angle == 0 else ".png"
     yield stem + suffix
-    yield f"{stem}_{label.image_sha256[:16]}{suffix}"
-    yield from (f"{stem}_{label.image_sha256[:16]}_{n}{suffix}" for n in itertools.count(2))
+    yield f"{stem}_{label.file.image_sha256[:16]}{suffix}"
+    yield from (f"{stem}_{label.file.image_sha256[:16]}_{n}{suffix}" for n in itertools.count(2))

@@ -62,8 +62,8 @@ def find_leaks(
             "measured on them says nothing. Give both documents the same group, or leave one out",
             len(pages),
             len(test),
-            first.test.image_file,
-            first.train.image_file,
+            str(first.test.file.image_file),
+            str(first.train.file.image_file),
         )
     return leaks
 
@@ -71,11 +71,11 @@ def find_leaks(
 def _same_images(train: list[Label], test: list[Label]) -> list[Leak]:
     of_image = defaultdict(list)
     for label in train:
-        of_image[label.image_sha256].append(label)
+        of_image[label.file.image_sha256].append(label)
     return [
         Leak(twin, label, "image", fuzz.ratio(_words(twin), _words(label)) / 100)
         for label in test
-        for twin in of_image[label.image_sha256]
+        for twin in of_image[label.file.image_sha256]
     ]
 
 

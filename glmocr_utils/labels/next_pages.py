@@ -65,7 +65,7 @@ def choose_next_pages(
         return []
     similarity = _Similarity([candidate.text for candidate in candidates], labelled_texts)
     errors = np.array([candidate.expected_errors for candidate in candidates], dtype=float)
-    documents = [candidate.page.document_sha256 for candidate in candidates]
+    documents = [candidate.page.document_key for candidate in candidates]
     chosen_of: Counter[str] = Counter()
     open_pages = np.ones(len(candidates), dtype=bool)
     chosen = []

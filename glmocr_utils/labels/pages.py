@@ -9,36 +9,13 @@ from pathlib import Path
 
 from glmocr_utils.labels.text_rules import clean_text
 from glmocr_utils.prompt import TEXT_RECOGNITION
-from glmocr_utils.records import Label, LabelStatus, PageRef
+from glmocr_utils.records import Label, LabelStatus, PageFile, PageRef
 from glmocr_utils.render.documents import IMAGE_SUFFIXES, file_sha256
 from glmocr_utils.render.image_file import num_frames
-from glmocr_utils.render.imagefolder import METADATA
+from glmocr_utils.render.imagefolder import METADATA, page_of_row
 
 ROW_FIELDS = {"file_name", "document", "document_sha256", "page_index", "sha256"}
 UNNAMED = "unnamed"  # the reviewer who did not say who it is
-
-
-@dataclass(frozen=True, slots=True)
-class PageFile:
-    """A page image on the disk.
-
-    Attributes:
-        page: the page of the document that it shows; an image alone is its own document.
-        image_file: where it lies.
-        image_sha256: hash of the file's bytes, 64 hex digits.
-        task: the prompt that training is to give with it.
-        scale: pixels per PDF point; None where it is not known, as of an image file.
-        angle: degrees clockwise by which it was turned from how its document has it.
-        missing: what the file says is on the page and the image lacks; None where it is whole.
-    """
-
-    page: PageRef
-    image_file: Path
-    image_sha256: str
-    task: str = TEXT_RECOGNITION
-    scale: float | None = None
-    angle: int = 0
-    missing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +23,13 @@ class LeftOut:
     """A page that a source gave no label, and why.
 
     Attributes:
-        page: which page; image_file: its image.
+        page: which page; image_file: its image, None where there is none.
         source: which source, named as in `Label`.
         reason: one sentence that says why.
     """
 
     page: PageRef
-    image_file: str
+    image_file: str | None
     source: str
     reason: str
 
@@ -109,18 +86,13 @@ def why_no_single_page(page: PageFile) -> str | None:
     )
 
 
-def page_of_label(label: Label) -> PageFile:
-    """The page image that a label is of."""
-    return PageFile(label.page, Path(label.image_file), label.image_sha256, label.task, label.scale)
-
-
-def find_duplicates(pages: Iterable[PageFile | Label]) -> list[list[PageFile | Label]]:
-    """Groups of two or more pages, of whatever documents, whose image files are the same."""
-    of_image: dict[str, dict[tuple[str, int], PageFile | Label]] = defaultdict(dict)
+def find_duplicates(pages: Iterable[PageFile]) -> list[list[PageFile]]:
+    """Groups of two or more pages, of documents at different paths too, with the same image."""
+    of_image: dict[str, dict[tuple[str, int], PageFile]] = defaultdict(dict)
     for page in pages:
-        of_image[page.image_sha256].setdefault(
-            (page.page.document_path, page.page.page_index), page
-        )
+        # by path: copies of an image file are the same page and yet duplicates
+        at = page.page.document_path, page.page.page_index
+        of_image[page.image_sha256].setdefault(at, page)
     return [list(group.values()) for group in of_image.values() if len(group) > 1]
 
 
@@ -147,19 +119,15 @@ def make_label(
     # half a surrogate pair, as JSON can spell it, is no text and has no UTF-8 form
     raw_text = raw_text.encode("utf-8", "replace").decode()
     return Label(
-        page=page.page,
-        image_file=str(page.image_file),
-        image_sha256=page.image_sha256,
+        file=page,
         text=clean_text(raw_text if text is None else text),
         raw_text=raw_text,
         status=status,
         source=source,
         time=time or datetime.now(UTC).isoformat(timespec="seconds"),
-        task=page.task,
         reviewer=reviewer,
         model_id=model_id,
         prompt=prompt,
-        scale=page.scale,
         angle=(angle - page.angle) % 360,
     )
 
@@ -182,7 +150,7 @@ def _rendered_rows(folder: Path) -> list[dict]:
 
 
 def _rendered_page(folder: Path, row: dict) -> PageFile:
-    page = PageRef(row["document"], row["document_sha256"], row["page_index"])
+    page = page_of_row(row)
     # an image file has no points, so its scale says nothing
     scale = row.get("scale") if page.document_path.lower().endswith(".pdf") else None
     return PageFile(

@@ -10,7 +10,7 @@ from glmocr_utils.labels.disagreements import source_pairs
 from glmocr_utils.labels.pages import LeftOut, find_duplicates
 from glmocr_utils.labels.store import PRECEDENCE, LabelStore
 from glmocr_utils.metrics import corpus_cer, headline_pair
-from glmocr_utils.records import Label
+from glmocr_utils.records import Label, PageFile
 from glmocr_utils.token_text import encode_text
 
 
@@ -38,7 +38,7 @@ class LabelReport:
         pages: how many pages' current label has this (source, status).
         left_out: pages that a source gave no label, and why.
         agreements: for each two sources with pages in common.
-        duplicates: groups of current labels whose images are the same file.
+        duplicates: groups of labelled pages whose image files are the same.
         characters: how often each character occurs in the current labels.
         split_characters: those that the tokenizer spells in more than one token, and in how many.
         num_tokens: for each current label, text and image together.
@@ -49,7 +49,7 @@ class LabelReport:
     pages: Counter[tuple[str, str]]
     left_out: tuple[LeftOut, ...]
     agreements: tuple[Agreement, ...]
-    duplicates: tuple[tuple[Label, ...], ...]
+    duplicates: tuple[tuple[PageFile, ...], ...]
     characters: Counter[str]
     split_characters: dict[str, int]
     num_tokens: tuple[int, ...]
@@ -82,7 +82,7 @@ def report(
         pages=Counter((label.source, label.status) for label in current),
         left_out=tuple(store.left_out()),
         agreements=tuple(_agreements(store)),
-        duplicates=tuple(tuple(group) for group in find_duplicates(current)),
+        duplicates=tuple(map(tuple, find_duplicates(label.file for label in current))),
         characters=characters,
         split_characters={sign: count for sign, count in spelled.items() if count > 1},
         num_tokens=tuple(num_tokens),

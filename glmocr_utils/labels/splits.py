@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from glmocr_utils.records import Label
 
@@ -16,8 +16,8 @@ SplitName = Literal["train", "test"]
 
 
 def document_of(label: Label) -> str:
-    """The group of a label when nothing else is said: its document's hash."""
-    return label.page.document_sha256
+    """The group of a label when nothing else is said: its document."""
+    return label.page.document_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Split:
     """
 
     of_group: Mapping[str, SplitName]
-    group: Callable[[Label], str] = field(default=document_of, compare=False)
+    group: Callable[[Any], str] = field(default=document_of, compare=False)
 
     def of(self, label: Label) -> SplitName:
         """The split that a label is in.
@@ -42,11 +42,11 @@ class Split:
 
 
 def split_by_document(
-    labels: Iterable[Label],
+    labels: Iterable[Any],
     test_size: float | int = 0.1,
     seed: int = 42,
     *,
-    group: Callable[[Label], str] = document_of,
+    group: Callable[[Any], str] = document_of,
     before: Mapping[str, SplitName] | None = None,
 ) -> Split:
     """Part the documents at random.
@@ -105,8 +105,8 @@ def write_split(
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     for name in ("train", "test"):
-        files = dict.fromkeys(label.image_file for label in labels if split.of(label) == name)
-        text = "".join(f"{file}\n" for file in files)
+        own = (label.file.image_file for label in labels if split.of(label) == name)
+        text = "".join(f"{file}\n" for file in dict.fromkeys(own))
         (directory / f"{name}.txt").write_text(text, encoding="utf-8")
     record = {"settings": dict(settings or {}), "of_group": dict(split.of_group)}
     (directory / FILE_NAME).write_text(json.dumps(record, indent=1), encoding="utf-8")

@@ -19,21 +19,26 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from glmocr_utils.files import append_lines
-from glmocr_utils.labels.pages import LeftOut, PageFile, why_no_single_page
-from glmocr_utils.records import Label, PageRef, label_from_json, label_to_json
+from glmocr_utils.labels.pages import LeftOut, why_no_single_page
+from glmocr_utils.records import (
+    Label,
+    LabelKey,
+    PageFile,
+    PageKey,
+    PageRef,
+    label_from_json,
+    label_to_json,
+)
 
 LABELS = "labels.jsonl"
 LEFT_OUT = "left_out.jsonl"
 LOCK = ".lock"
-
-# What a page's label is known by: document_sha256, page_index, task.
-PageKey = tuple[str, int, str]
 
 PRECEDENCE = {"draft": 0, "silver": 1, "gold": 2}
 
@@ -57,11 +62,6 @@ class LabelRun:
     left_out: tuple[LeftOut, ...]
 
 
-def key_of(page: Label | PageFile) -> PageKey:
-    """What a page's label is known by: document_sha256, page_index, task."""
-    return page.page.document_sha256, page.page.page_index, page.task
-
-
 class LabelStore:
     """The label set in a folder.
 
@@ -77,8 +77,8 @@ class LabelStore:
         self._lock = FileLock(
             self.directory.resolve() / LOCK, timeout=0, is_singleton=True, thread_local=False
         )
-        self._history: dict[PageKey, list[Label]] = defaultdict(list)
-        self._left_out: dict[tuple[str, str, int], LeftOut] = {}
+        self._history: dict[LabelKey, list[Label]] = defaultdict(list)
+        self._left_out: dict[tuple[str, PageKey], LeftOut] = {}
         self._labels_file = _GrowingFile(self.directory / LABELS)
         self._left_out_file = _GrowingFile(self.directory / LEFT_OUT)
         self._take_in()
@@ -87,11 +87,11 @@ class LabelStore:
         """Every label ever added, page by page, each page's in the order they came."""
         return [label for history in self._history.values() for label in history]
 
-    def history(self, key: PageKey) -> list[Label]:
+    def history(self, key: LabelKey) -> list[Label]:
         """A page's labels in the order they came; empty for a page without any."""
         return list(self._history.get(key, ()))
 
-    def standing(self, key: PageKey) -> list[Label]:
+    def standing(self, key: LabelKey) -> list[Label]:
         """A page's labels that are not rejected, in the order they came."""
         standing: list[Label] = []
         for label in self._history.get(key, ()):
@@ -101,7 +101,7 @@ class LabelStore:
                 standing.append(label)
         return standing
 
-    def current(self, key: PageKey) -> Label | None:
+    def current(self, key: LabelKey) -> Label | None:
         """The label of a page that counts, or None.
 
         Gold before silver before draft; among equals one that a person checked, and then the one
@@ -122,15 +122,12 @@ class LabelStore:
 
     def left_out(self) -> list[LeftOut]:
         """Pages that a source gave no label, with the last reason, if it gave none since."""
-        labelled = {
-            (label.source, label.page.document_sha256, label.page.page_index)
-            for label in self.labels()
-        }
+        labelled = {(label.source, label.page.key) for label in self.labels()}
         return [entry for key, entry in self._left_out.items() if key not in labelled]
 
     def has(self, page: PageFile, source: str, prompt: str | None = None) -> bool:
         """Whether `source` (an llm: asked `prompt`) has labelled the page before."""
-        history = self._history.get(key_of(page), ())
+        history = self._history.get(page.key, ())
         return any(label.source == source and label.prompt == prompt for label in history)
 
     def add(self, label: Label) -> None:
@@ -156,7 +153,7 @@ class LabelStore:
         source: str,
         items: Iterable[Item],
         label_items: Callable[[Iterator[Item]], Iterable[Label | LeftOut]],
-        is_there: Callable[[Item], bool] | None = None,
+        is_there: Callable[[Any], bool] | None = None,
         *,
         progress: bool = True,
     ) -> LabelRun:
@@ -221,7 +218,7 @@ class LabelStore:
     def _take_in(self) -> None:
         """Read what the files hold beyond what was read before."""
         for label in self._labels_file.new_lines(label_from_json):
-            self._history[key_of(label)].append(label)
+            self._history[label.key].append(label)
         for left_out in self._left_out_file.new_lines(_left_out_from_json):
             self._left_out[_left_out_key(left_out)] = left_out
 
@@ -272,8 +269,8 @@ class _GrowingFile:
             return file.read()
 
 
-def _left_out_key(left_out: LeftOut) -> tuple[str, str, int]:
-    return left_out.source, left_out.page.document_sha256, left_out.page.page_index
+def _left_out_key(left_out: LeftOut) -> tuple[str, PageKey]:
+    return left_out.source, left_out.page.key
 
 
 def _left_out_to_json(left_out: LeftOut) -> str:

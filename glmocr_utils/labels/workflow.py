@@ -12,10 +12,9 @@ from PIL import Image
 from transformers import ProcessorMixin
 
 from glmocr_utils.confidence import Calibration, expected_errors
-from glmocr_utils.labels import LabelRun, LabelStore, PageFile, find_pages, key_of
+from glmocr_utils.labels import LabelRun, LabelStore, PageFile, find_pages
 from glmocr_utils.labels.exports import export_imagefolder, export_sidecars
 from glmocr_utils.labels.next_pages import Candidate, NextPage, choose_next_pages
-from glmocr_utils.labels.pages import page_of_label
 from glmocr_utils.labels.report import LabelReport, report
 from glmocr_utils.labels.sources.hub import label_from_dataset
 from glmocr_utils.labels.sources.layout_xml import label_from_alto, label_from_page_xml
@@ -84,7 +83,7 @@ def label_from(
     for name in names:
         _check(name, names, input_path, options)
     if names[0] in OWN_IMAGES:
-        return [OWN_IMAGES[names[0]](store, input_path)]
+        return [OWN_IMAGES[names[0]](store, str(input_path))]
     pages = find_pages(input_path or DEFAULT_PAGES)
     return [FROM_PAGES[name](store, pages, options) for name in names]
 
@@ -116,7 +115,7 @@ def _check(
 
 
 def _text_layer(store: LabelStore, pages: Sequence[PageFile], options: SourceOptions) -> LabelRun:
-    readings = {(r.page.document_sha256, r.page.page_index): r.text for r in options.results}
+    readings = {result.page.key: result.text for result in options.results}
     return label_from_text_layer(store, pages, password=options.password, readings=readings)
 
 
@@ -124,7 +123,7 @@ def _llm(store: LabelStore, pages: Sequence[PageFile], options: SourceOptions) -
     return label_with_llm(
         store,
         pages,
-        model=options.llm_model,
+        model=str(options.llm_model),
         base_url=options.llm_base_url,
         prompt=options.llm_prompt or PROMPT,
     )
@@ -153,7 +152,7 @@ def _alto(store: LabelStore, pages: Sequence[PageFile], options: SourceOptions) 
 
 
 def _review(store: LabelStore, pages: Sequence[PageFile], options: SourceOptions) -> LabelRun:
-    return label_from_review_log(store, pages, options.review_log)
+    return label_from_review_log(store, pages, str(options.review_log))
 
 
 FROM_PAGES: dict[str, Callable[[LabelStore, Sequence[PageFile], SourceOptions], LabelRun]] = {
@@ -187,7 +186,8 @@ def suspect_gold(
     drawn = random.Random(seed).sample(gold, min(max_labels, len(gold)))
 
     def score(label: Label) -> tuple[TokenProb, ...]:
-        return score_text(model, decode_image(label.image_file), label.text, prompt=label.task)
+        image = decode_image(label.file.image_file)
+        return score_text(model, image, label.text, prompt=label.file.task)
 
     return find_suspects(drawn, score)
 
@@ -200,12 +200,11 @@ def pages_to_label_next(
 ) -> list[NextPage]:
     """Of the pages that were read and have no trusted label, those worth labelling first."""
     trusted = store.current_labels(TRUSTED)
-    done = {key_of(label) for label in trusted}
+    done = {label.key for label in trusted}
     candidates = [
         Candidate(result.page, result.text, expected_errors(result, calibration).mean)
         for result in results
-        if not result.is_blank
-        and (result.page.document_sha256, result.page.page_index, result.prompt) not in done
+        if not result.is_blank and (*result.page.key, result.prompt) not in done
     ]
     return choose_next_pages(candidates, budget, [label.text for label in trusted])
 
@@ -216,17 +215,17 @@ def pages_to_edit(store: LabelStore, first: Iterable[PageRef] = ()) -> list[Page
     Args:
         first: pages that lead, in their order; then come those without gold, then the rest.
     """
-    pages = {key_of(page): page for page in map(page_of_label, store.labels())}
+    pages = {label.key: label.file for label in store.labels()}
     for left_out in store.left_out():
-        if Path(left_out.image_file).is_file():  # a page that was reviewed may lack its image
-            sha256 = file_sha256(Path(left_out.image_file))
-            page = PageFile(left_out.page, Path(left_out.image_file), sha256)
-            pages.setdefault(key_of(page), page)
+        image_file = left_out.image_file and Path(left_out.image_file)
+        if image_file and image_file.is_file():  # a page that was reviewed may lack its image
+            page = PageFile(left_out.page, image_file, file_sha256(image_file))
+            pages.setdefault(page.key, page)
     leading = {page: rank for rank, page in enumerate(first)}
 
     def rank(page: PageFile) -> tuple[float, bool]:
-        label = store.current(key_of(page))
-        return leading.get(page.page, len(leading)), bool(label) and label.status == "gold"
+        label = store.current(page.key)
+        return leading.get(page.page, len(leading)), label is not None and label.status == "gold"
 
     return sorted(pages.values(), key=rank)
 
@@ -239,7 +238,7 @@ def label_report(store: LabelStore, processor: ProcessorMixin, max_length: int) 
     """
 
     def image_tokens(label: Label) -> int:
-        with Image.open(label.image_file) as image:
+        with Image.open(label.file.image_file) as image:
             return num_image_tokens(processor, *image.size)
 
     return report(store, processor.tokenizer, budget=max_length, image_tokens=image_tokens)
@@ -277,5 +276,5 @@ def export_label_set(labels: Sequence[Label], split: Split, output_dir: str | Pa
     for name in ("train", "test"):
         part = [label for label in labels if split.of(label) == name]
         export_sharegpt(part, sharegpt / f"{name}.json")
-    export_sidecars((label for label in labels if label.task == TEXT_RECOGNITION), sidecars)
+    export_sidecars((label for label in labels if label.file.task == TEXT_RECOGNITION), sidecars)
     return [dataset, sharegpt, sidecars]

@@ -66,4 +66,5 @@ def _paper(part: Image.Image) -> tuple[int, int, int]:
     """The colour of most of the region's edge."""
     pixels = np.asarray(part)
     edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    return tuple(int(value) for value in np.percentile(edge, PAPER_PERCENTILE, axis=0))
+    red, green, blue = (int(value) for value in np.percentile(edge, PAPER_PERCENTILE, axis=0))
+    return red, green, blue

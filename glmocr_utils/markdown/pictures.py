@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from glmocr_utils.records import PageImage, Region
+from glmocr_utils.records import Box, PageImage, Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,12 @@ def crop_pictures(page: PageImage, regions: Iterable[Region]) -> list[Picture]:
     return [
         Picture(
             picture_name(page.page.page_index, region),
-            page.image.crop(tuple(round(side) for side in region.box)),
+            page.image.crop(_whole_pixels(region.box)),
         )
         for region in regions
         if region.status == "picture"
     ]
+
+
+def _whole_pixels(box: Box) -> tuple[int, int, int, int]:
+    return round(box.left), round(box.top), round(box.right), round(box.bottom)

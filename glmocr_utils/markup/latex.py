@@ -61,7 +61,7 @@ SYMBOLS = {
 def formulas(written: str) -> Iterator[tuple[int, int, int, int, bool]]:
     """(start, inner start, inner stop, stop, is it a block) of each formula, in order."""
     for match in MATH.finditer(written):
-        kind = match.lastgroup
+        kind = str(match.lastgroup)  # each alternative of MATH has a name
         if kind == "inline" and not LATEX_SIGN.search(match[kind]):
             continue
         is_block = kind in ("display", "bracket")

@@ -71,7 +71,7 @@ def _ends_unspaced(run: str, start: int, stop: int) -> Iterator[int]:
         if now is None and unicodedata.category(character) not in OPENING:
             is_ended = script not in (None, "spaced")  # `。` goes with what it ends
             continue
-        is_full = index - begin >= LONGEST_UNSPACED.get(script, LONGEST_WORD)
+        is_full = index - begin >= LONGEST_UNSPACED.get(script or "", LONGEST_WORD)
         if script and (is_ended or is_full or now != script):
             yield index
             begin, is_ended = index, False

@@ -3,7 +3,7 @@
 summary = infer(InferOptions("my-pdfs", output_dir="outputs/06_mass_infer"))
 """
 
-from glmocr_utils.mass_infer.options import RETRYABLE, InferOptions
 from glmocr_utils.mass_infer.run import Progress, RunSummary, infer
+from glmocr_utils.options import RETRYABLE, InferOptions
 
 __all__ = ["RETRYABLE", "InferOptions", "Progress", "RunSummary", "infer"]

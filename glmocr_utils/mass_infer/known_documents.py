@@ -11,8 +11,9 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import BufferedWriter
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from glmocr_utils.files import cut_half_line, whole_lines
 from glmocr_utils.records import FailedPage, storable_path
@@ -91,7 +92,7 @@ class KnownDocuments:
         for name, sha256 in set(in_ledger) - noted:
             self._older[sha256].append(name)
         self._given: set[tuple[str, str | None]] = set()
-        self._file = None
+        self._file: BufferedWriter  # from __enter__ on
 
     def __enter__(self) -> Self:
         if self._path.exists():
@@ -133,13 +134,13 @@ class KnownDocuments:
 
     def note(self, document: Located, looked_at: Inspected | FailedPage, name: str) -> None:
         """Write down what a look at a document found."""
-        opened = isinstance(looked_at, Inspected)
-        line = {
+        opened = looked_at if isinstance(looked_at, Inspected) else None
+        line: dict[str, Any] = {
             "name": name,
             "below": storable_path(document.below),
             "file": storable_path(document.file),
-            "sha256": looked_at.sha256 if opened else None,
-            "num_pages": looked_at.num_pages if opened else None,
+            "sha256": opened.sha256 if opened else None,
+            "num_pages": opened.num_pages if opened else None,
             "size": document.size,
             "mtime_ns": document.mtime_ns,
         }

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +15,7 @@ LEAVE_WITHIN_S = 10.0  # for the look that is under way when a run ends early
 
 def look_at(
     documents: Sequence[Located], known: KnownDocuments, options: RenderOptions
-) -> Iterator[tuple[Located, Inspected | FailedPage]]:
+) -> Generator[tuple[Located, Inspected | FailedPage], None, None]:
     """What each document is, first those that are known; the others are opened in a thread.
 
     Documents are opened in worker processes only: a hostile one can end its process. One that did

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +13,11 @@ from glmocr_utils.endpoint import EndpointUnavailable
 from glmocr_utils.mass_infer.engines import Engine, run_settings, start_engine
 from glmocr_utils.mass_infer.known_documents import KnownDocuments, Located, locate
 from glmocr_utils.mass_infer.looking import look_at
-from glmocr_utils.mass_infer.options import InferOptions
 from glmocr_utils.mass_infer.run_folder import RunFolder
-from glmocr_utils.mass_infer.task import PageTask, Settled
+from glmocr_utils.mass_infer.task import Limits, PageTask, RegionOptions, Settled, Task
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import ScaleCheck
+from glmocr_utils.options import InferOptions, parse_tasks, resolve_layout
 from glmocr_utils.records import FailedPage, PageImage, PageRef, storable_path
 from glmocr_utils.records.page_row import PageRow, to_result
 from glmocr_utils.render import (
@@ -110,7 +110,7 @@ def infer(
         OSError: the disk is full, or `output_dir` cannot be a folder.
     """
     documents = locate(options.input_path, input_documents(options.input_path))
-    calibration = options.calibration and load_calibration(options.calibration)
+    calibration = load_calibration(options.calibration) if options.calibration else None
     settings = run_settings(options)
     render_options = options.render_options()
     retry = options.statuses_to_retry()
@@ -122,7 +122,7 @@ def infer(
     ):
         run = _Run(options, folder, known, calibration, settings, watch)
         run.look(looks, len(documents))
-        engine = Engine(iter, render_options.max_pixels)
+        engine = Engine(_as_they_are, render_options.max_pixels)
         if run.misses_pages:
             engine = start_engine(options, settings, model)
             render_options = replace(render_options, max_pixels=engine.max_pixels)
@@ -139,6 +139,11 @@ def infer(
                 stopped = str(error)
         folder.flush()
         return run.summary(stopped)
+
+
+def _as_they_are(tasks: Iterable[Task]) -> Generator[Task, None, None]:
+    """An engine for a run of which nothing is left to read."""
+    yield from tasks
 
 
 class _Run:
@@ -201,19 +206,31 @@ class _Run:
 
     def tasks(
         self, pages: Iterable[CheckedPage | FailedPage], check_scale: Callable[[PageImage], None]
-    ) -> Iterator[PageTask | Settled]:
+    ) -> Iterator[Task]:
         """A task for each page, those that could not be rendered among them."""
-        limits = self._options.limits()
+        limits = Limits(self._options.max_tokens, self._options.retry_max_tokens)
+        by_region = _region_options(self._options)
+        again = self._options.statuses_to_retry()
         for page in pages:
             yield from self._documents_that_do_not_open()
             document = self._asked_for.popleft()
             if isinstance(page, FailedPage):
-                values = {"document_sha256": document.sha256, "num_pages": document.num_pages}
-                yield Settled(replace(_document_row(page), **values))
+                row = _document_row(page)
+                yield Settled(
+                    replace(row, document_sha256=document.sha256, num_pages=document.num_pages)
+                )
             else:
                 check_scale(page.image)
-                yield PageTask(page, document.num_pages, limits)
+                before = by_region and again and self._row_before(page.image.page)
+                yield PageTask(page, document.num_pages, limits, by_region, before or None, again)
         yield from self._documents_that_do_not_open()
+
+    def _row_before(self, page: PageRef) -> PageRow | None:
+        """The row that is to be replaced, of a page that is read again."""
+        path = storable_path(page.document_path)
+        key = (self._names.get(path, path), page.document_sha256, page.page_index)
+        with self._ledger:
+            return self._folder.before(key)
 
     def _documents_that_do_not_open(self) -> Iterator[Settled]:
         while self._unopened:
@@ -262,11 +279,14 @@ class _Run:
                 self._folder.forget_unopened(self._open_now)
             self._open_now.clear()
 
-    def collect(self, tasks: Iterable[PageTask | Settled]) -> str | None:
+    def collect(self, tasks: Iterable[Task]) -> str | None:
         """Take in what is done. Returns why the run ends early, or None."""
         self._begun = time.monotonic()  # the model is loaded
         self._tell(None)
         for task in tasks:
+            if task.row is None:
+                raise RuntimeError("an engine gave a page back before it was done")
+            self._folder.keep_pictures(task.row, task.pictures)
             self._add(self._with_expected_errors(task.row))
             share = self._failure_rate()
             if share > self._options.max_failure_rate:
@@ -317,6 +337,13 @@ class _Run:
                 last=row,
             )
         )
+
+
+def _region_options(options: InferOptions) -> RegionOptions | None:
+    """None where pages are read as a whole."""
+    if resolve_layout(options.layout) is None:
+        return None
+    return RegionOptions(parse_tasks(options.tasks, options.prompt), options.furniture)
 
 
 def _document_row(failed: FailedPage) -> PageRow:

@@ -64,8 +64,8 @@ class RunLock:
         if self._note.exists() and self._note.read_text(encoding="utf-8") != self._me:
             writer = _read_note(self._note)
             raise BlockingIOError(
-                f"{_named(writer)} has taken over the run {self._folder}, since this process gave "
-                "no sign of life for long; what was written so far is kept"
+                f"{_named(writer or {})} has taken over the run {self._folder}, since this "
+                "process gave no sign of life for long; what was written so far is kept"
             )
 
     def sign_off(self) -> None:
@@ -143,7 +143,8 @@ def _this_machine() -> dict[str, str]:
 def _is_here(writer: dict) -> bool:
     """Whether a writer ran on this machine; a container has another name and the same kernel."""
     here = _this_machine()
-    return writer["host"] == here["host"] or (here["boot"] and writer["boot"] == here["boot"])
+    same_boot = bool(here["boot"]) and writer["boot"] == here["boot"]
+    return writer["host"] == here["host"] or same_boot
 
 
 def _read_note(note: Path) -> dict | None:
@@ -166,4 +167,4 @@ def _seconds_since(note: Path) -> float:
 
 
 def _named(writer: dict) -> str:
-    return f"process {writer['pid']} on {writer['host']}"
+    return f"process {writer.get('pid', '?')} on {writer.get('host', 'another machine')}"

@@ -1,7 +1,7 @@
 """How well a run read its pages, in plain words."""
 
 from glmocr_utils.confidence import PageQuality, Verdict, reading_verdict
-from glmocr_utils.mass_infer.options import InferOptions
+from glmocr_utils.options import InferOptions
 from glmocr_utils.records.page_row import parts_of, read_part
 
 

@@ -17,7 +17,7 @@ from openai.types.chat.chat_completion import Choice
 from rapidfuzz.distance import Levenshtein
 
 from glmocr_utils.decoding import has_repeating_tail
-from glmocr_utils.mass_infer.task import Reading
+from glmocr_utils.mass_infer.request import Reading
 from glmocr_utils.prompt import thought_length
 from glmocr_utils.records import FinishReason
 from glmocr_utils.token_text import REPLACEMENT
@@ -132,9 +132,11 @@ def _aligned(tokens: Sequence[Piece], text: str) -> list[Piece] | None:
     spelled = "".join(token.text for token in tokens)
     owner_of_spelled = [number for number, token in enumerate(tokens) for _ in token.text]
     owners = [-1] * len(text)
-    for tag, i, j, k, m in Levenshtein.opcodes(spelled, text):
-        if tag == "equal":
-            owners[k:m] = owner_of_spelled[i:j]
+    for edit in Levenshtein.opcodes(spelled, text):
+        if edit.tag == "equal":
+            owners[edit.dest_start : edit.dest_end] = owner_of_spelled[
+                edit.src_start : edit.src_end
+            ]
     if text and max(owners) < 0:
         return None
     _give_to_partial(tokens, owners)

@@ -14,7 +14,7 @@ LINE_EVERY_S = 30.0
 def progress_line(progress: Progress) -> str:
     """`412 of 1,000 pages, 3.1 pages/s, 0:03:10 left; ok 400, looped 12`"""
     parts = [f"{progress.done:,} of {progress.total:,} pages"]
-    if progress.read_now:
+    if progress.read_now and progress.seconds_left is not None:
         parts.append(f"{progress.pages_per_second:.2g} pages/s")
         parts.append(f"{timedelta(seconds=round(progress.seconds_left))} left")
     return "; ".join(filter(None, (", ".join(parts), status_counts(progress))))

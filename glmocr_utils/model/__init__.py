@@ -2,15 +2,18 @@
 
 import glmocr_utils.model.quiet  # noqa: F401 - before PEFT is imported
 from glmocr_utils.model.attention import AttentionChoice, choose_attention
+from glmocr_utils.model.hardware import (
+    Hardware,
+    find_hardware,
+    free_memory,
+    give_back_memory,
+)
 from glmocr_utils.model.loading import (
-    DTYPES,
     LoadedModel,
-    check_dtype,
     load_model,
     load_processor,
 )
 from glmocr_utils.model.source import (
-    DEFAULT_MODEL,
     ModelLoadError,
     find_revision,
     resolve_adapter,
@@ -19,15 +22,16 @@ from glmocr_utils.model.source import (
 from glmocr_utils.model.trained_for import TrainedFor
 
 __all__ = [
-    "DEFAULT_MODEL",
-    "DTYPES",
     "AttentionChoice",
+    "Hardware",
     "LoadedModel",
     "ModelLoadError",
     "TrainedFor",
-    "check_dtype",
     "choose_attention",
+    "find_hardware",
     "find_revision",
+    "free_memory",
+    "give_back_memory",
     "load_model",
     "load_processor",
     "resolve_adapter",

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from huggingface_hub import HfApi, try_to_load_from_cache
 
-DEFAULT_MODEL = "zai-org/GLM-OCR"
+from glmocr_utils.options import DEFAULT_MODEL
+
 HUB_TIMEOUT_SECONDS = 10
 
 

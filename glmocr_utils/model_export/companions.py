@@ -142,6 +142,7 @@ def carry_calibration(
 
 
 def _is_of(source: ExportSource, calibration: Calibration) -> bool:
+    names: tuple[str | None, ...]
     if source.is_adapter:
         names = (source.base, source.revision, str(source.folder))
     else:

@@ -26,7 +26,7 @@ from glmocr_utils.model_export.parity import (
 from glmocr_utils.model_export.serving import serve_commands, serving_hints
 from glmocr_utils.model_export.source import ExportSource, find_source
 from glmocr_utils.model_export.weights import add_tensors, stored_tensors, weight_files
-from glmocr_utils.ocr import check_at_least_one
+from glmocr_utils.options import check_at_least_one
 from glmocr_utils.prompt import PromptStyle
 from glmocr_utils.records import PageImage
 
@@ -148,7 +148,9 @@ def export_model(
         parity=parity,
         notes=tuple([*notes, calibration] if calibration else notes),
     )
-    return result if hub is None else replace(result, address=push(hub, output_dir, push_to_hub))
+    if hub is None or push_to_hub is None:
+        return result
+    return replace(result, address=push(hub, output_dir, push_to_hub))
 
 
 def _check_is_free(output_dir: Path) -> None:

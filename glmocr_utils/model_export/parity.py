@@ -99,7 +99,7 @@ def check_page(scale: float) -> PageImage:
     font = find_font("DejaVu Sans")
     style = PageStyle(font, font, width_px=420, height_px=None, margin_px=14)
     image = draw_page([Block(CHECK_TEXT)], style).image
-    return PageImage(PageRef("page drawn for the check", "0" * 64, 0), image, scale)
+    return PageImage(PageRef("page drawn for the check", None, 0), image, scale)
 
 
 def read_for_check(

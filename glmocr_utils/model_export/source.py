@@ -8,13 +8,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub import snapshot_download
 from transformers.utils import CONFIG_NAME
 from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME
 
-from glmocr_utils.model import DEFAULT_MODEL
 from glmocr_utils.model.source import find_model, resolve_adapter
 from glmocr_utils.model.trained_for import REPORT
 from glmocr_utils.model_export.weights import (
@@ -24,6 +24,7 @@ from glmocr_utils.model_export.weights import (
     stored_tensors,
     weight_files,
 )
+from glmocr_utils.options import DEFAULT_MODEL
 
 MODEL_FILES = ["*.safetensors", "*.json", "*.jinja"]  # of a base on the hub
 
@@ -136,10 +137,10 @@ def _check_is_checkpoint(folder: Path) -> None:
 
 def _files_of(base: str) -> Path:
     """The base's folder, or where the hub's cache has it."""
-    source = find_model(base, CONFIG_NAME, None)
+    source: dict[str, Any] = find_model(base, CONFIG_NAME, None)
     if Path(base).is_dir():
         return Path(base)
-    return Path(snapshot_download(base, allow_patterns=MODEL_FILES, **source))
+    return Path(str(snapshot_download(base, allow_patterns=MODEL_FILES, **source)))
 
 
 def _check_adapter_fits(folder: Path, base: str, base_tensors: Mapping[str, StoredTensor]) -> None:

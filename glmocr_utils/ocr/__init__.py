@@ -11,7 +11,6 @@ from glmocr_utils.ocr.pages import (
     PageReader,
     PreparedPage,
     ScaleCheck,
-    check_at_least_one,
     read_pages,
 )
 from glmocr_utils.ocr.reading_files import PAGE_BREAK
@@ -29,7 +28,6 @@ __all__ = [
     "PageReader",
     "PreparedPage",
     "ScaleCheck",
-    "check_at_least_one",
     "default_input",
     "is_out_of_memory",
     "load_results",

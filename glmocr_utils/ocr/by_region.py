@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
-from glmocr_utils.layout import LayoutModel, Tasks, load_layout, parse_tasks, resolve_layout
+from glmocr_utils.layout import LayoutModel, load_layout
 from glmocr_utils.model import LoadedModel, weights_sha256
 from glmocr_utils.model.source import first_line
+from glmocr_utils.options import Tasks, parse_tasks, resolve_layout
 from glmocr_utils.prompt import TEXT_RECOGNITION
-from glmocr_utils.records import OcrResult, TokenProb, read_status
+from glmocr_utils.records import FinishReason, OcrResult, TokenProb, read_status
 from glmocr_utils.records.checks import check_one_of
 from glmocr_utils.records.region import (
     MARK_ID,
@@ -16,6 +18,7 @@ from glmocr_utils.records.region import (
     REGION_BREAK,
     Furniture,
     Region,
+    RegionStatus,
     with_token_ranges,
 )
 
@@ -67,7 +70,7 @@ def read_by_region(
         ModelLoadError: the layout model cannot be loaded.
         ValueError: `tasks` or `furniture` cannot work.
     """
-    if resolve_layout(layout and str(layout)) is None:
+    if resolve_layout(None if layout is None else str(layout)) is None:
         return None
     check_one_of("furniture", furniture, Furniture)
     parsed = parse_tasks(tasks, prompt)
@@ -93,8 +96,9 @@ NO_LAYOUT = dict.fromkeys(("layout", "layout_revision", "layout_sha256", "tasks"
 def assemble(
     whole: OcrResult,
     regions: Sequence[Region],
-    readings: Mapping[int, OcrResult | Exception],
+    readings: Mapping[int | None, OcrResult | Exception],
     furniture: Furniture,
+    size_px: tuple[int, int] | None = None,
 ) -> OcrResult:
     """One result of a page from those of its regions.
 
@@ -106,6 +110,7 @@ def assemble(
         whole: a result of the page without any text, which says how it is read.
         regions: in reading order; each has its `task` set, or is a picture.
         readings: by region index; of one that could not be read, why.
+        size_px: width and height of the page image.
     """
     tokens: dict[int, tuple[TokenProb, ...]] = {}
     read: list[Region] = []
@@ -130,6 +135,7 @@ def assemble(
         seconds=sum(result.seconds for result in results),
         num_image_tokens=sum(result.num_image_tokens for result in results),
         regions=tuple(sorted((each.region for each in placed), key=lambda region: region.index)),
+        size_px=size_px,
     )
 
 
@@ -145,7 +151,7 @@ def _read_region(region: Region, reading: OcrResult | Exception | None) -> Regio
         return replace(
             region, status="failed", reason=f"It could not be read: {first_line(reading)}"
         )
-    status = read_status(reading.text, reading.finish_reason)
+    status = cast(RegionStatus, read_status(reading.text, reading.finish_reason))
     reasons = {
         "truncated": "The token limit cut it.",
         "looped": "The model repeated itself and was stopped.",
@@ -172,6 +178,8 @@ def _with_break(tokens: Sequence[TokenProb]) -> list[TokenProb]:
     return [*before, replace(last, text=last.text + REGION_BREAK, alternatives=others)]
 
 
-def _worst(finish_reasons: Iterable[str]) -> str:
+def _worst(finish_reasons: Iterable[FinishReason]) -> FinishReason:
     reasons = set(finish_reasons)
-    return next((reason for reason in ("loop", "length") if reason in reasons), "stop")
+    if "loop" in reasons:
+        return "loop"
+    return "length" if "length" in reasons else "stop"

@@ -12,7 +12,8 @@ from glmocr_utils.ocr.by_region import NO_LAYOUT, ByRegion
 from glmocr_utils.ocr.failures import is_out_of_memory
 from glmocr_utils.ocr.pages import read_pages
 from glmocr_utils.ocr.reading_files import ReadingFiles, reading_settings
-from glmocr_utils.prompt import TEXT_RECOGNITION, PromptStyle
+from glmocr_utils.options import ReadingOptions
+from glmocr_utils.prompt import PromptStyle
 from glmocr_utils.records import FailedPage, OcrResult, PageImage, PageRef
 from glmocr_utils.render import (
     SAMPLES,
@@ -46,9 +47,14 @@ def read_documents(
     options: RenderOptions | None = None,
     roots: Iterable[Path] = (),
     start_over: bool = False,
-    **read_options: object,
+    prompt: str = ReadingOptions.prompt,
+    style: PromptStyle | None = None,
+    max_tokens: int = ReadingOptions.max_tokens,
+    batch_size: int = ReadingOptions.batch_size,
+    top_k: int = ReadingOptions.top_k,
+    by_region: ByRegion | None = None,
 ) -> Iterator[OcrResult | FailedPage]:
-    """Read documents page by page, in their order; what fails does not stop the others.
+    """Read documents page by page; what fails does not stop the others.
 
     Pages that are in `output_dir` already, read with the same settings, are taken from there: a
     reading that was interrupted resumes. Only a step that fails for all pages under way, for lack
@@ -62,28 +68,45 @@ def read_documents(
         options: how pages are rendered, and which.
         roots: the folders of documents below them are kept in `output_dir`.
         start_over: read again what is in `output_dir`, and replace it.
-        read_options: those of `ocr.read_pages`: prompt, style, max_tokens, batch_size, top_k,
-            by_region.
+        prompt, style, max_tokens, batch_size, top_k, by_region: as in `read_pages`.
 
     Yields:
-        What was read, and each page or document that could not be rendered, or not be given to
-        the model, as a `FailedPage`.
+        In the order of documents and their pages: what was read, and each page or document that
+        could not be rendered, or not be given to the model, as a `FailedPage`.
 
     Raises:
         ValueError: `output_dir` has one of the documents, read with other settings, and
             `start_over` is False.
     """
     options = options or RenderOptions()
-    paths = [Path(path) for path in dict.fromkeys(map(str, paths))]
+    documents = [Path(path) for path in dict.fromkeys(map(str, paths))]
     files = None
     if output_dir is not None:
-        settings = _settings(model, options, **read_options)
-        files = ReadingFiles(Path(output_dir), paths, settings, roots, start_over)
+        settings = reading_settings(
+            model,
+            options.scale,
+            prompt=prompt,
+            prompt_style=style or model.prompt_style,
+            max_tokens=max_tokens,
+            top_k=top_k,
+            layout=by_region.settings() if by_region else NO_LAYOUT,
+        )
+        files = ReadingFiles(Path(output_dir), documents, settings, roots, start_over)
     in_order = _InOrder(files)
-    rendered = render_documents(paths, options, skip=in_order.expect)
-    pages = in_order.without_failed(rendered)
-    keep = files and files.add
-    reading = read_pages(model, pages, on_failure=in_order.fail, on_read=keep, **read_options)
+    rendered = render_documents(documents, options, known=files.find if files else None)
+    pages = in_order.to_read(rendered)
+    reading = read_pages(
+        model,
+        pages,
+        prompt=prompt,
+        style=style,
+        max_tokens=max_tokens,
+        batch_size=batch_size,
+        top_k=top_k,
+        by_region=by_region,
+        on_failure=in_order.fail,
+        on_read=files.add if files else None,
+    )
     try:
         with closing(reading):
             for result in reading:
@@ -95,79 +118,59 @@ def read_documents(
             files.close()
 
 
-def _settings(
-    model: LoadedModel,
-    options: RenderOptions,
-    *,
-    prompt: str = TEXT_RECOGNITION,
-    style: PromptStyle | None = None,
-    max_tokens: int = 2048,
-    top_k: int = 5,
-    batch_size: int = 1,  # the text does not depend on it
-    by_region: ByRegion | None = None,
-) -> dict[str, object]:
-    style = style or model.prompt_style
-    others = {"prompt": prompt, "prompt_style": style, "max_tokens": max_tokens, "top_k": top_k}
-    others |= by_region.settings() if by_region else NO_LAYOUT
-    return reading_settings(model, options.scale, **others)
+# A document's path and the index of its page; None where the document could not be opened. It isn't
+# `PageRef.key`, for two copies of a document are read, and written, one by one.
+_Asked = tuple[str, int | None]
+
+
+def _asked(page: PageRef | FailedPage) -> _Asked:
+    return page.document_path, page.page_index
 
 
 class _InOrder:
     """Gives what became of each page in the order in which pages were asked for.
 
-    `expect` and `without_failed` run in the thread that renders ahead, all else in the caller's.
+    `to_read` runs in the thread that renders ahead, all else in the caller's.
 
     Args:
-        files: have the pages that were read before; None where none are kept.
+        files: of the documents, finished one by one; None where none are written.
     """
 
     def __init__(self, files: ReadingFiles | None) -> None:
         self._files = files
-        self._asked: deque[tuple[str, int]] = deque()
-        self._found: dict[tuple[str, int], OcrResult | FailedPage] = {}
-        self._unopened: deque[FailedPage] = deque()  # documents: they have no page to wait for
+        self._order: deque[_Asked] = deque()
+        self._found: dict[_Asked, OcrResult | FailedPage] = {}
         self._document: str | None = None
 
-    def expect(self, page: PageRef) -> bool:
-        """Note that a page is asked for. Returns whether it was read before."""
-        before = self._files and self._files.find(page)
-        if before:
-            self.put(before)
-        self._asked.append(_place(page))
-        return before is not None
-
-    def without_failed(self, pages: Iterable[PageImage | FailedPage]) -> Iterator[PageImage]:
-        """The page images; what failed is noted."""
-        for page in pages:
-            if isinstance(page, PageImage):
-                yield page
-            elif page.page_index is None:
-                self._unopened.append(page)
+    def to_read(
+        self, rendered: Iterable[PageImage | OcrResult | FailedPage]
+    ) -> Iterator[PageImage]:
+        """The page images; what failed, or was read before, is noted in its place."""
+        for each in rendered:
+            if isinstance(each, PageImage):
+                self._order.append(_asked(each.page))
+                yield each
             else:
-                self._found[page.document_path, page.page_index] = page
+                asked = _asked(each if isinstance(each, FailedPage) else each.page)
+                self._found[asked] = each
+                self._order.append(asked)
 
     def put(self, result: OcrResult) -> None:
         """Note what was read."""
-        self._found[_place(result.page)] = result
+        self._found[_asked(result.page)] = result
 
     def fail(self, page: PageImage, error: Exception) -> None:
         """Note that a page could not be given to the model."""
-        self._found[_place(page.page)] = _failed_page(page, error)
+        self._found[_asked(page.page)] = _failed_page(page, error)
 
     def ready(self) -> Iterator[OcrResult | FailedPage]:
         """What can be given now; a document's text is written when the next one begins."""
-        while self._unopened:
-            yield self._unopened.popleft()
-        while self._asked and self._asked[0] in self._found:
-            document, _ = place = self._asked.popleft()
+        while self._order and self._order[0] in self._found:
+            document, _ = asked = self._order.popleft()
             if self._files and self._document not in (None, document):
                 self._files.finish(self._document)
             self._document = document
-            yield self._found.pop(place)
-
-
-def _place(page: PageRef) -> tuple[str, int]:
-    return page.document_path, page.page_index
+            yield self._found.pop(asked)
 
 
 def _failed_page(page: PageImage, error: Exception) -> FailedPage:

@@ -2,9 +2,10 @@
 
 import math
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from transformers import BatchFeature
@@ -16,6 +17,7 @@ from glmocr_utils.ocr.failures import FAILURES_OF_A_PAGE
 from glmocr_utils.ocr.parts import PageInParts, prepared_parts
 from glmocr_utils.ocr.prefetch import Prefetch
 from glmocr_utils.ocr.tokens import token_records, without_thought
+from glmocr_utils.options import ReadingOptions, check_at_least_one
 from glmocr_utils.prompt import TEXT_RECOGNITION, PromptStyle, encode_prompt
 from glmocr_utils.records import OcrResult, PageImage
 from glmocr_utils.token_text import decode_ids, special_token_ids
@@ -57,7 +59,7 @@ class PageReader:
         *,
         prompt: str = TEXT_RECOGNITION,
         style: PromptStyle | None = None,
-        top_k: int = 5,
+        top_k: int = ReadingOptions.top_k,
     ) -> None:
         self.model = model
         self._prompt = prompt
@@ -92,7 +94,7 @@ class PageReader:
         self._decoder.enter(key, page.inputs, max_tokens)
         self._under_way[key] = page.page, page.prompt, page.num_image_tokens
 
-    def step(self) -> list[tuple[Hashable, OcrResult | Exception]]:
+    def step(self) -> list[tuple[Any, OcrResult | Exception]]:
         """Write a token of every page that is under way.
 
         Returns:
@@ -156,13 +158,13 @@ def read_pages(
     *,
     prompt: str = TEXT_RECOGNITION,
     style: PromptStyle | None = None,
-    max_tokens: int = 2048,
-    batch_size: int = 1,
-    top_k: int = 5,
+    max_tokens: int = ReadingOptions.max_tokens,
+    batch_size: int = ReadingOptions.batch_size,
+    top_k: int = ReadingOptions.top_k,
     by_region: ByRegion | None = None,
     on_failure: Callable[[PageImage, Exception], None] | None = None,
     on_read: Callable[[OcrResult, PageImage], None] | None = None,
-) -> Iterator[OcrResult]:
+) -> Generator[OcrResult, None, None]:
     """Read pages, `batch_size` at a time, and give them in their order.
 
     Whenever a page has ended, the next one takes its place; as many again are prepared ahead.
@@ -229,29 +231,18 @@ def read_pages(
                     if page.has_ended:
                         end(page)
             while given in done:
-                if (result := done.pop(given)) is not None:
-                    yield result
+                if (in_turn := done.pop(given)) is not None:
+                    yield in_turn
                 given += 1
             if not reader and prepared.ended:
                 return
-
-
-def check_at_least_one(**options: int) -> None:
-    """Refuse options below 1, before a model is loaded for them.
-
-    Raises:
-        ValueError: one of them is; the message names it.
-    """
-    for name, value in options.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
 
 
 class ScaleCheck:
     """Warns once of a page at another scale than the one that a model was trained at."""
 
     def __init__(self, trained_for: TrainedFor | None) -> None:
-        self._trained = trained_for and trained_for.scale
+        self._trained = None if trained_for is None else trained_for.scale
 
     def __call__(self, page: PageImage) -> None:
         # an image file has no points, so nothing is known of its scale

@@ -15,12 +15,13 @@ from glmocr_utils.render.page_checks import is_blank
 
 WHOLE = None  # instead of a region's index
 Ready = TypeVar("Ready")
+Made = TypeVar("Made", covariant=True)
 
 
-class Preparer(Protocol[Ready]):
+class Preparer(Protocol[Made]):
     """Makes the model's inputs."""
 
-    def prepare(self, page: PageImage, prompt: str | None = None) -> Ready: ...
+    def prepare(self, page: PageImage, prompt: str | None = None) -> Made: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -55,8 +56,9 @@ class PageInParts:
         """
         if self.error is not None:
             return self.error
-        if self.regions:
-            return assemble(blank, self.regions, self.readings, self.by_region.furniture)
+        if self.regions and self.by_region:
+            size = self.image.image.size
+            return assemble(blank, self.regions, self.readings, self.by_region.furniture, size)
         return self.readings.get(WHOLE, blank)
 
 
@@ -106,10 +108,13 @@ def _with_regions(
     blank = {number for number, image in together if is_blank(image.image)}
     looked_at = [(number, image) for number, image in together if number not in blank]
     find = partial(find_regions, by_region.layout)
-    found = _attempt(partial(find, [image.image for _, image in looked_at]))
-    if isinstance(found, Exception):  # of one page, perhaps
+    together_found = _attempt(partial(find, [image.image for _, image in looked_at]))
+    found: list[list[Region] | Exception]
+    if isinstance(together_found, Exception):  # of one page, perhaps
         alone = [_attempt(partial(find, [image.image])) for _, image in looked_at]
         found = [each if isinstance(each, Exception) else each[0] for each in alone]
+    else:
+        found = list(together_found)
     regions_of = {number: each for (number, _), each in zip(looked_at, found, strict=True)}
     for number, image in together:
         page = PageInParts(number, image, by_region)
@@ -128,7 +133,7 @@ def _parts(reader: Preparer[Ready], page: PageInParts) -> Iterator[Part[Ready]]:
     if not page.wanted:
         yield Part(page)
         return
-    for region in page.regions:
+    for region in page.regions or ():
         if region.task:
             crop = crop_region(page.image, region.box).page
             yield Part(page, region.index, _attempt(partial(reader.prepare, crop, region.task)))

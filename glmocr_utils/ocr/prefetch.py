@@ -3,7 +3,7 @@
 import queue
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -23,7 +23,7 @@ class Prefetch(Generic[Item]):
 
     def __init__(self, items: Iterable[Item], ahead: int) -> None:
         self._items = iter(items)
-        self._made: queue.Queue[tuple[bool, object]] = queue.Queue(ahead)
+        self._made: queue.Queue[tuple[bool, Any]] = queue.Queue(ahead)
         self._stopped = threading.Event()
         self._ended = False
         self._thread = threading.Thread(target=self._make, name="prefetch", daemon=True)

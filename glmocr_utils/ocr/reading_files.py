@@ -2,14 +2,17 @@
 
 For each document `{name}.jsonl` grows by a page at a time, `{name}.settings.json` records what its
 pages are read with, and `{name}.txt` holds the text once all pages that were asked for are in, or
-the reading ends early. By regions, there are also `{name}.md` and the pictures that it links, in
-`{name}_pictures/`. Folders below the input are kept.
+the reading ends early. By regions, there are also `{name}.md`, the pictures that it links, in
+`{name}_pictures/`, and `{name}.regions.json`, as the official SDK writes it. Folders below the
+input are kept.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from glmocr_utils.files import append_lines, same_name, write_file
@@ -18,9 +21,11 @@ from glmocr_utils.markdown import (
     page_markdown,
     picture_name,
     regions_of_result,
+    sdk_page,
 )
 from glmocr_utils.model import LoadedModel, weights_sha256
 from glmocr_utils.ocr.by_region import NO_LAYOUT
+from glmocr_utils.prompt import PromptStyle
 from glmocr_utils.records import (
     REGION_BREAK,
     Furniture,
@@ -40,12 +45,22 @@ SETTINGS_SUFFIX = ".settings.json"
 PICTURES_SUFFIX = "_pictures"
 
 
-def reading_settings(model: LoadedModel, scale: float, **options: object) -> dict[str, object]:
+def reading_settings(
+    model: LoadedModel,
+    scale: float,
+    *,
+    prompt: str,
+    prompt_style: PromptStyle,
+    max_tokens: int,
+    top_k: int,
+    layout: Mapping[str, object],
+) -> dict[str, object]:
     """What the pages of a document share; readings with other settings are not mixed in.
 
     Args:
         scale: pixels per point.
-        options: others that change what is read, such as `prompt` and `max_tokens`.
+        prompt, prompt_style, max_tokens, top_k: what else changes a reading.
+        layout: how pages are read by regions, see `layout_settings`.
     """
     return {
         "model_id": model.model_id,
@@ -54,7 +69,11 @@ def reading_settings(model: LoadedModel, scale: float, **options: object) -> dic
         "weights_sha256": weights_sha256(model.model_id),
         "adapter_sha256": model.adapter and weights_sha256(model.adapter),
         "scale": scale,
-        **options,
+        "prompt": prompt,
+        "prompt_style": prompt_style,
+        "max_tokens": max_tokens,
+        "top_k": top_k,
+        **layout,
     }
 
 
@@ -68,7 +87,7 @@ class _Document:
     """
 
     path: str
-    sha256: str
+    sha256: str | None
     stem: Path
     pages: dict[int, OcrResult] = field(default_factory=dict)
 
@@ -159,6 +178,8 @@ class ReadingFiles:
         if self._settings.get("layout"):
             whole = REGION_BREAK.join(_markdown(page, document, furniture) for page in pages)
             write_file(with_suffix(document.stem, ".md"), whole + "\n", durable=False)
+            regions = json.dumps([_sdk_json(page, document) for page in pages], ensure_ascii=False)
+            write_file(with_suffix(document.stem, ".regions.json"), regions, durable=False)
 
     def _document(self, page: PageRef) -> _Document:
         if page.document_path not in self._documents:
@@ -167,7 +188,7 @@ class ReadingFiles:
 
     def _open(self, page: PageRef) -> _Document:
         path, sha256 = page.document_path, page.document_sha256
-        stem = self._stem_of.get(storable_path(path)) or self._free_stem(path, sha256)
+        stem = self._stem_of.get(storable_path(path)) or self._free_stem(path, page.document_key)
         document = _Document(path, sha256, stem)
         pages = [] if self._start_over else _pages(document.readings)
         if pages and pages[0].page.document_sha256 == sha256:  # else the file has changed since
@@ -181,10 +202,10 @@ class ReadingFiles:
         whose = {"document": storable_path(document.path), "sha256": document.sha256}
         write_file(document.settings, json.dumps({**whose, **self._settings}, indent=1) + "\n")
 
-    def _free_stem(self, path: str, sha256: str) -> Path:
+    def _free_stem(self, path: str, key: str) -> Path:
         stem = self._folder / folder_below(path, self._roots) / safe_stem(path)
         if self._name(stem) in self._taken:
-            stem = stem.with_name(f"{stem.name}_{sha256[:8]}")
+            stem = stem.with_name(f"{stem.name}_{key[:8]}")
         self._taken.add(self._name(stem))
         self._stem_of[storable_path(path)] = stem
         return stem
@@ -215,15 +236,24 @@ def with_suffix(stem: Path, suffix: str) -> Path:
 
 
 def _markdown(page: OcrResult, document: _Document, furniture: Furniture | None) -> str:
-    def link(region: Region) -> str:
-        return quote(f"{document.pictures.name}/{picture_name(page.page.page_index, region)}")
-
     head = f"<!-- page {page.page.page_number} -->"
     if not page.regions:
         return REGION_BREAK.join(filter(None, (head, page.text)))
-    regions = regions_of_result(page)
-    text = page_markdown(regions, furniture=furniture or "apart", link=link)
+    link = partial(_link, document, page)
+    text = page_markdown(regions_of_result(page), furniture=furniture or "apart", link=link)
     return REGION_BREAK.join(filter(None, (head, text)))
+
+
+def _sdk_json(page: OcrResult, document: _Document) -> list[dict[str, object]]:
+    if page.size_px is None:  # blank
+        return []
+    link = partial(_link, document, page)
+    return sdk_page(regions_of_result(page), page.size_px, link=link)
+
+
+def _link(document: _Document, page: OcrResult, region: Region) -> str:
+    """The path of a picture, from the document's files."""
+    return quote(f"{document.pictures.name}/{picture_name(page.page.page_index, region)}")
 
 
 def _stems(folder: Path) -> list[Path]:
@@ -240,10 +270,10 @@ def _owner(stem: Path) -> str | None:
         first = next(read_results(with_suffix(stem, ".jsonl")), None)
     except ValueError:
         return None  # lines of something else
-    return first and storable_path(first.page.document_path)
+    return storable_path(first.page.document_path) if first else None
 
 
-def _read_settings(stem: Path) -> dict[str, object]:
+def _read_settings(stem: Path) -> dict[str, Any]:
     path = with_suffix(stem, SETTINGS_SUFFIX)
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 

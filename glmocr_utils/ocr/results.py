@@ -1,7 +1,7 @@
 """Readings of an earlier run, and the images of their pages."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from glmocr_utils.records import (
@@ -61,20 +61,23 @@ class PageImages(Mapping[PageRef, PageImage]):
             so_far = self._last_index.get(page.document_path, 0)
             self._last_index[page.document_path] = max(so_far, page.page_index)
         self._password = password
-        self._coming: Iterator[PageImage | FailedPage] = iter(())
+        self._coming: Generator[PageImage | FailedPage, None, None] | None = None
         self._last: PageImage | None = None
 
     def __getitem__(self, page: PageRef) -> PageImage:
         scale = self._scales[page]
         if self._last is None or self._last.page != page:
-            follows = self._last and (page.document_path, page.page_index - 1) == (
-                self._last.page.document_path,
-                self._last.page.page_index,
+            last = self._last
+            follows = last is not None and (page.document_path, page.page_index - 1, scale) == (
+                last.page.document_path,
+                last.page.page_index,
+                last.scale,
             )
-            if not follows or self._last.scale != scale:
+            if not follows:
                 options = RenderOptions(scale, f"{page.page_number}-", self._password)
                 self._coming = render_document(page.document_path, options)
             self._last = None
+            assert self._coming is not None  # the first page follows no other
             image = next(self._coming, None)
             if not isinstance(image, PageImage) or image.page != page:
                 raise KeyError(page)

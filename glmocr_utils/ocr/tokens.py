@@ -35,8 +35,9 @@ def token_records(
     leave_out: frozenset[int] = frozenset(),
 ) -> tuple[TokenProb, ...]:
     kept = [i for i, token_id in enumerate(output.token_ids) if token_id not in leave_out]
-    texts = token_texts(tokenizer, output.token_ids[kept])
-    other_texts = alternative_texts(tokenizer, output.token_ids[kept], output.top_ids[kept])
+    token_ids = output.token_ids[kept].tolist()
+    texts = token_texts(tokenizer, token_ids)
+    other_texts = alternative_texts(tokenizer, token_ids, output.top_ids[kept].tolist())
     return tuple(
         TokenProb(
             token_id=int(token_id),

@@ -71,13 +71,15 @@ def export_layouts(
             continue
         name = safe_stem(document)
         if name.casefold() in taken:
-            name = f"{name}_{read[0].page.document_sha256[:8]}"
+            name = f"{name}_{read[0].page.document_key[:8]}"
         taken.add(name.casefold())
         for form in formats:
             if form in PAGE_SUFFIXES:
                 yield from _write_pages(form, placed, folder / (name + PAGE_SUFFIXES[form]), name)
             else:
-                content = pdf.content() if form == "pdf" else _of_document(form, placed, name)
+                content = (
+                    pdf.content() if pdf and form == "pdf" else _of_document(form, placed, name)
+                )
                 yield write_file(folder / (name + SUFFIXES[form]), content, durable=False)
 
 
@@ -97,7 +99,7 @@ def _of_document(form: str, placed: Placed, name: str) -> bytes:
     if form == "hocr":
         return hocr(placed).encode()
     only_page = placed[0][0].page if len(placed) == 1 else None
-    return alto(placed, only_page and image_name(only_page, name)).encode()
+    return alto(placed, image_name(only_page, name) if only_page else None).encode()
 
 
 def _write_pages(form: str, placed: Placed, folder: Path, name: str) -> Iterator[Path]:

@@ -7,6 +7,13 @@ later.
 `page_index` counts from 0. `page_number` counts from 1 and is for people and file names.
 """
 
+from glmocr_utils.records.coverage import (
+    PageCoverage,
+    UnreadInk,
+    UnsupportedText,
+    coverage_from_record,
+    coverage_to_record,
+)
 from glmocr_utils.records.decision import (
     TEXT_COVERAGES,
     Action,
@@ -19,7 +26,14 @@ from glmocr_utils.records.decision import (
     reviews_of,
     standing,
 )
-from glmocr_utils.records.label import Label, LabelStatus, label_from_json, label_to_json
+from glmocr_utils.records.label import (
+    Label,
+    LabelKey,
+    LabelStatus,
+    PageFile,
+    label_from_json,
+    label_to_json,
+)
 from glmocr_utils.records.layout import Box, PageLayout, TokenBox, around
 from glmocr_utils.records.ocr_result import (
     STATUS_OF,
@@ -40,6 +54,7 @@ from glmocr_utils.records.pages import (
     FailedPage,
     FailureStatus,
     PageImage,
+    PageKey,
     PageRef,
     storable_path,
 )
@@ -66,9 +81,13 @@ __all__ = [
     "FinishReason",
     "Furniture",
     "Label",
+    "LabelKey",
     "LabelStatus",
     "OcrResult",
+    "PageCoverage",
+    "PageFile",
     "PageImage",
+    "PageKey",
     "PageLayout",
     "PageRef",
     "ReadAgain",
@@ -77,8 +96,12 @@ __all__ = [
     "RegionStatus",
     "TokenBox",
     "TokenProb",
+    "UnreadInk",
+    "UnsupportedText",
     "append_decisions",
     "around",
+    "coverage_from_record",
+    "coverage_to_record",
     "finish_of",
     "from_json",
     "in_text_order",

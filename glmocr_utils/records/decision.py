@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from glmocr_utils.files import append_lines
+from glmocr_utils.records.pages import PageRef
 
 Action = Literal["accept", "correct", "unsure", "type", "finish", "undo"]
 Coverage = Literal["flags_checked", "fully_read", "not_usable", "read_again"]
 TEXT_COVERAGES = ("flags_checked", "fully_read")  # the others leave a page without a text
 ReadAgain = Literal["scale", "regions"]
+NULLABLE = ("document_sha256", "image_sha256", "revision", "adapter")  # left out where None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Decision:
             `finish` (the page is done) or `undo` (the decisions of the same `step` of this page no
             longer count).
         step: number of the person's action; one action can decide several flags.
-        document_path, document_sha256, page_index: of the page; `page_index` from 0.
+        document_path, document_sha256, page_index: of the page, as in `PageRef`.
         image_sha256: of the page image's RGB pixels, None where there was no image.
         model_id, revision, adapter, prompt: what read the page.
         text_sha256: of the text that was read; decisions hold for that text alone.
@@ -42,7 +44,7 @@ class Decision:
     action: Action
     step: int
     document_path: str
-    document_sha256: str
+    document_sha256: str | None
     page_index: int
     image_sha256: str | None
     model_id: str
@@ -82,6 +84,11 @@ class Decision:
         if len({self.token_start is None, self.token_stop is None, self.token_text is None}) > 1:
             raise ValueError("a choice says token_start, token_stop and token_text, all or none")
 
+    @property
+    def page(self) -> PageRef:
+        """Which page it is about."""
+        return PageRef(self.document_path, self.document_sha256, self.page_index)
+
 
 def standing(decisions: Iterable[Decision]) -> list[Decision]:
     """The decisions of one review that were not undone, in their order."""
@@ -99,14 +106,13 @@ def reviews_of(decisions: Iterable[Decision]) -> list[list[Decision]]:
     reviews: dict[tuple[object, ...], list[Decision]] = {}
     for decision in decisions:
         reading = (decision.model_id, decision.revision, decision.adapter, decision.prompt)
-        page = (decision.document_sha256, decision.page_index, decision.text_sha256)
-        reviews.setdefault((*page, *reading), []).append(decision)
+        reviews.setdefault((decision.page.key, decision.text_sha256, *reading), []).append(decision)
     return list(reviews.values())
 
 
 def finish_of(review: Iterable[Decision]) -> Decision | None:
     """The decision that finished a review; None where it was undone, or others came after it."""
-    last = (standing(review) or [None])[-1]
+    [*_, last] = [None, *standing(review)]
     return last if last and last.action == "finish" else None
 
 
@@ -137,8 +143,10 @@ def read_decisions(path: Path) -> Iterator[Decision]:
             torn += bool(line.strip())  # else it is empty
             continue
         whole += 1
+        if isinstance(record, dict) and "place_id" in record:  # as logs once had it
+            record["flag_id"] = record.pop("place_id")
         try:
-            fields = {"revision": None, "adapter": None, "image_sha256": None}
+            fields = dict.fromkeys(NULLABLE)
             yield Decision(**fields | record)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path}, line {number} is no review decision ({error})") from error

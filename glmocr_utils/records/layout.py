@@ -70,9 +70,8 @@ class PageLayout:
     def box_of(self, tokens: Iterable[int]) -> Box | None:
         """Around these tokens, of a word for instance; None where that of any is unclear."""
         found = [self.tokens[index] for index in tokens]
-        if not found or None in found:
-            return None
-        return around(token.box for token in found)
+        boxes = [token.box for token in found if token is not None]
+        return around(boxes) if boxes and len(boxes) == len(found) else None
 
     def strip_of(self, tokens: Iterable[int]) -> Box | None:
         """Around the printed lines that these tokens are on; None where none of them is clear."""

@@ -1,11 +1,11 @@
 """The ledger of a run over a collection: what became of each page, a row a page, in parquet."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,7 +31,6 @@ PageStatus = Literal[ReadStatus, FailureStatus]
 FINISH_REASON_OF: dict[ReadStatus, FinishReason] = {v: k for k, v in STATUS_OF.items()}
 PART = "part-{:06d}.parquet"
 PARTS = "part-*.parquet"
-NO_HASH = "0" * 64  # of a document that could not be read
 
 REGION = pa.struct(
     [
@@ -72,6 +71,8 @@ SCHEMA = pa.schema(
         ("attempts", pa.string()),
         ("reason", pa.string()),
         ("regions", pa.list_(REGION)),
+        ("width_px", pa.int32()),
+        ("height_px", pa.int32()),
     ]
 )
 
@@ -131,6 +132,7 @@ class PageRow:
         attempts: the passes, in their order.
         reason: of everything but a plain `ok`: one sentence.
         regions: of a page that was read by regions, in reading order; empty for whole pages.
+        width_px, height_px: of the page image that the regions' boxes are given for.
     """
 
     document_path: str
@@ -140,7 +142,7 @@ class PageRow:
     status: PageStatus
     text: str | None = None
     token_ids: Sequence[int] | None = None
-    logprobs: Sequence[float] | None = None
+    logprobs: Sequence[float | None] | None = None
     token_lengths: Sequence[int] | None = None
     min_prob: float | None = None
     mean_prob: float | None = None
@@ -155,17 +157,20 @@ class PageRow:
     attempts: tuple[Attempt, ...] = ()
     reason: str | None = None
     regions: tuple[Region, ...] = ()
+    width_px: int | None = None
+    height_px: int | None = None
 
     def __post_init__(self) -> None:
         check_one_of("status", self.status, PageStatus)
         if self.regions and self.logprobs is not None:
             check_token_ranges(self.regions, len(self.logprobs))
-        if self.logprobs is not None and sum(self.token_lengths) != len(self.text):
+        spelled = sum(self.token_lengths or ())
+        if self.logprobs is not None and spelled != len(self.text or ""):
             raise ValueError(f"the tokens of {self.document_path} do not spell its text")
 
     @property
     def key(self) -> tuple[str, str | None, int | None]:
-        """What tells pages apart: a document under two paths is two documents."""
+        """Which row: a run accounts for each file, so a document under two paths is two of them."""
         return self.document_path, self.document_sha256, self.page_index
 
 
@@ -183,8 +188,14 @@ def write_part(rows: Iterable[PageRow], path: Path) -> None:
 
 
 def read_part(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, object]]:
-    """The rows of one part as dictionaries, of some columns or of all."""
-    yield from pq.read_table(path, columns=list(columns) if columns else None).to_pylist()
+    """The rows of one part as dictionaries, of some columns or of all.
+
+    A column that an earlier version did not write is missing.
+    """
+    if columns is not None:
+        there = set(pq.read_schema(path).names)
+        columns = [name for name in columns if name in there]
+    yield from pq.read_table(path, columns=columns).to_pylist()
 
 
 def read_rows(folder: str | Path) -> Iterator[PageRow]:
@@ -193,7 +204,7 @@ def read_rows(folder: str | Path) -> Iterator[PageRow]:
         yield from map(row_from_record, read_part(path))
 
 
-def row_from_record(record: dict[str, object]) -> PageRow:
+def row_from_record(record: dict[str, Any]) -> PageRow:
     """A row from all its columns, as `read_part` gives them."""
     attempts = tuple(Attempt(**each) for each in json.loads(record["attempts"]))
     # parts of an earlier version have no such column
@@ -201,12 +212,18 @@ def row_from_record(record: dict[str, object]) -> PageRow:
     return PageRow(**{**record, "attempts": attempts, "regions": regions})
 
 
+def row_for_text(record: Mapping[str, Any]) -> PageRow:
+    """A row from its key, status, text, and what divides the text into regions."""
+    regions = tuple(map(region_from_record, record.get("regions") or ()))
+    return PageRow(**{**record, "regions": regions})
+
+
 def parts_of(folder: str | Path) -> list[Path]:
     """The finished parts of a run, in the order in which they were written."""
     return sorted((Path(folder) / "pages").glob(PARTS))
 
 
-def to_result(row: PageRow, run: dict[str, object]) -> OcrResult | None:
+def to_result(row: PageRow, run: Mapping[str, Any]) -> OcrResult | None:
     """What was read, for review and labels; None where there is no text with probabilities.
 
     A page that was read as nothing has a result, whatever the engine. Alternatives are not kept by
@@ -215,13 +232,16 @@ def to_result(row: PageRow, run: dict[str, object]) -> OcrResult | None:
     Args:
         run: the run's settings, from its `run.json`.
     """
-    has_tokens = row.logprobs is not None
-    if row.text is None or not (has_tokens or row.status == "empty"):
+    known = [each is not None for each in row.logprobs or ()]
+    has_tokens = row.logprobs is not None and (any(known) or not known)
+    if row.text is None or row.page_index is None or row.scale is None:
+        return None
+    if not (has_tokens or row.status == "empty"):
         return None
     tokens = _tokens(row) if has_tokens else ()
-    kept = list(accumulate((each is not None for each in row.logprobs or ()), initial=0))
+    kept = list(accumulate(known, initial=0))
     return OcrResult(
-        page=PageRef(row.document_path, row.document_sha256 or NO_HASH, row.page_index),
+        page=PageRef(row.document_path, row.document_sha256, row.page_index),
         text=row.text if has_tokens else "",
         tokens=tokens,
         finish_reason=_finish_reason(row),
@@ -237,11 +257,12 @@ def to_result(row: PageRow, run: dict[str, object]) -> OcrResult | None:
         attention=row.attention,
         missing=row.reason if row.status == "incomplete" else None,
         regions=_with_ranges(row.regions, kept) if has_tokens else row.regions,
+        size_px=(row.width_px, row.height_px) if row.width_px and row.height_px else None,
     )
 
 
 def _finish_reason(row: PageRow) -> FinishReason:
-    statuses = {region.status for region in row.regions} or {row.status}
+    statuses: set[str | None] = {region.status for region in row.regions} or {row.status}
     return next(
         (FINISH_REASON_OF[each] for each in ("looped", "truncated") if each in statuses), "stop"
     )
@@ -261,18 +282,19 @@ def _with_ranges(regions: Sequence[Region], kept: Sequence[int]) -> tuple[Region
 
 def _tokens(row: PageRow) -> tuple[TokenProb, ...]:
     """The row's tokens; text without a probability goes with a token beside it."""
-    ids = row.token_ids if row.token_ids is not None else [-1] * len(row.logprobs)
+    logprobs = row.logprobs or ()
+    ids = row.token_ids if row.token_ids is not None else [-1] * len(logprobs)
     texts = [""] * len(ids)
-    known = [number for number, logprob in enumerate(row.logprobs) if logprob is not None]
+    known = [number for number, logprob in enumerate(logprobs) if logprob is not None]
     starts = {region.token_start for region in row.regions}
-    ends = accumulate(row.token_lengths, initial=0)
+    ends = accumulate(row.token_lengths or (), initial=0)
     last_of_region: int | None = None  # the last token with a probability in the same region
     waiting = ""
     for number, (start, end) in enumerate(pairwise(ends)):
-        text = row.text[start:end]
+        text = (row.text or "")[start:end]
         if number in starts:
             last_of_region = None
-        if row.logprobs[number] is not None:
+        if logprobs[number] is not None:
             texts[number], waiting, last_of_region = waiting + text, "", number
         elif last_of_region is not None:
             texts[last_of_region] += text
@@ -280,7 +302,11 @@ def _tokens(row: PageRow) -> tuple[TokenProb, ...]:
             waiting += text
     if waiting and known:
         texts[known[-1]] += waiting
-    return tuple(TokenProb(ids[number], texts[number], row.logprobs[number]) for number in known)
+    return tuple(
+        TokenProb(ids[number], texts[number], logprob)
+        for number, logprob in enumerate(logprobs)
+        if logprob is not None
+    )
 
 
 def _to_record(row: PageRow) -> dict[str, object]:

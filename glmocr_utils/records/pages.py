@@ -1,5 +1,6 @@
 """Pages: which one, its image, and why one could not be read."""
 
+import hashlib
 import io
 import os
 from dataclasses import dataclass, fields, replace
@@ -11,6 +12,7 @@ from PIL import Image
 from glmocr_utils.records.checks import check_one_of
 
 FailureStatus = Literal["unreadable", "encrypted", "too_large", "failed"]
+PageKey = tuple[str, int]  # see `PageRef.key`
 
 
 def storable_path(path: str | Path) -> str:
@@ -18,25 +20,49 @@ def storable_path(path: str | Path) -> str:
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PageRef:
     """One page of one document.
 
+    Two are equal if they have the same `key`: a page is known by its content, wherever its document
+    was moved or copied to.
+
     Attributes:
         document_path: path of the PDF or image file, as the user gave it.
-        document_sha256: hash of the file's bytes, 64 hex digits.
+        document_sha256: hash of the file's bytes, 64 hex digits; None for a page without a file,
+            such as a drawn one.
         page_index: 0-based; a TIFF's frames count as pages.
     """
 
     document_path: str
-    document_sha256: str
+    document_sha256: str | None
     page_index: int
 
     def __post_init__(self) -> None:
         if self.page_index < 0:
             raise ValueError(f"page_index counts from 0, got {self.page_index}")
-        if len(self.document_sha256) != 64:
-            raise ValueError(f"document_sha256 must be 64 hex digits, got {self.document_sha256!r}")
+        if self.document_sha256 is not None and len(self.document_sha256) != 64:
+            raise ValueError(
+                f"document_sha256 must be 64 hex digits or None, got {self.document_sha256!r}"
+            )
+
+    @property
+    def document_key(self) -> str:
+        """Which document: the hash of its bytes; without a file that of its path. 64 hex digits."""
+        if self.document_sha256 is not None:
+            return self.document_sha256
+        return hashlib.sha256(storable_path(self.document_path).encode()).hexdigest()
+
+    @property
+    def key(self) -> PageKey:
+        """Which page: (`document_key`, `page_index`). All that knows pages knows them by this."""
+        return self.document_key, self.page_index
+
+    def __eq__(self, other: object) -> bool:
+        return self.key == other.key if isinstance(other, PageRef) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.key)
 
     @property
     def document_name(self) -> str:

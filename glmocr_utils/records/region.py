@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from glmocr_utils.records.checks import check_one_of
 from glmocr_utils.records.layout import Box
@@ -25,7 +25,8 @@ REGION_BREAK = "\n\n"  # between the texts of two regions
 MARK_ID = -1  # token id of a mark that isn't the model's
 MARK_LOGPROB = -20.0  # nothing of the region is right
 # What decides over a page's status, the worst first; an empty region leaves a page as it is.
-WORST_FIRST: tuple[RegionStatus, ...] = ("failed", "looped", "truncated")
+WorstStatus = Literal["failed", "looped", "truncated"]
+WORST_FIRST: tuple[WorstStatus, ...] = get_args(WorstStatus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ def with_token_ranges(
     ]
 
 
-def worst_status(regions: Sequence[Region]) -> RegionStatus | None:
+def worst_status(regions: Sequence[Region]) -> WorstStatus | None:
     """The status among `WORST_FIRST` that a page gets from its regions; None where all is well."""
     statuses = {region.status for region in regions}
     return next((status for status in WORST_FIRST if status in statuses), None)
@@ -168,6 +169,6 @@ def region_to_record(region: Region) -> dict[str, object]:
     return record
 
 
-def region_from_record(record: dict[str, object]) -> Region:
+def region_from_record(record: dict[str, Any]) -> Region:
     """Inverse of `region_to_record`."""
     return Region(**{**record, "box": Box(*record["box"])})

@@ -4,6 +4,7 @@ for page in render_documents(find_documents("scans/"), RenderOptions(scale=2.0))
     ...  # PageImage, or FailedPage that says why
 """
 
+from glmocr_utils.options import RenderOptions, parse_pages
 from glmocr_utils.render.documents import (
     SAMPLES,
     count_pages,
@@ -16,7 +17,6 @@ from glmocr_utils.render.errors import DocumentError
 from glmocr_utils.render.image_file import decode_image
 from glmocr_utils.render.imagefolder import RenderSummary, safe_stem, write_imagefolder
 from glmocr_utils.render.names import folder_below, root_of
-from glmocr_utils.render.options import RenderOptions, parse_pages
 from glmocr_utils.render.pool import (
     CheckedPage,
     inspect_documents,

@@ -3,15 +3,15 @@
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NoReturn, Protocol
 
+from glmocr_utils.options import RenderOptions, parse_pages
 from glmocr_utils.records import FailedPage, PageImage, PageRef
 from glmocr_utils.render.errors import DocumentError, failed_page, named
 from glmocr_utils.render.image_file import ImageReader, image_plugin
-from glmocr_utils.render.options import RenderOptions, parse_pages
 from glmocr_utils.render.pdf_file import PdfReader
 from glmocr_utils.render.raster import Canvas, Raster, as_bytes, new_canvas
 
@@ -179,7 +179,7 @@ def count_pages(path: str | Path, password: str | None = None) -> int:
 
 def render_document(
     path: str | Path, options: RenderOptions | None = None
-) -> Iterator[PageImage | FailedPage]:
+) -> Generator[PageImage | FailedPage, None, None]:
     """Render one document page by page in this process.
 
     A hostile PDF can end the process or keep it forever; `render_documents` is safe from that.

@@ -21,8 +21,8 @@ from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from glmocr_utils.options import RenderOptions
 from glmocr_utils.render.errors import DocumentError, named
-from glmocr_utils.render.options import RenderOptions
 from glmocr_utils.render.raster import RAW_MODE, Canvas, Raster, as_bytes, largest_scale
 
 # The plugins are called directly because the guard of Image.open against decompression bombs is a

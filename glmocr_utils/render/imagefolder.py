@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glmocr_utils.files import PARTIAL_SUFFIX, replacing, same_name, write_file
-from glmocr_utils.records import FailedPage, PageImage, PageRef
+from glmocr_utils.options import RenderOptions
+from glmocr_utils.records import FailedPage, PageImage, PageKey, PageRef
 from glmocr_utils.render.errors import named
-from glmocr_utils.render.options import RenderOptions
 from glmocr_utils.render.worker import encode_png
 
 METADATA = "metadata.jsonl"
@@ -76,13 +76,14 @@ class ImageFolder:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
-        self._scales: dict[tuple[str, int], float] = {}  # by document_sha256 and page_index
-        self._stems: dict[str, str] = {}  # by document_sha256
+        self._scales: dict[PageKey, float] = {}
+        self._stems: dict[str, str] = {}  # by document_key
         self._taken: set[str] = set()
         for row in self._read_and_repair():
             stem = row["file_name"].rpartition("_p")[0]
-            self._scales[row["document_sha256"], row["page_index"]] = row["scale"]
-            self._stems[row["document_sha256"]] = stem
+            page = page_of_row(row)
+            self._scales[page.key] = row["scale"]
+            self._stems[page.document_key] = stem
             self._taken.add(same_name(stem))
 
     def __len__(self) -> int:
@@ -90,7 +91,7 @@ class ImageFolder:
 
     def scale_of(self, page: PageRef) -> float | None:
         """The scale of the page that is there, or None."""
-        return self._scales.get((page.document_sha256, page.page_index))
+        return self._scales.get(page.key)
 
     def claim(self, options: RenderOptions) -> None:
         """Make this a folder of pages rendered with `options`.
@@ -111,19 +112,20 @@ class ImageFolder:
         if before != settings:
             write_file(path, json.dumps(settings).encode())
 
-    def name_document(self, path: str, sha256: str) -> str:
+    def name_document(self, page: PageRef) -> str:
         """The start of a document's file names: its stem, with a hash where another has that."""
-        if sha256 not in self._stems:
-            stem = safe_stem(path)
-            names = [stem, f"{stem}_{sha256[:8]}", f"{stem}_{sha256}"]
+        key = page.document_key
+        if key not in self._stems:
+            stem = safe_stem(page.document_path)
+            names = [stem, f"{stem}_{key[:8]}", f"{stem}_{key}"]
             name = next(name for name in names if same_name(name) not in self._taken)
-            self._stems[sha256] = name
+            self._stems[key] = name
             self._taken.add(same_name(name))
-        return self._stems[sha256]
+        return self._stems[key]
 
     def add(self, page: PageRef, scale: float, png: bytes, missing: str | None = None) -> None:
         """Add a page: the PNG file appears whole or not at all."""
-        stem = self.name_document(page.document_path, page.document_sha256)
+        stem = self.name_document(page)
         file_name = f"{stem}_p{page.page_number:04d}.png"
         row = {
             "file_name": file_name,
@@ -139,7 +141,7 @@ class ImageFolder:
             partial.write_bytes(png)
             with (self._directory / METADATA).open("a", encoding="utf-8") as metadata:
                 metadata.write(json.dumps(row, ensure_ascii=False) + "\n")
-        self._scales[page.document_sha256, page.page_index] = scale
+        self._scales[page.key] = scale
 
     def _read_and_repair(self) -> list[dict]:
         """The rows whose PNG is there. What a crash left half done is removed."""
@@ -200,6 +202,11 @@ def write_imagefolder(
                 f"{page.scale:g}; choose another output_dir"
             )
     return RenderSummary(written, already_there, tuple(failed), incomplete=tuple(incomplete))
+
+
+def page_of_row(row: dict) -> PageRef:
+    """The page that a line of `metadata.jsonl` is about."""
+    return PageRef(row["document"], row["document_sha256"], row["page_index"])
 
 
 def _spelled(settings: dict) -> str:

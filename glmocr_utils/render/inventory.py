@@ -158,7 +158,7 @@ class _Walk:
 
     def _note_font(self, text_object: Any) -> None:
         font = pdfium_c.FPDFTextObj_GetFont(text_object)
-        address = ctypes.cast(font, ctypes.c_void_p).value
+        address = ctypes.cast(font, ctypes.c_void_p).value or 0
         if font and address not in self._fonts:
             self._fonts.add(address)
             embedded = pdfium_c.FPDFFont_GetIsEmbedded(font) == 1
@@ -375,13 +375,13 @@ def _missing_xobjects(page: pikepdf.Dictionary, content: bytes) -> list[str]:
     if not names:
         return []
     resources = _inherited(page, "/Resources")
-    there = resources.get("/XObject", {}) if resources is not None else {}
+    there: Any = resources.get("/XObject", {}) if resources is not None else {}
     missing = [name.decode("latin-1") for name in names]
     missing = [name for name in missing if name not in there and "#" not in name]
     return [f"{name[1:]!r}, which it draws, is missing" for name in missing]
 
 
-def _inherited(page: pikepdf.Dictionary, key: str) -> pikepdf.Dictionary | None:
+def _inherited(page: Any, key: str) -> Any:
     for _ in range(MAX_TREE_DEPTH):
         if page is None or key in page:
             break

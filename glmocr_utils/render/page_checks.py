@@ -299,7 +299,7 @@ def _any_of(mask: np.ndarray, cell_px: int) -> np.ndarray:
     """Squares of `cell_px`: True where any of their pixels is."""
     height, width = (length // cell_px * cell_px for length in mask.shape)
     shape = (height // cell_px, cell_px, width // cell_px, cell_px)
-    return mask[:height, :width].reshape(shape).any(axis=(1, 3))
+    return np.asarray(mask[:height, :width].reshape(shape).any(axis=(1, 3)))
 
 
 def _words(cells: np.ndarray, gap: int, letter: float) -> np.ndarray:

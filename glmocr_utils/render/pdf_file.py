@@ -8,6 +8,7 @@ from pathlib import Path
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from glmocr_utils.options import RenderOptions
 from glmocr_utils.render.errors import DocumentError, named
 from glmocr_utils.render.inventory import (
     FileInventory,
@@ -16,7 +17,6 @@ from glmocr_utils.render.inventory import (
     needs_adobe_reader,
     without_notices,
 )
-from glmocr_utils.render.options import RenderOptions
 from glmocr_utils.render.raster import Canvas, Raster, as_bytes, largest_scale
 from glmocr_utils.render.undrawn import find_undrawn
 
@@ -118,7 +118,7 @@ class PdfReader:
         files = files_attached_to(page)
         if page_index == 0:
             files += attached_files(self._pdf)
-        is_portfolio = page_index == 0 and self._file.is_portfolio
+        is_portfolio = page_index == 0 and self._file is not None and self._file.is_portfolio
         if not files and not is_portfolio:
             return None
         names = ", ".join(map(repr, files[:MAX_NAMES]))

@@ -10,17 +10,18 @@ import itertools
 import os
 import queue
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar, overload
 
 from PIL import Image
 
-from glmocr_utils.records import FailedPage, PageImage, PageRef
+from glmocr_utils.options import RenderOptions
+from glmocr_utils.records import FailedPage, OcrResult, PageImage, PageRef
 from glmocr_utils.render.documents import select_pages, warn_of
 from glmocr_utils.render.errors import DocumentError, failed_page, named
-from glmocr_utils.render.options import RenderOptions
 from glmocr_utils.render.raster import Raster
 from glmocr_utils.render.worker import (
     CheckedRaster,
@@ -52,13 +53,37 @@ class CheckedPage:
     asked_scale: float
 
 
+Answer = Inspected | PageImage | PngPage | CheckedPage | FailedPage
+Wanted = TypeVar("Wanted", Inspected, PageImage, PngPage, CheckedPage)
+
+
+@overload
 def render_documents(
     paths: Iterable[str | Path],
     options: RenderOptions | None = None,
     workers: int | None = None,
     ahead: int | None = None,
-    skip: Callable[[PageRef], bool] | None = None,
-) -> Iterator[PageImage | FailedPage]:
+    known: None = None,
+) -> Generator[PageImage | FailedPage, None, None]: ...
+
+
+@overload
+def render_documents(
+    paths: Iterable[str | Path],
+    options: RenderOptions | None = None,
+    workers: int | None = None,
+    ahead: int | None = None,
+    known: Callable[[PageRef], OcrResult | None] | None = None,
+) -> Generator[PageImage | OcrResult | FailedPage, None, None]: ...
+
+
+def render_documents(
+    paths: Iterable[str | Path],
+    options: RenderOptions | None = None,
+    workers: int | None = None,
+    ahead: int | None = None,
+    known: Callable[[PageRef], OcrResult | None] | None = None,
+) -> Generator[PageImage | OcrResult | FailedPage, None, None]:
     """Render documents in worker processes, in the order of `paths` and of their pages.
 
     The pages of one document are rendered by all workers. A page, or a document, that cannot be
@@ -71,30 +96,39 @@ def render_documents(
         workers: number of processes, by default one a CPU core, at most 8.
         ahead: number of pages that are rendered before they are asked for and wait in memory, by
             default twice the workers. No page is started before there is room for it.
-        skip: asked about each page, in order, before it is rendered; True leaves the page out.
+        known: asked about each page, in order, before it is rendered; a reading that it returns
+            comes in place of the page, which isn't rendered.
     """
     options = options or RenderOptions()
     paths, several = are_several(paths)
     with WorkerPool(options, workers) as pool:
-        inspected = pool.map((Inspect(Path(path), options) for path in paths), pool.workers)
-        requests = itertools.chain.from_iterable(
+        inspected = pool.map(
+            (Inspect(Path(path), options) for path in paths), pool.workers, Inspected
+        )
+        requests: Iterator[Render | FailedPage] = itertools.chain.from_iterable(
             page_requests(document, options, one_of_many=several) for document in inspected
         )
-        if skip:
-            requests = (r for r in requests if isinstance(r, FailedPage) or not skip(r.page))
-        yield from pool.map(requests, ahead or 2 * pool.workers)
+        asked = (_known_or(request, known) for request in requests) if known else requests
+        yield from pool.map(asked, ahead or 2 * pool.workers, PageImage)
+
+
+def _known_or(
+    request: Render | FailedPage, known: Callable[[PageRef], OcrResult | None]
+) -> Render | OcrResult | FailedPage:
+    return (known(request.page) if isinstance(request, Render) else None) or request
 
 
 def inspect_documents(
     paths: Iterable[str | Path], options: RenderOptions | None = None, workers: int | None = None
-) -> Iterator[Inspected | FailedPage]:
+) -> Generator[Inspected | FailedPage, None, None]:
     """What each document is: its hash and how many pages it has, in the order of `paths`.
 
     A document that does not open comes as a `FailedPage` without a page.
     """
     options = options or RenderOptions()
     with WorkerPool(options, workers) as pool:
-        yield from pool.map((Inspect(Path(path), options) for path in paths), 2 * pool.workers)
+        inspects = (Inspect(Path(path), options) for path in paths)
+        yield from pool.map(inspects, 2 * pool.workers, Inspected)
 
 
 def render_and_check(
@@ -102,7 +136,7 @@ def render_and_check(
     options: RenderOptions | None = None,
     workers: int | None = None,
     ahead: int | None = None,
-) -> Iterator[CheckedPage | FailedPage]:
+) -> Generator[CheckedPage | FailedPage, None, None]:
     """Render pages of inspected documents, in their order, and look at their pixels.
 
     All that happens in the workers; else as `render_documents`.
@@ -110,7 +144,7 @@ def render_and_check(
     options = options or RenderOptions()
     with WorkerPool(options, workers) as pool:
         requests = (RenderChecked(page, options) for page in pages)
-        yield from pool.map(requests, ahead or 2 * pool.workers)
+        yield from pool.map(requests, ahead or 2 * pool.workers, CheckedPage)
 
 
 def are_several(paths: Iterable[str | Path]) -> tuple[Iterator[str | Path], bool]:
@@ -165,38 +199,53 @@ class WorkerPool:
         for worker in self._all:
             worker.close()
 
+    @overload
     def map(
-        self, requests: Iterable[Request | FailedPage], ahead: int
-    ) -> Iterator[Inspected | PageImage | PngPage | CheckedPage | FailedPage]:
+        self, requests: Iterable[Request | FailedPage], ahead: int, kind: type[Wanted]
+    ) -> Iterator[Wanted | FailedPage]: ...
+
+    @overload
+    def map(
+        self, requests: Iterable[Request | OcrResult | FailedPage], ahead: int, kind: type[Wanted]
+    ) -> Iterator[Wanted | OcrResult | FailedPage]: ...
+
+    def map(
+        self, requests: Iterable[Request | OcrResult | FailedPage], ahead: int, kind: type[Wanted]
+    ) -> Iterator[Wanted | OcrResult | FailedPage]:
         """Answers in the order of `requests`, at most `ahead` of them begun and not yet taken.
 
-        A `FailedPage` among the requests is passed on in its place.
-        """
-        begun: deque[Future | FailedPage] = deque()
-        for request in requests:
-            passed_on = isinstance(request, FailedPage)
-            begun.append(request if passed_on else self._threads.submit(self._answer, request))
-            if len(begun) >= ahead:
-                yield _result(begun.popleft())
-        while begun:
-            yield _result(begun.popleft())
+        A reading or a `FailedPage` among the requests is passed on in its place.
 
-    def _answer(
-        self, request: Request
-    ) -> Inspected | PageImage | PngPage | CheckedPage | FailedPage:
+        Args:
+            kind: of the answers to these requests.
+        """
+        begun: deque[Future[Answer] | OcrResult | FailedPage] = deque()
+        for request in requests:
+            if isinstance(request, (OcrResult, FailedPage)):
+                begun.append(request)
+            else:
+                begun.append(self._threads.submit(self._answer, request))
+            if len(begun) >= ahead:
+                yield _result(begun.popleft(), kind)
+        while begun:
+            yield _result(begun.popleft(), kind)
+
+    def _answer(self, request: Request) -> Answer:
         worker = self._idle.get()
         try:
             reply = worker.ask(request)
-            if isinstance(reply, Raster):
+            if isinstance(reply, Raster) and isinstance(request, Render):
                 warn_of(request.page, reply, request.options)
                 return _page_image(request.page, reply, worker)
-            if isinstance(reply, CheckedRaster):
+            if isinstance(reply, CheckedRaster) and isinstance(request, Render):
                 image = _page_image(request.page, reply.raster, worker)
                 asked_scale = reply.raster.asked_scale
                 return CheckedPage(image, reply.is_blank, reply.runs_sideways, asked_scale)
             if isinstance(reply, PngPage):
                 warn_of(reply.page, reply.raster, request.options)
-            return reply
+            if isinstance(reply, (Inspected, PngPage, FailedPage)):
+                return reply
+            raise TypeError(f"{type(reply).__name__} is no answer to a {type(request).__name__}")
         except WorkerDied as death:
             reason = f"{named(request.path, request.page_index)} {death}"
             return FailedPage(str(request.path), request.page_index, "failed", reason)
@@ -210,11 +259,16 @@ def _page_image(page: PageRef, raster: Raster, worker: Worker) -> PageImage:
 
 
 def _result(
-    begun: "Future | FailedPage",
-) -> Inspected | PageImage | PngPage | CheckedPage | FailedPage:
-    return begun if isinstance(begun, FailedPage) else begun.result()
+    begun: Future[Answer] | OcrResult | FailedPage, kind: type[Wanted]
+) -> Wanted | OcrResult | FailedPage:
+    if not isinstance(begun, Future):
+        return begun
+    answer = begun.result()
+    if isinstance(answer, (kind, FailedPage)):
+        return answer
+    raise TypeError(f"a worker answered with a {type(answer).__name__}, not a {kind.__name__}")
 
 
 def _num_cores() -> int:
     """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from glmocr_utils.options import RenderOptions
 from glmocr_utils.records import FailedPage
 from glmocr_utils.render.imagefolder import ImageFolder, RenderSummary
-from glmocr_utils.render.options import RenderOptions
 from glmocr_utils.render.pool import WorkerPool, are_several, page_requests
-from glmocr_utils.render.worker import Inspect, PngPage, RenderPng
+from glmocr_utils.render.worker import Inspect, Inspected, PngPage, RenderPng
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def render_to_imagefolder(
     with WorkerPool(options, workers) as pool:
         collection = _inspect(paths, options, pool)
         for request in collection.pages:
-            folder.name_document(request.page.document_path, request.page.document_sha256)
+            folder.name_document(request.page)
         missing = [page for page in collection.pages if folder.scale_of(page.page) is None]
         wanted = len(missing)
         if num_pages is not None:
@@ -98,7 +98,7 @@ def _inspect(paths: Iterable[str | Path], options: RenderOptions, pool: WorkerPo
     first_path: dict[str, Path] = {}  # by document_sha256
     paths, several = are_several(paths)
     inspects = (Inspect(Path(path), options) for path in paths)
-    for document in pool.map(inspects, 2 * pool.workers):
+    for document in pool.map(inspects, 2 * pool.workers, Inspected):
         if not isinstance(document, FailedPage):
             if document.sha256 in first_path:
                 logger.info("%s equals %s", document.path, first_path[document.sha256])
@@ -116,7 +116,7 @@ def _inspect(paths: Iterable[str | Path], options: RenderOptions, pool: WorkerPo
 def _sample_key(seed: int, request: RenderPng) -> bytes:
     """Orders pages at random, each by itself, so that a larger sample contains a smaller one."""
     page = request.page
-    return hashlib.sha256(f"{seed} {page.document_sha256} {page.page_index}".encode()).digest()
+    return hashlib.sha256(f"{seed} {page.document_key} {page.page_index}".encode()).digest()
 
 
 def _render(
@@ -134,7 +134,7 @@ def _render(
         begun += len(chosen)
         # In document order, so that each worker opens a document once.
         requests = [request for request in collection.pages if request.page in chosen]
-        for page in pool.map(requests, 2 * pool.workers):
+        for page in pool.map(requests, 2 * pool.workers, PngPage):
             if isinstance(page, PngPage):
                 raster = page.raster
                 folder.add(page.page, raster.scale, page.png, raster.missing)

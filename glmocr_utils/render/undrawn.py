@@ -321,7 +321,7 @@ def _characters_without_glyph(
         handle = pdfium_c.FPDFText_GetTextObject(textpage, index)
         if not handle:
             continue
-        address = ctypes.cast(handle, ctypes.c_void_p).value
+        address = ctypes.cast(handle, ctypes.c_void_p).value or 0
         if address not in modes:
             modes[address] = pdfium_c.FPDFTextObj_GetTextRenderMode(handle)
         if modes[address] == INVISIBLE:
@@ -352,8 +352,8 @@ def _is_bare(image: Image.Image, box: np.ndarray) -> bool:
     inset_x, inset_y = (right - left) / 6, (bottom - top) / 6
     x0, y0 = max(0, int(left + inset_x)), max(0, int(top + inset_y))
     x1, y1 = max(x0 + 1, int(right - inset_x)), max(y0 + 1, int(bottom - inset_y))
-    area = image.crop((x0, y0, min(x1, image.width), min(y1, image.height)))
-    return all(high - low <= INK for low, high in area.getextrema())
+    area = np.asarray(image.crop((x0, y0, min(x1, image.width), min(y1, image.height))))
+    return bool((np.ptp(area, axis=(0, 1)) <= INK).all())
 
 
 def _text_clause(name: str, signs: list[str], is_embedded: bool) -> str:

@@ -18,10 +18,10 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from glmocr_utils.options import RenderOptions
 from glmocr_utils.records import FailedPage, PageRef
 from glmocr_utils.render.documents import Document, file_sha256, open_document
 from glmocr_utils.render.errors import failed_page
-from glmocr_utils.render.options import RenderOptions
 from glmocr_utils.render.raster import Canvas, Raster, as_bytes, canvas_bytes
 
 # On rendered text, higher levels take up to twice the time and save nothing.

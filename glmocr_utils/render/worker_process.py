@@ -14,6 +14,7 @@ import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from glmocr_utils.render.raster import canvas_bytes
 from glmocr_utils.render.worker import Reply, Request
@@ -25,12 +26,19 @@ class WorkerDied(Exception):
     """The worker ended before it replied. The message says how, and what to do."""
 
 
+class Piped(subprocess.Popen[bytes]):
+    """A process whose input and output are pipes."""
+
+    stdin: IO[bytes]
+    stdout: IO[bytes]
+
+
 class Worker:
     """A worker process, started when it is first asked, and again after it died."""
 
     def __init__(self, max_pixels: int) -> None:
         self._max_pixels = max_pixels
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Piped | None = None
         self._stopped = False
         self._starting = threading.Lock()
         self._shared_file = _anonymous_file(canvas_bytes(max_pixels))
@@ -64,7 +72,7 @@ class Worker:
                 "memory does; save the file again with another PDF program, or leave it out"
             ) from error
 
-    def send(self, request: Request, process: subprocess.Popen[bytes]) -> None:
+    def send(self, request: Request, process: Piped) -> None:
         pickle.dump(request, process.stdin)
         process.stdin.flush()
 
@@ -82,7 +90,7 @@ class Worker:
         self.shared.close()
         os.close(self._shared_file)
 
-    def _running_process(self) -> subprocess.Popen[bytes]:
+    def _running_process(self) -> Piped:
         with self._starting:
             if self._stopped:
                 raise WorkerDied("was stopped")
@@ -92,14 +100,14 @@ class Worker:
                 self._process = self._start()
             return self._process
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> Piped:
         program = (
             "from glmocr_utils.render.worker import main; "
             f"main({self._shared_file}, {self._max_pixels})"
         )
         # The worker finds its modules where this process did, and not in the working directory.
         search_path = os.pathsep.join([str(PACKAGE_PARENT), *filter(None, sys.path)])
-        return subprocess.Popen(
+        return Piped(
             [sys.executable, "-P", "-c", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -108,7 +116,7 @@ class Worker:
         )
 
 
-def _bury(process: subprocess.Popen[bytes]) -> None:
+def _bury(process: Piped) -> None:
     """Wait for a process that has been killed or died, and close its pipes."""
     process.wait()
     process.stdout.close()

@@ -17,4 +17,4 @@ def is_attended(wanted: bool | str = "auto") -> bool:
         raise ValueError(f'a widget is wanted True, False or "auto", got {wanted!r}')
     if wanted == "auto":
         return any(name in os.environ for name in ("JPY_SESSION_NAME", "VSCODE_PID"))
-    return wanted
+    return wanted is True

@@ -13,17 +13,17 @@ def text_files(pages: Iterable[PageRef], folder: Path) -> dict[PageRef, Path]:
 
     Of two documents with one name the second gets a part of its hash as well.
     """
-    stems: dict[str, str] = {}  # by document_sha256
+    stems: dict[str, str] = {}  # by document_key
     taken: set[str] = set()
     files = {}
     for page in pages:
-        if page.document_sha256 not in stems:
+        if page.document_key not in stems:
             stem = safe_stem(page.document_path)
             if stem.casefold() in taken:
-                stem = f"{stem}_{page.document_sha256[:8]}"
+                stem = f"{stem}_{page.document_key[:8]}"
             taken.add(stem.casefold())
-            stems[page.document_sha256] = stem
-        name = f"{stems[page.document_sha256]}_p{page.page_number:04d}.txt"
+            stems[page.document_key] = stem
+        name = f"{stems[page.document_key]}_p{page.page_number:04d}.txt"
         files[page] = folder / name
     return files
 

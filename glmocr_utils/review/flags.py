@@ -10,7 +10,12 @@ import numpy as np
 
 from glmocr_utils.confidence import Calibration, Change, Choice, PageTokens, changed
 from glmocr_utils.markup import ink
+from glmocr_utils.options import ReviewOptions
 from glmocr_utils.records import OcrResult
+
+THRESHOLD = 0.8  # a token below this probability is in doubt
+NUM_AUDITS = 3  # words per page that the model was sure of
+MAX_CHOICES = 5  # other readings of a flag
 
 FlagKind = Literal["unsure", "audit", "loop", "length", "line"]
 LONGEST_FLAG = 40  # characters
@@ -22,8 +27,8 @@ class Flag:
 
     Attributes:
         kind: `unsure` (a doubtful word or several in a row), `audit` (a sure one, drawn at random;
-            the reviewer is not told), `loop` or `length` (the page's end, which did not come by
-            itself), or `line` (the end of a line that the reviewer went to).
+            the reviewer is not told), `loop` or `length` (the end of the page or of a region,
+            which did not come by itself), or `line` (the end of a line that the reviewer went to).
         line_index: of the line in the page's text, from 0.
         start, end: characters within that line, at most 40.
         text: those characters.
@@ -79,10 +84,10 @@ class _Stretch:
 def find_flags(
     result: OcrResult,
     *,
-    threshold: float = 0.8,
-    max_flags: int = 12,
-    num_audits: int = 3,
-    max_choices: int = 5,
+    threshold: float = THRESHOLD,
+    max_flags: int = ReviewOptions.max_flags,
+    num_audits: int = NUM_AUDITS,
+    max_choices: int = MAX_CHOICES,
     calibration: Calibration | None = None,
 ) -> list[Flag]:
     """The flags of a page, in reading order.
@@ -115,17 +120,15 @@ def find_flags(
         for word in _sure_words(tokens, probs, threshold)
         if not any(_overlap(word, stretch) for stretch in unsure)
     ]
-    rng = random.Random(f"{result.page.document_sha256} {result.page.page_index}")
+    rng = random.Random(f"{result.page.document_key} {result.page.page_index}")
     flags += [
         _flag("audit", tokens, stretch, max_choices)
         for stretch in rng.sample(sure, min(num_audits, len(sure)))
     ]
-    if result.finish_reason != "stop":
-        lines = result.text.split("\n")
-        end = len(lines[-1])
-        flags.append(
-            Flag(result.finish_reason, len(lines) - 1, end, end, "", float(probs.min(initial=1)))
-        )
+    flags += [
+        _end_flag(result.text[:stop], kind, float(probs.min(initial=1)))
+        for kind, stop in _ends(result)
+    ]
     return sorted(flags, key=lambda flag: (flag.line_index, flag.start, flag.end))
 
 
@@ -150,6 +153,26 @@ def flag_at(
         probs = calibration(probs)
     stretch = _Stretch(start, stop, indices, float(probs.min(initial=1)))
     return _flag("audit", tokens, stretch, max_choices)
+
+
+def _ends(result: OcrResult) -> Iterator[tuple[FlagKind, int]]:
+    """Where the page, or a region of it, did not end by itself: why, and how long the text is."""
+    if not result.regions:
+        if result.finish_reason != "stop":
+            yield result.finish_reason, len(result.text)
+        return
+    kinds: dict[str | None, FlagKind] = {"looped": "loop", "truncated": "length"}
+    for region in result.regions:
+        if region.status in kinds:
+            before = result.tokens[: region.token_start]
+            start = sum(len(token.text) for token in before)
+            yield kinds[region.status], start + len(result.region_text(region))
+
+
+def _end_flag(text: str, kind: FlagKind, prob: float) -> Flag:
+    lines = text.split("\n")
+    end = len(lines[-1])
+    return Flag(kind, len(lines) - 1, end, end, "", prob)
 
 
 def _doubt(tokens: PageTokens, index: int, prob: float, threshold: float) -> _Stretch | None:

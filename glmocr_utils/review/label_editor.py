@@ -14,7 +14,7 @@ from pathlib import Path
 from IPython.display import HTML
 
 from glmocr_utils.display import labelled_page_html, show
-from glmocr_utils.labels import LabelStore, PageFile, key_of
+from glmocr_utils.labels import LabelStore, PageFile
 from glmocr_utils.labels.exports import METADATA
 from glmocr_utils.labels.pages import UNNAMED, make_label
 from glmocr_utils.records import Label, PageImage
@@ -51,7 +51,7 @@ class LabelEditing:
 
     def label(self, number: int) -> Label | None:
         """The label of page `number` that counts."""
-        return self.store.current(key_of(self.pages[number]))
+        return self.store.current(self.pages[number].key)
 
     def image(self, number: int) -> PageImage:
         """The image of page `number`, turned as its text was read.
@@ -90,7 +90,7 @@ class LabelEditing:
         if not self._undoable:
             return None
         number, before, saved = self._undoable.pop()
-        key = key_of(self.pages[number])
+        key = self.pages[number].key
         if saved is not None:
             self.store.reject(saved, self.reviewer)
         if before is not None and self.store.current(key) != before:

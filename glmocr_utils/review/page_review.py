@@ -55,13 +55,14 @@ class PageReview:
             if decision.action == "type":
                 self.typed = decision.after
                 continue
-            if self.find_flag(decision.flag_id):  # not a line that the reviewer went to
-                self.decided[decision.flag_id] = decision.action
+            flag_id = decision.flag_id
+            if flag_id and self.find_flag(flag_id):  # not a line that the reviewer went to
+                self.decided[flag_id] = decision.action
             if decision.token_text is not None:
-                start, stop = decision.token_start, decision.token_stop
+                start, stop = decision.token_start or 0, decision.token_stop or 0
                 self._text.replace_token(start, stop, decision.token_text)
             elif decision.action == "correct":
-                self._text.type_line(decision.line_index, decision.after)
+                self._text.type_line(decision.line_index or 0, decision.after or "")
         self.lines = self._text.lines
 
     @property

@@ -157,7 +157,8 @@ def _within(change: Change, start: int, stop: int) -> list[Change]:
 
 def _carry_over(original: str, current: str, start: int, end: int) -> tuple[int, int]:
     """Where characters `start` to `end` of a line are after it was typed."""
-    new_start, new_end = start, end
+    new_start: int | None = start
+    new_end: int | None = end
     if start == len(original):
         new_start = new_end = len(current)  # the end of the line stays the end
     elif original != current:
@@ -171,6 +172,6 @@ def _carry_over(original: str, current: str, start: int, end: int) -> tuple[int,
                 ahead = min(end - block.src_start, block.dest_end - block.dest_start)
                 new_end = block.dest_end if whole else block.dest_start + ahead
                 break
-        new_start = len(current) if new_start is None else new_start
-        new_end = len(current) if new_end is None else new_end
+    new_start = len(current) if new_start is None else new_start
+    new_end = len(current) if new_end is None else new_end
     return new_start, max(new_start, new_end)

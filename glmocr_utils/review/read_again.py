@@ -19,7 +19,7 @@ def read_again_steps(session: ReviewSession) -> list[NextStep]:
 
 
 def _step(how: str, path: str, scale: float, numbers: list[int]) -> NextStep:
-    parameters = {"input_path": path, "pages": ",".join(map(str, numbers))}
+    parameters: dict[str, object] = {"input_path": path, "pages": ",".join(map(str, numbers))}
     if how == "scale":
         # a folder of its own: one document's readings do not mix scales
         new = other_scale(scale)

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from glmocr_utils.confidence import Calibration, PageQuality
+from glmocr_utils.options import ReviewOptions
 from glmocr_utils.records import (
     TEXT_COVERAGES,
     Action,
@@ -29,7 +30,7 @@ from glmocr_utils.records import (
     standing,
 )
 from glmocr_utils.review.finished_texts import text_files, write_text
-from glmocr_utils.review.flags import Flag, find_flags
+from glmocr_utils.review.flags import MAX_CHOICES, NUM_AUDITS, THRESHOLD, Flag, find_flags
 from glmocr_utils.review.page_review import Offer, PageReview, find_same, replace_word
 
 # to tell a reviewer how long a page will take
@@ -51,7 +52,7 @@ class ReviewSession:
         reviewer: who decides.
         calibration: of the model that read the pages; its probabilities choose the flags.
         flags: what to check on each page, in reading order; None finds it by `find_flags`.
-        find_options: those of `find_flags`.
+        threshold, max_flags, num_audits, max_choices: as in `find_flags`.
     """
 
     def __init__(
@@ -64,7 +65,10 @@ class ReviewSession:
         reviewer: str = "",
         calibration: Calibration | None = None,
         flags: Mapping[PageRef, Sequence[Flag]] | None = None,
-        **find_options: object,
+        threshold: float = THRESHOLD,
+        max_flags: int = ReviewOptions.max_flags,
+        num_audits: int = NUM_AUDITS,
+        max_choices: int = MAX_CHOICES,
     ) -> None:
         if not results:
             raise ValueError("there is no page to review; read some with notebook 02 first")
@@ -74,10 +78,19 @@ class ReviewSession:
         self._images = images or {}
         self._layouts = layouts or {}
         self._image_hashes: dict[PageRef, str | None] = {}
-        find_options |= {"calibration": calibration}
         self.pages = [
             PageReview(
-                result, find_flags(result, **find_options) if flags is None else flags[result.page]
+                result,
+                flags[result.page]
+                if flags is not None
+                else find_flags(
+                    result,
+                    threshold=threshold,
+                    max_flags=max_flags,
+                    num_audits=num_audits,
+                    max_choices=max_choices,
+                    calibration=calibration,
+                ),
             )
             for result in results
         ]
@@ -126,7 +139,7 @@ class ReviewSession:
     def queue(self, number: int, order: Order = "reading") -> list[Flag]:
         page = self.pages[number]
         flags = page.flags if page.typed is None else []  # they are of the text that was read
-        return flags if order == "reading" else sorted(flags, key=lambda flag: flag.prob)
+        return flags if order == "reading" else sorted(flags, key=lambda flag: flag.prob or 0.0)
 
     def decisions(self, number: int) -> list[Decision]:
         """What was decided about page `number` and not undone, in its order."""
@@ -223,8 +236,9 @@ class ReviewSession:
             return None
         before, after = page.lines[flag.line_index], chosen.line(flag.line_index)
         decision = self._about("correct", number, flag, after)
-        token = dict(zip(("token_start", "token_stop", "token_text"), replacement, strict=True))
-        self._decide({number: [replace(decision, **token)]})
+        start, stop, text = replacement
+        token = replace(decision, token_start=start, token_stop=stop, token_text=text)
+        self._decide({number: [token]})
         return find_same(self.pages, before, after, flag)
 
     def correct_line(self, number: int, flag: Flag, after: str) -> Offer | None:
@@ -263,7 +277,7 @@ class ReviewSession:
 
     def type_page(self, number: int, text: str) -> None:
         """The whole page reads `text`, as a person typed it."""
-        changed = {"before": self.pages[number].text, "after": text}
+        changed: dict[str, Any] = {"before": self.pages[number].text, "after": text}
         self._decide({number: [self._decision("type", number, **changed)]})
 
     def finish(self, number: int, coverage: Coverage, read_again: ReadAgain | None = None) -> None:
@@ -274,7 +288,11 @@ class ReviewSession:
             read_again: with `read_again`: at another `scale`, or by `regions`.
         """
         page = self.pages[number]
-        told = {"before": page.result.text, "after": page.text, "read_again": read_again}
+        told: dict[str, Any] = {
+            "before": page.result.text,
+            "after": page.text,
+            "read_again": read_again,
+        }
         self._decide({number: [self._decision("finish", number, coverage=coverage, **told)]})
 
     def undo(self) -> tuple[int, Flag | None] | None:
@@ -314,7 +332,7 @@ class ReviewSession:
         )
 
     def _decision(
-        self, action: Action, number: int, step: int | None = None, **fields: object
+        self, action: Action, number: int, step: int | None = None, **fields: Any
     ) -> Decision:
         result = self.pages[number].result
         return Decision(
@@ -378,11 +396,8 @@ class ReviewSession:
 
 def _key(read: OcrResult | Decision) -> tuple[object, ...]:
     """What a decision must share with a page to be about it."""
-    if isinstance(read, Decision):
-        page, text = (read.document_sha256, read.page_index), read.text_sha256
-    else:
-        page, text = (read.page.document_sha256, read.page.page_index), _text_sha256(read)
-    return (*page, read.model_id, read.revision, read.adapter, read.prompt, text)
+    text = read.text_sha256 if isinstance(read, Decision) else _text_sha256(read)
+    return (read.page.key, read.model_id, read.revision, read.adapter, read.prompt, text)
 
 
 def _text_sha256(result: OcrResult) -> str:

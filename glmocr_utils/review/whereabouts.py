@@ -39,7 +39,8 @@ def whereabouts(page: PageReview, layout: PageLayout) -> Whereabouts:
         if strip := layout.strip_of(tokens):
             strips[flag.flag_id] = _shares(strip, layout)
     lines = [layout.strip_of(tokens) for tokens in _tokens_of_lines(page)]
-    return Whereabouts([box and _shares(box, layout) for box in lines], boxes, strips)
+    shares = [_shares(box, layout) if box else None for box in lines]
+    return Whereabouts(shares, boxes, strips)
 
 
 def _tokens_of_lines(page: PageReview) -> Iterator[list[int]]:

@@ -4,6 +4,7 @@ All state is the session's. Nothing of it is kept in the widget's traits, so a s
 neither texts nor images; the browser asks for what it shows.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -12,12 +13,12 @@ from IPython.display import HTML
 
 from glmocr_utils.confidence import expected_errors, lines_of_tokens, step_of
 from glmocr_utils.display import PALETTE, show
-from glmocr_utils.records import STATUS_OF, STATUS_WARNINGS, OcrResult
+from glmocr_utils.records import STATUS_OF, STATUS_WARNINGS, Coverage, OcrResult, ReadAgain
 from glmocr_utils.review.attended import is_attended
 from glmocr_utils.review.browser_widget import KERNEL_LINK, BrowserWidget
 from glmocr_utils.review.flags import Flag
 from glmocr_utils.review.page_review import Offer
-from glmocr_utils.review.session import ReviewSession
+from glmocr_utils.review.session import Order, ReviewSession
 from glmocr_utils.review.static import review_html
 from glmocr_utils.review.whereabouts import whereabouts
 
@@ -68,7 +69,7 @@ class ReviewWidget(BrowserWidget):
             }
         )
         self.session = session
-        self._order = "reading"
+        self._order: Order = "reading"
         self._offer: Offer | None = None
         self._number = next(iter(session.unfinished), 0)
         self._flag: Flag | None = self._first_flag()
@@ -196,7 +197,7 @@ class ReviewWidget(BrowserWidget):
         self.session.type_page(self._number, text)
         self._send_state()
 
-    def _finish(self, coverage: str, read_again: str | None = None) -> None:
+    def _finish(self, coverage: Coverage, read_again: ReadAgain | None = None) -> None:
         self.session.finish(self._number, coverage, read_again)
         left = self.session.unfinished
         if left:
@@ -207,7 +208,7 @@ class ReviewWidget(BrowserWidget):
     # what the browser is told
 
     @property
-    def _decided(self) -> dict[str, str]:
+    def _decided(self) -> Mapping[str, str]:
         return self.session.pages[self._number].decided
 
     def _next(self, keep_offer: bool = False) -> None:
@@ -280,7 +281,9 @@ def _told(flag: Flag) -> dict:
         "line": flag.line_index,
         "text": flag.text,
         "choices": flag.choices,
-        "warning": STATUS_WARNINGS.get(STATUS_OF.get(flag.kind)),
+        "warning": STATUS_WARNINGS[STATUS_OF[flag.kind]]
+        if flag.kind in ("length", "loop")
+        else None,
         "is_line": flag.kind == "line",
     }
 

@@ -73,7 +73,9 @@ class _Pen:
 
     def width(self, part: Term | Fraction) -> float:
         if isinstance(part, Fraction):
-            return 0.5 * self.font_px + max(self._row_width(row) for row in (part.above, part.below))
+            return 0.5 * self.font_px + max(
+                self._row_width(row) for row in (part.above, part.below)
+            )
         return self._term_width(part, self.large)
 
     def put(self, part: Term | Fraction, x: float, baseline: float) -> None:

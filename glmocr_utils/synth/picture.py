@@ -127,7 +127,9 @@ def draw_emblem(size: Size, rng: random.Random) -> Image.Image:
     tone = rng.randint(150, 255)
     shape = rng.choice((draw.ellipse, draw.rectangle))
     shape(box, fill=tone)
-    inner = [side * share for side, share in zip((*size, *size), (0.25, 0.3, 0.7, 0.75), strict=True)]
+    inner = [
+        side * share for side, share in zip((*size, *size), (0.25, 0.3, 0.7, 0.75), strict=True)
+    ]
     rng.choice((draw.ellipse, draw.rectangle))(inner, fill=0)
     return image
 
@@ -163,5 +165,3 @@ def _box_in(size: Size, rng: random.Random) -> tuple[int, int, int, int]:
     xs = sorted(rng.sample(range(size[0]), 2))
     ys = sorted(rng.sample(range(size[1]), 2))
     return xs[0], ys[0], xs[1], ys[1]
-
-

@@ -201,7 +201,8 @@ def scan_sheet(sheet: Sheet, scan: Scan, rng: np.random.Generator) -> Sheet:
         turned = np.stack([x * cos + y * sin, y * cos - x * sin], axis=1) + middle
         low = np.clip(turned.min(0), 0, image.size)
         high = np.clip(turned.max(0), 0, image.size)
-        regions.append(replace(region, box=tuple(map(float, (*low, *high)))))
+        (left, top), (right, bottom) = low.tolist(), high.tolist()
+        regions.append(replace(region, box=(left, top, right, bottom)))
     return Sheet(image, tuple(regions))
 
 
@@ -241,7 +242,8 @@ class _Setter:
             y = self._put_group(stamps, self.left, self._full_width, y + self._gap)
         self._put_asides(content, body_top, min(floors))
         self._put_footnotes(notes, content.footnote_column)
-        self._put_slots(content.foot, self.style.page.height_px - self.style.page.margin_px * 0.75)
+        page = self.style.page
+        self._put_slots(content.foot, (page.height_px or self.bottom) - page.margin_px * 0.75)
         return Sheet(self._image(), tuple(self.regions))
 
     @property
@@ -255,9 +257,9 @@ class _Setter:
     def _image(self) -> Image.Image:
         page = self.style.page
         span = page.ink - page.paper
-        return self.paper.point([round(page.paper + span * ink / 255) for ink in range(256)]).convert(
-            "RGB"
-        )
+        return self.paper.point(
+            [round(page.paper + span * ink / 255) for ink in range(256)]
+        ).convert("RGB")
 
     def _flow(self, groups: Sequence[Group], top: float, floors: Sequence[float]) -> None:
         """Fill the columns one by one; break paragraphs at their feet."""
@@ -300,9 +302,8 @@ class _Setter:
         fit = int(room / (style.font_px * style.line_spacing))
         if fit < 2 or len(lines) - fit < 2:
             return None
-        return tuple(
-            (replace(element, text=_joined(part)),) for part in (lines[:fit], lines[fit:])
-        )
+        first, rest = (replace(element, text=_joined(part)) for part in (lines[:fit], lines[fit:]))
+        return (first,), (rest,)
 
     def _put_all(self, groups: Sequence[Group], top: float, floor: float) -> float:
         y = top
@@ -370,9 +371,9 @@ class _Setter:
             y += stamp.ink.height + (floor - top) / (len(content.asides) + 1)
         if content.stamp:
             stamp = self._stamp(content.stamp, round(0.6 * (self.bottom - self.top)))
-            turned = replace(stamp, ink=stamp.ink.crop(stamp.ink.getbbox()).transpose(
-                Image.Transpose.ROTATE_90
-            ))
+            turned = replace(
+                stamp, ink=stamp.ink.crop(stamp.ink.getbbox()).transpose(Image.Transpose.ROTATE_90)
+            )
             if turned.ink.width < margin:
                 middle = (self.top + self.bottom - turned.ink.height) / 2
                 self._put(turned, (margin - turned.ink.width) / 2, middle)

@@ -215,7 +215,7 @@ def _is_unmapped(text: str) -> bool:
 def _most_turns(characters: list[_Character]) -> int:
     """The direction of most of the text."""
     turns = Counter(character.turns for character in characters if not character.text.isspace())
-    return max(turns, key=turns.get, default=0)
+    return max(turns, key=lambda each: turns[each], default=0)
 
 
 def _lines(characters: list[_Character], page_turns: int) -> tuple[TextLine, ...]:
@@ -233,7 +233,8 @@ def _line(characters: list[_Character], page_turns: int) -> TextLine | None:
     seen = [character for character in characters if character.text.strip()]
     if not seen:
         return None
-    text, boxes, space = "", [], False
+    text, space = "", False
+    boxes: list[tuple[float, float, float, float]] = []
     for character in characters:
         space = space or character.text.isspace()
         if not character.text.strip():

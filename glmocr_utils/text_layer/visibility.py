@@ -63,7 +63,13 @@ def what_is_seen(
         pdfium_c.FPDFPageObj_SetIsActive(each, True)
     grey = bare.mean(axis=2)
     return [
-        _seen(changes.get(layers.get(address)), grey, boxes[number], lines[number], flat[number])
+        _seen(
+            changes.get(layers.get(address or 0, -1)),
+            grey,
+            boxes[number],
+            lines[number],
+            flat[number],
+        )
         for number, address in enumerate(addresses)
     ]
 
@@ -97,7 +103,7 @@ def _spans(changed: np.ndarray, anywhere: bool) -> bool:
 
 
 def _address(handle: Any) -> int:
-    return ctypes.cast(handle, ctypes.c_void_p).value
+    return ctypes.cast(handle, ctypes.c_void_p).value or 0
 
 
 def _drawn_with(page: pdfium.PdfPage, objects: dict[int, Any], shown: set[int]) -> np.ndarray:

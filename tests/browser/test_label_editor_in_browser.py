@@ -10,7 +10,7 @@ import pytest
 from lab import WidgetAlone
 from PIL import Image
 
-from glmocr_utils.labels import LabelStore, find_pages, key_of
+from glmocr_utils.labels import LabelStore, find_pages
 from glmocr_utils.labels.pages import make_label
 from glmocr_utils.review.label_editor import LabelEditing, LabelEditor
 
@@ -55,7 +55,7 @@ def desk(browser, tmp_path):
 
 def gold(desk: Desk) -> list[str | None]:
     editing = desk.editor.editing
-    labels = [editing.store.current(key_of(page)) for page in editing.pages]
+    labels = [editing.store.current(page.key) for page in editing.pages]
     return [label.text if label.status == "gold" else None for label in labels]
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from lab import ROOT, OpenNotebook, jupyterlab, project_with, screenshots, wait_for
+from lab import OpenNotebook, jupyterlab, project_with, screenshots, wait_for
 from make_results import page_of
+from paths import SAMPLES
 from PIL import Image
 
 from glmocr_utils.confidence import load_references
@@ -24,7 +25,6 @@ from glmocr_utils.records import PageRef, read_decisions, write_results
 from glmocr_utils.render import render_document, write_imagefolder
 from glmocr_utils.review import ReviewSession, show_review
 
-SAMPLES = ROOT / "data/samples"
 HOSTILE = (
     "<script>window.hit=1</script>",
     '<img src=x onerror="window.hit=1">',

@@ -10,7 +10,6 @@ from glmocr_utils.labels.pages import make_label
 from glmocr_utils.records import Label, PageRef
 from glmocr_utils.render import RenderOptions, render_document, write_imagefolder
 
-SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 FONT = (
     b"/Resources<</Font<</F<</Type/Font/Subtype/Type1/BaseFont/Helvetica"
     b"/Encoding/WinAnsiEncoding>>>>>>"

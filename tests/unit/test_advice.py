@@ -3,18 +3,18 @@
 import ast
 import re
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
+from glmocr_utils.cli.commands import COMMANDS
 from glmocr_utils.finetune import FinetuneConfig
 from glmocr_utils.mass_infer import InferOptions
 from glmocr_utils.notebook_run import notebook_parameters
-from glmocr_utils.parameters import kinds_of
+from glmocr_utils.options import kinds_of
 from glmocr_utils.render import RenderOptions
 
-ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "glmocr_utils"
 ADVICE = re.compile(
     r"\b(?:set|raise|lower|choose|name|needs?|check|pass|give|leave out|with|another|or|and) "
@@ -26,8 +26,7 @@ NO_OPTIONS = {"rename_column"}
 
 
 def options_of(command: str) -> set[str]:
-    known = import_module(f"glmocr_utils.cli.{command}").COMMAND
-    return {known.input_name, *(option.name for option in known.options)}
+    return {option.name for option in COMMANDS[command].fields}
 
 
 def parameters_of(notebook: str) -> set[str]:

@@ -11,15 +11,12 @@ import pytest
 from bpe_readings import TABLE, TEXTS, bpe_readings, bpe_tokenizer, made_reading
 
 from glmocr_utils.confidence import PageTokens, changed
-from glmocr_utils.model import load_model
 from glmocr_utils.ocr import read_pages
 from glmocr_utils.records import OcrResult, TokenProb, read_decisions
 from glmocr_utils.review import ReviewSession
 from glmocr_utils.token_text import REPLACEMENT, decode_ids
 
 pytestmark = pytest.mark.slow
-
-BPE_MODEL = Path(__file__).parents[1] / "models" / "glm-ocr-bpe"
 
 
 class Reading:
@@ -57,15 +54,12 @@ class Reading:
 
 
 @pytest.fixture(scope="module", params=["BPE", "BPE model", "bytes", "bundled model"])
-def readings(request, bundled_model, page_images) -> list[Reading]:
+def readings(request, bundled_model, word_model, page_images) -> list[Reading]:
     if request.param == "BPE":
         return [Reading(bpe_tokenizer(), result) for result in bpe_readings()]
     if request.param == "BPE model":
-        if not BPE_MODEL.exists():
-            pytest.skip("the small model with BPE tokens is not there yet")
-        model = load_model(str(BPE_MODEL), device_map="cpu")
-        results = read_pages(model, page_images, max_tokens=200)
-        return [Reading(model.processor.tokenizer, result) for result in results]
+        results = read_pages(word_model, page_images, max_tokens=200)
+        return [Reading(word_model.processor.tokenizer, result) for result in results]
     tokenizer = bundled_model.processor.tokenizer
     if request.param == "bytes":
         results = [made_reading(tokenizer, text[:200], n) for n, text in enumerate(TEXTS)]

@@ -65,7 +65,7 @@ def test_nothing_that_a_label_says_becomes_markup(tmp_path: Path, field: str):
     page = image_pages(tmp_path, 1)[0]
     label = a_label("plain", page=page)
     if field == "document":
-        label = replace(label, page=replace(page.page, document_path=HOSTILE))
+        label = replace(label, file=replace(page, page=replace(page.page, document_path=HOSTILE)))
     else:
         label = replace(label, **{field: HOSTILE + "\u202e"})
     other = a_label("plane " + HOSTILE, page=a_page("b"))

@@ -15,6 +15,7 @@ from pathlib import Path
 import datasets
 import pytest
 import torch
+from paths import ROOT
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy, pad
 from training_pages import TEXTS, write_imagefolder
@@ -32,8 +33,6 @@ from glmocr_utils.prompt import max_page_pixels
 from glmocr_utils.records import PageImage, PageRef
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -87,7 +86,9 @@ def test_a_trained_folder_loads_and_has_every_stop_token(options):
     AutoModelForImageTextToText.from_pretrained(folder)
     AutoProcessor.from_pretrained(folder)
     report = json.loads((folder / "training_report.json").read_text())
-    assert report["cer_before"] >= 0 and report["cer_after"] >= 0
+    shortest = min(len("".join(page.reference.split())) for page in result.after)
+    for name in ("cer_before", "cer_after"):  # of each page 8 characters at most were read
+        assert 1 - 8 / shortest <= report[name] <= 1
     assert report["trained_for"]["scale"] == 2.0
     assert {"torch", "transformers", "trl", "peft"} <= report["versions"].keys()
     assert len(report["data_sha256"]) == 64 and report["seed"] == 1

@@ -5,15 +5,14 @@ import subprocess
 import sys
 import tomllib
 from importlib.util import find_spec
-from pathlib import Path
 
 import nbformat
 import pytest
 import yaml
+from paths import ROOT
 
 import glmocr_utils
 
-ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "shared"}
 
@@ -53,6 +52,17 @@ def test_each_name_at_the_front_door_leads_to_its_room(name: str) -> None:
     assert value.__name__ == name
     assert value.__module__.startswith("glmocr_utils.")
     assert name in dir(glmocr_utils)
+
+
+def test_the_rooms_are_behind_the_front_door() -> None:
+    script = (
+        "import glmocr_utils as glm; "
+        "print(glm.options.OcrOptions.__name__, glm.metrics.cer.__name__, 'review' in dir(glm))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.split() == ["OcrOptions", "cer", "True"]
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
@@ -122,8 +132,6 @@ def test_names_are_read_from_requirements() -> None:
 
 def test_pyproject_and_environment_name_the_same_dependencies() -> None:
     environment_file = ROOT / "environment.yml"
-    if not environment_file.exists():
-        pytest.skip("environment.yml does not exist yet")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     entries = yaml.safe_load(environment_file.read_text(encoding="utf-8"))["dependencies"]
     from_pip = [line for entry in entries if isinstance(entry, dict) for line in entry["pip"]]

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from paths import BUNDLED_MODEL as BUNDLED
 from test_undrawn import TEXT, in_unknown_font, pdf_bytes
 
 from glmocr_utils.cli import main
@@ -15,7 +16,6 @@ from glmocr_utils.records import PageImage
 from glmocr_utils.records.ocr_result import from_json, to_json
 from glmocr_utils.records.page_row import read_rows, to_result
 
-BUNDLED = Path(__file__).parents[2] / "data/models/glm-ocr-tiny"
 MISSING = "4 characters in the font 'NoSuchEthiopic'"
 
 

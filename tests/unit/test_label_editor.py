@@ -8,16 +8,11 @@ from IPython.display import HTML
 from label_inputs import image_pages
 from PIL import Image
 
-from glmocr_utils.labels import LabelStore, PageFile, key_of
+from glmocr_utils.labels import LabelStore, PageFile
 from glmocr_utils.labels.pages import make_label
 from glmocr_utils.review import label_editor
 from glmocr_utils.review.attended import is_attended
 from glmocr_utils.review.label_editor import LabelEditing, LabelEditor, show_editor
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> LabelStore:
-    return LabelStore(tmp_path / "labels")
 
 
 @pytest.fixture
@@ -60,10 +55,10 @@ def test_a_saved_text_is_gold_and_on_the_disk(store: LabelStore, pages: list[Pag
     store.add(make_label(pages[0], "draft", "draft", "model:m", model_id="m"))
     editing = LabelEditing(store, pages, reviewer="Ada")
     editing.save(0, "rıght  \r\nas typed")
-    label = LabelStore(store.directory).current(key_of(pages[0]))
+    label = LabelStore(store.directory).current(pages[0].key)
     assert (label.text, label.status, label.source) == ("rıght\nas typed", "gold", "hand")
     assert (label.reviewer, label.model_id) == ("Ada", "m")
-    assert store.history(key_of(pages[0]))[0].text == "draft"
+    assert store.history(pages[0].key)[0].text == "draft"
     assert str(editing) == "1 of 3 pages have a gold label"
 
 
@@ -105,7 +100,7 @@ def test_saving_goes_on_and_says_when(browser: Browser, store: LabelStore) -> No
 def test_a_save_is_of_the_page_that_it_names(browser: Browser, pages: list[PageFile]) -> None:
     browser.do("open", number=2)
     browser.do("save", number=1, text="one")
-    assert browser.editor.editing.store.current(key_of(pages[1])).text == "one"
+    assert browser.editor.editing.store.current(pages[1].key).text == "one"
 
 
 def test_moving_beyond_the_ends_stays(browser: Browser) -> None:

@@ -2,18 +2,13 @@
 
 from collections import Counter
 
-import matplotlib.pyplot as plt
 import pytest
 from label_inputs import a_label
 
 from glmocr_utils.figures.labels import label_overview
 from glmocr_utils.labels.report import Agreement, LabelReport
 
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 
 def a_report(**changes: object) -> LabelReport:

@@ -30,11 +30,6 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> LabelStore:
-    return LabelStore(tmp_path / "labels")
-
-
-@pytest.fixture
 def pages(tmp_path: Path) -> list[PageFile]:
     return image_pages(tmp_path / "pages", 4)
 
@@ -209,7 +204,7 @@ def test_a_split_stays_until_it_is_asked_for_otherwise(
     assert any(of_group != more.of_group for of_group in seeds)
     listed = (tmp_path / "train.txt").read_text().splitlines()
     listed += (tmp_path / "test.txt").read_text().splitlines()
-    assert sorted(listed) == sorted(label.image_file for label in labels)
+    assert sorted(listed) == sorted(str(label.file.image_file) for label in labels)
 
 
 def test_all_forms_of_the_label_set(tmp_path: Path, pages: list[PageFile]) -> None:
@@ -218,7 +213,7 @@ def test_all_forms_of_the_label_set(tmp_path: Path, pages: list[PageFile]) -> No
     dataset, sharegpt, sidecars = export_label_set(labels, split, tmp_path)
     rows = [json.loads(line) for line in (dataset / "metadata.jsonl").read_text().splitlines()]
     assert {row["file_name"]: row["split"] for row in rows} == {
-        Path(label.image_file).name: split.of(label) for label in labels
+        label.file.image_file.name: split.of(label) for label in labels
     }
     parts = [json.loads((sharegpt / f"{name}.json").read_text()) for name in ("train", "test")]
     assert sum(map(len, parts)) == 4 and all(parts)

@@ -65,8 +65,8 @@ def test_it_comes_back_as_labels(tmp_path: Path, labels: list[Label]) -> None:
     export_imagefolder(labels, tmp_path / "out")
     store = LabelStore(tmp_path / "labels")
     label_from_dataset(store, tmp_path / "out", progress=False)
-    assert {label.image_sha256: label.text for label in store.labels()} == {
-        label.image_sha256: label.text for label in labels
+    assert {label.file.image_sha256: label.text for label in store.labels()} == {
+        label.file.image_sha256: label.text for label in labels
     }
 
 
@@ -74,7 +74,7 @@ def test_its_pages_are_known_by_their_documents(tmp_path: Path, labels: list[Lab
     export_imagefolder(labels, tmp_path / "out")
     pages = find_pages(tmp_path / "out")
     assert [page.page for page in pages] == [label.page for label in labels]
-    assert [page.image_sha256 for page in pages] == [label.image_sha256 for label in labels]
+    assert [page.image_sha256 for page in pages] == [label.file.image_sha256 for label in labels]
 
 
 def test_images_of_one_name_and_labels_of_one_image_keep_their_rows(
@@ -110,7 +110,7 @@ def test_an_export_is_brought_up_to_date(tmp_path: Path, labels: list[Label]) ->
 
 
 def test_a_folder_of_other_files_is_left_alone(tmp_path: Path, labels: list[Label]) -> None:
-    folder = Path(labels[0].image_file).parent
+    folder = labels[0].file.image_file.parent
     before = sorted(folder.iterdir())
     with pytest.raises(ValueError, match="choose an empty folder"):
         export_imagefolder(labels, folder)
@@ -123,7 +123,7 @@ def test_a_folder_of_other_files_is_left_alone(tmp_path: Path, labels: list[Labe
 def test_a_lost_image_is_named_before_anything_is_written(
     tmp_path: Path, labels: list[Label]
 ) -> None:
-    Path(labels[3].image_file).unlink()
+    labels[3].file.image_file.unlink()
     with pytest.raises(FileNotFoundError, match=r"page003.*put the page image back"):
         export_imagefolder(labels, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -158,7 +158,7 @@ def test_a_saved_dataset_stands_alone(tmp_path: Path, labels: list[Label]) -> No
     split = split_by_document(labels, 1)
     to_dataset(labels, split).save_to_disk(tmp_path / "saved")
     for label in labels:
-        Path(label.image_file).unlink()
+        label.file.image_file.unlink()
     loaded = datasets.load_from_disk(str(tmp_path / "saved"))
     assert (len(loaded["train"]), len(loaded["test"])) == (3, 1)
     rows = [row for side in loaded.values() for row in side]
@@ -191,7 +191,7 @@ class TestScaleAndAngle:
         store = LabelStore(tmp_path / "labels")
         label_from_results(store, pages, self.results(pages, 0, 0), progress=False)
         labels = list(store.labels())
-        assert [label.scale for label in labels] == [1.5, 1.5]
+        assert [label.file.scale for label in labels] == [1.5, 1.5]
         export_imagefolder(labels, tmp_path / "04")
         to_dataset(labels).save_to_disk(tmp_path / "saved")
         for folder in ("04", "saved"):
@@ -213,7 +213,7 @@ class TestScaleAndAngle:
         assert known_scales(checked.train) == [1.5, 1.5]
 
     def test_an_image_has_no_scale_and_a_data_set_without_one_says_so(self, tmp_path, labels):
-        assert [label.scale for label in labels] == [None] * len(labels)
+        assert [label.file.scale for label in labels] == [None] * len(labels)
         export_imagefolder(labels, tmp_path / "04")
         assert known_scales(load_splits(str(tmp_path / "04"))["train"]) == []
 
@@ -240,7 +240,7 @@ class TestScaleAndAngle:
         exported = find_pages(tmp_path / "04")
         label_from_results(again, exported, self.results(exported, angle, 0), progress=False)
         assert [label.angle for label in again.labels()] == [0, 0]
-        assert [label.scale for label in again.labels()] == [1.5, 1.5]
+        assert [label.file.scale for label in again.labels()] == [1.5, 1.5]
 
     def test_a_review_keeps_the_angle(self, tmp_path, pages):
         [result, _] = self.results(pages, 90, 0)

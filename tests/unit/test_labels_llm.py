@@ -123,11 +123,6 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> LabelStore:
-    return LabelStore(tmp_path / "labels")
-
-
 def label(store: LabelStore, pages: list[PageFile], server: Server, **options: object) -> LabelRun:
     options = {"model": "m", "base_url": server.url, "timeout": 20.0, "max_retries": 2, **options}
     return label_with_llm(store, pages, progress=False, **options)
@@ -371,6 +366,6 @@ def test_killed_in_the_middle_and_run_again_gives_the_same_labels(
     server.reply = lambda page, attempt: Reply(completion(f"text of page {page}"))
     finished = LabelStore(store.directory)
     label(finished, pages, server, prompt=PROMPT)
-    made = sorted((Path(made.image_file).name, made.text) for made in finished.labels())
+    made = sorted((made.file.image_file.name, made.text) for made in finished.labels())
     assert made == [(f"page{n:03d}.png", f"text of page {n}") for n in range(6)]
     assert len(server.requests) <= 6 + 2 * 2  # at most the pages in flight are asked for again

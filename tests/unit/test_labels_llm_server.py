@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from serving import free_port, needs_server, transformers_serve
 
-from glmocr_utils.labels import LabelStore, find_pages, key_of
+from glmocr_utils.labels import LabelStore, find_pages
 from glmocr_utils.labels.sources.llm import label_with_llm
 from glmocr_utils.labels.text_rules import clean_text
 from glmocr_utils.model import LoadedModel
@@ -50,7 +50,7 @@ def test_the_bundled_model_behind_an_endpoint_says_what_it_says_here(
     )
     assert run.labelled + len(run.left_out) == 2
     for page, result in zip(pages, read, strict=True):
-        label = store.current(key_of(page))
+        label = store.current(page.key)
         if result.finish_reason == "stop" and result.text.strip():
             assert (label.text, label.status) == (clean_text(result.text), "silver")
             assert label.prompt == TEXT_RECOGNITION

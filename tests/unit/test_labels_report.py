@@ -13,12 +13,6 @@ from glmocr_utils.labels.next_pages import Candidate, choose_next_pages
 from glmocr_utils.labels.report import report
 from glmocr_utils.metrics import diff_segments
 
-
-@pytest.fixture
-def store(tmp_path: Path) -> LabelStore:
-    return LabelStore(tmp_path / "labels")
-
-
 # Disagreements
 
 
@@ -101,7 +95,7 @@ def test_the_report_counts(store: LabelStore, bundled_folder: Path) -> None:
     assert numbers.num_tokens == (107, 113, 113)
     assert [label.page.document_path for label in numbers.over_budget] == ["b.pdf", "c.pdf"]
     (twins,) = numbers.duplicates
-    assert [label.page.document_path for label in twins] == ["b.pdf", "c.pdf"]
+    assert [twin.page.document_path for twin in twins] == ["b.pdf", "c.pdf"]
 
 
 def test_sources_are_measured_against_the_more_trusted_one(

@@ -6,18 +6,13 @@ from pathlib import Path
 import pytest
 from label_inputs import a_page
 
-from glmocr_utils.labels import LabelRun, LabelStore, key_of
+from glmocr_utils.labels import LabelRun, LabelStore
 from glmocr_utils.labels.sources.review_log import label_from_review_log
 from glmocr_utils.records import Decision, append_decisions
 
 PAGE = a_page()
 PAGES = [PAGE, a_page("b")]
 MORNING, NOON, EVENING = (f"2026-03-01T{hour:02d}:00:00+01:00" for hour in (9, 12, 18))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> LabelStore:
-    return LabelStore(tmp_path / "labels")
 
 
 @pytest.fixture
@@ -57,7 +52,7 @@ def test_a_page_that_was_read_in_full_is_gold(store: LabelStore, log: Path) -> N
     assert (run.labelled, run.left_out) == (1, ())
     (label,) = store.labels()
     assert (label.status, label.source, label.text) == ("gold", "review", "as it is")
-    assert (label.raw_text, label.image_file) == ("as it is  \n", "a_p0001.png")
+    assert (label.raw_text, str(label.file.image_file)) == ("as it is  \n", "a_p0001.png")
     assert (label.reviewer, label.model_id, label.time) == ("Ada", "some/model+lora", MORNING)
 
 
@@ -65,10 +60,10 @@ def test_a_page_whose_flags_were_checked_is_silver_unless_it_is_trusted(
     store: LabelStore, log: Path
 ) -> None:
     take(store, log, decision(coverage="flags_checked"))
-    assert store.current(key_of(PAGE)).status == "silver"
+    assert store.current(PAGE.key).status == "silver"
     trusting = LabelStore(log.parent / "trusting")
     take(trusting, log, flags_checked="gold")
-    assert trusting.current(key_of(PAGE)).status == "gold"
+    assert trusting.current(PAGE.key).status == "gold"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +109,7 @@ def test_a_rerun_adds_nothing_and_a_new_review_another_label(store: LabelStore, 
     run = take(store, log, decision(step=1, time=NOON, after="better", reviewer="Grace"))
     assert (run.labelled, run.already_there) == (1, 0)
     assert [label.text for label in LabelStore(store.directory).labels()] == ["as it is", "better"]
-    assert store.current(key_of(PAGE)).reviewer == "Grace"
+    assert store.current(PAGE.key).reviewer == "Grace"
 
 
 def test_reviews_of_two_readings_of_a_page_both_count_in_the_order_of_their_times(
@@ -128,7 +123,7 @@ def test_reviews_of_two_readings_of_a_page_both_count_in_the_order_of_their_time
 
 def test_the_task_is_what_the_model_was_asked(store: LabelStore, log: Path) -> None:
     take(store, log, decision(prompt="Table Recognition:"))
-    assert store.labels()[0].task == "Table Recognition:"
+    assert store.labels()[0].file.task == "Table Recognition:"
 
 
 def test_a_reviewed_page_without_its_image_is_named(store: LabelStore, log: Path) -> None:

@@ -10,17 +10,12 @@ import pytest
 from label_inputs import image_pages
 from PIL import Image
 
-from glmocr_utils.labels import LabelStore, PageFile, key_of
+from glmocr_utils.labels import LabelStore, PageFile
 from glmocr_utils.labels.sources.hub import label_from_dataset
 from glmocr_utils.labels.sources.results import label_from_results
 from glmocr_utils.labels.sources.sharegpt import export_sharegpt, label_from_sharegpt
 from glmocr_utils.labels.sources.sidecar import label_from_sidecars
 from glmocr_utils.records import OcrResult, TokenProb
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> LabelStore:
-    return LabelStore(tmp_path / "labels")
 
 
 @pytest.fixture
@@ -145,7 +140,7 @@ def test_a_dataset(store: LabelStore, column: str) -> None:
     assert (run.source, run.labelled) == ("hub:mine", 1)
     assert "row 1 has no text" in run.left_out[0].reason
     (label,) = store.labels()
-    with Image.open(label.image_file) as image:
+    with Image.open(label.file.image_file) as image:
         assert image.getpixel((0, 0)) == (1, 1, 1)
     assert label_from_dataset(store, dataset, name="mine", progress=False).already_there == 1
 
@@ -174,8 +169,8 @@ def test_image_bytes_are_kept_and_broken_images_left_out(store: LabelStore, tmp_
     run = label_from_dataset(store, dataset, name="mine", progress=False)
     assert "row 1 has an image that cannot be read" in run.left_out[0].reason
     (label,) = store.labels()
-    assert label.image_sha256 == page.image_sha256
-    assert Path(label.image_file).read_bytes() == content
+    assert label.file.image_sha256 == page.image_sha256
+    assert label.file.image_file.read_bytes() == content
 
 
 def test_one_image_with_two_texts_is_named(
@@ -225,7 +220,7 @@ def test_readings_are_drafts(store: LabelStore, pages: list[PageFile]) -> None:
     readings = [reading(pages[0], "a"), reading(pages[3], "b")]
     run = label_from_results(store, pages[:3], readings, progress=False)
     assert run.labelled == 1  # the other is of a page that was not asked for
-    label = store.current(key_of(pages[0]))
+    label = store.current(pages[0].key)
     assert (label.text, label.status, label.source) == ("a", "draft", "model:m")
     assert label.model_id == "m"
 
@@ -241,7 +236,7 @@ def test_pages_without_a_text_get_no_label(store: LabelStore, pages: list[PageFi
 def test_what_the_model_was_asked_is_the_task(store: LabelStore, pages: list[PageFile]) -> None:
     table = replace(reading(pages[0], "<table>"), prompt="Table Recognition:")
     label_from_results(store, pages, [reading(pages[0], "a"), table], progress=False)
-    assert [(label.task, label.text) for label in store.labels()] == [
+    assert [(label.file.task, label.text) for label in store.labels()] == [
         ("Text Recognition:", "a"),
         ("Table Recognition:", "<table>"),
     ]

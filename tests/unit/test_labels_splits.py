@@ -138,7 +138,7 @@ def test_the_lists_name_each_image_once(tmp_path: Path) -> None:
     train = (tmp_path / "train.txt").read_text().splitlines()
     test = (tmp_path / "test.txt").read_text().splitlines()
     assert len(test) == 6
-    assert sorted(train + test) == sorted(label.image_file for label in labels)
+    assert sorted(train + test) == sorted(str(label.file.image_file) for label in labels)
 
 
 def test_no_split_was_written_yet(tmp_path: Path) -> None:

@@ -1,9 +1,8 @@
 """Blank pages are told from pages with ink, and pages on their side from upright ones."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from paths import SAMPLES
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from glmocr_utils.render import RenderOptions, find_documents, render_document
@@ -12,7 +11,6 @@ from glmocr_utils.synth import Block, PageStyle, Scan, degrade, draw_page, find_
 
 pytestmark = pytest.mark.slow
 
-SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 FONT = find_font("DejaVu Sans")
 A6_72_DPI, A4_100_DPI, A4_150_DPI = (298, 420), (827, 1170), (1240, 1754)
 SIZES = [A6_72_DPI, A4_100_DPI, A4_150_DPI]

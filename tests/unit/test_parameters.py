@@ -1,7 +1,9 @@
 """Values of parameters: what papermill and a terminal give, read by the parameter's type."""
 
 import datetime
-from importlib import import_module
+import inspect
+import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Literal
 
@@ -10,13 +12,39 @@ import pytest
 from papermill.cli import _resolve_type as from_papermill
 
 from glmocr_utils.cli import main
+from glmocr_utils.cli.commands import COMMANDS
 from glmocr_utils.finetune import FinetuneConfig
-from glmocr_utils.mass_infer import InferOptions
+from glmocr_utils.labels.workflow import SOURCES
+from glmocr_utils.model import load_model
+from glmocr_utils.model.loading import DTYPES
 from glmocr_utils.notebook_run import notebook_parameters, take_parameters
-from glmocr_utils.parameters import KINDS, coerced, kinds_of, text_reader
+from glmocr_utils.ocr import read_documents, read_pages
+from glmocr_utils.ocr_formats import FORMATS
+from glmocr_utils.options import (
+    FinetuneOptions,
+    ImagefolderOptions,
+    InferOptions,
+    LabelOptions,
+    ModelOptions,
+    OcrOptions,
+    ReadingOptions,
+    RenderOptions,
+    ReviewOptions,
+    kinds_of,
+    text_reader,
+)
+from glmocr_utils.options.option import field_of
+from glmocr_utils.options.values import coerced
+from workshop.parameter_tables import (
+    NOTEBOOKS,
+    TABLES,
+    parameter_tables,
+    parameters_cell,
+    path_of,
+)
 
-NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-OPTIONS = {"05_finetune": FinetuneConfig, "06_mass_infer": InferOptions}
+STEPS = [ImagefolderOptions, OcrOptions, ReviewOptions, LabelOptions, InferOptions]
+KINDS = {name: kind for step in STEPS for name, kind in kinds_of(step).items()}
 LETTER = str(Path(__file__).parents[2] / "data/samples/letter.pdf")
 
 
@@ -88,35 +116,54 @@ def test_types_with_other_parts_hold_numbers_to_the_simple_ones():
         coerced("eval_strategy", False, dict | str)
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_each_parameter_of_a_notebook_has_a_type_that_its_default_has(notebook):
-    options = OPTIONS.get(notebook.stem)
-    kinds = {**KINDS, **(kinds_of(options) if options else {})}
-    defaults = notebook_parameters(notebook)
-    assert defaults.keys() <= kinds.keys()
+def cell_of(notebook: str, has: str) -> str:
+    cells = nbformat.read(path_of(notebook), as_version=4).cells
+    [source] = [cell.source for cell in cells if cell.cell_type == "code" and has in cell.source]
+    return source
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_names_defaults_and_comments_of_a_notebook_are_those_of_its_options(notebook):
+    cell = cell_of(notebook, "output_dir = ")
+    assert cell == parameters_cell(notebook), "run python -m workshop.parameter_tables"
+    defaults = notebook_parameters(path_of(notebook))
     taken = dict(defaults)
-    take_parameters(taken, options)
+    take_parameters(taken, NOTEBOOKS[notebook])
     assert taken == defaults
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_tables_in_the_documentation_are_up_to_date():
+    tables = TABLES.read_text(encoding="utf-8")
+    assert tables == parameter_tables(), "run python -m workshop.parameter_tables"
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_a_notebook_takes_its_parameters_before_anything_else(notebook):
-    [set_up] = [
-        cell.source.splitlines()
-        for cell in nbformat.read(notebook, as_version=4).cells
-        if "os.chdir(project_root())" in cell.source
-    ]
-    options = OPTIONS.get(notebook.stem)
-    arguments = f"globals(), {options.__name__}" if options else "globals()"
-    assert set_up[1] == f"take_parameters({arguments})"
+    options = "FinetuneConfig" if notebook == "05_finetune" else NOTEBOOKS[notebook].__name__
+    set_up = cell_of(notebook, "os.chdir(project_root())").splitlines()
+    assert set_up[1] == f"take_parameters(globals(), {options})"
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "words"),
+    [
+        (LabelOptions, "source", SOURCES),
+        (OcrOptions, "formats", FORMATS),
+        (OcrOptions, "dtype", DTYPES),
+    ],
+)
+def test_the_help_of_an_option_names_all_that_it_takes(options, name, words):
+    item = field_of(options, name)
+    named = set(re.findall(r"[\w-]+", f"{item.metadata['help']} {item.default}"))
+    assert named >= set(words)
 
 
 def test_parameters_change_in_the_notebook_and_nothing_else_does():
     calibration = object.__new__(InferOptions)  # what an earlier run of a cell may have left
-    namespace = {"pages": 3, "new_run": "false", "__name__": "x", "calibration": calibration}
+    namespace = {"input_path": 3, "new_run": "false", "__name__": "x", "calibration": calibration}
     take_parameters(namespace, InferOptions)
     assert namespace == {
-        "pages": "3", "new_run": False, "__name__": "x", "calibration": calibration,
+        "input_path": "3", "new_run": False, "__name__": "x", "calibration": calibration,
     }  # fmt: skip
     with pytest.raises(ValueError, match="engine"):
         take_parameters({"engine": 3}, InferOptions)
@@ -131,11 +178,11 @@ def test_a_notebook_that_runs_again_keeps_variables_named_like_other_parameters(
         "max_tokens = '7'",
     ]
     namespace = {"In": history, "scale": 2, "max_tokens": "7", "pages": ["a page"], "seed": "x"}
-    take_parameters(namespace)
+    take_parameters(namespace, OcrOptions)
     assert (namespace["scale"], namespace["max_tokens"]) == (2.0, 7)
     assert (namespace["pages"], namespace["seed"]) == (["a page"], "x")
     with pytest.raises(ValueError, match="max_tokens is a whole number"):
-        take_parameters({**namespace, "max_tokens": "many"})
+        take_parameters({**namespace, "max_tokens": "many"}, OcrOptions)
 
 
 def test_trainings_own_options_have_their_types():
@@ -148,18 +195,44 @@ def test_trainings_own_options_have_their_types():
         take_parameters({"lora_rank": "many"}, FinetuneConfig)
 
 
-@pytest.mark.parametrize(
-    "command", ["diff", "evaluate", "export", "ground", "infer", "label", "ocr", "render"]
-)
-def test_each_option_of_a_command_has_a_type(command):
-    command = import_module(f"glmocr_utils.cli.{command}").COMMAND
-    assert {option.name for option in command.options} <= command.kinds.keys()
+def test_defaults_of_functions_are_those_of_the_options():
+    for function in (read_pages, read_documents, load_model):
+        for name, parameter in inspect.signature(function).parameters.items():
+            for options in (ReadingOptions, ModelOptions):
+                if name in kinds_of(options):
+                    assert parameter.default == getattr(options, name)
+
+
+def test_shift_tab_shows_each_option_with_its_help_and_default():
+    for options in (InferOptions, OcrOptions, FinetuneOptions, RenderOptions):
+        shown = inspect.signature(options).parameters
+        for item in fields(options):
+            assert f"{item.name}: {item.metadata['help']}" in options.__doc__
+            assert shown[item.name].default == item.default
+
+
+def test_an_options_value_has_its_type_and_range():
+    assert OcrOptions(max_tokens="8", scale=3).max_tokens == 8
+    for wrong, said in (
+        ({"max_tokens": 0}, "max_tokens must be at least 1, got 0"),
+        ({"dtype": "float8"}, "dtype is 'auto' or 'float32'"),
+        ({"pages": True}, "pages is text or None"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            OcrOptions(**wrong)
+
+
+def test_a_command_takes_names_with_underscores_and_leaves_values_alone():
+    arguments = ["my_pages.pdf", "a_b", "--output_dir", "my_out", "--model_id=my_lora"]
+    options = COMMANDS["ocr"].parse(arguments)
+    assert options.input_path == ["my_pages.pdf", "a_b"]
+    assert (options.output_dir, options.model_id) == ("my_out", "my_lora")
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["ocr", LETTER, "--show-probs", "maybe"], "--show-probs/--show_probs: invalid bool value"),
+        (["ocr", LETTER, "--show-probs", "maybe"], "--show-probs: invalid bool value"),
         (["infer", LETTER, "--batch-size", "many"], "invalid int value"),
         (["label", LETTER, "--test-size", "some"], "invalid float value"),
     ],

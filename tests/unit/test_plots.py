@@ -1,6 +1,5 @@
 """Figures: what stands on them, not how they look."""
 
-import matplotlib.pyplot as plt
 import pytest
 from matplotlib.patches import Rectangle
 from PIL import Image
@@ -24,13 +23,8 @@ from glmocr_utils.records import (
     TokenProb,
 )
 
+pytestmark = pytest.mark.usefixtures("close_figures")
 PAGE = PageImage(PageRef("cost $5 and $6.pdf", "0" * 64, 0), Image.new("RGB", (60, 80)), 2.0)
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
 
 
 def result(*tokens: tuple[str, float]) -> OcrResult:
@@ -63,7 +57,9 @@ def test_text_with_formula_signs_is_drawn_as_it_is(tmp_path):
 
 
 def test_a_page_without_text_can_be_drawn(tmp_path):
-    page_and_tokens(PAGE, result()).savefig(tmp_path / "figure.png")
+    figure = page_and_tokens(PAGE, result())
+    figure.savefig(tmp_path / "figure.png")
+    assert figure.axes[0].images and not any(text.get_text() for text in figure.axes[1].texts)
 
 
 def test_grid_has_a_spot_for_every_page_and_none_for_more():

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from make_results import page_of
+from paths import SAMPLES
 from PIL import Image
 
 from glmocr_utils.ocr import (
@@ -31,7 +32,6 @@ from glmocr_utils.render import RenderOptions, input_documents, render_documents
 
 pytestmark = pytest.mark.slow
 
-SAMPLES = Path(__file__).parents[2] / "data/samples"
 FEW_TOKENS = {"max_tokens": 8}
 
 
@@ -48,14 +48,42 @@ def test_pages_come_in_order_and_each_document_gets_its_files(bundled_model, tmp
     assert (tmp_path / "letter.txt").is_file()
 
 
-def test_failures_are_yielded_among_the_results(bundled_model, tmp_path):
+def test_failures_keep_their_place_among_the_pages(bundled_model, tmp_path):
+    """Documents that do not open, a page that the model does not take, and pages read before."""
     broken = tmp_path / "broken.pdf"
     broken.write_bytes((SAMPLES / "letter.pdf").read_bytes()[:900])
-    paths = [broken, SAMPLES / "letter.pdf", tmp_path / "missing.pdf"]
-    pages = list(read_documents(bundled_model, paths, **FEW_TOKENS))
-    failed = {Path(p.document_path).name for p in pages if isinstance(p, FailedPage)}
-    assert failed == {"broken.pdf", "missing.pdf"}
-    assert sum(isinstance(p, OcrResult) for p in pages) == 1
+    strip = Image.new("RGB", (9000, 30), "white")
+    strip.paste("black", (100, 10, 200, 20))
+    page = Image.new("RGB", (280, 280), "white")
+    page.paste("black", (100, 100, 180, 110))
+    page.save(tmp_path / "book.tiff", save_all=True, append_images=[strip, page])
+    paths = [
+        SAMPLES / "letter.pdf",
+        tmp_path / "missing.pdf",
+        tmp_path / "book.tiff",
+        broken,
+        SAMPLES / "decision.pdf",
+    ]
+    expected = [
+        ("letter.pdf", 0, OcrResult),
+        ("missing.pdf", None, FailedPage),
+        ("book.tiff", 0, OcrResult),
+        ("book.tiff", 1, FailedPage),
+        ("book.tiff", 2, OcrResult),
+        ("broken.pdf", None, FailedPage),
+        ("decision.pdf", 0, OcrResult),
+        ("decision.pdf", 1, OcrResult),
+    ]
+    list(read_documents(bundled_model, paths[-1:], tmp_path / "some", **FEW_TOKENS))
+    for output_dir in (None, tmp_path / "some", tmp_path / "some"):  # read, read in part, again
+        pages = read_documents(bundled_model, paths, output_dir, batch_size=3, **FEW_TOKENS)
+        assert [named(page) for page in pages] == expected
+    assert (tmp_path / "some/book.txt").read_text(encoding="utf-8").count(PAGE_BREAK) == 1
+
+
+def named(page: OcrResult | FailedPage) -> tuple[str, int | None, type]:
+    where = page if isinstance(page, FailedPage) else page.page
+    return Path(where.document_path).name, where.page_index, type(page)
 
 
 def test_a_page_without_ink_is_blank_and_the_model_is_not_asked(

@@ -105,6 +105,25 @@ def test_records_are_frozen(record: object) -> None:
         setattr(record, name, None)
 
 
+def test_a_page_is_known_by_its_content():
+    copied = PageRef("elsewhere/b.pdf", PAGE.document_sha256, PAGE.page_index)
+    assert copied == PAGE and {PAGE: "found"}[copied] == "found" and copied.key == PAGE.key
+    others = [
+        dataclasses.replace(PAGE, page_index=1),
+        dataclasses.replace(PAGE, document_sha256="1" * 64),
+    ]
+    assert PAGE not in others and len({PAGE.key, *(other.key for other in others)}) == 3
+
+
+def test_pages_without_a_file_are_known_by_their_path():
+    drawn = PageRef("drawn", None, 0)
+    assert drawn == PageRef("drawn", None, 0)
+    assert drawn != PageRef("drawn too", None, 0) and drawn != dataclasses.replace(
+        PAGE, document_path="drawn"
+    )
+    assert from_json(to_json(make_result(page=drawn))).page.document_sha256 is None
+
+
 def test_pages_count_from_0_in_code_and_from_1_for_people() -> None:
     assert PageRef("a.pdf", "0" * 64, 3).page_number == 4
     with pytest.raises(ValueError, match="counts from 0, got -1"):

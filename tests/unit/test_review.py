@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from make_results import page_of
@@ -219,11 +220,15 @@ class TestDecisions:
 
 
 class TestLog:
-    def test_a_line_says_who_what_and_where(self, tmp_path):
+    def test_a_line_says_who_what_where_and_how_long(self, tmp_path, monkeypatch):
+        now = [100.0]
+        clock = SimpleNamespace(monotonic=lambda: now[0])
+        monkeypatch.setattr("glmocr_utils.review.session.time", clock)
         image = PageImage(PAGE.page, Image.new("RGB", (10, 10)), 2.0)
         session = ReviewSession(
             [PAGE], tmp_path / "log", images={PAGE.page: image}, reviewer="ada", num_audits=0
         )
+        now[0] = 107.5
         session.choose(0, session.next_open(0), "braün")
         record = json.loads((tmp_path / "log").read_text(encoding="utf-8"))
         assert record["action"] == "correct" and record["reviewer"] == "ada"
@@ -233,8 +238,17 @@ class TestLog:
         )
         assert record["document_path"] == "a.pdf" and record["page_index"] == 0
         assert record["model_id"] == "some/model" and len(record["image_sha256"]) == 64
-        assert math.isclose(record["prob"], 0.3) and record["seconds"] >= 0
+        assert math.isclose(record["prob"], 0.3) and record["seconds"] == 7.5
         assert "T" in record["time"] and record["time"][-6] in "+-"
+
+    def test_a_log_that_calls_flags_places_is_read(self, session):
+        session.choose(0, session.next_open(0), "brown")
+        log = session.log_path.read_text(encoding="utf-8")
+        assert "flag_id" in log
+        session.log_path.write_text(log.replace("flag_id", "place_id"), encoding="utf-8")
+        again = reopened(session)
+        assert again.pages[0].decided == session.pages[0].decided != {}
+        assert again.pages[0].text == session.pages[0].text
 
     def test_it_goes_on_where_it_was(self, session):
         session.choose(0, session.next_open(0), "brown")

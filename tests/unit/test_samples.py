@@ -11,6 +11,7 @@ import numpy as np
 import pypdfium2
 import pytest
 from fontTools.ttLib import TTFont
+from paths import SAMPLES
 from PIL import Image
 
 from glmocr_utils.records import read_decisions
@@ -20,7 +21,6 @@ from workshop.tiny_model.corpus import LETTERS, ODD_CHARACTERS
 
 pytestmark = pytest.mark.slow
 
-SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 PAGE_COUNTS = {
     "blank.pdf": 1,
     "decision.pdf": 2,

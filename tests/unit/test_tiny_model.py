@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from paths import SAMPLES
 from safetensors.torch import load_file
 from transformers import (
     AutoModelForImageTextToText,
@@ -27,7 +28,6 @@ from workshop.tiny_model.pages import Stage
 
 pytestmark = pytest.mark.slow
 
-SAMPLES = Path(__file__).parents[2] / "data/samples"
 MEGABYTE = 1_000_000
 # meaningless words alone, since the lists of real ones need not be installed
 TWO_STAGES = (

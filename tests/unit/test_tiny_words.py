@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from paths import SAMPLES
 from transformers import GlmOcrForConditionalGeneration
 
 from glmocr_utils.markup import tables
@@ -22,7 +23,6 @@ from workshop.tiny_model.train import CurriculumBatches
 from workshop.tiny_model.vocabulary import LONGEST_PIECE, learn_merges
 
 BPE_MODEL = Path(__file__).parents[1] / "models" / "glm-ocr-bpe"
-SAMPLES = Path(__file__).parents[2] / "data/samples"
 NUM_PIECES = 400
 ODD_TEXTS = (
     "",

@@ -43,9 +43,7 @@ class Batches:
         pixels = torch.stack([pixels for pixels, _ in examples]).expand(-1, 3, -1, -1)
         return pixels.contiguous(memory_format=torch.channels_last), [y for _, y in examples]
 
-    def _example(
-        self, rng: random.Random, page: int, side: int
-    ) -> tuple[torch.Tensor, dict]:
+    def _example(self, rng: random.Random, page: int, side: int) -> tuple[torch.Tensor, dict]:
         sheet = moved(rng, self._page(page))
         if rng.random() < self.scanned:
             generator = np.random.default_rng(rng.getrandbits(32))

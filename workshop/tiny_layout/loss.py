@@ -102,7 +102,9 @@ def dense_loss(logits: torch.Tensor, box_logits: torch.Tensor, labels: Labels) -
     loss = F.binary_cross_entropy_with_logits(logits, targets, weights, reduction="sum")
     if found_boxes:
         found, true = torch.cat(found_boxes), torch.cat(true_boxes)
-        loss = loss + BOX_WEIGHT * (found - true).abs().sum() + GIOU_WEIGHT * _giou_loss(found, true)
+        loss = (
+            loss + BOX_WEIGHT * (found - true).abs().sum() + GIOU_WEIGHT * _giou_loss(found, true)
+        )
     return loss / (num_regions * CELLS_A_REGION)
 
 
@@ -161,9 +163,10 @@ def order_loss(
         counts = torch.where(matched[:, None] & matched[None], 1.0, UNMATCHED_PAIRS / 9)
         counts = (counts * (place[:, None] != place[None])).triu(1)
         logits = order_logits[page]
-        each = F.binary_cross_entropy_with_logits(
-            logits, first.expand_as(logits), reduction="none"
-        ) * counts
+        each = (
+            F.binary_cross_entropy_with_logits(logits, first.expand_as(logits), reduction="none")
+            * counts
+        )
         losses.append(each.sum((1, 2)) / counts.sum().clamp(min=1e-6))
     if not losses:
         return order_logits.sum() * 0

@@ -129,7 +129,9 @@ class _Composer:
             if self.num_columns > 1
             else -1,
             asides=asides,
-            stamp=Element("aside_text", self._title(), align="left") if self._chance(0.05) else None,
+            stamp=Element("aside_text", self._title(), align="left")
+            if self._chance(0.05)
+            else None,
         )
         return draw_sheet(content, self.style)
 
@@ -181,13 +183,21 @@ class _Composer:
         heading = rng.choice((bold, bold, bold, italic))
         return {
             "doc_title": Look(
-                rng.uniform(1.5, 2.3), rng.choice((bold, bold, None)), rng.choice(("centred", "paragraph"))
+                rng.uniform(1.5, 2.3),
+                rng.choice((bold, bold, None)),
+                rng.choice(("centred", "paragraph")),
             ),
             "paragraph_title": Look(
-                rng.uniform(1.0, 1.4) if heading == bold else 1.15, heading, rng.choice(("paragraph", "paragraph", "centred"))
+                rng.uniform(1.0, 1.4) if heading == bold else 1.15,
+                heading,
+                rng.choice(("paragraph", "paragraph", "centred")),
             ),
-            "abstract": Look(rng.uniform(0.88, 0.97), rng.choice((None, italic)), inset=rng.uniform(0.06, 0.12)),
-            "figure_title": Look(rng.uniform(0.82, 0.95), caption, rng.choice(("centred", "paragraph"))),
+            "abstract": Look(
+                rng.uniform(0.88, 0.97), rng.choice((None, italic)), inset=rng.uniform(0.06, 0.12)
+            ),
+            "figure_title": Look(
+                rng.uniform(0.82, 0.95), caption, rng.choice(("centred", "paragraph"))
+            ),
             "vision_footnote": Look(small - 0.05),
             "footnote": Look(small),
             "header": Look(small, rng.choice((None, italic))),
@@ -219,7 +229,9 @@ class _Composer:
         return self.rng.random() < share
 
     def _prose(self, least: int, most: int) -> str:
-        return " ".join(sentence(self.rng, self.words) for _ in range(self.rng.randint(least, most)))
+        return " ".join(
+            sentence(self.rng, self.words) for _ in range(self.rng.randint(least, most))
+        )
 
     def _title(self, most: int = 6) -> str:
         title = " ".join(sentence(self.rng, self.words).split()[: self.rng.randint(2, most)])
@@ -229,18 +241,26 @@ class _Composer:
         return Element(label, " ".join(self._prose(1, 1).split()[:12]), align="left")
 
     def _heading(self) -> Element:
-        number = self.rng.choice(("", f"{self.rng.randint(1, 9)} ", f"{self.rng.randint(1, 9)}.{self.rng.randint(1, 9)} "))
+        number = self.rng.choice(
+            (
+                "",
+                f"{self.rng.randint(1, 9)} ",
+                f"{self.rng.randint(1, 9)}.{self.rng.randint(1, 9)} ",
+            )
+        )
         text = number + self._title()
         return Element("paragraph_title", text.upper() if self._chance(0.1) else text, align="left")
 
     def _paragraph(self) -> Element:
-        return Element("text", self._prose(*self.rng.choice(((1, 2), (2, 4), (3, 6)))), align="left")
+        return Element(
+            "text", self._prose(*self.rng.choice(((1, 2), (2, 4), (3, 6)))), align="left"
+        )
 
     def _list(self) -> Element:
         numbered = self._chance(0.4)
         bullet = self.rng.choice(BULLETS)
         items = [
-            f"{f'{n}.' if numbered else bullet} {' '.join(self._prose(1, 1).split()[:self.rng.randint(3, 18)])}"
+            f"{f'{n}.' if numbered else bullet} {' '.join(self._prose(1, 1).split()[: self.rng.randint(3, 18)])}"
             for n in range(1, self.rng.randint(3, 7))
         ]
         return Element("text", "\n".join(items), is_list=True, align="left")
@@ -248,7 +268,9 @@ class _Composer:
     def _table(self, width: int) -> Group:
         rng = self.rng
         style = self.style.page
-        style = replace(style, font_px=max(5, round(self.style.looks["table"].size * style.font_px)))
+        style = replace(
+            style, font_px=max(5, round(self.style.looks["table"].size * style.font_px))
+        )
         columns = max(2, min(8, round(width / (7 * style.font_px))))
         while True:
             rows = table_rows(rng, 10, max(2, columns))
@@ -339,7 +361,10 @@ class _Composer:
             side = round(self.style.page.font_px * self.rng.uniform(5, 9))
             ink = draw_seal((side, side), self.rng, find_font(self.family.name))
             slot: Slot = self.rng.choice(("left", "middle", "right"))
-            groups.insert(self.rng.randint(len(groups) // 2, len(groups)), (Element("seal", ink=ink, align=slot),))
+            groups.insert(
+                self.rng.randint(len(groups) // 2, len(groups)),
+                (Element("seal", ink=ink, align=slot),),
+            )
         return groups
 
     def _some_group(self) -> Group:
@@ -377,7 +402,9 @@ class _Composer:
             for n in range(1, self.rng.randint(6, 24))
         ]
         width = self._column_width / (0.55 * self.style.page.font_px)
-        entries = [line if len(line) < width else line[: int(width) - 8] + line[-4:] for line in entries]
+        entries = [
+            line if len(line) < width else line[: int(width) - 8] + line[-4:] for line in entries
+        ]
         entries = [line if "\t" in line else f"{line[:10]}\t7" for line in entries]
         title = Element("paragraph_title", self.heads[1], align="left")
         after = [(self._paragraph(),) for _ in range(self.rng.randint(0, 4))]
@@ -403,27 +430,41 @@ class _Composer:
                 abstract = Element("abstract", self._prose(3, 7), align="left")
                 groups.append((head, abstract))
         if self.num_columns > 1 and self._chance(0.12):
-            groups.append(self._figure(self._page_width) if self._chance(0.5) else self._table(self._page_width))
+            groups.append(
+                self._figure(self._page_width)
+                if self._chance(0.5)
+                else self._table(self._page_width)
+            )
         return groups
 
     def _head(self) -> tuple[tuple[Slot, Element], ...]:
         slots: list[tuple[Slot, Element]] = []
         if self._chance(0.65):
-            slots.append((self.rng.choice(("left", "middle", "right")), Element("header", self._title(6))))
+            slots.append(
+                (self.rng.choice(("left", "middle", "right")), Element("header", self._title(6)))
+            )
         if self._chance(0.2):
             slots.append((self.rng.choice(("left", "right")), self._page_number()))
         if self._chance(0.12):
-            slots.append((self.rng.choice(("left", "middle", "right")), self._emblem("header_image")))
+            slots.append(
+                (self.rng.choice(("left", "middle", "right")), self._emblem("header_image"))
+            )
         return self._one_a_slot(slots)
 
     def _foot(self) -> tuple[tuple[Slot, Element], ...]:
         slots: list[tuple[Slot, Element]] = []
         if self._chance(0.55):
-            slots.append((self.rng.choice(("left", "middle", "middle", "right")), self._page_number()))
+            slots.append(
+                (self.rng.choice(("left", "middle", "middle", "right")), self._page_number())
+            )
         if self._chance(0.3):
-            slots.append((self.rng.choice(("left", "middle", "right")), Element("footer", self._title(7))))
+            slots.append(
+                (self.rng.choice(("left", "middle", "right")), Element("footer", self._title(7)))
+            )
         if self._chance(0.08):
-            slots.append((self.rng.choice(("left", "middle", "right")), self._emblem("footer_image")))
+            slots.append(
+                (self.rng.choice(("left", "middle", "right")), self._emblem("footer_image"))
+            )
         return self._one_a_slot(slots)
 
     def _one_a_slot(

@@ -130,7 +130,9 @@ class Training:
     def _check(self) -> None:
         with_masks(self.average, self.masks)
         for name, kind in (("seen fonts", trained_kind()), ("other fonts", unseen_kind(scale=2.0))):
-            tally = measure(self.average, build_processor(self.side), draw(kind, CHECKED_PAGES, "check"))
+            tally = measure(
+                self.average, build_processor(self.side), draw(kind, CHECKED_PAGES, "check")
+            )
             self._note({
                 "step": self.step,
                 "check": name,

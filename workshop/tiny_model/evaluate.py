@@ -80,7 +80,7 @@ def drawn_sets(
 def read_drawn(model: LoadedModel, pages: Sequence[SynthPage]) -> Read:
     """Drawn pages as (result, reference)."""
     images = [
-        PageImage(PageRef("drawn", "0" * 64, number), page.image, scale=2.0)
+        PageImage(PageRef("drawn", None, number), page.image, scale=2.0)
         for number, page in enumerate(pages)
     ]
     results = read_pages(model, images, batch_size=BATCH_SIZE, max_tokens=MAX_TOKENS)

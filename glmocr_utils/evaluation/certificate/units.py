@@ -127,7 +127,8 @@ def _positions_in(true: str, read: str, starts: Sequence[int]) -> list[int]:
 
 def _joined(text: str, words: Sequence[tuple[int, int]], longest: int) -> Iterator[tuple[int, int]]:
     """Words side by side on a line, as long as they fit."""
-    start = end = None
+    start: int | None = None
+    end = 0
     for begin, stop in words:
         if start is not None and (stop - start > longest or "\n" in text[start:stop]):
             yield start, end

@@ -15,6 +15,7 @@ from glmocr_utils.synth import (
     find_font,
     skew_boxes,
 )
+from glmocr_utils.synth.page import BlockKind
 
 SIZES_PX = (18, 26)
 WORDS_A_BLOCK = (3, 45)
@@ -64,7 +65,8 @@ def scanned(page: KnownPage, strength: float, seed: int) -> KnownPage:
 
 
 def _block(rng: random.Random) -> Block:
-    kind = rng.choices(("paragraph", "row", "heading", "item"), (6, 2, 1, 2))[0]
+    kinds: tuple[BlockKind, ...] = ("paragraph", "row", "heading", "item")
+    kind = rng.choices(kinds, (6, 2, 1, 2))[0]
     if kind == "row":
         return Block(f"{_words(rng, rng.randint(1, 3))}\t{_figure(rng)}", "row")
     if kind == "heading":

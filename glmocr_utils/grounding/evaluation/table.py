@@ -106,7 +106,7 @@ def _read(
     model: LoadedModel, pages: Sequence[KnownPage], max_tokens: int, batch_size: int
 ) -> list[list[int]]:
     images = [
-        PageImage(PageRef(page.name, "0" * 64, number), page.image, scale=1.0)
+        PageImage(PageRef(page.name, None, number), page.image, scale=1.0)
         for number, page in enumerate(pages)
     ]
     results = read_pages(model, images, max_tokens=max_tokens, batch_size=batch_size)
@@ -129,7 +129,7 @@ def _score(
         for page, own, paid in zip(batch, ids, attention, strict=True):
             texts = token_texts(model.processor.tokenizer, own)
             texts = _reflowed_tokens(texts) if is_reflowed else texts
-            layout = lay_out(PageRef(page.name, "0" * 64, 0), page.image, texts, paid)
+            layout = lay_out(PageRef(page.name, None, 0), page.image, texts, paid)
             total += score_layout(layout, true_boxes(texts, page), page)
     return total
 

@@ -10,10 +10,10 @@ import datasets
 from PIL import Image
 
 from glmocr_utils.files import write_file
-from glmocr_utils.labels.pages import LeftOut, PageFile, make_label
+from glmocr_utils.labels.pages import LeftOut, make_label
 from glmocr_utils.labels.sources.loading import find_columns, load_splits
 from glmocr_utils.labels.store import LabelRun, LabelStore
-from glmocr_utils.records import Label, LabelStatus, PageRef
+from glmocr_utils.records import Label, LabelStatus, PageFile, PageRef
 
 SUFFIX_OF_FORMAT = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "TIFF": ".tif"}
 
@@ -113,7 +113,7 @@ def _write(content: bytes, stem: Path) -> Path:
     try:
         with Image.open(io.BytesIO(content), formats=list(SUFFIX_OF_FORMAT)) as image:
             image.verify()
-            path = stem.with_suffix(SUFFIX_OF_FORMAT[image.format])
+            path = stem.with_suffix(SUFFIX_OF_FORMAT[image.format or ""])
     except (OSError, SyntaxError, Image.DecompressionBombError):  # PNG errors are SyntaxErrors
         return stem
     if not path.exists():

@@ -9,10 +9,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from glmocr_utils.labels.pages import LeftOut, PageFile, make_label
+from glmocr_utils.labels.pages import LeftOut, make_label
 from glmocr_utils.labels.store import LabelRun, LabelStore
 from glmocr_utils.markup import unspaced_script
-from glmocr_utils.records import Label, LabelStatus
+from glmocr_utils.records import Label, LabelStatus, PageFile
 
 ROOTS = {"page": "PcGts", "alto": "alto"}
 FOLDERS = {"page": ("page", "PAGE"), "alto": ("alto", "ALTO")}
@@ -153,7 +153,7 @@ def _lines_of_region(region: Element) -> list[Line]:
         return [_text_of(line) for line in lines]
     text = _equivalent(region)
     has_regions = any(_name(child) == "TextRegion" for child in region)
-    return [] if has_regions or not text else list(filter(str.strip, text.splitlines()))
+    return [] if has_regions or not text else [line for line in text.splitlines() if line.strip()]
 
 
 def _text_of(line: Element) -> Line:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import openai
 
@@ -18,10 +19,10 @@ from glmocr_utils.endpoint import (
     question,
     reason_of,
 )
-from glmocr_utils.labels.pages import LeftOut, PageFile, make_label
+from glmocr_utils.labels.pages import LeftOut, make_label
 from glmocr_utils.labels.sources.answers import page_text
 from glmocr_utils.labels.store import LabelRun, LabelStore
-from glmocr_utils.records import Label
+from glmocr_utils.records import Label, PageFile
 from glmocr_utils.render import decode_image
 from glmocr_utils.render.image_file import is_plain
 
@@ -125,9 +126,9 @@ def _ask(
         ValueError: it is none, or is cut off.
         openai.OpenAIError: the request failed for good.
     """
-    response = client.chat.completions.create(
-        model=model, messages=question(_url_of(page.image_file), prompt), **request
-    )
+    asked: dict[str, Any] = {"model": model, **request}
+    asked["messages"] = question(_url_of(page.image_file), prompt)
+    response = client.chat.completions.create(**asked)
     try:
         choice = response.choices[0]
         answer, finish_reason = choice.message.content, choice.finish_reason

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from glmocr_utils.labels.pages import LeftOut, PageFile, make_label
-from glmocr_utils.labels.store import LabelRun, LabelStore, PageKey, key_of
-from glmocr_utils.records import Label, OcrResult
+from glmocr_utils.labels.pages import LeftOut, make_label
+from glmocr_utils.labels.store import LabelRun, LabelStore
+from glmocr_utils.records import Label, LabelKey, LabelStatus, OcrResult, PageFile
 
 NO_INK = "there is no ink on the page"
 NOTHING_READ = "the model wrote nothing on a page with ink; type it, or read it at another scale"
@@ -33,13 +33,13 @@ def label_from_results(
     """
     if (score is None) != (silver_above is None):
         raise ValueError("score and silver_above belong together; give both or neither")
-    page_of = {(page.page.document_sha256, page.page.page_index): page for page in pages}
-    read: dict[PageKey, tuple[PageFile, OcrResult]] = {}
+    page_of = {page.page.key: page for page in pages}
+    read: dict[LabelKey, tuple[PageFile, OcrResult]] = {}
     for result in results:
-        page = page_of.get((result.page.document_sha256, result.page.page_index))
+        page = page_of.get(result.page.key)
         if page:
             page = replace(page, task=result.prompt)
-            read[key_of(page)] = page, result
+            read[page.key] = page, result
     models = {_model(result) for _, result in read.values()}
     if len(models) > 1:
         raise ValueError(
@@ -50,17 +50,18 @@ def label_from_results(
 
     def label_pages(missing: Iterator[PageFile]) -> Iterator[Label | LeftOut]:
         for page in missing:
-            _, result = read[key_of(page)]
+            _, result = read[page.key]
             if not result.text.strip():
                 why = NO_INK if result.is_blank else NOTHING_READ
                 yield LeftOut(page.page, str(page.image_file), f"model:{model_id}", why)
                 continue
             trusted = (
                 score is not None
+                and silver_above is not None
                 and result.status == "ok"  # not cut off, and nothing missing on its image
                 and score(result) > silver_above
             )
-            status = "silver" if trusted else "draft"
+            status: LabelStatus = "silver" if trusted else "draft"
             yield make_label(
                 page,
                 result.text,

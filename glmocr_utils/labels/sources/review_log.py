@@ -5,14 +5,15 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from glmocr_utils.labels.pages import UNNAMED, LeftOut, PageFile, make_label
-from glmocr_utils.labels.store import LabelRun, LabelStore, key_of
+from glmocr_utils.labels.pages import UNNAMED, LeftOut, make_label
+from glmocr_utils.labels.store import LabelRun, LabelStore
 from glmocr_utils.records import (
     TEXT_COVERAGES,
     Decision,
     Label,
     LabelStatus,
-    PageRef,
+    PageFile,
+    PageKey,
     finish_of,
     read_decisions,
     reviews_of,
@@ -52,7 +53,7 @@ def label_from_review_log(
         raise FileNotFoundError(
             f"there is no review log {str(path)!r}; give the review.jsonl that notebook 03 writes"
         )
-    page_of = {(page.page.document_sha256, page.page.page_index): page for page in pages}
+    page_of = {page.page.key: page for page in pages}
     statuses: dict[str, LabelStatus] = {"fully_read": "gold", "flags_checked": flags_checked}
     outcomes = [_outcome(review, page_of, statuses) for review in reviews_of(read_decisions(path))]
     labels = [outcome for outcome in outcomes if isinstance(outcome, Label)]
@@ -63,38 +64,36 @@ def label_from_review_log(
     def is_known(outcome: Label | LeftOut) -> bool:
         return isinstance(outcome, Label) and _identity(outcome) in known
 
-    return store.record(SOURCE, [*labels, *left_out], iter, is_known, progress=progress)
+    made: list[Label | LeftOut] = [*labels, *left_out]
+    return store.record(SOURCE, made, lambda new: new, is_known, progress=progress)
 
 
 def _identity(label: Label) -> tuple[object, ...]:
     """What tells one finish of a page from another."""
-    return key_of(label), label.source, label.time, label.raw_text
+    return label.key, label.source, label.time, label.raw_text
 
 
 def _outcome(
     review: Sequence[Decision],
-    page_of: Mapping[tuple[str, int], PageFile],
+    page_of: Mapping[PageKey, PageFile],
     statuses: Mapping[str, LabelStatus],
 ) -> Label | LeftOut:
     first, finish = review[0], finish_of(review)
-    page = page_of.get((first.document_sha256, first.page_index))
-    has_text = finish is None or finish.coverage in TEXT_COVERAGES
-    if finish and page and has_text:
+    page = page_of.get(first.page.key)
+    coverage = finish.coverage if finish else None
+    if finish and page and coverage in TEXT_COVERAGES:
         return make_label(
             replace(page, task=finish.prompt),
-            finish.after,
-            statuses[finish.coverage],
+            finish.after or "",
+            statuses[coverage or ""],
             SOURCE,
             time=finish.time,
             reviewer=finish.reviewer or UNNAMED,
             model_id="+".join(filter(None, [finish.model_id, finish.adapter])),
             angle=finish.angle,
         )
-    if not has_text:
-        reason = NO_TEXT[finish.coverage]
-    elif finish:
-        reason = NO_IMAGE
-    else:
+    if finish is None:
         reason = "its review was begun and is not finished; finish it in notebook 03"
-    ref = PageRef(first.document_path, first.document_sha256, first.page_index)
-    return LeftOut(ref, str(page.image_file) if page else "", SOURCE, reason)
+    else:
+        reason = NO_IMAGE if coverage in TEXT_COVERAGES else NO_TEXT[coverage or ""]
+    return LeftOut(first.page, str(page.image_file) if page else None, SOURCE, reason)

@@ -7,11 +7,12 @@ task; the path is relative to the JSON file's folder.
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from glmocr_utils.labels.image_copies import copy_images
-from glmocr_utils.labels.pages import LeftOut, PageFile, make_label, page_of_image
-from glmocr_utils.labels.store import LabelRun, LabelStore, PageKey, key_of
-from glmocr_utils.records import Label, LabelStatus
+from glmocr_utils.labels.pages import LeftOut, make_label, page_of_image
+from glmocr_utils.labels.store import LabelRun, LabelStore
+from glmocr_utils.records import Label, LabelKey, LabelStatus, PageFile
 
 SOURCE = "sharegpt"
 IMAGE_MARK = "<image>"
@@ -27,11 +28,11 @@ def label_from_sharegpt(
             or two examples give different answers. Nothing is taken over then.
     """
     pairs = read_sharegpt(path)
-    texts = {key_of(page): text for page, text in pairs}
+    texts = {page.key: text for page, text in pairs}
 
     def label_pages(missing: Iterator[PageFile]) -> Iterator[Label | LeftOut]:
         for page in missing:
-            yield make_label(page, texts[key_of(page)], status, SOURCE)
+            yield make_label(page, texts[page.key], status, SOURCE)
 
     return store.record(SOURCE, [page for page, _ in pairs], label_pages, progress=progress)
 
@@ -43,12 +44,12 @@ def read_sharegpt(path: str | Path) -> list[tuple[PageFile, str]]:
         ValueError: as `label_from_sharegpt`; the message names the example.
     """
     path = Path(path)
-    texts: dict[PageKey, str] = {}
+    texts: dict[LabelKey, str] = {}
     pairs = []
     for number, example in enumerate(_read_examples(path), start=1):
         try:
             page, text = _parse_example(example, path.parent)
-            if texts.setdefault(key_of(page), text) != text:
+            if texts.setdefault(page.key, text) != text:
                 raise ValueError("an earlier example gives another answer for its image")
         except (ValueError, OSError) as error:
             raise ValueError(
@@ -66,7 +67,7 @@ def export_sharegpt(labels: Iterable[Label], path: str | Path) -> None:
     examples = [
         {
             "messages": [
-                {"role": "user", "content": IMAGE_MARK + label.task},
+                {"role": "user", "content": IMAGE_MARK + label.file.task},
                 {"role": "assistant", "content": label.text},
             ],
             "images": [f"{path.stem}/{name}"],
@@ -86,7 +87,7 @@ def _read_examples(path: Path) -> list:
     return examples
 
 
-def _parse_example(example: object, folder: Path) -> tuple[PageFile, str]:
+def _parse_example(example: Any, folder: Path) -> tuple[PageFile, str]:
     try:
         (image,) = example["images"]
         question, answer = example["messages"]

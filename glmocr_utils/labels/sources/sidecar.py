@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from glmocr_utils.labels.pages import LeftOut, PageFile, make_label
+from glmocr_utils.labels.pages import LeftOut, make_label
 from glmocr_utils.labels.store import LabelRun, LabelStore
-from glmocr_utils.records import Label, LabelStatus
+from glmocr_utils.records import Label, LabelStatus, PageFile
 
 SOURCE = "sidecar"
 SUFFIXES = (".gt.txt", ".txt")  # the first that is there counts

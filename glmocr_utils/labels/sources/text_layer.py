@@ -9,26 +9,16 @@ from pathlib import Path
 
 import pypdfium2 as pdfium
 
-from glmocr_utils.labels.pages import LeftOut, PageFile, make_label
+from glmocr_utils.labels.pages import LeftOut, make_label
 from glmocr_utils.labels.store import LabelRun, LabelStore
 from glmocr_utils.metrics import cer
-from glmocr_utils.records import Label
+from glmocr_utils.records import Label, PageFile, PageKey
 from glmocr_utils.render.documents import PDF_MARK, file_sha256
 from glmocr_utils.text_layer.characters import PageText, read_page_text
-from glmocr_utils.text_layer.reading_order import in_reading_order
+from glmocr_utils.text_layer.trusted import NoTextLayer, trusted_text, why_suspect
 
 SOURCE = "text_layer"
 HEAD_BYTES = 1024  # a PDF may begin anywhere within these
-
-# Above these shares a layer is not trusted.
-MAX_INVISIBLE = 0.02
-MAX_UNMAPPED = 0.01
-
-# What makes a layer suspect, so that a model's reading counts
-SOME_IMAGE = 0.1  # share of the page
-COMMON_LETTERS = frozenset("eainotsr")  # 55 to 65 % of the letters in European languages
-MIN_COMMON = 0.4
-ENOUGH_LETTERS = 100
 
 
 def label_from_text_layer(
@@ -36,7 +26,7 @@ def label_from_text_layer(
     pages: Sequence[PageFile],
     *,
     password: str | None = None,
-    readings: Mapping[tuple[str, int], str] | None = None,
+    readings: Mapping[PageKey, str] | None = None,
     max_cer: float = 0.3,
     max_image_share: float = 0.5,
     progress: bool = True,
@@ -46,7 +36,7 @@ def label_from_text_layer(
     Args:
         pages: page images whose documents are still where they were when they were rendered.
         password: opens encrypted PDFs.
-        readings: what a model read, by document_sha256 and page_index. They count only where the
+        readings: what a model read, by `PageRef.key`. They count only where the
             layer itself is suspect (see `why_suspect`): a weak model is no witness against a sound
             layer.
         max_cer: a page with a suspect layer is left out where reading and layer differ by more, in
@@ -64,7 +54,7 @@ def label_from_text_layer(
                         raise NoTextLayer(page.missing)
                     page_text = document.read(page)
                     text = trusted_text(page_text, max_image_share)
-                    reading = (readings or {}).get(_place(page))
+                    reading = (readings or {}).get(page.page.key)
                     _compare(text, reading, max_cer, why_suspect(page_text, text))
                 except NoTextLayer as why:
                     yield LeftOut(page.page, str(page.image_file), SOURCE, str(why))
@@ -72,14 +62,6 @@ def label_from_text_layer(
                 yield make_label(page, page_text.raw, "gold", SOURCE, text=text)
 
     return store.record(SOURCE, pages, label_pages, progress=progress)
-
-
-class NoTextLayer(Exception):
-    """The reason why a page's text layer is not there or not to be trusted."""
-
-
-def _place(page: PageFile) -> tuple[str, int]:
-    return page.page.document_sha256, page.page.page_index
 
 
 class _OpenPdf:
@@ -120,53 +102,6 @@ class _OpenPdf:
             self._why_not = f"the document cannot be read ({error.strerror}); check its path"
         except pdfium.PdfiumError as error:
             self._why_not = f"the document cannot be opened ({error}); check file and password"
-
-
-def trusted_text(page: PageText, max_image_share: float) -> str:
-    """The text of a page's layer.
-
-    Raises:
-        NoTextLayer: there is none, or it may not be what one sees.
-    """
-    drawn = page.num_characters + page.invisible
-    if not drawn and not page.hidden:
-        raise NoTextLayer("the page has no text layer: it is a scan, a picture or blank")
-    if page.invisible > MAX_INVISIBLE * drawn:
-        raise NoTextLayer(
-            f"{page.invisible / drawn:.0%} of the layer's characters are drawn invisibly: the "
-            "layer is itself the work of an OCR program"
-        )
-    if page.image_share > max_image_share:
-        raise NoTextLayer(
-            f"images cover {page.image_share:.0%} of the page: what they show is not in the "
-            "layer, or an OCR program put it there"
-        )
-    if not drawn:
-        raise NoTextLayer(
-            f"all {page.hidden} characters of the layer are drawn invisibly: white, covered, "
-            "clipped, transparent, too small, or in a layer that is off"
-        )
-    if page.unmapped > MAX_UNMAPPED * page.num_characters:
-        raise NoTextLayer(
-            f"{page.unmapped / page.num_characters:.0%} of the layer's characters have no known "
-            "Unicode value: its fonts do not say what their letters are"
-        )
-    return in_reading_order(page.lines)
-
-
-def why_suspect(page: PageText, text: str) -> str | None:
-    """Why a layer that passed may still not be what one sees; None for a sound one."""
-    if page.invisible:
-        return f"{page.invisible} of its characters are drawn invisibly"
-    if page.unmapped:
-        return f"{page.unmapped} of its characters have no known Unicode value"
-    if page.image_share > SOME_IMAGE:
-        return f"images cover {page.image_share:.0%} of the page"
-    letters = [letter for letter in text.lower() if "a" <= letter <= "z"]
-    common = sum(letter in COMMON_LETTERS for letter in letters)
-    if len(letters) >= ENOUGH_LETTERS and common < MIN_COMMON * len(letters):
-        return "its letters are not those of a language: its fonts may name them wrongly"
-    return None
 
 
 def _compare(text: str, reading: str | None, max_cer: float, suspicion: str | None) -> None:

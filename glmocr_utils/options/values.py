@@ -7,46 +7,16 @@ type says, and nothing else is let through.
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Literal, Union, get_args, get_origin, get_type_hints
 
-AUTO = Literal["auto"]
 # As numbers these lose leading zeros, and no later error would show it.
 SECRETS = frozenset({"password"})
 
-# Of the steps whose options are no dataclass yet. A type has the form of a dataclass field's.
-KINDS: dict[str, object] = {
-    **dict.fromkeys(
-        """adapter audited base base_url benchmark calibration certificate check_pages collection
-        documents formats input_path llm_base_url llm_model llm_prompt other_readings pages password
-        push_to_hub readings references results review_log text_column trained_model""".split(),
-        str | None,
-    ),
-    **dict.fromkeys(
-        "attn device_map dtype form model_id output_dir prompt reviewer source".split(), str
-    ),
-    **dict.fromkeys(
-        """audit batch_size context_tokens max_flags max_length max_scored max_tokens seed top_k
-        worst_n worst_pages""".split(),
-        int,
-    ),
-    **dict.fromkeys(
-        "boxes choose scores show_probs show_tokens start_over with_reading".split(), bool
-    ),
-    "edit": bool | AUTO,
-    "num_flags": int,
-    "num_pages": int | None,
-    "review": bool | AUTO,
-    "scale": float,
-    "silver_above": float | None,
-    "test_size": float | int,
-}
-
-NOTEBOOKS_OWN: dict[str, object] = {"model_name": str | None}  # another name for model_id
-
-TEXT = (str, Path)
-SIMPLE = (bool, int, float, *TEXT, NoneType)
+TEXT: tuple[type, ...] = (str, Path)
+SIMPLE: tuple[type, ...] = (float, bool, int, *TEXT, NoneType)
 NAMES = {
     bool: "True or False",
     int: "a whole number",
@@ -57,6 +27,7 @@ NAMES = {
 }
 
 
+@cache
 def kinds_of(options: type) -> dict[str, object]:
     """The types of a dataclass's fields, by name."""
     if not is_dataclass(options):
@@ -76,11 +47,10 @@ def coerced(name: str, value: object, kind: object) -> object:
     Raises:
         ValueError: the value is of another type, or what was typed cannot be told from it.
     """
-    members, words = _members(kind)
-    simple = [member for member in members if member in SIMPLE]
-    if len(simple) < len(members) and not (simple and isinstance(value, (bool, int, float))):
+    parts, words = _members(kind)
+    members = [part for part in SIMPLE if part in parts]
+    if len(members) < len(parts) and not (members and isinstance(value, (bool, int, float))):
         return value
-    members = simple
     takes_text = any(member in TEXT for member in members)
     if isinstance(value, Path) and takes_text:
         return value
@@ -101,8 +71,8 @@ def text_reader(name: str, kind: object) -> Callable[[str], object]:
     def read(text: str) -> object:
         return coerced(name, text, kind)
 
-    members, _ = _members(kind)
-    read.__name__ = next((member.__name__ for member in members if member is not NoneType), "text")
+    simple = [member.__name__ for member in SIMPLE[:-1] if member in members_of(kind)]
+    read.__name__ = simple[0] if simple else "text"
     return read
 
 
@@ -111,16 +81,21 @@ def coerce_all(values: Mapping[str, object], kinds: Mapping[str, object]) -> dic
     return {name: coerced(name, values[name], kinds[name]) for name in values if name in kinds}
 
 
+def members_of(kind: object) -> tuple[object, ...]:
+    """The parts of a union; a type that is none alone."""
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
 def _members(kind: object) -> tuple[list[object], list[str]]:
     """The types of a union, and the words of a `Literal` in it."""
-    parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    parts = members_of(kind)
     literals = [part for part in parts if get_origin(part) is Literal]
     words = [word for part in literals for word in get_args(part)]
     return [part for part in parts if part not in literals], words
 
 
 def _from_text(
-    name: str, text: str, members: list[object], words: list[str], takes_text: bool
+    name: str, text: str, members: list[type], words: list[str], takes_text: bool
 ) -> object:
     if takes_text or text in words:
         return text
@@ -132,13 +107,11 @@ def _from_text(
                 return number(text)
             except ValueError:
                 continue
-    if not members:  # the step names the words itself
-        return text
     raise ValueError(_refusal(name, text, members, words, takes_text))
 
 
 def _refusal(
-    name: str, value: object, members: list[object], words: list[str], takes_text: bool
+    name: str, value: object, members: list[type], words: list[str], takes_text: bool
 ) -> str:
     if name in SECRETS and value is not None:
         return (
@@ -152,3 +125,19 @@ def _refusal(
     if takes_text:
         return f"{said}. Give it as text: -r {name} VALUE under papermill, in quotes in a notebook"
     return said
+
+
+def check_at_least_one(**options: int) -> None:
+    """Refuse options below 1, before a model is loaded for them.
+
+    Raises:
+        ValueError: one of them is; the message names it.
+    """
+    for name, value in options.items():
+        check_at_least(1, name, value)
+
+
+def check_at_least(least: int, name: str, value: int) -> None:
+    """Raises ValueError where an option is below the least that it can be."""
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")

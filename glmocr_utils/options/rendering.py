@@ -1,29 +1,25 @@
 """How to render, and which pages."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from glmocr_utils.options.option import Described, option
 
 
-@dataclass(frozen=True, slots=True)
-class RenderOptions:
+@dataclass(frozen=True)
+class RenderOptions(Described):
     """How documents become page images.
 
-    Attributes:
-        scale: pixels per PDF point; 2.0 is 144 DPI. Image files are pixels already and keep them.
-        pages: which pages of every document, counted from 1, such as `"1-3,7"` or `"5-"` (to the
-            end); None for all. For one document, a page beyond its end is an error; for several,
-            a range means as far as each has pages.
-        password: opens encrypted PDFs.
-        max_pixels: budget per page. A larger page is rendered at the largest scale that fits. A
-            worker reserves 3 bytes of address space for each.
-        timeout: seconds that a worker may spend on one page before it is stopped.
+    Image files are pixels already and keep them. For one document, a page beyond its end is an
+    error; for several, a range means as far as each has pages. A page above the budget is rendered
+    at the largest scale that fits; a worker reserves 3 bytes of address space for each pixel.
     """
 
-    scale: float = 2.0
-    pages: str | None = None
-    password: str | None = field(default=None, repr=False)
-    max_pixels: int = 50_000_000
-    timeout: float = 120.0
+    scale: float = option(2.0, "pixels per PDF point; 2.0 is 144 DPI")
+    pages: str | None = option(None, 'page numbers from 1, such as "1-3,7" or "5-"; None: all')
+    password: str | None = option(None, "opens encrypted PDFs", repr=False)
+    max_pixels: int = option(50_000_000, "pixel budget of a page")
+    timeout: float = option(120.0, "seconds that a worker may spend on one page")
 
     def __post_init__(self) -> None:
         if not 0 < self.scale < float("inf"):

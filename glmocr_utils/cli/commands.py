@@ -1,0 +1,100 @@
+"""All commands. Their modules are imported when they run, since that takes seconds."""
+
+from glmocr_utils.cli.command import Command, Shorthand
+from glmocr_utils.options import (
+    CertifyOptions,
+    DemoOptions,
+    DiffOptions,
+    EvaluateOptions,
+    ExportOptions,
+    FinetuneOptions,
+    GroundOptions,
+    ImagefolderOptions,
+    InferOptions,
+    LabelOptions,
+    OcrOptions,
+    PredictionsOptions,
+)
+
+_ALL = (
+    Command(
+        "render",
+        "documents → PNG files and metadata.jsonl",
+        ImagefolderOptions,
+        "glmocr render my-pdfs/ --pages 1-3 --scale 3.0",
+    ),
+    Command(
+        "ocr",
+        "documents → text with token probabilities",
+        OcrOptions,
+        "glmocr ocr my.pdf --show-probs --formats hocr,pdf",
+        input_option="--image",
+        shorthands=(Shorthand("no_flash_attn", sets="attn", to="sdpa"),),
+    ),
+    Command(
+        "label",
+        "page images → labels with their origin, split and exported",
+        LabelOptions,
+        "glmocr label --source text_layer,review --review-log outputs/03_probs_viz/review.jsonl",
+    ),
+    Command(
+        "finetune",
+        "labels → a model that reads these pages better, proved by reading",
+        FinetuneOptions,
+        "glmocr finetune --dataset-name outputs/04_labels/dataset --use-lora --output-dir my-lora",
+        takes_input=False,
+        more="Every field of TRL's SFTConfig is an option too, by its own name: "
+        "https://huggingface.co/docs/trl/sft_trainer#trl.SFTConfig",
+    ),
+    Command(
+        "infer",
+        "a whole collection → every page read or accounted for, resumable",
+        InferOptions,
+        "glmocr infer my-pdfs/ --model-id my-model --output-dir outputs/06_mass_infer",
+    ),
+    Command(
+        "evaluate",
+        "readings against true texts, and one set of readings against another",
+        EvaluateOptions,
+        "glmocr evaluate outputs/06_mass_infer --references outputs/04_labels/dataset",
+    ),
+    Command(
+        "diff",
+        "where two sets of readings disagree, without any reference",
+        DiffOptions,
+        "glmocr diff outputs/06_mass_infer --other-readings outputs/other_model",
+    ),
+    Command(
+        "certify",
+        "how many errors a whole collection has, from 200 flags that a person checks",
+        CertifyOptions,
+        "glmocr certify outputs/06_mass_infer",
+        more="Give it again once the flags are reviewed; it takes a certificate.json, too.",
+    ),
+    Command(
+        "predictions",
+        "readings → the files that benchmarks and hub tools of others expect",
+        PredictionsOptions,
+        "glmocr predictions outputs/06_mass_infer --form omnidocbench --benchmark OmniDocBench",
+    ),
+    Command(
+        "ground",
+        "which attention heads of a model show where on the page a token is, and how well",
+        GroundOptions,
+        "glmocr ground --model-id my-model",
+    ),
+    Command(
+        "export",
+        "adapter or checkpoint → a model to serve, shown to read the same",
+        ExportOptions,
+        "glmocr export my-lora --output-dir my-model",
+    ),
+    Command(
+        "demo",
+        "run the notebooks on data/samples, offline",
+        DemoOptions,
+        "glmocr demo",
+        takes_input=False,
+    ),
+)
+COMMANDS = {command.name: command for command in _ALL}

@@ -1,0 +1,69 @@
+"""What can be set, a dataclass for each step; every default and help text is here and only here.
+
+Commands, the parameters of notebooks and `docs/parameters.md` follow from these fields. Nothing
+heavy is imported, so that `glmocr ocr --help` needn't wait for a model's libraries.
+"""
+
+from glmocr_utils.options.finetune import FinetuneOptions
+from glmocr_utils.options.infer import RETRYABLE, EngineName, InferOptions
+from glmocr_utils.options.layout import (
+    OFFICIAL_LAYOUT,
+    LayoutOptions,
+    Tasks,
+    parse_tasks,
+    resolve_layout,
+)
+from glmocr_utils.options.model import DEFAULT_MODEL, Dtype, ModelOptions
+from glmocr_utils.options.option import Options, option, same_as
+from glmocr_utils.options.reading import ReadingOptions
+from glmocr_utils.options.rendering import RenderOptions, parse_pages
+from glmocr_utils.options.steps import (
+    CertifyOptions,
+    DemoOptions,
+    DiffOptions,
+    EvaluateOptions,
+    ExportOptions,
+    GroundOptions,
+    ImagefolderOptions,
+    LabelOptions,
+    OcrOptions,
+    PredictionsOptions,
+    ReviewOptions,
+)
+from glmocr_utils.options.values import check_at_least_one, coerce_all, kinds_of, text_reader
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "OFFICIAL_LAYOUT",
+    "RETRYABLE",
+    "CertifyOptions",
+    "DemoOptions",
+    "DiffOptions",
+    "Dtype",
+    "EngineName",
+    "EvaluateOptions",
+    "ExportOptions",
+    "FinetuneOptions",
+    "GroundOptions",
+    "ImagefolderOptions",
+    "InferOptions",
+    "LabelOptions",
+    "LayoutOptions",
+    "ModelOptions",
+    "OcrOptions",
+    "Options",
+    "PredictionsOptions",
+    "ReadingOptions",
+    "RenderOptions",
+    "ReviewOptions",
+    "Tasks",
+    "check_at_least_one",
+    "coerce_all",
+    "kinds_of",
+    "option",
+    "parse_pages",
+    "parse_tasks",
+    "resolve_layout",
+    "same_as",
+    "text_reader",
+]

@@ -1,0 +1,102 @@
+"""A run over a collection: what it is asked for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from glmocr_utils.options.layout import LayoutOptions, parse_tasks
+from glmocr_utils.options.model import Dtype, ModelOptions
+from glmocr_utils.options.option import Options, option, same_as
+from glmocr_utils.options.reading import ReadingOptions
+from glmocr_utils.options.rendering import RenderOptions
+from glmocr_utils.prompt import PromptStyle
+from glmocr_utils.records import Furniture
+from glmocr_utils.records.page_row import PageStatus
+
+EngineName = Literal["local", "server", "ray"]
+RETRYABLE = tuple(status for status in get_args(PageStatus) if status != "ok")
+
+
+@dataclass(frozen=True)
+class InferOptions(Options):
+    """Options of `infer`, of notebook 06 and of the command `infer`.
+
+    Raises:
+        ValueError: an option that cannot work.
+    """
+
+    input_path: str | Path | None = option(
+        None,
+        "a PDF, an image, a folder, or a .txt list of paths; None: those under data/",
+        detail="the samples only where they are alone",
+    )
+    engine: EngineName = option(
+        "local", '"local", "server" (OpenAI-compatible: vLLM, SGLang) or "ray"'
+    )
+    model_id: str = same_as(
+        ModelOptions, "model_id", help='hub id or folder; for "server" its name there'
+    )
+    adapter: str | None = same_as(ModelOptions, "adapter")
+    base_url: str | None = option(None, 'server: such as "http://localhost:8000/v1"')
+    concurrency: int = option(16, "server: requests under way at a time", at_least=1)
+    ray_address: str | None = option(None, 'ray: of a cluster, or "auto"; None: this machine')
+    num_actors: int | None = option(None, "ray: models at work; None: one a GPU", at_least=1)
+    prompt: str = same_as(ReadingOptions, "prompt")
+    layout: str | None = same_as(LayoutOptions, "layout")
+    tasks: str | Mapping[str, str] | None = same_as(LayoutOptions, "tasks")
+    furniture: Furniture = same_as(LayoutOptions, "furniture")
+    prompt_style: PromptStyle | None = same_as(
+        ReadingOptions, "prompt_style", detail="which a server does not say: there it is default"
+    )
+    scale: float = same_as(RenderOptions, "scale")
+    password: str | None = same_as(RenderOptions, "password")
+    max_tokens: int = same_as(ReadingOptions, "max_tokens")
+    retry_max_tokens: int | None = option(
+        None, "token limit for a second attempt when a page hits max_tokens", at_least=1
+    )
+    batch_size: int | Literal["auto"] = option(
+        "auto", 'pages read together, or "auto": what free memory holds', at_least=1
+    )
+    retry: str | Sequence[str] | None = option(
+        None,
+        'statuses to read again: "looped,empty,failed"; with other limits if you like',
+        detail=f"among {', '.join(RETRYABLE)}",
+    )
+    calibration: str | None = option(None, "calibration.json of notebook 03, for expected errors")
+    max_failure_rate: float = option(
+        0.5, "stop when more of the last 200 pages fail, loop or are empty"
+    )
+    new_run: bool = option(False, "put a run with other settings in output_dir aside")
+    attn: str = same_as(ModelOptions, "attn")
+    device_map: str = same_as(ModelOptions, "device_map")
+    dtype: Dtype = same_as(ModelOptions, "dtype")
+    output_dir: str | Path = option("outputs/06_mass_infer", "the run's folder")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.engine == "server" and self.base_url is None:
+            raise ValueError(
+                "engine='server' needs base_url, such as http://localhost:8000/v1; the README "
+                "has the commands that start a server"
+            )
+        unknown = sorted(self.statuses_to_retry() - set(RETRYABLE))
+        if unknown:
+            raise ValueError(
+                f"retry takes statuses among {', '.join(RETRYABLE)}, got {', '.join(unknown)}"
+            )
+        if not 0 < self.max_failure_rate <= 1:
+            raise ValueError(
+                f"max_failure_rate is a share above 0, at most 1, got {self.max_failure_rate}"
+            )
+        self.render_options()
+        parse_tasks(self.tasks)
+
+    def statuses_to_retry(self) -> frozenset[str]:
+        """The statuses of an earlier run whose pages are read again, with these limits."""
+        retry = self.retry or ()
+        names = retry.split(",") if isinstance(retry, str) else retry
+        return frozenset(name.strip() for name in names)
+
+    def render_options(self) -> RenderOptions:
+        return RenderOptions(scale=self.scale, password=self.password)

@@ -1,0 +1,324 @@
+"""The other steps: notebooks 01 to 04 and 07, and commands without a notebook.
+
+Of an option that several steps have, default and help text are in one place; `same_as` takes them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from glmocr_utils.options.layout import LayoutOptions
+from glmocr_utils.options.model import Dtype, ModelOptions
+from glmocr_utils.options.option import Options, option, same_as
+from glmocr_utils.options.reading import ReadingOptions
+from glmocr_utils.options.rendering import RenderOptions
+from glmocr_utils.records import Furniture
+
+READINGS = "a run of 06, results of 02, or a folder of .txt, .md, .jsonl or .parquet"
+
+
+@dataclass(frozen=True)
+class ImagefolderOptions(Options):
+    """Options of notebook 01 and of the command `render`."""
+
+    input_path: str | Path | Sequence[str] | None = option(
+        None,
+        "a PDF, an image, a folder of them or a .txt list; None: those under data/",
+        detail="images: PNG, JPEG, TIFF, WebP, JPEG 2000, BMP, GIF, PNM",
+    )
+    scale: float = same_as(RenderOptions, "scale")
+    pages: str | None = same_as(RenderOptions, "pages")
+    num_pages: int | None = option(
+        None,
+        "pages in output_dir in all, drawn at random; None: every page",
+        detail="a larger number later adds to them",
+    )
+    seed: int = option(42, "random seed of the sample")
+    password: str | None = same_as(RenderOptions, "password")
+    output_dir: str | Path = option("outputs/01_render", "gets the PNG files and metadata.jsonl")
+    model_id: str = same_as(
+        ModelOptions,
+        "model_id",
+        help="hub id or folder; here only its page budget is looked up",
+        only="notebook",
+    )
+    adapter: str | None = same_as(ModelOptions, "adapter", only="notebook")
+
+
+@dataclass(frozen=True)
+class OcrOptions(Options):
+    """Options of notebook 02 and of the command `ocr`."""
+
+    input_path: str | Path | Sequence[str] | None = option(
+        None, "a PDF, an image, a folder of them or a .txt list; None: first PDF under data/"
+    )
+    prompt: str = same_as(ReadingOptions, "prompt")
+    layout: str | None = same_as(LayoutOptions, "layout")
+    tasks: str | Mapping[str, str] | None = same_as(LayoutOptions, "tasks")
+    furniture: Furniture = same_as(LayoutOptions, "furniture")
+    scale: float = same_as(RenderOptions, "scale")
+    pages: str | None = same_as(RenderOptions, "pages")
+    password: str | None = same_as(RenderOptions, "password")
+    max_tokens: int = same_as(ReadingOptions, "max_tokens")
+    batch_size: int = same_as(ReadingOptions, "batch_size")
+    show_tokens: bool = option(False, "print the number of generated tokens")
+    show_probs: bool = option(
+        False, "print token probabilities and draw them", detail="the 50 lowest in their context"
+    )
+    formats: str | None = option(
+        None, "with the boxes of words: hocr, alto, alto-pages, page, pdf; several with commas"
+    )
+    start_over: bool = option(
+        False,
+        "True: read again what output_dir holds, and replace it",
+        detail="otherwise documents that were read with other settings are refused",
+    )
+    model_id: str = same_as(ModelOptions, "model_id")
+    adapter: str | None = same_as(ModelOptions, "adapter")
+    attn: str = same_as(ModelOptions, "attn")
+    device_map: str = same_as(ModelOptions, "device_map")
+    dtype: Dtype = same_as(ModelOptions, "dtype")
+    output_dir: str | Path = option(
+        "outputs/02_ocr_explore", "gets a .jsonl and a .txt file per document"
+    )
+
+
+@dataclass(frozen=True)
+class ReviewOptions(Options):
+    """Options of notebook 03."""
+
+    input_path: str | Path | None = option(
+        None, "documents to read now, where there are no results; None: first PDF under data/"
+    )
+    results: str | None = option(
+        None, "a .jsonl of notebook 02, a folder of them, or a run of notebook 06"
+    )
+    references: str | None = option(
+        None,
+        "true texts: exported labels, or JSON lines of file_name, page_index, text",
+        detail="they show how well doubt finds errors, and fit a calibration",
+    )
+    calibration: str | None = option(
+        None, "calibration.json of an earlier run with this model; None fits one"
+    )
+    worst_n: int = option(50, "tokens in the list of the least sure")
+    context_tokens: int = option(10, "tokens on each side of them")
+    top_k: int = same_as(
+        ReadingOptions, "top_k", help="alternatives per token, when documents are read now"
+    )
+    layout: str | None = same_as(LayoutOptions, "layout")
+    tasks: str | Mapping[str, str] | None = same_as(LayoutOptions, "tasks")
+    furniture: Furniture = same_as(LayoutOptions, "furniture")
+    max_flags: int = option(12, "doubtful words to check per page, at most")
+    audit: int = option(
+        0, "instead: flags drawn over all results for a certificate of the collection, such as 200"
+    )
+    boxes: bool = option(False, "True: locate each token on the page; takes the model that read it")
+    formats: str | None = same_as(OcrOptions, "formats")
+    review: bool | Literal["auto"] = option(
+        "auto", 'True, False, or "auto": the widget where a person can use it'
+    )
+    reviewer: str = option("", "who decides, for the log")
+    password: str | None = same_as(RenderOptions, "password")
+    model_id: str = same_as(ModelOptions, "model_id")
+    adapter: str | None = same_as(ModelOptions, "adapter")
+    dtype: Dtype = same_as(ModelOptions, "dtype")
+    output_dir: str | Path = option("outputs/03_probs_viz", "gets HTML files, CSV and the review")
+
+
+@dataclass(frozen=True)
+class LabelOptions(Options):
+    """Options of notebook 04 and of the command `label`."""
+
+    input_path: str | Path | None = option(
+        None, "None: pages of 01 in outputs/01_render; sharegpt: JSON file; hub: a dataset"
+    )
+    source: str = option(
+        "text_layer",
+        "or model, review, llm, sidecar, page, alto, with commas; sharegpt; hub",
+        detail="the last two bring their own images, and are named alone",
+    )
+    results: str | None = option(
+        None, "model: a .jsonl of notebook 02, a folder of them, or a run of 06"
+    )
+    calibration: str | None = option(
+        None, "of that model: calibration.json of notebook 03, or its folder"
+    )
+    silver_above: float | None = option(
+        None, "share of right tokens (0 to 1) above which a draft is silver"
+    )
+    review_log: str | None = option(None, "review: review.jsonl of notebook 03")
+    llm_model: str | None = option(None, "llm: the endpoint's name for the model")
+    llm_base_url: str | None = option(
+        None,
+        'llm: such as "http://localhost:8000/v1"; None: OpenAI\'s own',
+        detail="the key comes from OPENAI_API_KEY",
+    )
+    llm_prompt: str | None = option(None, "llm: what to ask; None: for an exact transcription")
+    password: str | None = same_as(RenderOptions, "password")
+    test_size: float | int = option(
+        0.1, "share of documents (0.1) or number of pages (5) to test on"
+    )
+    seed: int = option(42, "random seed of the split, and of the gold that is scored")
+    reviewer: str = option("", "who edits by hand", only="notebook")
+    edit: bool | Literal["auto"] = option(
+        "auto", 'True, False, or "auto": the editor where a person can use it', only="notebook"
+    )
+    max_scored: int = option(
+        20,
+        "gold labels that the model scores, to find suspect ones; 0 loads no model",
+        only="notebook",
+    )
+    max_length: int = option(
+        2048, "tokens of image and text that a page may take in training", only="notebook"
+    )
+    model_id: str = same_as(ModelOptions, "model_id", only="notebook")
+    adapter: str | None = same_as(ModelOptions, "adapter", only="notebook")
+    output_dir: str | Path = option(
+        "outputs/04_labels", "gets the label set and what is made of it"
+    )
+
+
+@dataclass(frozen=True)
+class EvaluateOptions(Options):
+    """Options of notebook 07 and of the command `evaluate`."""
+
+    readings: str | None = option(None, READINGS)
+    references: str | None = option(
+        None, "the true texts, in any of these forms, or a label set of 04"
+    )
+    other_readings: str | None = option(
+        None, "a second set of readings, compared with the first page by page"
+    )
+    text_column: str | None = option(
+        None, "column of parquet files and JSON lines; None: text, markdown, ground_truth, …"
+    )
+    documents: str | None = option(
+        None, "PDFs and images of the pages; None: where the readings say they are"
+    )
+    certificate: str | None = option(
+        None,
+        "certificate.json of a collection, or the folder of its reviewed audit",
+        only="notebook",
+    )
+    worst_pages: int = option(3, "pages to show with their errors", only="notebook")
+    seed: int = option(0, "random seed of the bootstrap")
+    model_id: str = same_as(
+        ModelOptions,
+        "model_id",
+        help="as in every notebook; the readings are made, so none is loaded",
+        only="notebook",
+    )
+    adapter: str | None = same_as(ModelOptions, "adapter", help="the same", only="notebook")
+    output_dir: str | Path = option(
+        "outputs/07_evaluate", "gets evaluation.html, pages.csv, evaluation.json"
+    )
+
+
+@dataclass(frozen=True)
+class DiffOptions(Options):
+    """Options of the command `diff`."""
+
+    readings: str | None = same_as(EvaluateOptions, "readings")
+    other_readings: str | None = same_as(
+        EvaluateOptions, "other_readings", help="the second set, in any of these forms"
+    )
+    text_column: str | None = same_as(EvaluateOptions, "text_column")
+    documents: str | None = same_as(EvaluateOptions, "documents")
+    audit: int = option(50, "disagreements drawn at random for a person to decide")
+    audited: str | None = option(
+        None, "the audit.csv with its column `right` filled: who is right how often"
+    )
+    seed: int = option(0, "random seed of the audit")
+    output_dir: str | Path = option(
+        "outputs/diff", "gets diff.html, disagreements.csv and audit.csv"
+    )
+
+
+@dataclass(frozen=True)
+class CertifyOptions(Options):
+    """Options of the command `certify`."""
+
+    readings: str | None = option(
+        None, "a run of notebook 06, results of 02, or a certificate.json to verify"
+    )
+    num_flags: int = option(200, "flags that a person checks; 200 take about an hour", at_least=1)
+    calibration: str | None = option(None, "calibration.json of notebook 03, for expected errors")
+    collection: str | None = option(
+        None, "with a certificate: its readings, to draw its sample again"
+    )
+    seed: int = option(0, "random seed of the sample")
+    output_dir: str | Path = option("outputs/certificate", "gets audit.json, then certificate.json")
+
+
+@dataclass(frozen=True)
+class PredictionsOptions(Options):
+    """Options of the command `predictions`."""
+
+    readings: str | None = same_as(EvaluateOptions, "readings")
+    form: Literal["omni-parse-bench", "olmocr-bench", "omnidocbench", "hub"] = option(
+        "hub", "whose: omni-parse-bench, olmocr-bench, omnidocbench, or hub (a parquet file)"
+    )
+    benchmark: str | None = option(
+        None, "the benchmark's own folder, with its pages and tests", detail="hub needs none"
+    )
+    scores: bool = option(False, "score them too, where the scorer is a package (omni-parse-bench)")
+    text_column: str | None = same_as(EvaluateOptions, "text_column")
+    output_dir: str | Path = option(
+        "outputs/predictions", "gets the files; olmocr-bench has a place of its own"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.form != "hub" and self.benchmark is None:
+            raise ValueError(f"form {self.form} needs benchmark, its folder with pages and tests")
+        if self.scores and self.form != "omni-parse-bench":
+            raise ValueError(f"the scorer of {self.form} is no package; run its own script")
+
+
+@dataclass(frozen=True)
+class GroundOptions(Options):
+    """Options of the command `ground`."""
+
+    input_path: str | None = option(
+        None, "born-digital PDFs: one, a folder, or a .txt list; None: drawn pages"
+    )
+    choose: bool = option(True, "False: judge the heads that are chosen already, on all pages")
+    num_pages: int = option(32, "drawn pages, where no PDF is given", at_least=1)
+    seed: int = option(42, "random seed of the drawn pages, and of which pages are for what")
+    with_reading: bool = option(True, "also read the pages, and locate what was read")
+    scale: float = same_as(RenderOptions, "scale")
+    pages: str | None = same_as(RenderOptions, "pages")
+    password: str | None = same_as(RenderOptions, "password")
+    max_tokens: int = same_as(ReadingOptions, "max_tokens")
+    batch_size: int = same_as(ReadingOptions, "batch_size")
+    model_id: str = same_as(ModelOptions, "model_id")
+    adapter: str | None = same_as(ModelOptions, "adapter")
+    attn: str = same_as(ModelOptions, "attn")
+    device_map: str = same_as(ModelOptions, "device_map")
+    dtype: Dtype = same_as(ModelOptions, "dtype")
+
+
+@dataclass(frozen=True)
+class ExportOptions(Options):
+    """Options of the command `export`."""
+
+    trained_model: str | None = option(None, "folder of a LoRA adapter or of a full checkpoint")
+    base: str | None = option(
+        None, "hub id or folder it was trained from, where the folder doesn't say"
+    )
+    output_dir: str | Path = option("outputs/export", "a new folder; gets the model")
+    check_pages: str | None = option(
+        None, "document that both models must read alike; None: a drawn page"
+    )
+    max_tokens: int = same_as(ReadingOptions, "max_tokens", default=256)
+    device_map: str = same_as(ModelOptions, "device_map")
+    push_to_hub: str | None = option(
+        None, "repository such as user/name; the token comes from HF_TOKEN"
+    )
+
+
+@dataclass(frozen=True)
+class DemoOptions(Options):
+    """The command `demo` has no options."""
