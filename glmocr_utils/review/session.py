@@ -97,7 +97,10 @@ class ReviewSession:
         self.text_files = text_files(
             (result.page for result in results), self.log_path.parent / "reviewed"
         )
-        self._why_not_read = [PageQuality.of(result).why_not_read for result in results]
+        # of given flags, all are to be decided, whatever the page reads like
+        self._why_not_read = [
+            None if flags is not None else PageQuality.of(result).why_not_read for result in results
+        ]
         self._number_of = {_key(page.result): n for n, page in enumerate(self.pages)}
         self._decisions: list[list[Decision]] = [[] for _ in self.pages]
         self._step = 0
@@ -128,7 +131,7 @@ class ReviewSession:
         self, number: int, flag: Flag | None = None, order: Order = "reading"
     ) -> Flag | None:
         """The next undecided flag after `flag`, from the top again after the last; or None."""
-        flags = self.queue(number, order)
+        flags = list(self.queue(number, order))
         if flag is not None:
             ids = [other.flag_id for other in flags]
             at = ids.index(flag.flag_id) + 1 if flag.flag_id in ids else 0
@@ -136,7 +139,7 @@ class ReviewSession:
         decided = self.pages[number].decided
         return next((p for p in flags if p.flag_id not in decided), None)
 
-    def queue(self, number: int, order: Order = "reading") -> list[Flag]:
+    def queue(self, number: int, order: Order = "reading") -> Sequence[Flag]:
         page = self.pages[number]
         flags = page.flags if page.typed is None else []  # they are of the text that was read
         return flags if order == "reading" else sorted(flags, key=lambda flag: flag.prob or 0.0)
