@@ -16,7 +16,7 @@ from glmocr_utils.options.rendering import RenderOptions
 from glmocr_utils.records import Furniture
 
 PREDICTION_FORMS = ("omni-parse-bench", "olmocr-bench", "omnidocbench", "hub")
-READINGS = "a run of 06, results of 02, or a folder of .txt, .md, .jsonl or .parquet"
+READINGS = "a run of 06, results of 02, or .txt, .md, .jsonl, .parquet, hOCR, ALTO, PAGE"
 
 
 @dataclass(frozen=True)
