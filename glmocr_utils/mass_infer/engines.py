@@ -12,7 +12,6 @@ from glmocr_utils.layout import find_layout_revision, load_layout
 from glmocr_utils.mass_infer.in_flight import InFlightReader
 from glmocr_utils.mass_infer.local import read_local
 from glmocr_utils.mass_infer.ray_pool import RayPool
-from glmocr_utils.mass_infer.server import Server
 from glmocr_utils.mass_infer.task import Task
 from glmocr_utils.model import (
     LoadedModel,
@@ -64,6 +63,8 @@ def start_engine(
     """
     layout = resolve_layout(options.layout)
     if options.engine == "server" and options.base_url is not None:
+        from glmocr_utils.mass_infer.server import Server  # its client takes a second to import
+
         server = Server(
             options.base_url,
             options.model_id,

@@ -110,8 +110,7 @@ def _cuda_dtype() -> torch.dtype:
 
 def _missing_kernels() -> str | None:
     """Why this build of PyTorch cannot compute on the GPU; None where it can."""
-    built_for = [_capability(name) for name in torch.cuda.get_arch_list()]
-    built_for = [each for each in built_for if each]
+    built_for = [each for each in map(_capability, torch.cuda.get_arch_list()) if each]
     if torch.version.hip is not None or not built_for:
         return None
     major, minor = torch.cuda.get_device_capability()
