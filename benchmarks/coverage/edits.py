@@ -11,8 +11,9 @@ from glmocr_utils.grounding.evaluation.known import KnownPage
 from glmocr_utils.records import Box
 
 MIN_CHARACTERS = 15  # of a line that is deleted, doubled or inserted
-GAP = (0, 0)
-RUN_LENGTHS = (1, 2, 3, 5, 8)  # words
+FAULT = 5  # characters in a row that a faithful reading doesn't lack, nor adds
+UNLIKE = 0.6  # share of a line's characters that may be misread, for it to have been read
+RUN_LENGTHS = (1, 2, 3, 5)  # words
 CUT_AT = (0.4, 0.8)  # of a page's lines
 
 
@@ -68,13 +69,30 @@ def read_lines(reading: str, page: KnownPage) -> list[ReadLine]:
     return lines
 
 
-def own_omissions(reading: str, page: KnownPage, least: int = MIN_CHARACTERS) -> list[Box]:
-    """Where the reading itself lacks at least so many characters in a row, white space aside."""
+def is_faithful(reading: str, page: KnownPage) -> bool:
+    """Whether each printed line was read, as well or badly as it was, and nothing besides."""
+    true, read = ("".join(text.split()) for text in (page.text, reading))
+    for block in Levenshtein.opcodes(true, read):
+        lacks = (block.src_end - block.src_start) - (block.dest_end - block.dest_start)
+        if abs(lacks) >= FAULT:
+            return False
+    to_reading = _positions(page.text, reading)
+    start = 0
+    for line in page.text.split("\n"):
+        own = reading[to_reading[start] : to_reading[start + len(line)]]
+        if len(line) >= FAULT and Levenshtein.normalized_distance(line, own) > UNLIKE:
+            return False
+        start += len(line) + 1
+    return True
+
+
+def own_omissions(reading: str, page: KnownPage) -> list[Box]:
+    """Where the reading itself lacks at least 15 characters in a row, white space aside."""
     boxes = []
     for block in Levenshtein.opcodes(page.text, reading):
         missing = len("".join(page.text[block.src_start : block.src_end].split()))
         there = len("".join(reading[block.dest_start : block.dest_end].split()))
-        if missing - there >= least:
+        if missing - there >= MIN_CHARACTERS:
             boxes.append(box_of(page, block.src_start, block.src_end))
     return boxes
 

@@ -7,6 +7,7 @@ UNITS_A_CELL = 14  # resolution at which a page is looked at, per image token: h
 MAX_SKEW = np.tan(np.deg2rad(4))
 SKEW_STEPS = 33
 SHORTEST_STEP = 5  # from line to line: 10 pixels
+INKED = 0.3  # more is ink, less is paper
 MIN_CONTRAST = 24  # grey levels; weaker marks are paper, noise or the other side's print
 
 

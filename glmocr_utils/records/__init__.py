@@ -7,6 +7,13 @@ later.
 `page_index` counts from 0. `page_number` counts from 1 and is for people and file names.
 """
 
+from glmocr_utils.records.coverage import (
+    PageCoverage,
+    UnreadInk,
+    UnsupportedText,
+    coverage_from_record,
+    coverage_to_record,
+)
 from glmocr_utils.records.decision import (
     TEXT_COVERAGES,
     Action,
@@ -77,6 +84,7 @@ __all__ = [
     "LabelKey",
     "LabelStatus",
     "OcrResult",
+    "PageCoverage",
     "PageFile",
     "PageImage",
     "PageKey",
@@ -88,8 +96,12 @@ __all__ = [
     "RegionStatus",
     "TokenBox",
     "TokenProb",
+    "UnreadInk",
+    "UnsupportedText",
     "append_decisions",
     "around",
+    "coverage_from_record",
+    "coverage_to_record",
     "finish_of",
     "from_json",
     "in_text_order",

@@ -7,11 +7,11 @@ import numpy as np
 import pypdfium2 as pdfium
 
 from glmocr_utils.grounding.evaluation.known import KnownPage
-from glmocr_utils.labels.sources.text_layer import NoTextLayer, trusted_text
 from glmocr_utils.records import FailedPage, PageImage
 from glmocr_utils.render import RenderOptions, render_document
 from glmocr_utils.text_layer.characters import PageText, read_page_text
 from glmocr_utils.text_layer.reading_order import ordered
+from glmocr_utils.text_layer.trusted import NoTextLayer, trusted_text
 
 MAX_IMAGE_SHARE = 0.5  # where images cover more of a page, the layer may be an OCR program's
 
