@@ -1,6 +1,6 @@
 """Whether somebody is there to use a widget; a headless run must wait for nobody."""
 
-import os
+from glmocr_utils.ocr.progress import is_kernel_of_a_person
 
 
 def is_attended(wanted: bool | str = "auto") -> bool:
@@ -16,5 +16,5 @@ def is_attended(wanted: bool | str = "auto") -> bool:
     if wanted not in (True, False, "auto"):
         raise ValueError(f'a widget is wanted True, False or "auto", got {wanted!r}')
     if wanted == "auto":
-        return any(name in os.environ for name in ("JPY_SESSION_NAME", "VSCODE_PID"))
+        return is_kernel_of_a_person()
     return wanted is True
