@@ -15,6 +15,15 @@ from glmocr_utils import __version__
 from glmocr_utils.cli.command import PROGRAM
 from glmocr_utils.cli.commands import COMMANDS
 
+# Of the packages that not every command needs, which extra of this package brings them.
+EXTRA_OF = {
+    **dict.fromkeys(["jupyterlab", "IPython", "ipywidgets", "anywidget"], "notebooks"),
+    **dict.fromkeys(["matplotlib", "papermill", "nbformat", "traitlets"], "notebooks"),
+    **dict.fromkeys(["trl", "peft", "bitsandbytes", "datasets"], "train"),
+    "openai": "server",
+    "ray": "ray",
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0, 1 if a page failed, 2 if nothing could be done."""
@@ -37,6 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        extra = EXTRA_OF.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        print(
+            f"error: {command.name} needs the package {error.name}, which is not installed: "
+            f"pip install 'glmocr-utils[{extra}]'",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print("stopped; what was written so far is kept", file=sys.stderr)

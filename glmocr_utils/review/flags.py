@@ -132,6 +132,29 @@ def find_flags(
     return sorted(flags, key=lambda flag: (flag.line_index, flag.start, flag.end))
 
 
+def flag_at(
+    result: OcrResult,
+    start: int,
+    stop: int,
+    *,
+    max_choices: int = 5,
+    calibration: Calibration | None = None,
+) -> Flag:
+    """An `audit` flag for characters `start` to `stop` of a page's text, on one line.
+
+    Raises:
+        ValueError: the calibration belongs to another model.
+    """
+    tokens = PageTokens(result)
+    indices = tuple(tokens.tokens_of(start, stop))
+    probs = np.array([result.tokens[index].prob for index in indices])
+    if calibration:
+        calibration.check_fits(result)
+        probs = calibration(probs)
+    stretch = _Stretch(start, stop, indices, float(probs.min(initial=1)))
+    return _flag("audit", tokens, stretch, max_choices)
+
+
 def _ends(result: OcrResult) -> Iterator[tuple[FlagKind, int]]:
     """Where the page, or a region of it, did not end by itself: why, and how long the text is."""
     if not result.regions:

@@ -28,7 +28,7 @@ class PageReview:
     """
 
     result: OcrResult
-    flags: list[Flag]
+    flags: Sequence[Flag]
     typed: str | None = field(init=False)
     decided: dict[str, Action] = field(init=False)
     coverage: Coverage | None = field(init=False)

@@ -51,6 +51,7 @@ class ReviewSession:
         layouts: where their tokens are, looked up when a page is shown; pages may lack one.
         reviewer: who decides.
         calibration: of the model that read the pages; its probabilities choose the flags.
+        flags: what to check on each page, in reading order; None finds it by `find_flags`.
         threshold, max_flags, num_audits, max_choices: as in `find_flags`.
     """
 
@@ -63,6 +64,7 @@ class ReviewSession:
         layouts: Mapping[PageRef, PageLayout] | None = None,
         reviewer: str = "",
         calibration: Calibration | None = None,
+        flags: Mapping[PageRef, Sequence[Flag]] | None = None,
         threshold: float = THRESHOLD,
         max_flags: int = ReviewOptions.max_flags,
         num_audits: int = NUM_AUDITS,
@@ -79,7 +81,9 @@ class ReviewSession:
         self.pages = [
             PageReview(
                 result,
-                find_flags(
+                flags[result.page]
+                if flags is not None
+                else find_flags(
                     result,
                     threshold=threshold,
                     max_flags=max_flags,
@@ -136,6 +140,10 @@ class ReviewSession:
         page = self.pages[number]
         flags = page.flags if page.typed is None else []  # they are of the text that was read
         return flags if order == "reading" else sorted(flags, key=lambda flag: flag.prob or 0.0)
+
+    def decisions(self, number: int) -> list[Decision]:
+        """What was decided about page `number` and not undone, in its order."""
+        return standing(self._decisions[number])
 
     def why_not_read(self, number: int) -> str | None:
         """Why a page counts as not read, so that its flags are not worth checking; else None.
