@@ -6,6 +6,7 @@ names and defaults of its notebook's parameters, with dashes or underscores.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -26,6 +27,8 @@ EXTRA_OF = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0, 1 if a page failed, 2 if nothing could be done."""
+    # threads that spin slow each other down on a busy machine; it must be set before OpenMP is loaded
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     parser = argparse.ArgumentParser(
         prog=PROGRAM, description="GLM-OCR over your documents; --help after a command says more."

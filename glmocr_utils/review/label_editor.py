@@ -17,9 +17,10 @@ from glmocr_utils.display import labelled_page_html, show
 from glmocr_utils.labels import LabelStore, PageFile
 from glmocr_utils.labels.exports import METADATA
 from glmocr_utils.labels.pages import UNNAMED, make_label
+from glmocr_utils.notebook_host import allow_widgets
 from glmocr_utils.records import Label, PageImage
 from glmocr_utils.render import decode_image
-from glmocr_utils.review.attended import allow_widgets, is_attended
+from glmocr_utils.review.attended import is_attended
 from glmocr_utils.review.browser_widget import KERNEL_LINK, BrowserWidget
 from glmocr_utils.review.widget import ReviewWidget
 

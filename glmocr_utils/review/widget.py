@@ -13,8 +13,9 @@ from IPython.display import HTML
 
 from glmocr_utils.confidence import expected_errors, lines_of_tokens, step_of
 from glmocr_utils.display import PALETTE, show
+from glmocr_utils.notebook_host import allow_widgets
 from glmocr_utils.records import STATUS_OF, STATUS_WARNINGS, Coverage, OcrResult, ReadAgain
-from glmocr_utils.review.attended import allow_widgets, is_attended
+from glmocr_utils.review.attended import is_attended
 from glmocr_utils.review.browser_widget import KERNEL_LINK, BrowserWidget
 from glmocr_utils.review.flags import Flag
 from glmocr_utils.review.page_review import Offer
