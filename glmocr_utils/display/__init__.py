@@ -30,6 +30,7 @@ from glmocr_utils.display.labels import (
     text_difference_html,
 )
 from glmocr_utils.display.page import page_html, page_name, text_html
+from glmocr_utils.display.regions import regions_html
 from glmocr_utils.display.tables import (
     errors_found_table,
     expected_errors_table,
@@ -62,6 +63,7 @@ __all__ = [
     "pages_table",
     "pages_to_show",
     "ranking_html",
+    "regions_html",
     "scores_table",
     "show",
     "strata_table",

@@ -216,7 +216,7 @@ class ReviewSession:
             self._decide({number: [self._about("accept", number, flag) for flag in flags]})
 
     def choose(self, number: int, flag: Flag, choice: str) -> Offer | None:
-        """The flagged text becomes `choice`: one of its choices (replaces one token), or any text.
+        """The flagged text becomes `choice`: one of its choices, or any text.
 
         Returns:
             As `correct_line`.

@@ -259,10 +259,10 @@ class _Composer:
     def _list(self) -> Element:
         numbered = self._chance(0.4)
         bullet = self.rng.choice(BULLETS)
-        items = [
-            f"{f'{n}.' if numbered else bullet} {' '.join(self._prose(1, 1).split()[: self.rng.randint(3, 18)])}"
-            for n in range(1, self.rng.randint(3, 7))
-        ]
+        items = []
+        for number in range(1, self.rng.randint(3, 7)):
+            words = self._prose(1, 1).split()[: self.rng.randint(3, 18)]
+            items.append(" ".join([f"{number}." if numbered else bullet, *words]))
         return Element("text", "\n".join(items), is_list=True, align="left")
 
     def _table(self, width: int) -> Group:
