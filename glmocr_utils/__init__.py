@@ -6,8 +6,9 @@
     for page in glm.read_documents(model, ["scan.pdf"]):
         print(page.reason if isinstance(page, glm.FailedPage) else page.text)
 
-These names are the front door; each is loaded when it is first used, so importing the package costs
-nothing. Everything else is in the rooms behind: `from glmocr_utils.confidence import worst_tokens`.
+These names are the front door. Everything else is in the rooms behind it, such as
+`glm.confidence.summarize`. Both are loaded when they are first used, so importing the package costs
+nothing.
 """
 
 from importlib import import_module
@@ -15,6 +16,27 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for editors and type checkers; the same names as below
+    from glmocr_utils import (
+        confidence,
+        display,
+        evaluation,
+        figures,
+        finetune,
+        grounding,
+        labels,
+        layout,
+        mass_infer,
+        metrics,
+        model,
+        model_export,
+        ocr,
+        ocr_formats,
+        options,
+        prompt,
+        records,
+        render,
+        review,
+    )
     from glmocr_utils.confidence import expected_errors, worst_tokens
     from glmocr_utils.grounding import Locator
     from glmocr_utils.labels import LabelStore
@@ -47,6 +69,10 @@ _HOME = {
     "score_text": "ocr",
     "worst_tokens": "confidence",
 }
+_ROOMS = frozenset(
+    """confidence display evaluation figures finetune grounding labels layout mass_infer metrics
+    model model_export ocr ocr_formats options prompt records render review""".split()
+)
 __all__ = list(_HOME)
 
 
@@ -56,6 +82,8 @@ def __getattr__(name: str) -> object:
             return version("glmocr-utils")
         except PackageNotFoundError:  # a checkout on the path, not installed
             return "0+unknown"
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
@@ -64,4 +92,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+    return sorted([*__all__, *_ROOMS, "__version__"])

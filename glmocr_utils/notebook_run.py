@@ -8,16 +8,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import nbformat
-import papermill
-from papermill.exceptions import PapermillExecutionError
-from traitlets.config import Config
-
 from glmocr_utils.files import write_file
 from glmocr_utils.options import coerce_all, kinds_of
 
 # Sockets of this user alone, where the default is TCP ports that all users of a machine reach.
-KERNEL_CONFIG = Config({"KernelManager": {"transport": "ipc"}})
+KERNEL_CONFIG = {"KernelManager": {"transport": "ipc"}}
 
 # What `make demo` runs: notebooks and their parameters, in this order.
 BUNDLED_MODEL = "data/models/glm-ocr-tiny"
@@ -148,9 +143,9 @@ def notebook_parameters(notebook: str | Path) -> dict[str, object]:
     Raises:
         ValueError: the notebook has no cell with the tag `parameters`.
     """
-    for cell in nbformat.read(str(notebook), as_version=4).cells:
-        if "parameters" in cell.metadata.get("tags", ()):
-            return _literals(cell.source)
+    for cell in json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]:
+        if "parameters" in cell["metadata"].get("tags", ()):
+            return _literals("".join(cell["source"]))
     raise ValueError(f"{notebook} has no cell with the tag 'parameters', so it takes none")
 
 
@@ -226,6 +221,9 @@ def run_notebook(
         ValueError: an unknown parameter.
         papermill.PapermillExecutionError: a cell failed.
     """
+    import papermill  # seconds, and no notebook needs it to run itself
+    from traitlets.config import Config
+
     parameters = parameters or {}
     known = notebook_parameters(notebook)
     unknown = sorted(parameters.keys() - known.keys() - _further_parameters(notebook))
@@ -243,7 +241,7 @@ def run_notebook(
         parameters,
         language="python",
         kernel_name="python3",
-        config=KERNEL_CONFIG,
+        config=Config(KERNEL_CONFIG),
     )
     return Path(output)
 
@@ -276,6 +274,8 @@ def run_demo() -> int:
     Returns:
         0, or 1 when a notebook failed.
     """
+    from papermill.exceptions import PapermillExecutionError
+
     os.environ["HF_HUB_OFFLINE"] = "1"  # for the notebooks' kernels
     root = project_root()
     os.chdir(root)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from glmocr_utils import __version__
 from glmocr_utils.cli.command import PROGRAM
 from glmocr_utils.cli.commands import COMMANDS
 
@@ -20,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog=PROGRAM, description="GLM-OCR over your documents; --help after a command says more."
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     for command in COMMANDS.values():
         commands.add_parser(command.name, help=command.about, add_help=False)

@@ -67,7 +67,8 @@ class Command:
             ValueError: an option is unknown, or cannot work, or nothing can be written to
                 `output_dir`.
         """
-        given, unknown = self.parser().parse_known_intermixed_args(list(map(_dashed, arguments)))
+        spelled = list(map(_with_dashes, arguments))
+        given, unknown = self.parser().parse_known_intermixed_args(spelled)
         if unknown:
             options = self.fields[self.takes_input :]
             names = [each.name for each in options] + [each.name for each in self.shorthands]
@@ -209,8 +210,11 @@ def report_failures(failed: Sequence[FailedPage]) -> int:
     return 1 if failed else 0
 
 
-def _dashed(argument: str) -> str:
-    """`max_tokens` → `max-tokens`, `--max_tokens=8` → `--max-tokens=8`; a path stays as it is."""
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _with_dashes(argument: str) -> str:
+    """`--max_tokens=8` → `--max-tokens=8`; a value or a path stays as it is."""
     name, equals, value = argument.partition("=")
-    is_name = name.startswith("--") or name.isidentifier()
-    return (name.replace("_", "-") if is_name else name) + equals + value
+    return (_dashed(name) if name.startswith("--") else name) + equals + value

@@ -13,7 +13,7 @@ from glmocr_utils.display.plain_text import (
 )
 from glmocr_utils.grounding import Locator
 from glmocr_utils.model import load_model
-from glmocr_utils.ocr import PageImages, default_input, read_documents
+from glmocr_utils.ocr import PageImages, default_input, read_by_region, read_documents
 from glmocr_utils.ocr_formats import check_formats, export_layouts
 from glmocr_utils.options import OcrOptions
 from glmocr_utils.records import FailedPage, OcrResult
@@ -37,6 +37,9 @@ def run(options: OcrOptions) -> int:
     locator = Locator(model) if formats else None
     results: list[OcrResult] = []
     failed: list[FailedPage] = []
+    by_region = read_by_region(
+        model, options.layout, options.tasks, options.furniture, options.prompt
+    )
     pages = read_documents(
         model,
         paths,
@@ -47,6 +50,7 @@ def run(options: OcrOptions) -> int:
         prompt=options.prompt,
         max_tokens=options.max_tokens,
         batch_size=options.batch_size,
+        by_region=by_region,
     )
     try:
         for page in pages:

@@ -227,14 +227,15 @@ def rank_pages(
 ) -> list[tuple[OcrResult, ExpectedErrors]]:
     """Pages by expected errors, most first.
 
-    Pages with ink of which nothing was read lead, then those that looped or were cut.
+    Pages with ink of which nothing was read lead, then those that looped or were cut, or have a
+    region that was not read.
     """
     ranked = [(result, expected_errors(result, calibration)) for result in results]
     return sorted(ranked, key=lambda pair: (*_urgency(pair[0]), -pair[1].mean))
 
 
 def _urgency(result: OcrResult) -> tuple[bool, bool]:
-    return result.status != "empty", result.status not in ("looped", "truncated")
+    return result.status != "empty", result.status not in ("failed", "looped", "truncated")
 
 
 def _name(model_id: str, revision: str | None, adapter: str | None) -> str:

@@ -68,7 +68,8 @@ class PageQuality:
     def quality(self) -> Quality:
         if self.status == "blank":
             return "blank"
-        if self.status not in READ_STATUSES:
+        has_some = self.status == "failed" and self.num_tokens > 0  # some regions were read
+        if self.status not in READ_STATUSES and not has_some:
             return "not_opened"
         if self.status == "empty" or self.loop_share > MAX_LOOP_SHARE:
             return "not_read"

@@ -6,20 +6,18 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
-from typing import Self, TypeVar
-
-import openai
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from glmocr_utils.endpoint.client import KEY_VARIABLE, open_client
 from glmocr_utils.endpoint.errors import is_unreached, reason_of
+
+if TYPE_CHECKING:
+    import openai
 
 PATIENCE_S = 600.0  # for an endpoint that is gone, such as a server that restarts
 FIRST_PATIENCE_S = 10.0  # for one that was never there: its address may be wrong
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 REACHED_WITHIN_S = 5.0
-
-# No other page will fare better: the key, its rights, the address or the model's name is wrong.
-HOPELESS = (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError)
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -96,7 +94,7 @@ class Endpoint:
             self._stopped.set()
             threads.shutdown(wait=True, cancel_futures=True)
 
-    def patiently(self, ask: Callable[[openai.OpenAI], Answer]) -> Answer:
+    def patiently(self, ask: Callable[["openai.OpenAI"], Answer]) -> Answer:
         """What `ask` gets from the client; while nothing answers there, it is called again after a
         pause that doubles.
 
@@ -105,6 +103,10 @@ class Endpoint:
                 answered: for seconds at the start, for ten minutes after it had answered.
             openai.OpenAIError: the request failed for another reason.
         """
+        import openai
+
+        # no other page will fare better: the key, its rights, the address or the model is wrong
+        hopeless = openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError
         begun, pause = time.monotonic(), FIRST_PAUSE_S
         while True:
             try:
@@ -112,7 +114,7 @@ class Endpoint:
                     check_reached(self._client)
                     self._was_reached = True
                 return ask(self._client)
-            except HOPELESS as error:
+            except hopeless as error:
                 raise EndpointUnavailable(
                     f"{self._name} refuses every page ({reason_of(error)}); check "
                     f"{KEY_VARIABLE}, {self._settings}. Finished pages are kept"
@@ -140,12 +142,14 @@ class Endpoint:
             )
 
 
-def check_reached(client: openai.OpenAI) -> None:
+def check_reached(client: "openai.OpenAI") -> None:
     """Ask once, and only whether anything answers; what it answers does not matter.
 
     Raises:
         openai.APIConnectionError: nothing does.
     """
+    import openai
+
     once = client.with_options(max_retries=0, timeout=REACHED_WITHIN_S)
     try:
         once.models.with_raw_response.list()

@@ -2,9 +2,11 @@
 
 import ipaddress
 import os
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import openai
+if TYPE_CHECKING:
+    import openai
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 URL_VARIABLE = "OPENAI_BASE_URL"
@@ -30,7 +32,7 @@ def find_key() -> str | None:
     return key
 
 
-def open_client(base_url: str | None, timeout: float, max_retries: int) -> openai.OpenAI:
+def open_client(base_url: str | None, timeout: float, max_retries: int) -> "openai.OpenAI":
     """A client of the endpoint; this machine is asked directly, without a proxy.
 
     Args:
@@ -41,6 +43,8 @@ def open_client(base_url: str | None, timeout: float, max_retries: int) -> opena
     Raises:
         ValueError: the key, the address or that of a proxy cannot work.
     """
+    import openai
+
     key = find_key() or NO_KEY
     host = _host(base_url) if base_url else None
     address = f"[{host}]" if host and ":" in host else host

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import openai
-
 from glmocr_utils.endpoint.client import KEY_VARIABLE, is_loopback
 
 MAX_REASON_CHARACTERS = 300
@@ -27,6 +25,8 @@ def reason_of(error: Exception) -> str:
 def is_unreached(error: Exception) -> bool:
     """Whether there was no connection; an answer that takes too long is none, the next page may be
     easier."""
+    import openai
+
     if isinstance(error, openai.APITimeoutError):
         return any(type(cause).__name__ == "ConnectTimeout" for cause in _causes(error))
     return isinstance(error, openai.APIConnectionError)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from trl import SFTConfig
 
+from glmocr_utils.model import find_hardware
 from glmocr_utils.options import FinetuneOptions, check_at_least_one
 
 FULL_LEARNING_RATE = 1e-5
@@ -58,11 +59,13 @@ class FinetuneConfig(FinetuneOptions, SFTConfig):
                 self.eval_strategy != "no" and self.save_strategy == "steps"
             )
         self.greater_is_better = False if self.greater_is_better is None else self.greater_is_better
+        hardware = find_hardware()
         if self.bf16 is None and not self.fp16:
-            on_gpu = torch.cuda.is_available() and not self.use_cpu
-            self.bf16 = on_gpu and torch.cuda.is_bf16_supported()
-            self.fp16 = on_gpu and not self.bf16
-        if not torch.cuda.is_available():
+            # Accelerate's mixed precision is not for a Mac's GPU
+            mixes = hardware.kind in ("cuda", "xpu") and not self.use_cpu
+            self.bf16 = mixes and hardware.dtype == torch.bfloat16
+            self.fp16 = mixes and hardware.dtype == torch.float16
+        if hardware.kind == "cpu":
             self.use_cpu = True
         self.report_to = _reporters_that_work(self.report_to)
         # TRL and Transformers hold save_strategy and eval_strategy to each other for this; here a

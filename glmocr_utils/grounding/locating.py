@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import groupby, islice
 
 from PIL import Image
 
 from glmocr_utils.grounding.attention import Head, attend
 from glmocr_utils.grounding.choice import load_choice
 from glmocr_utils.grounding.layout import lay_out
+from glmocr_utils.grounding.regions import joined_layouts, on_page
+from glmocr_utils.layout import crop_region
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.records import OcrResult, PageImage, PageLayout, PageRef
 from glmocr_utils.token_text import decode_ids
 
+REGIONS_AT_ONCE = 8
 KEPT_LAYOUTS = 32  # pages that are gone back to are not located anew
 
 
@@ -32,12 +36,37 @@ class Locator:
 
     def locate(self, result: OcrResult, image: Image.Image) -> PageLayout:
         """One page, on demand."""
-        [layout] = self._together([(result, image)])
+        page = PageImage(result.page, image, result.scale)
+        [layout] = self.locate_all([(result, page)])
         return layout
 
     def locate_all(self, pages: Sequence[tuple[OcrResult, PageImage]]) -> Iterator[PageLayout]:
-        """Pages in their order, in one pass."""
-        return self._together([(result, page.image) for result, page in pages])
+        """Pages in their order: whole pages in one pass, others in a few for their regions."""
+        whole = [(result, page.image) for result, page in pages if not result.regions]
+        layouts = self._together(whole) if whole else iter(())
+        for result, page in pages:
+            yield self._by_region(result, page) if result.regions else next(layouts)
+
+    def _by_region(self, result: OcrResult, page: PageImage) -> PageLayout:
+        """The tokens of each region within its crop, as boxes of the page."""
+        parts = [each for each in result.regions if each.token_stop > each.token_start]
+        read = [each for each in parts if each.status != "failed"]
+        crops = {each.index: crop_region(page, each.box) for each in read}
+        placed: dict[int, PageLayout] = {}
+        read.sort(key=lambda each: each.task or "")  # a pass has one prompt
+        for _, of_task in groupby(read, key=lambda each: each.task):
+            regions = iter(of_task)
+            while some := list(islice(regions, REGIONS_AT_ONCE)):
+                batch = [
+                    (
+                        result.of_region(each),
+                        crops[each.index].page.resized(each.factor).image,
+                    )
+                    for each in some
+                ]
+                for each, layout in zip(some, self._together(batch), strict=True):
+                    placed[each.index] = on_page(layout, crops[each.index], each.factor)
+        return joined_layouts(result, page, parts, placed)
 
     def _together(self, batch: Sequence[tuple[OcrResult, Image.Image]]) -> Iterator[PageLayout]:
         """Raises ValueError where a result is another model's reading."""

@@ -8,25 +8,14 @@ layout = load_layout("auto", device="cuda")
 
 from glmocr_utils.layout.crops import Crop, crop_region
 from glmocr_utils.layout.finding import LAYOUT_BATCH, find_regions
-from glmocr_utils.layout.model import (
-    OFFICIAL_LAYOUT,
-    LayoutModel,
-    find_layout_revision,
-    load_layout,
-    resolve_layout,
-)
-from glmocr_utils.layout.tasks import Tasks, parse_tasks
+from glmocr_utils.layout.model import LayoutModel, find_layout_revision, load_layout
 
 __all__ = [
     "LAYOUT_BATCH",
-    "OFFICIAL_LAYOUT",
     "Crop",
     "LayoutModel",
-    "Tasks",
     "crop_region",
     "find_layout_revision",
     "find_regions",
     "load_layout",
-    "parse_tasks",
-    "resolve_layout",
 ]

@@ -12,6 +12,7 @@ from glmocr_utils.layout.ordering import insert_in_order
 from glmocr_utils.layout.overlaps import resolve_overlaps
 from glmocr_utils.records import Box, Region
 from glmocr_utils.records.region import PICTURE_LABELS
+from glmocr_utils.render.page_checks import is_blank
 
 LAYOUT_BATCH = 8  # pages that are looked at together
 LABEL_OF_MISSED_INK = "text"
@@ -46,9 +47,10 @@ def find_regions(
 
 def regions_of(image: Image.Image, detections: Detections, labels: dict[int, str]) -> list[Region]:
     """The regions of one page, from what a model detected on it."""
-    page = np.array([image.width, image.height, image.width, image.height], np.float64)
+    page = np.array([0, 0, image.width, image.height], np.float64)
+    sides = np.array([image.width, image.height] * 2, np.float64)
     boxes = detections.boxes.numpy().astype(np.float64).reshape(-1, 4)
-    boxes = np.nan_to_num(boxes, nan=0.0).clip(0, page)
+    boxes = np.nan_to_num(boxes, nan=0.0).clip(0, sides)
     names = [labels.get(int(number), "text") for number in detections.class_ids]
     scores = detections.scores.numpy().astype(np.float64)
     on_page = np.flatnonzero((boxes[:, 2] - boxes[:, 0] >= 1) & (boxes[:, 3] - boxes[:, 1] >= 1))
@@ -58,6 +60,8 @@ def regions_of(image: Image.Image, detections: Detections, labels: dict[int, str
     is_picture = np.array([names[index] in PICTURE_LABELS for index in kept], bool)
     shares = share_out(image, boxes[kept], ~is_picture)
     left = _one_block(shares.left) if not len(kept) else shares.left
+    if not len(kept) and not len(left) and not is_blank(image):  # a photo from edge to edge
+        left = page[None]
     everything = np.concatenate([shares.boxes.reshape(-1, 4), left.reshape(-1, 4)])
     # so that a box is the same once it was written to a file
     whole_pixels = np.concatenate([np.floor(everything[:, :2]), np.ceil(everything[:, 2:])], axis=1)

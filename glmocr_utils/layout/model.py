@@ -14,8 +14,8 @@ from transformers.image_processing_utils import BaseImageProcessor
 
 from glmocr_utils.model import ModelLoadError, find_revision
 from glmocr_utils.model.source import cached_commit, find_model, first_line
+from glmocr_utils.options import OFFICIAL_LAYOUT, resolve_layout
 
-OFFICIAL_LAYOUT = "PaddlePaddle/PP-DocLayoutV3_safetensors"
 MODEL_TYPES = ("pp_doclayout_v3", "pp_doclayout_v4")
 
 
@@ -40,17 +40,6 @@ class LayoutModel:
     @property
     def device(self) -> torch.device:
         return self.model.device
-
-
-def resolve_layout(layout: str | None) -> str | None:
-    """The id or folder that the parameter `layout` names: `auto` is the official checkpoint.
-
-    Returns:
-        None for None, an empty name or `none`: pages are read as a whole.
-    """
-    if layout is None or str(layout).lower() in ("", "none"):
-        return None
-    return OFFICIAL_LAYOUT if str(layout) == "auto" else str(layout)
 
 
 def find_layout_revision(layout: str) -> str | None:

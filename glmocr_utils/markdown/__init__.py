@@ -1,4 +1,4 @@
-"""The regions of a page, as they were read → Markdown.
+"""The regions of a page, as they were read → Markdown, and the official SDK's JSON.
 
 text = page_markdown(regions_of_result(result), link=lambda region: f"{region.index}.png")
 """
@@ -10,6 +10,7 @@ from glmocr_utils.markdown.page import (
     regions_of_row,
 )
 from glmocr_utils.markdown.pictures import crop_pictures, picture_name
+from glmocr_utils.markdown.sdk import sdk_page
 from glmocr_utils.markdown.tables import as_markdown_table
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "picture_name",
     "regions_of_result",
     "regions_of_row",
+    "sdk_page",
 ]

@@ -152,21 +152,26 @@ def _block(each: RegionText, link: Callable[[Region], str | None] | None) -> str
     if region.status == "picture":
         path = link and link(region)
         return f"![{region.label}]({path})" if path else f"<!-- {region.label} -->"
-    content = _content(each)
+    content = region_content(each, as_markdown=True)
     if region.status in (None, "ok"):
         return content
     said = _comment(f"region {region.index + 1} ({region.label}): {region.status}", region.reason)
     return "\n\n".join(filter(None, (said, content)))
 
 
-def _content(each: RegionText) -> str:
+def region_content(each: RegionText, as_markdown: bool = False) -> str:
+    """What stands in a region, with the marks of its kind.
+
+    Args:
+        as_markdown: writes tables in Markdown where it can say the same.
+    """
     text, label = each.text.strip(), each.region.label
     if not text or each.region.status == "failed":
         return text
     if label in HEADING_MARKS:
         return HEADING_MARKS[label] + " ".join(HASHES.sub("", text).split())
     if label in TABLE_LABELS:
-        return as_markdown_table(text) or text
+        return (as_markdown and as_markdown_table(text)) or text
     if label in FORMULA_LABELS:
         return f"$$\n{_latex(text)}\n$$"
     return BULLET.sub("- ", text)

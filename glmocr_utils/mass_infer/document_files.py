@@ -5,9 +5,11 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from glmocr_utils.files import cut_half_line, same_name, whole_lines, write_file
-from glmocr_utils.records import storable_path
+from glmocr_utils.markdown import page_markdown, picture_name, regions_of_row
+from glmocr_utils.records import Furniture, storable_path
 from glmocr_utils.records.page_row import PageRow
 from glmocr_utils.render import folder_below, safe_stem
 
@@ -23,14 +25,20 @@ class DocumentFiles:
 
     Folders below the input are kept. `document_files.jsonl` beside the folder says which file is
     whose, so that a restart opens none; of a file that it does not know, the first line says it.
+    Pages that were read by regions are laid out as Markdown, with links to their pictures in the
+    folder `pictures` beside `folder`.
 
     Args:
         folder: gets the files.
         root: the input's folder; None keeps no folders.
+        furniture: what becomes of headers, footers and notes.
     """
 
-    def __init__(self, folder: Path, root: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, root: Path | None = None, furniture: Furniture = "apart"
+    ) -> None:
         self._folder = folder
+        self._furniture = furniture
         self._roots = () if root is None else (Path(storable_path(root)),)
         self._num_pages: dict[tuple[str, str], int] = {}
         self._pages: dict[tuple[str, str], dict[int, str]] = {}
@@ -72,7 +80,7 @@ class DocumentFiles:
         if document not in self._num_pages or row.page_index is None:
             return
         pages = self._pages.setdefault(document, {})
-        pages[row.page_index] = _page_text(row.page_index, row)
+        pages[row.page_index] = self._page_text(row.page_index, row)
         if len(pages) == self._num_pages[document]:
             del self._pages[document]
             self._write(document, [pages[index] for index in sorted(pages)])
@@ -83,6 +91,25 @@ class DocumentFiles:
         write_file(self._folder / name, head + "\n" + "\n".join(pages), durable=False)
         self._note({name: head})
         self._files[head] = name
+
+    def _page_text(self, page_index: int, row: PageRow) -> str:
+        marks = [f"page {page_index + 1}"]
+        if row.status != "ok":
+            marks.append(row.status)
+        return f"<!-- {': '.join(marks)} -->\n\n{self._markdown(page_index, row)}\n"
+
+    def _markdown(self, page_index: int, row: PageRow) -> str:
+        if not row.regions:
+            return row.text or ""
+        below = folder_below(row.document_path, self._roots)
+        pictures = (
+            "../" * (len(below.parts) + 1) + f"pictures/{picture_folder(row.document_sha256)}"
+        )
+        return page_markdown(
+            regions_of_row(row),
+            furniture=self._furniture,
+            link=lambda region: quote(f"{pictures}/{picture_name(page_index, region)}"),
+        )
 
     def _note(self, heads: Mapping[str, str | None]) -> None:
         """Write down the first lines of files, once these are there; None before they go."""
@@ -124,8 +151,6 @@ def _first_line(path: Path) -> str:
         return file.readline()
 
 
-def _page_text(page_index: int, row: PageRow) -> str:
-    marks = [f"page {page_index + 1}"]
-    if row.status != "ok":
-        marks.append(row.status)
-    return f"<!-- {': '.join(marks)} -->\n\n{row.text or ''}\n"
+def picture_folder(document_sha256: str | None) -> str:
+    """The name of the folder with a document's pictures; copies of a document share it."""
+    return (document_sha256 or "unknown")[:16]

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
+
+from glmocr_utils.layout import find_layout_revision, load_layout
 from glmocr_utils.mass_infer.in_flight import InFlightReader
 from glmocr_utils.mass_infer.local import read_local
 from glmocr_utils.mass_infer.ray_pool import RayPool
-from glmocr_utils.mass_infer.server import Server
 from glmocr_utils.mass_infer.task import Task
 from glmocr_utils.model import (
     LoadedModel,
@@ -22,7 +24,8 @@ from glmocr_utils.model import (
 )
 from glmocr_utils.model.source import find_model
 from glmocr_utils.model.trained_for import read_trained_for
-from glmocr_utils.options import InferOptions
+from glmocr_utils.ocr.by_region import layout_settings
+from glmocr_utils.options import InferOptions, parse_tasks, resolve_layout
 from glmocr_utils.prompt import limit_page_pixels, max_page_pixels
 
 CHECKPOINT_PIXELS = 4_816_896  # the budget of GLM-OCR's own checkpoint, for a server's pages
@@ -58,13 +61,17 @@ def start_engine(
     Raises:
         ModelLoadError: the model cannot be loaded.
     """
+    layout = resolve_layout(options.layout)
     if options.engine == "server" and options.base_url is not None:
+        from glmocr_utils.mass_infer.server import Server  # its client takes a second to import
+
         server = Server(
             options.base_url,
             options.model_id,
             options.prompt,
             options.concurrency,
             options.prompt_style,
+            load_layout(layout, _device_of_layout(options)) if layout else None,
         )
         return Engine(server.read, CHECKPOINT_PIXELS)
     load: dict[str, Any] = {
@@ -77,14 +84,15 @@ def start_engine(
     }
     reading = options.prompt, options.prompt_style, options.batch_size
     if options.engine == "ray":
-        pool = RayPool(load, reading, options.num_actors, options.ray_address)
+        pool = RayPool(load, reading, options.num_actors, options.ray_address, layout)
         trained_for = _trained_for(settings)
         processor = load_processor(options.model_id, options.adapter)
         if trained_for is not None and trained_for.max_pixels is not None:
             limit_page_pixels(processor, trained_for.max_pixels)  # as the actors do
         return Engine(pool.read, max_page_pixels(processor), trained_for)
     model = model or load_model(**load)
-    reader = InFlightReader(model, *reading)
+    found = load_layout(layout, model.device) if layout else None
+    reader = InFlightReader(model, *reading, found)
     budget = max_page_pixels(model.processor)
     return Engine(partial(read_local, reader), budget, model.trained_for)
 
@@ -113,8 +121,22 @@ def run_settings(options: InferOptions) -> dict[str, object]:
         "max_tokens": options.max_tokens,
         "retry_max_tokens": options.retry_max_tokens,
         "calibration": options.calibration,
+        **_layout_settings(options),
         "versions": {name: importlib.metadata.version(name) for name in PINNED_PACKAGES},
     }
+
+
+def _layout_settings(options: InferOptions) -> dict[str, object]:
+    layout = resolve_layout(options.layout)
+    if layout is None:
+        return {}
+    tasks = parse_tasks(options.tasks, options.prompt)
+    return layout_settings(layout, find_layout_revision(layout), tasks, options.furniture)
+
+
+def _device_of_layout(options: InferOptions) -> str:
+    """Where the layout model runs while a server has the other one."""
+    return "cuda" if torch.cuda.is_available() and options.device_map != "cpu" else "cpu"
 
 
 def _trained_for(settings: dict[str, Any]) -> TrainedFor | None:

@@ -1,16 +1,16 @@
-"""Requests → readings with a model in this process: as many pages at a time as memory holds."""
+"""Requests → readings with a model in this process: as many at a time as memory holds.
+
+A request is for a page, a region of one, or for the regions of a page."""
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import psutil
-import torch
-
 from glmocr_utils.decoding import NotFiniteError
-from glmocr_utils.mass_infer.task import Reading, Request
-from glmocr_utils.model import LoadedModel
+from glmocr_utils.layout import LAYOUT_BATCH, LayoutModel, find_regions
+from glmocr_utils.mass_infer.request import Answer, Failure, Layout, LayoutRequest, Reading, Request
+from glmocr_utils.model import LoadedModel, free_memory, give_back_memory
 from glmocr_utils.model.source import first_line
 from glmocr_utils.ocr import FAILURES_OF_A_PAGE, PageReader, PreparedPage, is_out_of_memory
 from glmocr_utils.prompt import PromptStyle
@@ -23,13 +23,6 @@ VISION_ACTIVATIONS = 16
 PAGES_BEFORE_ONE_MORE = 100  # when memory has run out: others may have held it for a while
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A request that cannot be read; `reason` is one sentence."""
-
-    reason: str
-
-
 @dataclass(slots=True, eq=False)
 class Work:
     """A request on its way through the model.
@@ -37,15 +30,15 @@ class Work:
     Attributes:
         key: what its reading comes out under.
         request: None where nothing is to be read, as of a page that is blank.
-        page: None without a request, where the page could not be prepared, and once it is under
-            way, for its patches are large.
+        page: None without a request, for the regions of a page, where the page could not be
+            prepared, and once it is under way, for its patches are large.
         failure: why it could not be prepared.
         max_length: tokens of image and text together, at most.
         is_suspect: a pass in which it took part failed, so it is tried alone.
     """
 
     key: Any  # hashable
-    request: Request | None
+    request: Request | LayoutRequest | None
     page: PreparedPage | None = None
     failure: Failure | None = None
     max_length: int = 0
@@ -58,7 +51,8 @@ class InFlightReader:
     Args:
         prompt, style: as in `PageReader`.
         batch_size: pages under way together, at most, or `auto`: what half of the free memory
-            holds, at most 64 on a GPU and 16 on a CPU.
+            holds, at most 64 on a GPU and 16 on a CPU. A region counts as a page.
+        layout: finds the regions of pages; None where none are asked for.
     """
 
     def __init__(
@@ -67,30 +61,31 @@ class InFlightReader:
         prompt: str,
         style: PromptStyle | None,
         batch_size: int | Literal["auto"] = "auto",
+        layout: LayoutModel | None = None,
     ) -> None:
         self.model = model
+        self._layout = layout
         self._reader = PageReader(model, prompt=prompt, style=style, top_k=1)
-        self._on_gpu = model.device.type == "cuda"
         self._by_memory = batch_size == "auto"
-        most = MAX_AUTO_PAGES_GPU if self._on_gpu else MAX_AUTO_PAGES_CPU
+        most = MAX_AUTO_PAGES_CPU if model.device.type == "cpu" else MAX_AUTO_PAGES_GPU
         self._batch_size = most if batch_size == "auto" else batch_size
         self._most = self._batch_size  # lowered when memory runs out
         self._ended_since = 0
 
-    def prepare(self, key: Any, request: Request | None) -> Work:
+    def prepare(self, key: Any, request: Request | LayoutRequest | None) -> Work:
         """What can be done before the model is free; threads may do it."""
-        if request is None:
-            return Work(key, None)
+        if not isinstance(request, Request):
+            return Work(key, request)
         try:
-            page = self._reader.prepare(request.page)
+            page = self._reader.prepare(request.page, request.prompt)
             return Work(key, request, page, None, page.num_image_tokens + request.max_tokens)
         except FAILURES_OF_A_PAGE as error:  # as of a page that is far wider than high
             return Work(key, request, failure=_failure(error))
 
-    def read(
-        self, take: Callable[[bool], Work | None]
-    ) -> Iterator[tuple[Any, Reading | Failure | None]]:
+    def read(self, take: Callable[[bool], Work | None]) -> Iterator[tuple[Any, Answer | None]]:
         """Read what `take` gives, until it gives nothing.
+
+        Pages whose regions are wanted are looked at together, as many as have come.
 
         Where memory runs out, pages are put back until half as many are under way; where a pass
         fails for another reason, those that took part are tried one by one. A page that fails alone
@@ -104,24 +99,51 @@ class InFlightReader:
         """
         put_back: deque[Work] = deque()
         under_way: dict[Hashable, Work] = {}
+        to_look_at: list[Work] = []
         work: Work | None = None
 
         def take_next() -> Work | None:
-            return self._again(put_back.popleft()) if put_back else take(not under_way)
+            if put_back:
+                return self._again(put_back.popleft())
+            if len(to_look_at) == LAYOUT_BATCH:
+                return None
+            return take(not under_way and not to_look_at)
 
         while True:
             while work or (work := take_next()):
-                if work.page is None:
+                if isinstance(work.request, LayoutRequest):
+                    to_look_at.append(work)
+                elif work.page is None:
                     yield work.key, work.failure
                 elif not self._has_room(work, under_way):
                     break
                 elif failure := self._enter(work, under_way, put_back):
                     yield work.key, failure
                 work = None
-            if under_way:
+            if to_look_at:
+                yield from self._look(to_look_at)
+                to_look_at.clear()
+            elif under_way:
                 yield from self._step(under_way, put_back)
-            elif not put_back:
+            elif not put_back and work is None:
                 return
+
+    def _look(self, works: list[Work]) -> Iterator[tuple[Hashable, Layout | Failure]]:
+        """Find the regions of pages; where that fails for several, it is tried page by page."""
+        assert self._layout is not None  # it is loaded where regions are asked for
+        images = [work.request.page.image for work in works if work.request is not None]
+        try:
+            found = find_regions(self._layout, images)
+        except FAILURES_OF_A_PAGE as error:
+            self._free_memory()
+            if len(works) == 1:
+                yield works[0].key, _failure(error)
+            else:
+                for work in works:
+                    yield from self._look([work])
+            return
+        for work, regions in zip(works, found, strict=True):
+            yield work.key, Layout(tuple(regions))
 
     def _again(self, work: Work) -> Work:
         """A piece of work that was put back, with its page."""
@@ -141,7 +163,9 @@ class InFlightReader:
     def _enter(
         self, work: Work, under_way: dict[Hashable, Work], put_back: deque[Work]
     ) -> Failure | None:
-        assert work.page is not None and work.request is not None  # `read` gave all others back
+        assert work.page is not None and isinstance(
+            work.request, Request
+        )  # `read` gave others back
         try:
             self._reader.enter(work.key, work.page, work.request.max_tokens)
         except FAILURES_OF_A_PAGE as error:
@@ -194,12 +218,7 @@ class InFlightReader:
         All rows of the cache are as long as its longest page.
         """
         held = self._reader.cache_bytes
-        if self._on_gpu:
-            device = self.model.device
-            free, _ = torch.cuda.mem_get_info(device)
-            free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        else:
-            free = psutil.virtual_memory().available
+        free = free_memory(self.model.device)
         longest = max(each.max_length for each in (work, *under_way.values()))
         cache = self._token_bytes() * (len(under_way) + 1) * longest
         num_image_tokens = work.page.num_image_tokens if work.page else 0
@@ -219,8 +238,7 @@ class InFlightReader:
         return VISION_ACTIVATIONS * patches * vision.hidden_size * self.model.dtype.itemsize
 
     def _free_memory(self) -> None:
-        if self._on_gpu:
-            torch.cuda.empty_cache()
+        give_back_memory(self.model.device)
 
 
 def _failure(error: Exception) -> Failure:

@@ -1,42 +1,90 @@
 """The engine `local`: one model in this process."""
 
+import threading
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
-from glmocr_utils.mass_infer.in_flight import Failure, InFlightReader, Work
-from glmocr_utils.mass_infer.task import PageTask, Reading, Task
+import torch
+from threadpoolctl import threadpool_limits
+
+from glmocr_utils.mass_infer.in_flight import InFlightReader, Work
+from glmocr_utils.mass_infer.request import LayoutRequest, Request
+from glmocr_utils.mass_infer.task import PageTask, Task
 from glmocr_utils.ocr.prefetch import Prefetch
 
 PAGES_AHEAD = 8  # rendered and prepared while the model is busy
+REQUESTS_AHEAD = 16  # of pages that were begun
+
+Wanted = tuple[Task, Request | LayoutRequest | None]
 
 
 def read_local(reader: InFlightReader, tasks: Iterable[Task]) -> Generator[Task, None, None]:
     """Read tasks to their end; each comes as soon as it is done, not in order.
 
-    Tasks are taken and prepared in a thread; the next pass of a page comes before new pages.
+    Tasks are taken and prepared in a thread; what a page that was begun still needs comes before
+    new pages.
     """
-    unfinished: deque[Task] = deque()
-
-    def prepared(task: Task) -> Work:
-        return reader.prepare(task, task.request)
-
-    with Prefetch(map(prepared, tasks), PAGES_AHEAD) as ahead:
+    with (
+        Prefetch(_first_works(reader, tasks), PAGES_AHEAD) as ahead,
+        _Unfinished(reader) as unfinished,
+    ):
 
         def take(wait: bool) -> Work | None:
-            return prepared(unfinished.popleft()) if unfinished else ahead.take(wait)
+            return unfinished.take(wait) if unfinished else ahead.take(wait)
 
-        for task, reading in reader.read(take):
-            if reading is not None:
-                advance(task, reading)
-            if task.row is None:
-                unfinished.append(task)
-            else:
+        for (task, request), answer in reader.read(take):
+            was_open = task.row is None
+            if was_open and isinstance(task, PageTask) and answer is not None:
+                task.take(answer, request)
+                unfinished.add((task, each) for each in task.next_requests())
+            if task.row is not None and (was_open or request is None):
                 yield task
 
 
-def advance(task: PageTask, reading: Reading | Failure) -> None:
-    """Give a task what came of its request."""
-    if isinstance(reading, Failure):
-        task.fail(reading.reason)
-    else:
-        task.take(reading)
+def _first_works(reader: InFlightReader, tasks: Iterable[Task]) -> Iterator[Work]:
+    for task in tasks:
+        if task.row is not None:  # blank, or not rendered
+            yield Work((task, None), None)
+        for request in task.next_requests():
+            yield reader.prepare((task, request), request)
+
+
+class _Unfinished:
+    """What begun pages still need, prepared in a thread in the order in which it came up."""
+
+    def __init__(self, reader: InFlightReader) -> None:
+        self._reader = reader
+        self._waiting: deque[Wanted] = deque()
+        self._prepared: deque[Future[Work]] = deque()
+        self._kept = threading.local()
+        self._thread = ThreadPoolExecutor(1, "prepare", self._leave_cores_to_the_model)
+
+    def __enter__(self) -> "_Unfinished":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting or self._prepared)
+
+    def add(self, wanted: Iterable[Wanted]) -> None:
+        self._waiting.extend(wanted)
+        self._prepare()
+
+    def take(self, wait: bool) -> Work | None:
+        """The next one; None where it is not ready, and there is no need to wait."""
+        self._prepare()
+        if not wait and not self._prepared[0].done():
+            return None
+        return self._prepared.popleft().result()
+
+    def _prepare(self) -> None:
+        while self._waiting and len(self._prepared) < REQUESTS_AHEAD:
+            key = self._waiting.popleft()
+            self._prepared.append(self._thread.submit(self._reader.prepare, key, key[1]))
+
+    def _leave_cores_to_the_model(self) -> None:
+        torch.get_num_threads()
+        self._kept.limits = threadpool_limits(1, user_api="openmp")

@@ -18,15 +18,15 @@ from typing import Any
 
 import torch
 
+from glmocr_utils.layout import load_layout
 from glmocr_utils.mass_infer.in_flight import (
     MAX_AUTO_PAGES_CPU,
     MAX_AUTO_PAGES_GPU,
-    Failure,
     InFlightReader,
     Work,
 )
-from glmocr_utils.mass_infer.local import advance
-from glmocr_utils.mass_infer.task import PageTask, Reading, Request, Settled, Task
+from glmocr_utils.mass_infer.request import Answer, LayoutRequest, Request
+from glmocr_utils.mass_infer.task import PageTask, Settled, Task
 from glmocr_utils.model import load_model
 
 MAX_LOSSES = 3  # of actors, with the same page under way
@@ -42,15 +42,24 @@ class PageActor:
     Ray runs the calls in threads: each prepares its page and waits until it has been read.
     """
 
-    def __init__(self, load: Mapping[str, Any], reader: tuple[Any, ...], num_threads: int) -> None:
+    def __init__(
+        self,
+        load: Mapping[str, Any],
+        reader: tuple[Any, ...],
+        num_threads: int,
+        layout: str | None = None,
+    ) -> None:
         torch.set_num_threads(num_threads)
-        self._reader = InFlightReader(load_model(**load), *reader)
+        model = load_model(**load)
+        found = load_layout(layout, model.device) if layout else None
+        prompt, style, batch_size = reader
+        self._reader = InFlightReader(model, prompt, style, batch_size, found)
         self._waiting: queue.SimpleQueue[Work] = queue.SimpleQueue()
         threading.Thread(target=self._serve, name="reader", daemon=True).start()
 
-    def read(self, request: Request) -> Reading | Failure:
-        """Read a page."""
-        reading: Future[Reading | Failure] = Future()
+    def read(self, request: Request | LayoutRequest) -> Answer:
+        """Read a page or a region, or find the regions of a page."""
+        reading: Future[Answer] = Future()
         self._waiting.put(self._reader.prepare(reading, request))
         return reading.result()
 
@@ -115,6 +124,14 @@ def share_of(machines: Sequence[Mapping[str, float]], num_actors: int | None) ->
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Call:
+    """A request of a page."""
+
+    task: PageTask
+    request: Request | LayoutRequest
+
+
 @dataclass(slots=True)
 class RayPool:
     """Actors, each with a model.
@@ -124,12 +141,14 @@ class RayPool:
         reader: the arguments of `InFlightReader` after the model.
         num_actors: None is one a GPU of the cluster, or one where there is none.
         address: of a cluster, or `auto`; None starts Ray on this machine.
+        layout: id or folder of a layout model, for each actor; None reads whole pages.
     """
 
     load: Mapping[str, object]
     reader: tuple[object, ...]
     num_actors: int | None = None
     address: str | None = None
+    layout: str | None = None
     actors: list = field(default_factory=list, init=False)
     _calls: int = field(default=0, init=False)  # under way on an actor, at most
 
@@ -173,15 +192,15 @@ class RayPool:
             max_restarts=-1,
             max_concurrency=self._calls + 1,  # and `process_id`
         )(PageActor)
-        options = (dict(self.load), self.reader, share.cores)
+        options = (dict(self.load), self.reader, share.cores, self.layout)
         self.actors = [actor.remote(*options) for _ in range(share.num_actors)]
         ray.get([actor.process_id.remote() for actor in self.actors])
 
     def _read(self, ray: Any, tasks: Iterator[Task]) -> Iterator[Task]:
-        unfinished: deque[PageTask] = deque()  # want another pass
-        suspects: deque[PageTask] = deque()  # were under way on an actor that was lost
-        losses: Counter[PageTask] = Counter()
-        under_way: dict = {}  # Ray's reference → (actor, task)
+        unfinished: deque[_Call] = deque()  # of pages that were begun
+        suspects: deque[_Call] = deque()  # were under way on an actor that was lost
+        losses: Counter[_Call] = Counter()
+        under_way: dict = {}  # Ray's reference → (actor, call)
         starting: dict = {}  # Ray's reference → an actor that was lost
         loads = dict.fromkeys(self.actors, 0)
         ended = False
@@ -191,11 +210,11 @@ class RayPool:
                 if suspects:
                     if loads[actor]:
                         break
-                    task = suspects.popleft()
+                    call = suspects.popleft()
                 elif loads[actor] == self._calls:
                     break
                 elif unfinished:
-                    task = unfinished.popleft()
+                    call = unfinished.popleft()
                 else:
                     taken = None if ended else next(tasks, None)
                     if taken is None:
@@ -203,12 +222,16 @@ class RayPool:
                         break
                     if isinstance(taken, Settled) or taken.row is not None:  # blank
                         yield taken
-                        continue
-                    task = taken
-                under_way[actor.read.remote(task.request)] = (actor, task)
-                loads[actor] += 1
+                    else:
+                        unfinished.extend(_Call(taken, each) for each in taken.next_requests())
+                    continue
+                if call.task.row is None:
+                    under_way[actor.read.remote(call.request.alone())] = (actor, call)
+                    loads[actor] += 1
             if ended and not (under_way or suspects or unfinished):
                 return
+            if not under_way and not starting:
+                continue
             [reference], _ = ray.wait([*under_way, *starting], num_returns=1)
             if reference in starting:
                 actor = starting.pop(reference)
@@ -216,23 +239,24 @@ class RayPool:
                     time.sleep(PAUSE_S)
                     starting[actor.process_id.remote()] = actor
                 continue
-            actor, task = under_way.pop(reference)
+            actor, call = under_way.pop(reference)
             loads[actor] -= 1
+            task, was_open = call.task, call.task.row is None
             try:
-                advance(task, ray.get(reference))
+                task.take(ray.get(reference), call.request)
             except ray.exceptions.RayActorError:  # Ray starts it anew, which takes a while
                 if actor not in starting.values():
                     starting[actor.process_id.remote()] = actor
-                losses[task] += 1
-                if losses[task] < MAX_LOSSES:
-                    suspects.append(task)
+                losses[call] += 1
+                if losses[call] < MAX_LOSSES:
+                    suspects.append(call)
                     continue
                 task.fail(
-                    f"ended the model's process {MAX_LOSSES} times; lower scale, or leave it out"
+                    f"ended the model's process {MAX_LOSSES} times; lower scale, or leave it out",
+                    call.request,
                 )
-            if task.row is None:
-                unfinished.append(task)
-            else:
+            unfinished.extend(_Call(task, each) for each in task.next_requests())
+            if was_open and task.row is not None:
                 yield task
 
 

@@ -14,10 +14,10 @@ from glmocr_utils.mass_infer.engines import Engine, run_settings, start_engine
 from glmocr_utils.mass_infer.known_documents import KnownDocuments, Located, locate
 from glmocr_utils.mass_infer.looking import look_at
 from glmocr_utils.mass_infer.run_folder import RunFolder
-from glmocr_utils.mass_infer.task import Limits, PageTask, Settled, Task
+from glmocr_utils.mass_infer.task import Limits, PageTask, RegionOptions, Settled, Task
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import ScaleCheck
-from glmocr_utils.options import InferOptions
+from glmocr_utils.options import InferOptions, parse_tasks, resolve_layout
 from glmocr_utils.records import FailedPage, PageImage, PageRef, storable_path
 from glmocr_utils.records.page_row import PageRow, to_result
 from glmocr_utils.render import (
@@ -209,6 +209,8 @@ class _Run:
     ) -> Iterator[Task]:
         """A task for each page, those that could not be rendered among them."""
         limits = Limits(self._options.max_tokens, self._options.retry_max_tokens)
+        by_region = _region_options(self._options)
+        again = self._options.statuses_to_retry()
         for page in pages:
             yield from self._documents_that_do_not_open()
             document = self._asked_for.popleft()
@@ -219,8 +221,16 @@ class _Run:
                 )
             else:
                 check_scale(page.image)
-                yield PageTask(page, document.num_pages, limits)
+                before = by_region and again and self._row_before(page.image.page)
+                yield PageTask(page, document.num_pages, limits, by_region, before or None, again)
         yield from self._documents_that_do_not_open()
+
+    def _row_before(self, page: PageRef) -> PageRow | None:
+        """The row that is to be replaced, of a page that is read again."""
+        path = storable_path(page.document_path)
+        key = (self._names.get(path, path), page.document_sha256, page.page_index)
+        with self._ledger:
+            return self._folder.before(key)
 
     def _documents_that_do_not_open(self) -> Iterator[Settled]:
         while self._unopened:
@@ -276,6 +286,7 @@ class _Run:
         for task in tasks:
             if task.row is None:
                 raise RuntimeError("an engine gave a page back before it was done")
+            self._folder.keep_pictures(task.row, task.pictures)
             self._add(self._with_expected_errors(task.row))
             share = self._failure_rate()
             if share > self._options.max_failure_rate:
@@ -326,6 +337,13 @@ class _Run:
                 last=row,
             )
         )
+
+
+def _region_options(options: InferOptions) -> RegionOptions | None:
+    """None where pages are read as a whole."""
+    if resolve_layout(options.layout) is None:
+        return None
+    return RegionOptions(parse_tasks(options.tasks, options.prompt), options.furniture)
 
 
 def _document_row(failed: FailedPage) -> PageRow:

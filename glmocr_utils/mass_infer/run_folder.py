@@ -7,14 +7,15 @@ until a part is full or old enough, so a kill costs the pages of one part, which
 import json
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from glmocr_utils.files import PARTIAL_SUFFIX, write_file
-from glmocr_utils.mass_infer.document_files import DocumentFiles
+from glmocr_utils.markdown.pictures import Picture
+from glmocr_utils.mass_infer.document_files import DocumentFiles, picture_folder
 from glmocr_utils.mass_infer.ledger import Document, Key, PagesDone, stretches
 from glmocr_utils.mass_infer.run_lock import LOCK, NOTE, RunLock
 from glmocr_utils.records.page_row import (
@@ -24,9 +25,11 @@ from glmocr_utils.records.page_row import (
     PageRow,
     parts_of,
     read_part,
+    row_for_text,
     row_from_record,
     write_part,
 )
+from glmocr_utils.render import encode_png
 
 SETTINGS = "run.json"
 LIMITS = ("max_tokens", "retry_max_tokens")  # each attempt of a row names its own
@@ -34,7 +37,8 @@ NO_PAGES_YET = {"results.json", LOCK, NOTE, SETTINGS + PARTIAL_SUFFIX}
 ROWS_A_PART = 64
 SECONDS_A_PART = 20.0
 KEY = ("document_path", "document_sha256", "page_index")
-IN_A_TEXT_FILE = (*KEY, "num_pages", "status", "text")
+IN_A_TEXT_FILE = (*KEY, "num_pages", "status", "text", "token_lengths", "regions")
+PICTURES = "pictures"
 
 
 class RunFolder:
@@ -62,6 +66,7 @@ class RunFolder:
     statuses: Counter[str]
     _documents: DocumentFiles
     _last_texts: tuple[Path | None, list[dict[str, Any]]]
+    _last_rows: tuple[Path | None, dict[Key, PageRow]]
 
     def __init__(
         self,
@@ -136,7 +141,7 @@ class RunFolder:
             for record in self._texts_of(part):
                 key = _key(record)
                 if key[:2] in wanted and key not in self._outdated:
-                    self._documents.add(PageRow(**record))
+                    self._documents.add(row_for_text(record))
 
     def _texts_of(self, part: Path) -> list[dict[str, Any]]:
         """The rows of a part that was finished before, for text files; the last part is kept."""
@@ -166,6 +171,26 @@ class RunFolder:
         is_old = time.monotonic() - self._waiting_since > SECONDS_A_PART
         if sum(map(len, self._waiting.values())) >= ROWS_A_PART or is_old:
             self.flush()
+
+    def before(self, key: Key) -> PageRow | None:
+        """The row of a page that is to be read again."""
+        if key not in self._outdated:
+            return None
+        part, _ = self._outdated[key]
+        if self._last_rows[0] != part:  # the pages of a part come one after the other
+            rows = map(row_from_record, read_part(part))
+            self._last_rows = part, {row.key: row for row in rows if row.key in self._outdated}
+        return self._last_rows[1].get(key)
+
+    def keep_pictures(self, row: PageRow, pictures: Iterable[Picture]) -> None:
+        """Write the pictures of a page, before its row says that they are there.
+
+        Raises:
+            OSError: the disk is full or cannot be written to.
+        """
+        for picture in pictures:
+            folder = self.path / PICTURES / picture_folder(row.document_sha256)
+            write_file(folder / picture.name, encode_png(picture.image), durable=False)
 
     def flush(self) -> None:
         """Write the waiting rows as a part, then the text files of documents that are complete.
@@ -257,7 +282,10 @@ class RunFolder:
                 self.unopened[rows.document[0]] = rows.part
         self._outdated_documents = {key[:2] for key in self._outdated}
         self._last_texts = (None, [])
-        self._documents = DocumentFiles(self.path / "documents", self._root)
+        self._last_rows = (None, {})
+        self._documents = DocumentFiles(
+            self.path / "documents", self._root, self._settings.get("furniture") or "apart"
+        )
         self._waiting: dict[Path, list[PageRow]] = {}  # by the part that they belong to
         self._waiting_since = time.monotonic()
         digits = PARTS.index("*")
@@ -280,7 +308,8 @@ def _keeps_its_text(status: str, again: PageRow) -> bool:
 
 def _read_again(before: PageRow, again: PageRow) -> PageRow:
     """The row of a page that was read again."""
-    if not _keeps_its_text(before.status, again):
+    has_lost_regions = again.status == "failed" and before.regions and not again.regions
+    if not (has_lost_regions or _keeps_its_text(before.status, again)):
         return again
     return replace(before, reason=f"{before.reason} Read again, it failed: {again.reason}")
 

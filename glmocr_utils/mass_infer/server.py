@@ -5,7 +5,9 @@ It is asked with temperature 0 and for log probabilities, which are kept where i
 
 import io
 import re
+import threading
 import time
+from collections import deque
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,8 +17,19 @@ import openai
 from openai.types.chat import ChatCompletion
 
 from glmocr_utils.endpoint import Endpoint, data_url, question, reason_of
+from glmocr_utils.layout import LayoutModel, find_regions
+from glmocr_utils.mass_infer.request import (
+    Answer,
+    Failure,
+    Layout,
+    LayoutRequest,
+    Reading,
+    Request,
+)
 from glmocr_utils.mass_infer.server_answer import reading_of
-from glmocr_utils.mass_infer.task import PageTask, Reading, Request, Task
+from glmocr_utils.mass_infer.task import PageTask, Task
+from glmocr_utils.model.source import first_line
+from glmocr_utils.ocr import FAILURES_OF_A_PAGE
 from glmocr_utils.prompt import PromptStyle
 from glmocr_utils.records import PageImage
 
@@ -46,6 +59,7 @@ class Server:
         prompt: the task.
         concurrency: requests under way at a time.
         prompt_style: `nothink` asks the server to render its chat template so.
+        layout: finds the regions of pages, in this process; None where none are asked for.
     """
 
     base_url: str
@@ -53,6 +67,8 @@ class Server:
     prompt: str
     concurrency: int = 16
     prompt_style: PromptStyle | None = None
+    layout: LayoutModel | None = None
+    _layout_lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _level: int = field(default=0, init=False)  # of `WISHES`
     _endpoint: Endpoint = field(init=False, repr=False)
 
@@ -71,19 +87,38 @@ class Server:
             EndpointUnavailable: the server refuses the key, does not know the model, or was not
                 there: for seconds at the start, for ten minutes after it had answered.
         """
+        waiting = _Waiting(tasks)
         with self._endpoint as endpoint:
-            for _, finished in endpoint.in_flight(self._finish, tasks):
-                yield finished.result()
+            for (task, request), answered in endpoint.in_flight(self._answer, waiting):
+                was_open = task.row is None
+                answer = answered.result()
+                if was_open and isinstance(task, PageTask) and answer is not None:
+                    task.take(answer, request)
+                    waiting.add((task, each) for each in task.next_requests())
+                if task.row is not None and (was_open or request is None):
+                    yield task
 
-    def _finish(self, task: Task) -> Task:
-        while isinstance(task, PageTask) and task.request is not None:
+    def _answer(self, wanted: "_Wanted") -> Answer | None:
+        task, request = wanted
+        if request is None or task.row is not None:
+            return None
+        if isinstance(request, LayoutRequest):
+            return self._look(request)
+        try:
+            return self._endpoint.patiently(partial(self._ask, request))
+        except (openai.OpenAIError, ValueError) as error:
+            return Failure(
+                f"the server did not read it ({reason_of(error)}); run it again with retry"
+            )
+
+    def _look(self, request: LayoutRequest) -> Layout | Failure:
+        assert self.layout is not None  # it is loaded where regions are asked for
+        with self._layout_lock:
             try:
-                task.take(self._endpoint.patiently(partial(self._ask, task.request)))
-            except (openai.OpenAIError, ValueError) as error:
-                task.fail(
-                    f"the server did not read it ({reason_of(error)}); run it again with retry"
-                )
-        return task
+                [regions] = find_regions(self.layout, [request.page.image])
+            except FAILURES_OF_A_PAGE as error:
+                return Failure(f"its regions cannot be found ({first_line(error)})")
+        return Layout(tuple(regions))
 
     def _ask(self, request: Request, client: openai.OpenAI) -> Reading:
         try:
@@ -91,8 +126,8 @@ class Server:
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
             if not IMAGE_TOO_LARGE.search(str(error)):
                 raise
-        page = request.page.resized(SMALLER)
-        reading = self._ask_once(replace(request, page=page), client)
+        smaller = replace(request, factor=request.factor * SMALLER)
+        reading = self._ask_once(smaller, client)
         remark = (
             f"The server refused the image as too large; read at {SMALLER:g} of its resolution."
         )
@@ -103,7 +138,7 @@ class Server:
         begun = time.perf_counter()
         asked: dict[str, Any] = {
             "model": self.model,
-            "messages": question(_png_url(request.page), self.prompt),
+            "messages": question(_png_url(request.page), request.prompt or self.prompt),
             "max_tokens": request.max_tokens,
             "temperature": 0,
         }
@@ -136,6 +171,34 @@ class Server:
                 self._level = max(self._level, number)
                 return response
         raise AssertionError("the last wish returns or raises")
+
+
+_Wanted = tuple[Task, Request | LayoutRequest | None]
+
+
+class _Waiting:
+    """What is to be asked next: what begun pages still need, then the next page.
+
+    It may have nothing for a while, and then something again, once a request was answered.
+    """
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self._tasks = iter(tasks)
+        self._unfinished: deque[_Wanted] = deque()
+
+    def __iter__(self) -> "_Waiting":
+        return self
+
+    def __next__(self) -> _Wanted:
+        while not self._unfinished:
+            task = next(self._tasks)
+            if task.row is not None:
+                return task, None
+            self.add((task, request) for request in task.next_requests())
+        return self._unfinished.popleft()
+
+    def add(self, wanted: Iterable[_Wanted]) -> None:
+        self._unfinished.extend(wanted)
 
 
 def _png_url(page: PageImage) -> str:

@@ -17,7 +17,7 @@ from openai.types.chat.chat_completion import Choice
 from rapidfuzz.distance import Levenshtein
 
 from glmocr_utils.decoding import has_repeating_tail
-from glmocr_utils.mass_infer.task import Reading
+from glmocr_utils.mass_infer.request import Reading
 from glmocr_utils.prompt import thought_length
 from glmocr_utils.records import FinishReason
 from glmocr_utils.token_text import REPLACEMENT

@@ -1,25 +1,28 @@
 """What is tried on a page, and what comes of it: the same for every engine.
 
-A `PageTask` asks for one pass of the model at a time and is given what was read, until it is done.
-It turns pages that lie on their side or stand on their head, reads a page that looped again at
-another resolution, and one that was cut again with a higher limit. Every pass is recorded, and the
-text is kept as the model wrote it.
+A `PageTask` asks for passes of the model and is given what was read, until it is done. It turns
+pages that lie on their side or stand on their head, reads what looped again at another resolution,
+and what was cut again with a higher limit: a page, or each of its regions. Every pass is recorded,
+and the text is kept as the model wrote it.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from glmocr_utils.records import (
-    FinishReason,
-    OcrResult,
-    PageImage,
-    ReadStatus,
-    read_status,
-    storable_path,
+from glmocr_utils.markdown.pictures import Picture, crop_pictures
+from glmocr_utils.mass_infer.region_rows import RegionReading, joined, kept_readings, remarks_of
+from glmocr_utils.mass_infer.request import (
+    Answer,
+    Failure,
+    LayoutRequest,
+    Reading,
+    Request,
+    RequestFailed,
 )
+from glmocr_utils.mass_infer.strands import Strands, Together
+from glmocr_utils.options import Tasks
+from glmocr_utils.records import Furniture, PageImage, Region, read_status, storable_path
 from glmocr_utils.records.page_row import Attempt, PageRow, PageStatus
 from glmocr_utils.render import CheckedPage
 
@@ -29,14 +32,16 @@ CLEARLY_SURER = 0.1  # by so much in mean probability is the other way up the ri
 # other resolutions for a page that looped or was read as nothing, as shares of its own
 LOOP_SCALES = (0.75, 1.25)
 
+Steps = Generator[Request | LayoutRequest | Together, Any, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a page may get.
+    """How long a page, or a region, may get.
 
     Attributes:
-        max_tokens: new tokens a page, at most.
-        retry_max_tokens: for one more try of a page that met that limit; None tries no more.
+        max_tokens: new tokens, at most.
+        retry_max_tokens: for one more try of what met that limit; None tries no more.
     """
 
     max_tokens: int = 2048
@@ -44,69 +49,11 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """One pass that a page needs: read `page` with at most `max_tokens` new tokens."""
+class RegionOptions:
+    """How pages are read by regions: prompts by kind, and where furniture goes."""
 
-    page: PageImage
-    max_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What came of a request.
-
-    Attributes:
-        text: as the model wrote it.
-        finish_reason: `stop`, `length` or `loop`.
-        seconds: wall-clock time, divided by the pages that were read together.
-        token_ids, logprobs, token_lengths: (num_tokens,) as in `PageRow`; None where the engine
-            gives none. One log probability is None where it is not known.
-        num_image_tokens: length of the image in the prompt; 0 where it is not known.
-        dtype, attention: as in `OcrResult`; None where they are not known.
-        remark: a sentence about it for the row's `reason`; None without one.
-        factor: of the page's resolution at which it was read, where the engine reduced it.
-    """
-
-    text: str
-    finish_reason: FinishReason
-    seconds: float
-    token_ids: Sequence[int] | None = None
-    logprobs: Sequence[float | None] | None = None
-    token_lengths: Sequence[int] | None = None
-    num_image_tokens: int = 0
-    dtype: str | None = None
-    attention: str | None = None
-    remark: str | None = None
-    factor: float = 1.0
-
-    @classmethod
-    def of(cls, result: OcrResult) -> "Reading":
-        return cls(
-            text=result.text,
-            finish_reason=result.finish_reason,
-            seconds=result.seconds,
-            token_ids=[token.token_id for token in result.tokens],
-            logprobs=[token.logprob for token in result.tokens],
-            token_lengths=[len(token.text) for token in result.tokens],
-            num_image_tokens=result.num_image_tokens,
-            dtype=result.dtype,
-            attention=result.attention,
-        )
-
-    @property
-    def status(self) -> ReadStatus:
-        """Of the page, if this reading is kept and nothing is missing on its image."""
-        return read_status(self.text, self.finish_reason)
-
-    @property
-    def mean_prob(self) -> float | None:
-        """Mean probability of the tokens; None without tokens or probabilities."""
-        return float(self.probs.mean()) if len(self.probs) else None
-
-    @property
-    def probs(self) -> np.ndarray:
-        """Probabilities of the tokens, as far as they are known."""
-        return np.exp([each for each in self.logprobs or () if each is not None])
+    tasks: Tasks
+    furniture: Furniture = "apart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +61,10 @@ class Settled:
     """A page or document that is not to be read; `row` says what became of it."""
 
     row: PageRow
-    request: None = None
+    pictures: tuple[Picture, ...] = ()
+
+    def next_requests(self) -> list[Request]:
+        return []
 
 
 class PageTask:
@@ -123,71 +73,182 @@ class PageTask:
     Args:
         page: its image, and what the pixels say of it.
         num_pages: of its document.
+        by_region: None reads it as a whole.
+        before: its row of an earlier reading by regions: only what has one of the statuses `again`
+            is read again, and where that fails, the earlier text stays.
 
     Attributes:
-        request: what to read next; None when the page is done.
         row: what became of it; None until it is done.
+        pictures: of the page, once it is done.
     """
 
-    def __init__(self, page: CheckedPage, num_pages: int, limits: Limits) -> None:
+    def __init__(
+        self,
+        page: CheckedPage,
+        num_pages: int,
+        limits: Limits,
+        by_region: RegionOptions | None = None,
+        before: PageRow | None = None,
+        again: frozenset[str] = frozenset(),
+    ) -> None:
         self._checked = page
         self._page = page.image
         self._num_pages = num_pages
         self._limits = limits
+        self._before = before if before is not None and before.regions else None
+        self._again = again
+        self._turns: dict[int, PageImage] = {}
         self._attempts: list[Attempt] = []
         self._seconds = 0.0
-        self.request: Request | None = None
         self.row: PageRow | None = None
-        self._steps: Generator[Request, Any, PageRow] = self._read()
-        self._go_on(None)
+        self.pictures: tuple[Picture, ...] = ()
+        self._strands = Strands()
+        steps = self._read() if by_region is None else self._read_by_region(by_region)
+        self._advance(lambda: self._strands.begin(steps))
 
-    def take(self, reading: Reading) -> None:
-        """Hand over what was read of `request`."""
-        self._go_on(reading)
+    @property
+    def request(self) -> Request | LayoutRequest | None:
+        """The oldest request without an answer; None when the page is done."""
+        return next(iter(self._strands.open), None) if self.row is None else None
 
-    def fail(self, reason: str) -> None:
-        """End the page: `request` could not be read at all."""
-        self._end(self._row("failed", reason=reason))
+    def next_requests(self) -> list[Request | LayoutRequest]:
+        """The requests that came up since the last call, to be answered in any order."""
+        if self.row is not None:
+            return []
+        new = list(self._strands.new)
+        self._strands.new.clear()
+        return new
 
-    def _go_on(self, reading: Reading | None) -> None:
+    def take(self, answer: Answer, request: Request | LayoutRequest | None = None) -> None:
+        """Hand over what came of a request; of the oldest one, where none is named."""
+        request = request or self.request
+        if self.row is not None or request is None:
+            return  # the page has ended without it
+        if isinstance(answer, Failure):
+            error = RequestFailed(answer.reason)
+            self._advance(lambda: self._strands.fail(request, error))
+        else:
+            self._advance(lambda: self._strands.answer(request, answer))
+
+    def fail(self, reason: str, request: Request | LayoutRequest | None = None) -> None:
+        """A request could not be answered at all; without regions, that ends the page."""
+        self.take(Failure(reason), request)
+
+    def _advance(self, step: Callable[[], None]) -> None:
         try:
-            self.request = self._steps.send(reading)
-        except StopIteration as done:
-            self._end(done.value)
+            step()
+        except RequestFailed as error:
+            self._end(self._row("failed", reason=str(error)))
         except Exception as error:  # whatever it is, it costs this page alone
-            self.fail(f"its reading cannot be kept ({error!r}); run it again with retry")
+            reason = f"its reading cannot be kept ({error!r}); run it again with retry"
+            self._end(self._row("failed", reason=reason))
+        else:
+            if self._strands.is_done:
+                self._end(self._strands.result)
 
     def _end(self, row: PageRow) -> None:
-        self.request, self.row = None, row
-        self._steps.close()
-        del self._page, self._checked  # the image is not needed any more
+        self.row = row
+        self._strands.close()
+        del self._page, self._checked, self._before  # the image is not needed any more
+        self._turns.clear()
 
-    def _read(self) -> Generator[Request, Reading, PageRow]:
+    def _read(self) -> Steps:
         if self._checked.is_blank:
-            return self._row("blank", text="", reason="no ink on the page: the model was not asked")
+            return self._blank_row()
         angle = 0
         if self._checked.runs_sideways:
             angle = yield from self._surest_turn()
         limit = self._limits.max_tokens
-        reading = yield from self._pass(angle, 1, limit)
-        if angle == 0 and _is_doubtful(reading):
-            turned = yield from self._pass(180, 1, min(PROBE_TOKENS, limit))
-            if (turned.mean_prob or 0) > (reading.mean_prob or 0) + CLEARLY_SURER:
+        first = yield from self._pass(angle, 1, limit)
+        if angle == 0 and (yield from self._is_upside_down(first.mean_prob)):
+            angle = 180
+            first = yield from self._pass(angle, 1, limit)
+        reading, factor, limit = yield from self._tried_again(first, angle)
+        return self._read_row(reading, angle, factor, limit)
+
+    def _read_by_region(self, by_region: RegionOptions) -> Steps:
+        if self._checked.is_blank:
+            return self._blank_row()
+        tasks = by_region.tasks
+        if self._before is not None:
+            angle = self._before.angle
+            readings = yield from self._read_some_again(self._before, tasks)
+        else:
+            angle = 0
+            if self._checked.runs_sideways:
+                angle = yield from self._surest_turn()
+            readings = yield from self._read_regions(angle, tasks)
+            if angle == 0 and (yield from self._is_upside_down(_mean_prob(readings))):
                 angle = 180
-                reading = yield from self._pass(angle, 1, limit)
-        factor = 1.0
+                readings = yield from self._read_regions(angle, tasks)
+        return self._region_row(readings, angle, by_region.furniture)
+
+    def _read_regions(self, angle: int, tasks: Tasks) -> Steps:
+        """Find the regions of the turned page and read them."""
+        layout = yield LayoutRequest(self._turned(angle))
+        return (
+            yield Together.of(
+                self._read_region(RegionReading.wanted(region, tasks), angle)
+                for region in layout.regions
+            )
+        )
+
+    def _read_some_again(self, row: PageRow, tasks: Tasks) -> Steps:
+        """Read the regions of a row again that ended as `again` says; the others stay."""
+        before = kept_readings(row)
+        is_wanted = [each.region.status in self._again for each in before]
+        read = yield Together.of(
+            self._read_region(RegionReading.wanted(each.region, tasks), row.angle)
+            for each, again in zip(before, is_wanted, strict=True)
+            if again
+        )
+        new = iter(read)
+        return [
+            each.after(next(new)) if again else each
+            for each, again in zip(before, is_wanted, strict=True)
+        ]
+
+    def _read_region(self, wanted: RegionReading, angle: int) -> Steps:
+        region = wanted.region
+        if region.task is None:
+            return wanted.as_picture()
+        try:
+            first = yield from self._pass(angle, 1, self._limits.max_tokens, region)
+            reading, factor, limit = yield from self._tried_again(first, angle, region)
+        except RequestFailed as error:
+            return wanted.failed(str(error))
+        return wanted.read(reading, factor, limit, len(LOOP_SCALES) + 1)
+
+    def _tried_again(self, first: Reading, angle: int, region: Region | None = None) -> Steps:
+        """What is kept of a page or region that looped, came to nothing or was cut.
+
+        Returns:
+            The reading, the factor of its resolution, and its limit.
+        """
+        reading, factor, limit = first, 1.0, self._limits.max_tokens
         for other in LOOP_SCALES if reading.status in ("looped", "empty") else ():
-            again = yield from self._pass(angle, other, limit)
+            again = yield from self._pass(angle, other, limit, region)
             if again.status not in ("looped", "empty"):
                 reading, factor = again, other
                 break
         higher = self._limits.retry_max_tokens
         if reading.finish_reason == "length" and higher is not None and higher > limit:
             limit = higher
-            reading = yield from self._pass(angle, factor, limit)
-        return self._read_row(reading, angle, factor, limit)
+            reading = yield from self._pass(angle, factor, limit, region)
+        return reading, factor, limit
 
-    def _surest_turn(self) -> Generator[Request, Reading, int]:
+    def _is_upside_down(self, mean_prob: float | None) -> Steps:
+        """Whether the model is clearly surer of the page turned by 180 degrees.
+
+        Args:
+            mean_prob: with which it read the page as it is.
+        """
+        if mean_prob is None or mean_prob >= DOUBTFUL_PROB:
+            return False
+        turned = yield from self._pass(180, 1, min(PROBE_TOKENS, self._limits.max_tokens))
+        return (turned.mean_prob or 0) > mean_prob + CLEARLY_SURER
+
+    def _surest_turn(self) -> Steps:
         """The angle at which the model reads the page's beginning with the least doubt.
 
         The check of the pixels may err: 0 it is, unless another one is clearly surer.
@@ -201,18 +262,38 @@ class PageTask:
         return surest if probs[surest] > probs[0] + CLEARLY_SURER else 0
 
     def _pass(
-        self, angle: int, factor: float, max_tokens: int
-    ) -> Generator[Request, Reading, Reading]:
-        page = self._page.turned(angle).resized(factor)
-        reading = yield Request(page, max_tokens)
-        prob = reading.mean_prob
-        scale = page.scale * reading.factor
-        self._attempts.append(Attempt(angle, scale, max_tokens, reading.finish_reason, prob))
+        self, angle: int, factor: float, max_tokens: int, region: Region | None = None
+    ) -> Steps:
+        page = self._turned(angle)
+        if region is None:
+            reading = yield Request(page, max_tokens, factor=factor)
+        else:
+            reading = yield Request(page, max_tokens, region.task, region.box, factor)
+        scale = page.scale * factor * reading.factor
+        self._attempts.append(
+            Attempt(
+                angle,
+                scale,
+                max_tokens,
+                reading.finish_reason,
+                reading.mean_prob,
+                None if region is None else region.index,
+            )
+        )
         self._seconds += reading.seconds
         return reading
 
+    def _turned(self, angle: int) -> PageImage:
+        if angle not in self._turns:
+            self._turns[angle] = self._page.turned(angle)
+        return self._turns[angle]
+
+    def _blank_row(self) -> PageRow:
+        return self._row("blank", text="", reason="no ink on the page: the model was not asked")
+
     def _read_row(self, reading: Reading, angle: int, factor: float, limit: int) -> PageRow:
         probs = reading.probs
+        remarks = self._remarks(angle, reading.remark)
         return self._row(
             read_status(reading.text, reading.finish_reason, self._page.missing),
             text=reading.text,
@@ -226,12 +307,23 @@ class PageTask:
             num_image_tokens=reading.num_image_tokens,
             dtype=reading.dtype,
             attention=reading.attention,
-            reason=" ".join(self._remarks(reading, angle, factor, limit)) or None,
+            reason=" ".join([*remarks, *_remarks_on(reading, factor, limit)]) or None,
         )
 
-    def _remarks(self, reading: Reading, angle: int, factor: float, limit: int) -> list[str]:
-        said = (self._page.missing, self._page.remark, reading.remark)
-        remarks = [each for each in said if each]
+    def _region_row(
+        self, readings: list[RegionReading], angle: int, furniture: Furniture
+    ) -> PageRow:
+        self.pictures = tuple(
+            crop_pictures(self._turned(angle), (each.region for each in readings))
+        )
+        remarks = [*self._remarks(angle, None), *remarks_of(readings)]
+        page = joined(readings, furniture, self._page.missing)
+        width, height = self._turned(angle).image.size
+        reason = " ".join(remarks) or None
+        return self._row(**page, angle=angle, reason=reason, width_px=width, height_px=height)
+
+    def _remarks(self, angle: int, said: str | None) -> list[str]:
+        remarks = [each for each in (self._page.missing, self._page.remark, said) if each]
         asked_scale = self._checked.asked_scale
         if self._page.scale < asked_scale:
             remarks.append(
@@ -240,17 +332,6 @@ class PageTask:
             )
         if angle:
             remarks.append(f"Turned by {angle}° clockwise to be read.")
-        if factor != 1:
-            remarks.append(f"Read at {factor:g} of its resolution, since it failed at its own.")
-        if reading.status == "truncated":
-            remarks.append(f"The limit of {limit} tokens cut it.")
-        if reading.status == "looped":
-            remarks.append(f"Looped at {len(LOOP_SCALES) + 1} resolutions and was stopped.")
-        if reading.status == "empty":
-            remarks.append(
-                f"There is ink on the page, and the model wrote nothing at {len(LOOP_SCALES) + 1} "
-                "resolutions."
-            )
         return remarks
 
     def _row(self, status: PageStatus, **values: Any) -> PageRow:
@@ -271,5 +352,23 @@ class PageTask:
 Task = PageTask | Settled
 
 
-def _is_doubtful(reading: Reading) -> bool:
-    return reading.mean_prob is not None and reading.mean_prob < DOUBTFUL_PROB
+def _remarks_on(reading: Reading, factor: float, limit: int) -> list[str]:
+    remarks = []
+    if factor != 1:
+        remarks.append(f"Read at {factor:g} of its resolution, since it failed at its own.")
+    if reading.status == "truncated":
+        remarks.append(f"The limit of {limit} tokens cut it.")
+    if reading.status == "looped":
+        remarks.append(f"Looped at {len(LOOP_SCALES) + 1} resolutions and was stopped.")
+    if reading.status == "empty":
+        remarks.append(
+            f"There is ink on the page, and the model wrote nothing at {len(LOOP_SCALES) + 1} "
+            "resolutions."
+        )
+    return remarks
+
+
+def _mean_prob(readings: list[RegionReading]) -> float | None:
+    """Mean probability of all tokens that the model wrote; None where it is not known."""
+    probs = [prob for each in readings for prob in each.probs]
+    return sum(probs) / len(probs) if probs else None

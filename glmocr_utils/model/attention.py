@@ -5,9 +5,12 @@ from dataclasses import dataclass
 import torch
 from transformers.utils import is_flash_attn_2_available, is_kernels_available
 
-from glmocr_utils.model.source import ModelLoadError
+from glmocr_utils.model.hardware import Kind
+from glmocr_utils.model.source import ModelLoadError, first_line
 
+PLAIN = "sdpa"  # PyTorch's own, which works everywhere
 HUB_KERNEL = "kernels-community/flash-attn2"
+WHERE = {"cpu": "the CPU", "mps": "a Mac's GPU", "xpu": "an Intel GPU"}
 FLASH_ATTENTION_CAPABILITY = (8, 0)  # Ampere; older GPUs have no flash-attn 2
 
 
@@ -18,25 +21,33 @@ class AttentionChoice:
     implementation: str
     reason: str
 
+    def after_failure(self, error: Exception) -> "AttentionChoice":
+        """PyTorch's own, since this one could not be loaded or run."""
+        why = f"auto: {self.implementation} cannot be used, {first_line(error)}"
+        return AttentionChoice(PLAIN, why)
 
-def choose_attention(attn: str, dtype: torch.dtype, on_gpu: bool) -> AttentionChoice:
+
+def choose_attention(attn: str, dtype: torch.dtype, kind: Kind) -> AttentionChoice:
     """Decide what computes the attention.
 
     `auto` takes flash-attn 2 if it is installed and the GPU can run it, else the same kernel from
     the hub if the package `kernels` is there, else PyTorch's own `sdpa`.
 
+    Args:
+        kind: of the device that the model is on.
+
     Raises:
         ModelLoadError: `attn` names one that cannot work here.
     """
-    obstacle = _flash_obstacle(dtype, on_gpu)
+    obstacle = _flash_obstacle(dtype, kind)
     if attn == "auto":
         if obstacle:
-            return AttentionChoice("sdpa", f"auto: flash-attn {obstacle}")
+            return AttentionChoice(PLAIN, f"auto: flash-attn {obstacle}")
         if is_flash_attn_2_available():
             return AttentionChoice("flash_attention_2", "auto: flash-attn is installed")
         if is_kernels_available():
             return AttentionChoice(HUB_KERNEL, "auto: kernels is installed, flash-attn is not")
-        return AttentionChoice("sdpa", "auto: neither flash-attn nor kernels is installed")
+        return AttentionChoice(PLAIN, "auto: neither flash-attn nor kernels is installed")
     if "flash" in attn:
         advice = "Use attn='sdpa', or attn='auto' to let the project choose."
         if obstacle:
@@ -54,9 +65,9 @@ def choose_attention(attn: str, dtype: torch.dtype, on_gpu: bool) -> AttentionCh
     return AttentionChoice(attn, "as asked")
 
 
-def _flash_obstacle(dtype: torch.dtype, on_gpu: bool) -> str | None:
-    if not on_gpu:
-        return "needs a CUDA GPU and the model is on the CPU"
+def _flash_obstacle(dtype: torch.dtype, kind: Kind) -> str | None:
+    if kind != "cuda":
+        return f"needs a CUDA GPU and the model is on {WHERE[kind]}"
     if torch.cuda.get_device_capability() < FLASH_ATTENTION_CAPABILITY:
         return f"needs an Ampere GPU or newer, this is a {torch.cuda.get_device_name()}"
     if dtype == torch.float32:

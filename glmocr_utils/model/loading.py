@@ -15,7 +15,8 @@ from transformers import (
     ProcessorMixin,
 )
 
-from glmocr_utils.model.attention import HUB_KERNEL, AttentionChoice, choose_attention
+from glmocr_utils.model.attention import PLAIN, AttentionChoice, choose_attention
+from glmocr_utils.model.hardware import find_hardware, place
 from glmocr_utils.model.patches import project_patches_at_once
 from glmocr_utils.model.source import (
     ModelLoadError,
@@ -47,6 +48,7 @@ class LoadedModel:
         adapter: hub id or folder of the adapter on top; None without one.
         attention: what computes the attention, and why.
         trained_for: how a fine-tuned model must be used; None for one that was not.
+        obstacle: why a GPU of this machine was not used; None where none was passed over.
     """
 
     model: "PreTrainedModel | PeftModel"
@@ -56,6 +58,7 @@ class LoadedModel:
     adapter: str | None
     attention: AttentionChoice
     trained_for: TrainedFor | None = None
+    obstacle: str | None = None
 
     @property
     def device(self) -> torch.device:
@@ -81,12 +84,13 @@ class LoadedModel:
         return "default" if self.trained_for is None else self.trained_for.prompt_style
 
     def describe(self) -> str:
-        """One line for people: what is loaded, where, and how it attends."""
+        """For people: what is loaded, where, and how it attends; then why a GPU is not used."""
         name = self.model_id if self.adapter is None else f"{self.model_id} + {self.adapter}"
-        return (
+        line = (
             f"{name} on {self.device} in {self.dtype_name}, "
             f"attention {self.attention.implementation} ({self.attention.reason})"
         )
+        return f"{line}\n! {self.obstacle}" if self.obstacle else line
 
 
 def load_model(
@@ -107,10 +111,10 @@ def load_model(
         adapter: hub id or folder of a LoRA adapter for `model_id`.
         attn: `auto`, or an implementation of Transformers: `sdpa`, `eager`, `flash_attention_2`,
             `kernels-community/flash-attn2`.
-        device_map: `auto` takes one GPU if there is any, else the CPU; or `cpu`, `cuda:1`, …, or
-            what else Transformers knows.
-        dtype: `auto` (or None) takes bfloat16 on a GPU that has it, float16 on one that has not,
-            else float32; or `float32`, `bfloat16`, `float16`.
+        device_map: `auto` takes one GPU (CUDA, Intel or a Mac's) if there is any that works, else
+            the CPU; or `cpu`, `cuda:1`, `mps`, …, or what else Transformers knows.
+        dtype: `auto` (or None) takes bfloat16 on a GPU that computes it, float16 on one that does
+            not, else float32; or `float32`, `bfloat16`, `float16`.
         load_in_4bit: quantise the weights to NF4 with bitsandbytes.
         revision: branch, tag or commit on the hub.
 
@@ -118,14 +122,10 @@ def load_model(
         ModelLoadError: what is asked for is not there, does not fit, or cannot work here.
     """
     model_id, adapter = resolve_adapter(str(model_id), adapter)
-    on_gpu = torch.cuda.is_available() and device_map != "cpu"
-    if not on_gpu and device_map not in ("auto", "cpu"):
-        raise ModelLoadError(
-            f"device_map={device_map!r} needs a CUDA GPU, and PyTorch finds none here. Use 'auto' "
-            "or 'cpu'."
-        )
-    dtype = _dtype(dtype, on_gpu)
-    attention = choose_attention(attn, dtype, on_gpu)
+    hardware = find_hardware()
+    device = place(device_map, hardware)
+    dtype = _dtype(dtype, torch.float32 if device == "cpu" else hardware.dtype)
+    attention = choose_attention(attn, dtype, "cpu" if device == "cpu" else hardware.kind)
     source = find_model(model_id, "config.json", revision)
     adapter_source = None if adapter is None else find_model(adapter, "adapter_config.json", None)
     load_weights = partial(
@@ -133,7 +133,7 @@ def load_model(
         model_id,
         **source,
         dtype=dtype,
-        device_map=_placement(device_map, on_gpu),
+        device_map=device,
         quantization_config=_four_bit(dtype) if load_in_4bit else None,
         output_loading_info=True,
     )
@@ -141,11 +141,12 @@ def load_model(
         processor = AutoProcessor.from_pretrained(model_id, **source)
         try:
             model, report = load_weights(attn_implementation=attention.implementation)
-        except (OSError, ValueError, RuntimeError, ImportError) as error:
-            if attn != "auto" or attention.implementation != HUB_KERNEL:
+            if attn == "auto" and attention.implementation != PLAIN:
+                _attend_once(model)
+        except Exception as error:  # whatever it is: auto means that it reads
+            if attn != "auto" or attention.implementation == PLAIN:
                 raise
-            reason = f"auto: the kernel from the hub cannot be loaded, {first_line(error)}"
-            attention = AttentionChoice("sdpa", reason)
+            attention = attention.after_failure(error)
             model, report = load_weights(attn_implementation=attention.implementation)
         project_patches_at_once(model)
         _take_greedy_generation(model, processor)
@@ -165,7 +166,10 @@ def load_model(
     commit = cached_commit(model_id, revision) if source else None
     if adapter is not None and adapter_source is not None:
         model = _add_adapter(model, model_id, adapter, adapter_source)
-    return LoadedModel(model.eval(), processor, model_id, commit, adapter, attention, trained_for)
+    obstacle = hardware.obstacle if device_map == "auto" else None
+    return LoadedModel(
+        model.eval(), processor, model_id, commit, adapter, attention, trained_for, obstacle
+    )
 
 
 def load_processor(
@@ -186,11 +190,10 @@ def load_processor(
         ) from error
 
 
-def _placement(device_map: str, on_gpu: bool) -> str:
-    """Transformers' own `auto` would cut even a small model into a piece for each GPU."""
-    if not on_gpu:
-        return "cpu"
-    return "cuda" if device_map == "auto" else device_map
+def _attend_once(model: PreTrainedModel) -> None:
+    """Let the model attend to two tokens, so that a kernel that cannot run is found out now."""
+    with torch.inference_mode():
+        model(input_ids=torch.zeros(1, 2, dtype=torch.long, device=model.device))
 
 
 def check_dtype(dtype: str) -> str:
@@ -204,14 +207,12 @@ def check_dtype(dtype: str) -> str:
     return dtype
 
 
-def _dtype(dtype: str | torch.dtype | None, on_gpu: bool) -> torch.dtype:
+def _dtype(dtype: str | torch.dtype | None, best: torch.dtype) -> torch.dtype:
     if isinstance(dtype, torch.dtype):
         return dtype
     if dtype is not None and check_dtype(dtype) != "auto":
         return getattr(torch, dtype)
-    if not on_gpu:
-        return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return best
 
 
 def _four_bit(dtype: torch.dtype) -> BitsAndBytesConfig:

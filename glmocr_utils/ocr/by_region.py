@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
-from glmocr_utils.layout import LayoutModel, Tasks, load_layout, parse_tasks, resolve_layout
+from glmocr_utils.layout import LayoutModel, load_layout
 from glmocr_utils.model import LoadedModel, weights_sha256
 from glmocr_utils.model.source import first_line
+from glmocr_utils.options import Tasks, parse_tasks, resolve_layout
 from glmocr_utils.prompt import TEXT_RECOGNITION
 from glmocr_utils.records import FinishReason, OcrResult, TokenProb, read_status
 from glmocr_utils.records.checks import check_one_of
@@ -97,6 +98,7 @@ def assemble(
     regions: Sequence[Region],
     readings: Mapping[int | None, OcrResult | Exception],
     furniture: Furniture,
+    size_px: tuple[int, int] | None = None,
 ) -> OcrResult:
     """One result of a page from those of its regions.
 
@@ -108,6 +110,7 @@ def assemble(
         whole: a result of the page without any text, which says how it is read.
         regions: in reading order; each has its `task` set, or is a picture.
         readings: by region index; of one that could not be read, why.
+        size_px: width and height of the page image.
     """
     tokens: dict[int, tuple[TokenProb, ...]] = {}
     read: list[Region] = []
@@ -132,6 +135,7 @@ def assemble(
         seconds=sum(result.seconds for result in results),
         num_image_tokens=sum(result.num_image_tokens for result in results),
         regions=tuple(sorted((each.region for each in placed), key=lambda region: region.index)),
+        size_px=size_px,
     )
 
 

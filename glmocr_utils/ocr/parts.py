@@ -57,7 +57,8 @@ class PageInParts:
         if self.error is not None:
             return self.error
         if self.regions and self.by_region:
-            return assemble(blank, self.regions, self.readings, self.by_region.furniture)
+            size = self.image.image.size
+            return assemble(blank, self.regions, self.readings, self.by_region.furniture, size)
         return self.readings.get(WHOLE, blank)
 
 

@@ -2,13 +2,15 @@
 
 For each document `{name}.jsonl` grows by a page at a time, `{name}.settings.json` records what its
 pages are read with, and `{name}.txt` holds the text once all pages that were asked for are in, or
-the reading ends early. By regions, there are also `{name}.md` and the pictures that it links, in
-`{name}_pictures/`. Folders below the input are kept.
+the reading ends early. By regions, there are also `{name}.md`, the pictures that it links, in
+`{name}_pictures/`, and `{name}.regions.json`, as the official SDK writes it. Folders below the
+input are kept.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +21,7 @@ from glmocr_utils.markdown import (
     page_markdown,
     picture_name,
     regions_of_result,
+    sdk_page,
 )
 from glmocr_utils.model import LoadedModel, weights_sha256
 from glmocr_utils.ocr.by_region import NO_LAYOUT
@@ -175,6 +178,8 @@ class ReadingFiles:
         if self._settings.get("layout"):
             whole = REGION_BREAK.join(_markdown(page, document, furniture) for page in pages)
             write_file(with_suffix(document.stem, ".md"), whole + "\n", durable=False)
+            regions = json.dumps([_sdk_json(page, document) for page in pages], ensure_ascii=False)
+            write_file(with_suffix(document.stem, ".regions.json"), regions, durable=False)
 
     def _document(self, page: PageRef) -> _Document:
         if page.document_path not in self._documents:
@@ -231,15 +236,24 @@ def with_suffix(stem: Path, suffix: str) -> Path:
 
 
 def _markdown(page: OcrResult, document: _Document, furniture: Furniture | None) -> str:
-    def link(region: Region) -> str:
-        return quote(f"{document.pictures.name}/{picture_name(page.page.page_index, region)}")
-
     head = f"<!-- page {page.page.page_number} -->"
     if not page.regions:
         return REGION_BREAK.join(filter(None, (head, page.text)))
-    regions = regions_of_result(page)
-    text = page_markdown(regions, furniture=furniture or "apart", link=link)
+    link = partial(_link, document, page)
+    text = page_markdown(regions_of_result(page), furniture=furniture or "apart", link=link)
     return REGION_BREAK.join(filter(None, (head, text)))
+
+
+def _sdk_json(page: OcrResult, document: _Document) -> list[dict[str, object]]:
+    if page.size_px is None:  # blank
+        return []
+    link = partial(_link, document, page)
+    return sdk_page(regions_of_result(page), page.size_px, link=link)
+
+
+def _link(document: _Document, page: OcrResult, region: Region) -> str:
+    """The path of a picture, from the document's files."""
+    return quote(f"{document.pictures.name}/{picture_name(page.page.page_index, region)}")
 
 
 def _stems(folder: Path) -> list[Path]:

@@ -1,16 +1,17 @@
 """ALTO XML, version 4.4: the archives' format for text with its boxes (Library of Congress)."""
 
+import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from glmocr_utils.ocr_formats.placed_text import (
-    PlacedLine,
+    PlacedBlock,
     baseline_of,
     placed_blocks,
     polygon_of,
     xml_text,
 )
-from glmocr_utils.records import Box, OcrResult, PageLayout, around
+from glmocr_utils.records import Box, OcrResult, PageLayout, Region
 
 NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
 SCHEMA = "http://www.loc.gov/standards/alto/v4/alto-4-4.xsd"
@@ -21,7 +22,8 @@ def alto(pages: Sequence[tuple[OcrResult, PageLayout]], image_name: str | None =
     """One page or several of a document as ALTO, in pixels of the page images.
 
     `WC` is the lowest probability of a word's tokens. What has no clear box has no position,
-    which version 4 allows.
+    which version 4 allows. Regions are blocks whose tag says their kind; pictures are
+    illustrations.
 
     Args:
         image_name: `fileName` of the source image: the name of the page's image file. None gives
@@ -39,6 +41,7 @@ def alto(pages: Sequence[tuple[OcrResult, PageLayout]], image_name: str | None =
         },
     )
     _add_description(root, first, image_name)
+    _add_tags(root, pages)
     layout_element = ElementTree.SubElement(root, "Layout")
     for number, (result, layout) in enumerate(pages, start=1):
         page = ElementTree.SubElement(
@@ -74,15 +77,21 @@ def _add_description(root: ElementTree.Element, first: OcrResult, image_name: st
     ElementTree.SubElement(software, "softwareName").text = xml_text(first.model_id)
 
 
-def _add_block(space: ElementTree.Element, lines: Sequence[PlacedLine], number: str) -> None:
-    box = around(line.box for line in lines if line.box)
-    block = ElementTree.SubElement(space, "TextBlock", {"ID": f"block_{number}"} | _position(box))
-    for count, line in enumerate(lines, start=1):
+def _add_block(space: ElementTree.Element, block: PlacedBlock, number: str) -> None:
+    region = block.region
+    attributes = {"ID": f"block_{number}"} | _position(block.box)
+    if region is not None:
+        attributes["TAGREFS"] = _tag_of(region)
+    if region is not None and region.status == "picture":
+        ElementTree.SubElement(space, "Illustration", attributes)
+        return
+    element_of_block = ElementTree.SubElement(space, "TextBlock", attributes)
+    for count, line in enumerate(block, start=1):
         own = f"{number}_{count}"
         attributes = {"ID": f"line_{own}"} | _position(line.box)
         if line.box:
             attributes["BASELINE"] = _points(baseline_of(line))
-        element = ElementTree.SubElement(block, "TextLine", attributes)
+        element = ElementTree.SubElement(element_of_block, "TextLine", attributes)
         if line.box:
             shape = ElementTree.SubElement(element, "Shape")
             ElementTree.SubElement(shape, "Polygon", {"POINTS": _points(polygon_of(line.box))})
@@ -92,6 +101,20 @@ def _add_block(space: ElementTree.Element, lines: Sequence[PlacedLine], number: 
             attributes = {"ID": f"word_{own}_{at}"} | _position(word.box)
             attributes |= {"CONTENT": xml_text(word.text), "WC": f"{word.prob:.4f}"}
             ElementTree.SubElement(element, "String", attributes)
+
+
+def _add_tags(root: ElementTree.Element, pages: Sequence[tuple[OcrResult, PageLayout]]) -> None:
+    """The kinds of regions that the pages have."""
+    labels = {region.label: region for result, _ in pages for region in result.regions}
+    if labels:
+        tags = ElementTree.SubElement(root, "Tags")
+        for label, region in sorted(labels.items()):
+            tag = {"ID": _tag_of(region), "TYPE": "region", "LABEL": xml_text(label)}
+            ElementTree.SubElement(tags, "LayoutTag", tag)
+
+
+def _tag_of(region: Region) -> str:
+    return "region_" + re.sub(r"\W", "_", region.label)
 
 
 def _points(points: Sequence[tuple[float, float]]) -> str:

@@ -4,11 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from glmocr_utils.ocr_formats.placed_text import PlacedLine, placed_blocks, xml_text
+from glmocr_utils.ocr_formats.placed_text import PlacedBlock, placed_blocks, xml_text
 from glmocr_utils.records import Box, OcrResult, PageLayout, around
 
 XHTML = "http://www.w3.org/1999/xhtml"
-CAPABILITIES = "ocr_page ocr_carea ocr_par ocr_line ocrx_word ocrp_wconf"
+CAPABILITIES = (
+    "ocr_page ocr_carea ocr_table ocr_photo ocr_header ocr_footer ocr_par ocr_line ocrx_word "
+    "ocrp_wconf"
+)
+# by the layout model's name; what is not here is an area of text
+CLASSES = {"table": "ocr_table", "header": "ocr_header", "footer": "ocr_footer"}
 DOCTYPE = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
     '<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" '
@@ -40,11 +45,21 @@ def hocr(pages: Sequence[tuple[OcrResult, PageLayout]]) -> str:
     return DOCTYPE + ElementTree.tostring(html, encoding="unicode")
 
 
-def _add_block(page: ElementTree.Element, lines: Sequence[PlacedLine], number: str) -> None:
-    box = around(line.box for line in lines if line.box)
-    area = _element(page, "div", "ocr_carea", f"block_{number}", _bbox(box))
-    paragraph = _element(area, "p", "ocr_par", f"par_{number}", _bbox(box))
-    for count, line in enumerate(lines, start=1):
+def _add_block(page: ElementTree.Element, block: PlacedBlock, number: str) -> None:
+    """The area of a block; of a region, `x_region` says what kind it is."""
+    region = block.region
+    title = _bbox(block.box)
+    if region is None:
+        area = _element(page, "div", "ocr_carea", f"block_{number}", title)
+    else:
+        kind = "ocr_photo" if region.status == "picture" else CLASSES.get(region.label, "ocr_carea")
+        title = f"{title}; x_region {xml_text(region.label)}"
+        area = _element(page, "div", kind, f"block_{number}", title)
+    if not block.lines:
+        return
+    around_lines = around(line.box for line in block if line.box)
+    paragraph = _element(area, "p", "ocr_par", f"par_{number}", _bbox(around_lines))
+    for count, line in enumerate(block, start=1):
         own = f"{number}_{count}"
         element = _element(paragraph, "span", "ocr_line", f"line_{own}", _bbox(line.box))
         element.tail = "\n"

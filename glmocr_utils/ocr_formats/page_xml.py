@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 from glmocr_utils.ocr_formats.placed_text import (
-    PlacedLine,
+    PlacedBlock,
     PlacedWord,
     baseline_of,
     placed_blocks,
@@ -13,11 +13,25 @@ from glmocr_utils.ocr_formats.placed_text import (
     text_of,
     xml_text,
 )
-from glmocr_utils.records import Box, OcrResult, PageLayout, around
+from glmocr_utils.records import Box, OcrResult, PageLayout, Region
 
 NAMESPACE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
 SCHEMA = f"{NAMESPACE}/pagecontent.xsd"
 INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
+# kinds of regions by the layout model's name; what is not here is a paragraph
+TYPES = {
+    "doc_title": "heading",
+    "paragraph_title": "heading",
+    "header": "header",
+    "footer": "footer",
+    "number": "page-number",
+    "footnote": "footnote",
+    "aside_text": "marginalia",
+    "figure_title": "caption",
+    "table": "other",
+    "display_formula": "other",
+    "formula_number": "other",
+}
 
 
 def page_xml(result: OcrResult, layout: PageLayout, image_name: str) -> str:
@@ -68,13 +82,17 @@ def page_xml(result: OcrResult, layout: PageLayout, image_name: str) -> str:
     )
 
 
-def _add_region(
-    page: ElementTree.Element, lines: Sequence[PlacedLine], number: int, whole: Box
-) -> None:
-    region = ElementTree.SubElement(page, "TextRegion", {"id": f"region_{number}"})
-    box = around(line.box for line in lines if line.box) or whole
+def _add_region(page: ElementTree.Element, block: PlacedBlock, number: int, whole: Box) -> None:
+    own_id = {"id": f"region_{number}"}
+    box = block.box or whole
+    if block.region is not None and block.region.status == "picture":
+        name = "ChartRegion" if block.region.label == "chart" else "ImageRegion"
+        _add_coords(ElementTree.SubElement(page, name, own_id), box)
+        return
+    attributes = own_id if block.region is None else own_id | _kind(block.region)
+    region = ElementTree.SubElement(page, "TextRegion", attributes)
     _add_coords(region, box)
-    for count, line in enumerate(lines, start=1):
+    for count, line in enumerate(block, start=1):
         own = f"{number}_{count}"
         element = ElementTree.SubElement(region, "TextLine", {"id": f"line_{own}"})
         _add_coords(element, line.box or box)
@@ -84,7 +102,13 @@ def _add_region(
             if word.box:
                 _add_word(element, word, f"word_{own}_{at}")
         _add_text(element, text_of(line))
-    _add_text(region, "\n".join(map(text_of, lines)))
+    _add_text(region, "\n".join(map(text_of, block)))
+
+
+def _kind(region: Region) -> dict[str, str]:
+    """The type of a region of text, as far as the format has one; the layout model's own name."""
+    custom = f"structure {{type:{xml_text(region.label)};}}"
+    return {"custom": custom, "type": TYPES.get(region.label, "paragraph")}
 
 
 def _add_word(line: ElementTree.Element, word: PlacedWord, own_id: str) -> None:

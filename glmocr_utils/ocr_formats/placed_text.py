@@ -13,7 +13,7 @@ from itertools import groupby
 import numpy as np
 
 from glmocr_utils.markup import printed, tables, word_spans
-from glmocr_utils.records import Box, OcrResult, PageLayout, TokenProb, around
+from glmocr_utils.records import Box, OcrResult, PageLayout, Region, TokenProb, around
 
 DESCENT = 0.2  # of the height of a box: so much of it is under the baseline
 BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
@@ -47,6 +47,27 @@ class PlacedLine:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedBlock:
+    """Lines that belong together, in reading order.
+
+    Attributes:
+        region: that they are; None on a page that was read as a whole. That of a picture has no
+            lines.
+    """
+
+    lines: tuple[PlacedLine, ...]
+    region: Region | None = None
+
+    def __iter__(self) -> Iterator[PlacedLine]:
+        return iter(self.lines)
+
+    @property
+    def box(self) -> Box | None:
+        """The region's, or around its lines; None where all of them are unclear."""
+        return self.region.box if self.region else around(line.box for line in self if line.box)
+
+
+@dataclass(frozen=True, slots=True)
 class _Part:
     """A word, or its part on one line, with the numbers of its block and of its printed line."""
 
@@ -55,17 +76,42 @@ class _Part:
     line: int | None  # None where it is unclear
 
 
-def placed_blocks(result: OcrResult, layout: PageLayout) -> list[list[PlacedLine]]:
+def placed_blocks(result: OcrResult, layout: PageLayout) -> list[PlacedBlock]:
     """The lines of each block, in reading order.
 
-    A block ends at a blank line of the text, at the borders of a table, and where the next line is
-    above the last, as at the top of a column.
+    A block is a region, where the page was read by regions; pictures are blocks without lines.
+    Otherwise it ends at a blank line of the text, at the borders of a table, and where the next
+    line is above the last, as at the top of a column.
     """
+    if result.regions:
+        return _regions(result, layout)
+    blocks: list[list[PlacedLine]] = []
+    last_block, last_box = None, None
+    for block, line in _lines(result, layout):
+        is_higher = line.box and last_box and line.box.bottom < last_box.top
+        if block != last_block or is_higher:
+            blocks.append([])
+        blocks[-1].append(line)
+        last_block, last_box = block, line.box or last_box
+    return [PlacedBlock(tuple(lines)) for lines in blocks]
+
+
+def _regions(result: OcrResult, layout: PageLayout) -> list[PlacedBlock]:
+    lines: dict[int, list[PlacedLine]] = {}
+    for region, line in _lines(result, layout):
+        lines.setdefault(region, []).append(line)
+    return [
+        PlacedBlock(tuple(lines.get(region.index, ())), region)
+        for region in result.regions
+        if region.index in lines or region.status == "picture"
+    ]
+
+
+def _lines(result: OcrResult, layout: PageLayout) -> Iterator[tuple[int, PlacedLine]]:
+    """The lines of a page with the numbers of their blocks."""
     parts = _with_lines(list(_parts(result, layout)))
     runs = [list(run) for _, run in groupby(parts, key=lambda part: (part.block, part.line))]
     num_runs = Counter(run[0].line for run in runs)
-    blocks: list[list[PlacedLine]] = []
-    last_block, last_box = None, None
     for run in runs:
         index = run[0].line
         box = around(part.word.box for part in run if part.word.box)
@@ -73,12 +119,7 @@ def placed_blocks(result: OcrResult, layout: PageLayout) -> list[list[PlacedLine
             printed = layout.lines[index]  # the whole line is in this run
             if printed:
                 box = around(filter(None, [box, _within(printed, layout)]))
-        is_higher = box and last_box and box.bottom < last_box.top
-        if run[0].block != last_block or is_higher:
-            blocks.append([])
-        blocks[-1].append(PlacedLine(tuple(part.word for part in run), box))
-        last_block, last_box = run[0].block, box or last_box
-    return blocks
+        yield run[0].block, PlacedLine(tuple(part.word for part in run), box)
 
 
 def _parts(result: OcrResult, layout: PageLayout) -> Iterator[_Part]:
@@ -89,10 +130,14 @@ def _parts(result: OcrResult, layout: PageLayout) -> Iterator[_Part]:
     borders = sorted({at for table in tables(written) for at in (table.start, table.stop)})
     borders += [match.start() for match in BLANK_LINE.finditer(written)]
     tokens = _TokensOfCharacters(result.tokens, layout)
+    region_ends = _region_ends(result)
     last_stop = 0
     block = 0
     for start, stop in word_spans(written):
-        block += any(last_stop <= border <= start for border in borders) and last_stop > 0
+        if region_ends:
+            block = next(index for end, index in region_ends if start < end)
+        else:
+            block += any(last_stop <= border <= start for border in borders) and last_stop > 0
         first, last = np.searchsorted(starts, [start, stop])
         own = [n for n in range(first, last) if not page.text[n].isspace()]
         is_joined = bool(last_stop) and not (first and page.text[first - 1].isspace())
@@ -109,6 +154,17 @@ def _parts(result: OcrResult, layout: PageLayout) -> Iterator[_Part]:
             yield _Part(word, block, line)
             at += count
         last_stop = stop
+
+
+def _region_ends(result: OcrResult) -> list[tuple[int, int]]:
+    """Where the text of each region ends, with its index, in the order of the text."""
+    ends = np.cumsum([0, *(len(token.text) for token in result.tokens)])
+    regions = sorted(result.regions, key=lambda region: region.token_stop)
+    return [
+        (int(ends[region.token_stop]), region.index)
+        for region in regions
+        if region.token_stop > region.token_start
+    ]
 
 
 def _filled(lines: list[int | None]) -> list[int | None]:

@@ -6,6 +6,13 @@ heavy is imported, so that `glmocr ocr --help` needn't wait for a model's librar
 
 from glmocr_utils.options.finetune import FinetuneOptions
 from glmocr_utils.options.infer import RETRYABLE, EngineName, InferOptions
+from glmocr_utils.options.layout import (
+    OFFICIAL_LAYOUT,
+    LayoutOptions,
+    Tasks,
+    parse_tasks,
+    resolve_layout,
+)
 from glmocr_utils.options.model import DEFAULT_MODEL, Dtype, ModelOptions
 from glmocr_utils.options.option import Options, option, same_as
 from glmocr_utils.options.reading import ReadingOptions
@@ -25,6 +32,7 @@ from glmocr_utils.options.values import check_at_least_one, coerce_all, kinds_of
 
 __all__ = [
     "DEFAULT_MODEL",
+    "OFFICIAL_LAYOUT",
     "RETRYABLE",
     "DemoOptions",
     "DiffOptions",
@@ -37,17 +45,21 @@ __all__ = [
     "ImagefolderOptions",
     "InferOptions",
     "LabelOptions",
+    "LayoutOptions",
     "ModelOptions",
     "OcrOptions",
     "Options",
     "ReadingOptions",
     "RenderOptions",
     "ReviewOptions",
+    "Tasks",
     "check_at_least_one",
     "coerce_all",
     "kinds_of",
     "option",
     "parse_pages",
+    "parse_tasks",
+    "resolve_layout",
     "same_as",
     "text_reader",
 ]

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from glmocr_utils.options.model import ModelOptions
-from glmocr_utils.options.option import option, same_as
+from glmocr_utils.options.option import Described, option, same_as
 from glmocr_utils.options.reading import ReadingOptions
 from glmocr_utils.prompt import PromptStyle
 
 
 @dataclass
-class FinetuneOptions:
+class FinetuneOptions(Described):
     """Options of notebook 05 and of the command `finetune`, before TRL's others.
 
     `finetune.FinetuneConfig` adds every field of `SFTConfig` and checks them.

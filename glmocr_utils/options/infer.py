@@ -1,15 +1,17 @@
 """A run over a collection: what it is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from glmocr_utils.options.layout import LayoutOptions, parse_tasks
 from glmocr_utils.options.model import Dtype, ModelOptions
 from glmocr_utils.options.option import Options, option, same_as
 from glmocr_utils.options.reading import ReadingOptions
 from glmocr_utils.options.rendering import RenderOptions
 from glmocr_utils.prompt import PromptStyle
+from glmocr_utils.records import Furniture
 from glmocr_utils.records.page_row import PageStatus
 
 EngineName = Literal["local", "server", "ray"]
@@ -41,6 +43,9 @@ class InferOptions(Options):
     ray_address: str | None = option(None, 'ray: of a cluster, or "auto"; None: this machine')
     num_actors: int | None = option(None, "ray: models at work; None: one a GPU", at_least=1)
     prompt: str = same_as(ReadingOptions, "prompt")
+    layout: str | None = same_as(LayoutOptions, "layout")
+    tasks: str | Mapping[str, str] | None = same_as(LayoutOptions, "tasks")
+    furniture: Furniture = same_as(LayoutOptions, "furniture")
     prompt_style: PromptStyle | None = same_as(
         ReadingOptions, "prompt_style", detail="which a server does not say: there it is default"
     )
@@ -85,6 +90,7 @@ class InferOptions(Options):
                 f"max_failure_rate is a share above 0, at most 1, got {self.max_failure_rate}"
             )
         self.render_options()
+        parse_tasks(self.tasks)
 
     def statuses_to_retry(self) -> frozenset[str]:
         """The statuses of an earlier run whose pages are read again, with these limits."""

@@ -1,6 +1,7 @@
 """How an option is written down: its type, default and help text in a field of a dataclass."""
 
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
+from inspect import cleandoc
 from typing import Any, Literal
 
 from glmocr_utils.options.values import check_at_least, coerced, kinds_of
@@ -48,13 +49,19 @@ def field_of(options: type, name: str) -> Field[Any]:
     return next(each for each in fields(options) if each.name == name)
 
 
-def shown_default(item: Field[Any]) -> object:
-    """The default of a field; None where a factory makes it."""
-    return None if item.default is MISSING else item.default
+class Described:
+    """Its docstring lists the options with their help texts, for Shift-Tab and `?`."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        own = [(name, each) for name, each in vars(cls).items() if isinstance(each, Field)]
+        if own:
+            lines = [f"    {name}: {each.metadata['help']}" for name, each in own]
+            cls.__doc__ = "\n".join([cleandoc(cls.__doc__ or ""), "", "Options:", *lines])
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Described):
     """What a step is asked for. Each value is read by its field's type, as from a terminal.
 
     Raises:

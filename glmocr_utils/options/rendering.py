@@ -3,11 +3,11 @@
 import re
 from dataclasses import dataclass
 
-from glmocr_utils.options.option import option
+from glmocr_utils.options.option import Described, option
 
 
 @dataclass(frozen=True)
-class RenderOptions:
+class RenderOptions(Described):
     """How documents become page images.
 
     Image files are pixels already and keep them. For one document, a page beyond its end is an

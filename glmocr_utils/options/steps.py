@@ -3,15 +3,17 @@
 Of an option that several steps have, default and help text are in one place; `same_as` takes them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from glmocr_utils.options.layout import LayoutOptions
 from glmocr_utils.options.model import Dtype, ModelOptions
 from glmocr_utils.options.option import Options, option, same_as
 from glmocr_utils.options.reading import ReadingOptions
 from glmocr_utils.options.rendering import RenderOptions
+from glmocr_utils.records import Furniture
 
 READINGS = "a run of 06, results of 02, or a folder of .txt, .md, .jsonl or .parquet"
 
@@ -52,6 +54,9 @@ class OcrOptions(Options):
         None, "a PDF, an image, a folder of them or a .txt list; None: first PDF under data/"
     )
     prompt: str = same_as(ReadingOptions, "prompt")
+    layout: str | None = same_as(LayoutOptions, "layout")
+    tasks: str | Mapping[str, str] | None = same_as(LayoutOptions, "tasks")
+    furniture: Furniture = same_as(LayoutOptions, "furniture")
     scale: float = same_as(RenderOptions, "scale")
     pages: str | None = same_as(RenderOptions, "pages")
     password: str | None = same_as(RenderOptions, "password")
@@ -102,6 +107,9 @@ class ReviewOptions(Options):
     top_k: int = same_as(
         ReadingOptions, "top_k", help="alternatives per token, when documents are read now"
     )
+    layout: str | None = same_as(LayoutOptions, "layout")
+    tasks: str | Mapping[str, str] | None = same_as(LayoutOptions, "tasks")
+    furniture: Furniture = same_as(LayoutOptions, "furniture")
     max_flags: int = option(12, "doubtful words to check per page, at most")
     boxes: bool = option(False, "True: locate each token on the page; takes the model that read it")
     formats: str | None = same_as(OcrOptions, "formats")

@@ -143,6 +143,8 @@ def read_decisions(path: Path) -> Iterator[Decision]:
             torn += bool(line.strip())  # else it is empty
             continue
         whole += 1
+        if isinstance(record, dict) and "place_id" in record:  # as logs once had it
+            record["flag_id"] = record.pop("place_id")
         try:
             fields = dict.fromkeys(NULLABLE)
             yield Decision(**fields | record)

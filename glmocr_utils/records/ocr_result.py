@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -137,6 +137,7 @@ class OcrResult:
             not see it; None where nothing is missing.
         regions: of a page that was read by regions, in reading order; each token belongs to one of
             them. Empty for a page that was read as a whole.
+        size_px: width and height of the page image that the regions' boxes are given for.
     """
 
     page: PageRef
@@ -156,6 +157,7 @@ class OcrResult:
     attention: str | None = None
     missing: str | None = None
     regions: tuple[Region, ...] = ()
+    size_px: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         check_one_of("finish_reason", self.finish_reason, FinishReason)
@@ -195,6 +197,28 @@ class OcrResult:
         is_last = region.token_stop == len(self.tokens)
         return text if is_last else text.removesuffix(REGION_BREAK)
 
+    def of_region(self, region: Region) -> "OcrResult":
+        """What was read in a region, as if its crop were a page: its tokens without the break."""
+        tokens = self.tokens[region.token_start : region.token_stop]
+        text = self.region_text(region)
+        cut = sum(len(token.text) for token in tokens) - len(text)
+        if cut:  # the break belongs to the last token
+            *before, last = tokens
+            tokens = (*before, replace(last, text=last.text[:-cut]))
+        reasons: dict[str | None, FinishReason] = {"looped": "loop", "truncated": "length"}
+        finish_reason: FinishReason = reasons.get(region.status, "stop")
+        return replace(
+            self,
+            text=text,
+            tokens=tuple(tokens),
+            finish_reason=finish_reason,
+            prompt=region.task or self.prompt,
+            scale=self.scale * region.factor,
+            num_image_tokens=region.num_image_tokens,
+            regions=(),
+            size_px=None,
+        )
+
     def region_of(self, token_index: int) -> Region | None:
         """The region that a token belongs to; None on a page that was read as a whole."""
         return next(
@@ -210,7 +234,7 @@ class OcrResult:
 
 def to_json(result: OcrResult) -> str:
     """One line of JSON for `result`; log probabilities and times keep 6 decimals."""
-    record = {
+    record: dict[str, object] = {
         "document_path": result.page.document_path,
         "document_sha256": result.page.document_sha256,
         "page_index": result.page.page_index,
@@ -243,6 +267,7 @@ def to_json(result: OcrResult) -> str:
     }
     if result.regions:
         record["regions"] = [region_to_record(region) for region in result.regions]
+        record["size_px"] = result.size_px
     return json.dumps(record, ensure_ascii=False)
 
 
@@ -265,7 +290,10 @@ def from_json(line: str) -> OcrResult:
             for token in record.pop("tokens")
         )
         regions = tuple(map(region_from_record, record.pop("regions", ())))
-        return OcrResult(page=page, tokens=tokens, regions=regions, **record)
+        size = record.pop("size_px", None)
+        return OcrResult(
+            page=page, tokens=tokens, regions=regions, size_px=size and tuple(size), **record
+        )
     except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"not an OCR result: {line[:80]!r} ({error})") from error
 

@@ -71,6 +71,8 @@ SCHEMA = pa.schema(
         ("attempts", pa.string()),
         ("reason", pa.string()),
         ("regions", pa.list_(REGION)),
+        ("width_px", pa.int32()),
+        ("height_px", pa.int32()),
     ]
 )
 
@@ -130,6 +132,7 @@ class PageRow:
         attempts: the passes, in their order.
         reason: of everything but a plain `ok`: one sentence.
         regions: of a page that was read by regions, in reading order; empty for whole pages.
+        width_px, height_px: of the page image that the regions' boxes are given for.
     """
 
     document_path: str
@@ -154,6 +157,8 @@ class PageRow:
     attempts: tuple[Attempt, ...] = ()
     reason: str | None = None
     regions: tuple[Region, ...] = ()
+    width_px: int | None = None
+    height_px: int | None = None
 
     def __post_init__(self) -> None:
         check_one_of("status", self.status, PageStatus)
@@ -183,8 +188,14 @@ def write_part(rows: Iterable[PageRow], path: Path) -> None:
 
 
 def read_part(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, object]]:
-    """The rows of one part as dictionaries, of some columns or of all."""
-    yield from pq.read_table(path, columns=list(columns) if columns else None).to_pylist()
+    """The rows of one part as dictionaries, of some columns or of all.
+
+    A column that an earlier version did not write is missing.
+    """
+    if columns is not None:
+        there = set(pq.read_schema(path).names)
+        columns = [name for name in columns if name in there]
+    yield from pq.read_table(path, columns=columns).to_pylist()
 
 
 def read_rows(folder: str | Path) -> Iterator[PageRow]:
@@ -201,6 +212,12 @@ def row_from_record(record: dict[str, Any]) -> PageRow:
     return PageRow(**{**record, "attempts": attempts, "regions": regions})
 
 
+def row_for_text(record: Mapping[str, Any]) -> PageRow:
+    """A row from its key, status, text, and what divides the text into regions."""
+    regions = tuple(map(region_from_record, record.get("regions") or ()))
+    return PageRow(**{**record, "regions": regions})
+
+
 def parts_of(folder: str | Path) -> list[Path]:
     """The finished parts of a run, in the order in which they were written."""
     return sorted((Path(folder) / "pages").glob(PARTS))
@@ -215,13 +232,14 @@ def to_result(row: PageRow, run: Mapping[str, Any]) -> OcrResult | None:
     Args:
         run: the run's settings, from its `run.json`.
     """
-    has_tokens = row.logprobs is not None
+    known = [each is not None for each in row.logprobs or ()]
+    has_tokens = row.logprobs is not None and (any(known) or not known)
     if row.text is None or row.page_index is None or row.scale is None:
         return None
     if not (has_tokens or row.status == "empty"):
         return None
     tokens = _tokens(row) if has_tokens else ()
-    kept = list(accumulate((each is not None for each in row.logprobs or ()), initial=0))
+    kept = list(accumulate(known, initial=0))
     return OcrResult(
         page=PageRef(row.document_path, row.document_sha256, row.page_index),
         text=row.text if has_tokens else "",
@@ -239,6 +257,7 @@ def to_result(row: PageRow, run: Mapping[str, Any]) -> OcrResult | None:
         attention=row.attention,
         missing=row.reason if row.status == "incomplete" else None,
         regions=_with_ranges(row.regions, kept) if has_tokens else row.regions,
+        size_px=(row.width_px, row.height_px) if row.width_px and row.height_px else None,
     )
 
 

@@ -27,8 +27,8 @@ class Flag:
 
     Attributes:
         kind: `unsure` (a doubtful word or several in a row), `audit` (a sure one, drawn at random;
-            the reviewer is not told), `loop` or `length` (the page's end, which did not come by
-            itself), or `line` (the end of a line that the reviewer went to).
+            the reviewer is not told), `loop` or `length` (the end of the page or of a region,
+            which did not come by itself), or `line` (the end of a line that the reviewer went to).
         line_index: of the line in the page's text, from 0.
         start, end: characters within that line, at most 40.
         text: those characters.
@@ -125,13 +125,31 @@ def find_flags(
         _flag("audit", tokens, stretch, max_choices)
         for stretch in rng.sample(sure, min(num_audits, len(sure)))
     ]
-    if result.finish_reason != "stop":
-        lines = result.text.split("\n")
-        end = len(lines[-1])
-        flags.append(
-            Flag(result.finish_reason, len(lines) - 1, end, end, "", float(probs.min(initial=1)))
-        )
+    flags += [
+        _end_flag(result.text[:stop], kind, float(probs.min(initial=1)))
+        for kind, stop in _ends(result)
+    ]
     return sorted(flags, key=lambda flag: (flag.line_index, flag.start, flag.end))
+
+
+def _ends(result: OcrResult) -> Iterator[tuple[FlagKind, int]]:
+    """Where the page, or a region of it, did not end by itself: why, and how long the text is."""
+    if not result.regions:
+        if result.finish_reason != "stop":
+            yield result.finish_reason, len(result.text)
+        return
+    kinds: dict[str | None, FlagKind] = {"looped": "loop", "truncated": "length"}
+    for region in result.regions:
+        if region.status in kinds:
+            before = result.tokens[: region.token_start]
+            start = sum(len(token.text) for token in before)
+            yield kinds[region.status], start + len(result.region_text(region))
+
+
+def _end_flag(text: str, kind: FlagKind, prob: float) -> Flag:
+    lines = text.split("\n")
+    end = len(lines[-1])
+    return Flag(kind, len(lines) - 1, end, end, "", prob)
 
 
 def _doubt(tokens: PageTokens, index: int, prob: float, threshold: float) -> _Stretch | None:

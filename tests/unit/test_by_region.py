@@ -2,16 +2,24 @@
 
 import dataclasses
 import math
+from xml.etree import ElementTree
 
 import pytest
 from layout_inputs import draw_columns, save_random_layout
 from PIL import Image
 from scripted_model import not_finite_on
 
-from glmocr_utils.layout import Tasks, crop_region, load_layout
+from glmocr_utils.confidence import PageQuality, rank_pages
+from glmocr_utils.grounding import Locator
+from glmocr_utils.layout import crop_region, load_layout
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import ByRegion, read_by_region, read_documents, read_pages
 from glmocr_utils.ocr.by_region import assemble
+from glmocr_utils.ocr_formats.alto import alto
+from glmocr_utils.ocr_formats.hocr import hocr
+from glmocr_utils.ocr_formats.page_xml import page_xml
+from glmocr_utils.ocr_formats.placed_text import placed_blocks
+from glmocr_utils.options import Tasks
 from glmocr_utils.records import (
     Alternative,
     OcrResult,
@@ -22,6 +30,7 @@ from glmocr_utils.records import (
     from_json,
     to_json,
 )
+from glmocr_utils.review.flags import find_flags
 
 REF = PageRef("a.png", "0" * 64, 0)
 TEXT = "A few words stand in this column, and they fill some lines of it. " * 20
@@ -182,3 +191,74 @@ def test_options_that_cannot_work_are_refused_before_a_layout_model_is_loaded(
         read_by_region(bundled_model, "auto", furniture="gone")
     with pytest.raises(ValueError, match="tasks maps"):
         read_by_region(bundled_model, "auto", tasks="chart")
+
+
+@pytest.mark.slow
+def test_tokens_stand_within_their_regions_in_every_format(
+    bundled_model: LoadedModel, by_region: ByRegion, page: PageImage, tmp_path
+) -> None:
+    [result] = read_pages(bundled_model, [page], by_region=by_region, batch_size=3, max_tokens=60)
+    picture = dataclasses.replace(result.regions[1], status="picture", token_start=0, token_stop=0)
+    failed = result.regions[2]
+    result = assemble(
+        dataclasses.replace(result, tokens=(), text="", regions=()),
+        [*result.regions[:2], failed],
+        {
+            0: result.of_region(result.regions[0]),
+            1: result.of_region(result.regions[1]),
+            2: ValueError("why"),
+        },
+        "apart",
+    )
+    layout = Locator(bundled_model).locate(result, page.image)
+    for index, token in enumerate(layout.tokens):
+        region = result.region_of(index)
+        if token is not None:
+            x, y = token.box.centre
+            x1, y1, x2, y2 = region.box
+            assert x1 - 4 <= x <= x2 + 4 and y1 - 4 <= y <= y2 + 4
+            assert layout.lines[token.line_index] is not None or token.certainty < 1
+    assert layout.tokens[-1].box == failed.box
+    first, second, _ = placed_blocks(result, layout)
+    assert [block.region.index for block in (first, second)] == [0, 1]
+    assert "".join(word.text for line in first for word in line.words) == "".join(
+        result.region_text(result.regions[0]).split()
+    )
+    with_picture = dataclasses.replace(
+        result.of_region(result.regions[0]),
+        regions=(
+            result.regions[0],
+            dataclasses.replace(
+                picture,
+                token_start=result.regions[0].token_stop,
+                token_stop=result.regions[0].token_stop,
+            ),
+        ),
+    )
+    layout = Locator(bundled_model).locate(with_picture, page.image)
+    texts = {
+        "Illustration": alto([(with_picture, layout)]),
+        "ocr_photo": hocr([(with_picture, layout)]),
+        "ImageRegion": page_xml(with_picture, layout, "a.png"),
+    }
+    for name, text in texts.items():
+        elements = [
+            each
+            for each in ElementTree.fromstring(text).iter()
+            if each.tag.endswith(name) or each.get("class") == name
+        ]
+        assert len(elements) == 1, name
+
+
+def test_the_ends_of_regions_that_did_not_end_by_themselves_are_flagged() -> None:
+    regions = regions_of("text", "text", "text")
+    readings = {0: a_reading("cut here", "length"), 1: a_reading("lala", "loop"), 2: OSError("no")}
+    result = assemble(a_reading(""), regions, readings, "apart")
+    flags = find_flags(result, num_audits=0)
+    assert [(flag.kind, flag.line_index, flag.end) for flag in flags] == [
+        ("length", 0, 8),
+        ("loop", 2, 4),
+        ("unsure", 4, len("[text: not read]")),
+    ]
+    assert PageQuality.of(result).quality == "doubtful"
+    assert rank_pages([a_reading("well"), result])[0][0] is result

@@ -54,6 +54,17 @@ def test_each_name_at_the_front_door_leads_to_its_room(name: str) -> None:
     assert name in dir(glmocr_utils)
 
 
+def test_the_rooms_are_behind_the_front_door() -> None:
+    script = (
+        "import glmocr_utils as glm; "
+        "print(glm.options.OcrOptions.__name__, glm.metrics.cer.__name__, 'review' in dir(glm))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.split() == ["OcrOptions", "cer", "True"]
+
+
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="read_page"):
         glmocr_utils.read_page  # noqa: B018

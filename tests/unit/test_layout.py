@@ -8,11 +8,12 @@ import torch
 from layout_inputs import LABELS, detections, draw_columns, save_random_layout
 from PIL import Image, ImageDraw
 
-from glmocr_utils.layout import crop_region, find_regions, load_layout, parse_tasks, resolve_layout
+from glmocr_utils.layout import crop_region, find_regions, load_layout
 from glmocr_utils.layout.detecting import _ranks
 from glmocr_utils.layout.finding import regions_of
 from glmocr_utils.layout.overlaps import resolve_overlaps
 from glmocr_utils.model import ModelLoadError
+from glmocr_utils.options import parse_tasks, resolve_layout
 from glmocr_utils.records import Box, PageImage, PageRef, Region
 from glmocr_utils.synth import Scan, degrade
 

@@ -16,11 +16,10 @@ from transformers import (
     AutoTokenizer,
     GlmOcrForConditionalGeneration,
 )
-from transformers.utils import is_flash_attn_2_available, is_kernels_available
+from transformers.utils import is_kernels_available
 
 from benchmarks.glm_ocr_size import glm_ocr_config
-from glmocr_utils.model import LoadedModel, ModelLoadError, choose_attention, load_model, loading
-from glmocr_utils.model.attention import HUB_KERNEL, AttentionChoice
+from glmocr_utils.model import LoadedModel, ModelLoadError, load_model
 from glmocr_utils.ocr import read_pages
 from glmocr_utils.prompt import encode_prompt
 from glmocr_utils.records import PageImage
@@ -197,40 +196,6 @@ def test_an_unknown_attention_is_refused(bundled_folder: Path) -> None:
 def test_a_kernel_without_the_package_is_refused(bundled_folder: Path) -> None:
     with pytest.raises(ModelLoadError, match="kernels"):
         load_model(str(bundled_folder), device_map="cpu", attn="kernels-community/other")
-
-
-@pytest.mark.skipif(is_kernels_available(), reason="the package kernels is installed")
-def test_auto_goes_on_with_sdpa_where_the_kernel_cannot_be_loaded(
-    bundled_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As on a machine that has the package and a GPU, but no way to the hub."""
-    chosen = AttentionChoice(HUB_KERNEL, "auto: kernels is installed, flash-attn is not")
-    monkeypatch.setattr(loading, "choose_attention", lambda *_: chosen)
-    loaded = load_model(str(bundled_folder), device_map="cpu")
-    assert loaded.attention.implementation == "sdpa" == loaded.model.config._attn_implementation
-    assert "cannot be loaded" in loaded.attention.reason and "kernels" in loaded.attention.reason
-
-
-@pytest.mark.parametrize(
-    ("device_map", "on_gpu", "placed"),
-    [("auto", True, "cuda"), ("cuda:1", True, "cuda:1"), ("auto", False, "cpu")],
-)
-def test_auto_does_not_cut_the_model_into_pieces(device_map, on_gpu, placed) -> None:
-    assert loading._placement(device_map, on_gpu) == placed
-
-
-@pytest.mark.skipif(
-    is_flash_attn_2_available() or is_kernels_available(), reason="flash-attn or kernels is there"
-)
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="asks the GPU what it can")
-def test_a_gpu_without_flash_attention_takes_sdpa() -> None:
-    assert choose_attention("auto", torch.bfloat16, on_gpu=True).implementation == "sdpa"
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_refused(bundled_folder: Path) -> None:
-    with pytest.raises(ModelLoadError, match="device_map='cuda:0' needs a CUDA GPU"):
-        load_model(str(bundled_folder), device_map="cuda:0")
 
 
 # Adapters

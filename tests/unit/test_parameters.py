@@ -3,6 +3,7 @@
 import datetime
 import inspect
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ import pytest
 from papermill.cli import _resolve_type as from_papermill
 
 from glmocr_utils.cli import main
+from glmocr_utils.cli.commands import COMMANDS
 from glmocr_utils.finetune import FinetuneConfig
 from glmocr_utils.labels.workflow import SOURCES
 from glmocr_utils.model import load_model
@@ -19,12 +21,14 @@ from glmocr_utils.notebook_run import notebook_parameters, take_parameters
 from glmocr_utils.ocr import read_documents, read_pages
 from glmocr_utils.ocr_formats import FORMATS
 from glmocr_utils.options import (
+    FinetuneOptions,
     ImagefolderOptions,
     InferOptions,
     LabelOptions,
     ModelOptions,
     OcrOptions,
     ReadingOptions,
+    RenderOptions,
     ReviewOptions,
     kinds_of,
     text_reader,
@@ -199,6 +203,14 @@ def test_defaults_of_functions_are_those_of_the_options():
                     assert parameter.default == getattr(options, name)
 
 
+def test_shift_tab_shows_each_option_with_its_help_and_default():
+    for options in (InferOptions, OcrOptions, FinetuneOptions, RenderOptions):
+        shown = inspect.signature(options).parameters
+        for item in fields(options):
+            assert f"{item.name}: {item.metadata['help']}" in options.__doc__
+            assert shown[item.name].default == item.default
+
+
 def test_an_options_value_has_its_type_and_range():
     assert OcrOptions(max_tokens="8", scale=3).max_tokens == 8
     for wrong, said in (
@@ -208,6 +220,13 @@ def test_an_options_value_has_its_type_and_range():
     ):
         with pytest.raises(ValueError, match=said):
             OcrOptions(**wrong)
+
+
+def test_a_command_takes_names_with_underscores_and_leaves_values_alone():
+    arguments = ["my_pages.pdf", "a_b", "--output_dir", "my_out", "--model_id=my_lora"]
+    options = COMMANDS["ocr"].parse(arguments)
+    assert options.input_path == ["my_pages.pdf", "a_b"]
+    assert (options.output_dir, options.model_id) == ("my_out", "my_lora")
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,15 @@ class TestLog:
         assert math.isclose(record["prob"], 0.3) and record["seconds"] == 7.5
         assert "T" in record["time"] and record["time"][-6] in "+-"
 
+    def test_a_log_that_calls_flags_places_is_read(self, session):
+        session.choose(0, session.next_open(0), "brown")
+        log = session.log_path.read_text(encoding="utf-8")
+        assert "flag_id" in log
+        session.log_path.write_text(log.replace("flag_id", "place_id"), encoding="utf-8")
+        again = reopened(session)
+        assert again.pages[0].decided == session.pages[0].decided != {}
+        assert again.pages[0].text == session.pages[0].text
+
     def test_it_goes_on_where_it_was(self, session):
         session.choose(0, session.next_open(0), "brown")
         session.unsure(0, session.next_open(0))

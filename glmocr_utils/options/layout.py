@@ -1,12 +1,19 @@
-"""Which prompt each kind of region gets."""
+"""Reading by regions: what finds them, which prompt each kind gets, where furniture goes."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from glmocr_utils.options.option import Options, option
 from glmocr_utils.prompt import FORMULA_RECOGNITION, TABLE_RECOGNITION, TEXT_RECOGNITION
-from glmocr_utils.records.region import FORMULA_LABELS, PICTURE_LABELS, TABLE_LABELS
+from glmocr_utils.records.region import (
+    FORMULA_LABELS,
+    PICTURE_LABELS,
+    TABLE_LABELS,
+    Furniture,
+)
 
+OFFICIAL_LAYOUT = "PaddlePaddle/PP-DocLayoutV3_safetensors"
 PICTURE = "picture"  # instead of a prompt: keep an image, and do not read it
 
 
@@ -64,3 +71,37 @@ def parse_tasks(tasks: str | Mapping[str, str] | None, text: str = TEXT_RECOGNIT
             '{"chart": "Table Recognition:", "seal": "picture"}'
         )
     return Tasks(dict(tasks), text)
+
+
+def resolve_layout(layout: str | None) -> str | None:
+    """The id or folder that the parameter `layout` names: `auto` is the official checkpoint.
+
+    Returns:
+        None for None, an empty name or `none`: pages are read as a whole.
+    """
+    if layout is None or str(layout).lower() in ("", "none"):
+        return None
+    return OFFICIAL_LAYOUT if str(layout) == "auto" else str(layout)
+
+
+@dataclass(frozen=True)
+class LayoutOptions(Options):
+    """Options of reading by regions; without a `layout`, pages are read as a whole."""
+
+    layout: str | None = option(
+        None,
+        'regions: "auto", or id or folder of a layout model; None: whole pages',
+        detail=f"auto is {OFFICIAL_LAYOUT}; any PP-DocLayout V3 or V4 will do",
+    )
+    tasks: str | Mapping[str, str] | None = option(
+        None,
+        'prompts by kind of region, as JSON: {"chart": "picture"}; None: the official ones',
+        detail="picture keeps an image instead of reading it",
+    )
+    furniture: Furniture = option(
+        "apart", 'headers, footers, notes: "apart", after the body; "in" place; "out" of texts'
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parse_tasks(self.tasks)
