@@ -96,7 +96,7 @@ def _unread_spots(result: OcrResult, page: PageImage) -> Iterator[str]:
     for unread in result.coverage.unread if result.coverage else ():
         note = f"not read: about {unread.num_characters:.0f} characters"
         style = _shares(unread.box, page.width_px)
-        yield f'<i class="unread" role="img" title="{note}" aria-label="{note}" style="{style}"></i>'
+        yield f'<i class="unread" role="img" aria-label="{note}" style="{style}"></i>'
 
 
 def page_name(page: PageRef) -> str:
