@@ -149,7 +149,7 @@ class Stamp:
 
     def cropped(self) -> "Stamp":
         """Without the paper around the ink."""
-        box = self.ink.getbbox()
+        box = self.ink.getbbox() or (0, 0, *self.ink.size)
         texts = tuple(text.moved(-box[0], -box[1]) for text in self.texts)
         return replace(self, ink=self.ink.crop(box), texts=texts)
 

@@ -78,7 +78,7 @@ class _Setter:
             y = self._put_group(stamps, self.left, self.full_width, y + self.gap)
         self._put_asides(content, top, min(floors))
         self._put_footnotes(notes, content.footnote_column)
-        self._put_slots(content.foot, style.page.height_px - style.page.margin_px * 0.75)
+        self._put_slots(content.foot, self.paper.height - style.page.margin_px * 0.75)
         return Sheet(self._image(), tuple(self.regions), tuple(self.texts))
 
     def _image(self) -> Image.Image:

@@ -87,5 +87,6 @@ def scan_sheet(sheet: Sheet, scan: Scan, rng: np.random.Generator) -> Sheet:
         turned = np.stack([x * cos + y * sin, y * cos - x * sin], axis=1) + middle
         low = np.clip(turned.min(0), 0, image.size)
         high = np.clip(turned.max(0), 0, image.size)
-        regions.append(replace(region, box=tuple(map(float, (*low, *high)))))
+        box = float(low[0]), float(low[1]), float(high[0]), float(high[1])
+        regions.append(replace(region, box=box))
     return Sheet(image, tuple(regions))
