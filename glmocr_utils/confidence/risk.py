@@ -50,6 +50,10 @@ class WordRisk:
     num_words: int
     num_wrong: int
 
+    def knows(self, result: OcrResult) -> bool:
+        """Whether its second readers read the page."""
+        return set(self.readers) <= {each.reader for each in result.second_readings}
+
     def __call__(self, result: OcrResult) -> np.ndarray:
         """(num_words,) probabilities to be wrong, of the words of `PageTokens`.
 
@@ -137,12 +141,16 @@ def _of_reader(page: PageTokens, second: SecondReading) -> np.ndarray:
     return rows
 
 
-def fit_risk(pages: Sequence[MarkedPage], readers: Sequence[str] = ()) -> WordRisk:
+def fit_risk(pages: Sequence[MarkedPage], readers: Sequence[str] | None = None) -> WordRisk:
     """Fit on pages whose true text is known, all read by one model.
+
+    Args:
+        readers: second readers that count; None takes those that read all of the pages.
 
     Raises:
         ValueError: too few wrong words, pages of different models, or a reader that is missing.
     """
+    readers = _readers_of_all(pages) if readers is None else readers
     models = {_model(page.result) for page in pages}
     if len(models) != 1:
         raise ValueError(f"a risk belongs to one model, these pages have {len(models)}")
@@ -169,6 +177,11 @@ def fit_risk(pages: Sequence[MarkedPage], readers: Sequence[str] = ()) -> WordRi
         num_words=len(is_wrong),
         num_wrong=num_wrong,
     )
+
+
+def _readers_of_all(pages: Sequence[MarkedPage]) -> list[str]:
+    read_by = [{each.reader for each in page.result.second_readings} for page in pages]
+    return sorted(set.intersection(*read_by)) if read_by else []
 
 
 def wrong_words(page: MarkedPage) -> np.ndarray:

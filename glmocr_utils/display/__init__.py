@@ -33,6 +33,7 @@ from glmocr_utils.display.tables import (
     expected_errors_table,
     html_table,
     ranking_html,
+    second_readings_html,
     worst_tokens_html,
     worst_tokens_table,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "pages_to_show",
     "ranking_html",
     "scores_table",
+    "second_readings_html",
     "show",
     "suspects_html",
     "text_difference_html",
