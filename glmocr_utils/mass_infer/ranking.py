@@ -1,6 +1,9 @@
-"""Which pages of a run a person should look at first, from the ledger as a data frame."""
+"""Which pages of a run a person should look at first, and its regions, from the ledger as a data
+frame."""
 
 import pandas as pd
+
+NAMES = ["kind", "status"]
 
 
 def review_first(pages: pd.DataFrame) -> pd.DataFrame:
@@ -29,3 +32,19 @@ def review_first(pages: pd.DataFrame) -> pd.DataFrame:
     order = ["is_empty", "errors"]
     read = read.assign(errors=errors).sort_values(order, ascending=False)
     return read.drop(columns=order)
+
+
+def region_counts(pages: pd.DataFrame) -> pd.DataFrame:
+    """How many regions of each kind ended with which status.
+
+    Args:
+        pages: rows of the ledger, with `regions`.
+
+    Returns:
+        A row a kind, the most frequent first, a column a status; empty where pages were read as a
+        whole.
+    """
+    regions = [region for of_page in pages["regions"] if of_page is not None for region in of_page]
+    found = pd.DataFrame([(each["label"], each["status"]) for each in regions], columns=NAMES)
+    counts = pd.crosstab(found["kind"], found["status"])
+    return counts.loc[counts.sum(axis=1).sort_values(ascending=False, kind="stable").index]

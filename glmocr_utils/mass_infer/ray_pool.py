@@ -278,6 +278,6 @@ def _import_ray():
         import ray
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            'engine="ray" needs the package ray; install it with: pip install ray'
+            "engine='ray' needs the package ray: pip install 'glmocr-utils[ray]'", name="ray"
         ) from error
     return ray

@@ -3,22 +3,15 @@
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Literal
 
 import numpy as np
 
-from glmocr_utils.confidence import (
-    Calibration,
-    Change,
-    Choice,
-    PageTokens,
-    WordRisk,
-    changed,
-)
+from glmocr_utils.confidence import Calibration, Change, Choice, PageTokens, WordRisk
 from glmocr_utils.markup import ink
 from glmocr_utils.options import ReviewOptions
 from glmocr_utils.records import Box, OcrResult
+from glmocr_utils.review.other_readings import other_readings
 
 THRESHOLD = 0.8  # a token below this probability is in doubt
 NUM_AUDITS = 3  # words per page that the model was sure of
@@ -43,8 +36,8 @@ class Flag:
         text: those characters.
         prob: the lowest probability in it, calibrated where a calibration was given; None for a
             `line`. Probability that another layout of the same print has is added to it.
-        choices: (what could be there instead, probability), best first. Each replaces one token;
-            where it joins or divides words, it shows the words around it too.
+        choices: (what could be there instead, probability), best first; see `other_readings`.
+            Where one joins or divides words, it shows the words around it too.
         changes: what each choice changes in the page's text.
         number: among unread or unsupported ones; others are told by where they are.
         note: what the reviewer should know; box: of unread ink, in pixels of the page image.
@@ -168,6 +161,29 @@ def _probs_by_risk(tokens: PageTokens, probs: np.ndarray, risk: WordRisk) -> np.
         if own:
             probs[index] = min(own)
     return probs
+
+
+def flag_at(
+    result: OcrResult,
+    start: int,
+    stop: int,
+    *,
+    max_choices: int = 5,
+    calibration: Calibration | None = None,
+) -> Flag:
+    """An `audit` flag for characters `start` to `stop` of a page's text, on one line.
+
+    Raises:
+        ValueError: the calibration belongs to another model.
+    """
+    tokens = PageTokens(result)
+    indices = tuple(tokens.tokens_of(start, stop))
+    probs = np.array([result.tokens[index].prob for index in indices])
+    if calibration:
+        calibration.check_fits(result)
+        probs = calibration(probs)
+    stretch = _Stretch(start, stop, indices, float(probs.min(initial=1)))
+    return _flag("audit", tokens, stretch, max_choices)
 
 
 def _coverage_flags(tokens: PageTokens) -> Iterator[Flag]:
@@ -324,7 +340,13 @@ def _sure_words(tokens: PageTokens, probs: np.ndarray, threshold: float) -> Iter
 
 def _flag(kind: FlagKind, tokens: PageTokens, stretch: _Stretch, max_choices: int) -> Flag:
     line_start = tokens.text.rfind("\n", 0, stretch.start) + 1
-    choices = dict(islice(_choices(tokens, stretch), max_choices))
+    readings = other_readings(
+        tokens,
+        *stretch.limits,
+        stretch.indices,
+        with_layout=stretch.is_markup,
+        most=max_choices,
+    )
     return Flag(
         kind,
         tokens.text.count("\n", 0, stretch.start),
@@ -332,19 +354,6 @@ def _flag(kind: FlagKind, tokens: PageTokens, stretch: _Stretch, max_choices: in
         stretch.stop - line_start,
         tokens.text[stretch.start : stretch.stop],
         stretch.prob,
-        tuple((text, choice.other.prob) for text, choice in choices.items()),
-        tuple(choice.change for choice in choices.values()),
+        tuple((reading.text, reading.prob) for reading in readings),
+        tuple(reading.change for reading in readings),
     )
-
-
-def _choices(tokens: PageTokens, stretch: _Stretch) -> Iterator[tuple[str, Choice]]:
-    """The flagged text with another token in place of a doubtful one, best first."""
-    choices = [choice for index in stretch.indices for choice in tokens.choices(index)]
-    seen = {tokens.text[stretch.start : stretch.stop]}
-    for choice in sorted(choices, key=lambda choice: -choice.other.prob):
-        if stretch.is_markup or not tokens.is_layout(choice):
-            start, stop = min(stretch.start, choice.start), max(stretch.stop, choice.stop)
-            text = changed(tokens.text, [choice.change], start, stop)
-            if text not in seen:
-                seen.add(text)
-                yield text, choice

@@ -13,6 +13,7 @@ from IPython.display import HTML
 
 from glmocr_utils.confidence import expected_errors, lines_of_tokens, step_of
 from glmocr_utils.display import PALETTE, show
+from glmocr_utils.notebook_host import allow_widgets
 from glmocr_utils.records import STATUS_OF, STATUS_WARNINGS, Coverage, OcrResult, ReadAgain
 from glmocr_utils.review.attended import is_attended
 from glmocr_utils.review.browser_widget import KERNEL_LINK, BrowserWidget
@@ -32,7 +33,10 @@ def show_review(session: ReviewSession, review: bool | str = "auto") -> "ReviewW
     Args:
         review: as in `is_attended`.
     """
-    return ReviewWidget(session) if is_attended(review) else show(review_html(session))
+    if not is_attended(review):
+        return show(review_html(session))
+    allow_widgets()
+    return ReviewWidget(session)
 
 
 class ReviewWidget(BrowserWidget):
