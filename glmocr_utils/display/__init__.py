@@ -4,6 +4,7 @@ No script, nothing from elsewhere: it shows in JupyterLab, in VS Code, as a file
 what matters (bold tokens, tables) is left where a code host strips the style.
 """
 
+from glmocr_utils.display.certificate import pages_above_table, strata_table
 from glmocr_utils.display.document import document_html, write_documents
 from glmocr_utils.display.escape import escape, visible
 from glmocr_utils.display.evaluation import (
@@ -12,6 +13,7 @@ from glmocr_utils.display.evaluation import (
     documents_table,
     evaluation_html,
     evaluation_record,
+    groups_html,
     page_errors_html,
     pages_table,
     pages_to_show,
@@ -50,18 +52,21 @@ __all__ = [
     "evaluation_html",
     "evaluation_record",
     "expected_errors_table",
+    "groups_html",
     "html_table",
     "label_html",
     "labelled_page_html",
     "page_errors_html",
     "page_html",
     "page_name",
+    "pages_above_table",
     "pages_table",
     "pages_to_show",
     "ranking_html",
     "regions_html",
     "scores_table",
     "show",
+    "strata_table",
     "suspects_html",
     "text_difference_html",
     "text_html",

@@ -10,6 +10,11 @@ from typing import Literal
 from glmocr_utils.files import replacing, whole_lines
 from glmocr_utils.markup import ink
 from glmocr_utils.records.checks import check_one_of
+from glmocr_utils.records.coverage import (
+    PageCoverage,
+    coverage_from_record,
+    coverage_to_record,
+)
 from glmocr_utils.records.pages import PageRef
 from glmocr_utils.records.region import (
     REGION_BREAK,
@@ -138,6 +143,7 @@ class OcrResult:
         regions: of a page that was read by regions, in reading order; each token belongs to one of
             them. Empty for a page that was read as a whole.
         size_px: width and height of the page image that the regions' boxes are given for.
+        coverage: what was left out and what was made up; None where that was not looked for.
     """
 
     page: PageRef
@@ -158,6 +164,7 @@ class OcrResult:
     missing: str | None = None
     regions: tuple[Region, ...] = ()
     size_px: tuple[int, int] | None = None
+    coverage: PageCoverage | None = None
 
     def __post_init__(self) -> None:
         check_one_of("finish_reason", self.finish_reason, FinishReason)
@@ -217,6 +224,7 @@ class OcrResult:
             num_image_tokens=region.num_image_tokens,
             regions=(),
             size_px=None,
+            coverage=None,
         )
 
     def region_of(self, token_index: int) -> Region | None:
@@ -229,7 +237,10 @@ class OcrResult:
     @property
     def warning(self) -> str | None:
         """One or two sentences for a person where the page is not a plain `ok`."""
-        return self.missing if self.status == "incomplete" else STATUS_WARNINGS.get(self.status)
+        of_status = STATUS_WARNINGS.get(self.status)
+        said = self.missing if self.status == "incomplete" else of_status
+        of_coverage = self.coverage.reason if self.coverage else None
+        return " ".join(filter(None, (said, of_coverage))) or None
 
 
 def to_json(result: OcrResult) -> str:
@@ -268,6 +279,8 @@ def to_json(result: OcrResult) -> str:
     if result.regions:
         record["regions"] = [region_to_record(region) for region in result.regions]
         record["size_px"] = result.size_px
+    if result.coverage is not None:
+        record["coverage"] = coverage_to_record(result.coverage)
     return json.dumps(record, ensure_ascii=False)
 
 
@@ -291,8 +304,14 @@ def from_json(line: str) -> OcrResult:
         )
         regions = tuple(map(region_from_record, record.pop("regions", ())))
         size = record.pop("size_px", None)
+        covered = record.pop("coverage", None)
         return OcrResult(
-            page=page, tokens=tokens, regions=regions, size_px=size and tuple(size), **record
+            page=page,
+            tokens=tokens,
+            regions=regions,
+            size_px=size and tuple(size),
+            coverage=covered and coverage_from_record(covered),
+            **record,
         )
     except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"not an OCR result: {line[:80]!r} ({error})") from error

@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from transformers.image_transforms import center_to_corners_format
 from transformers.loss.loss_rt_detr import RTDetrLoss
 
-BOX_WEIGHT, GIOU_WEIGHT, ORDER_WEIGHT, DENSE_WEIGHT = 5.0, 2.0, 1.0, 0.5
+BOX_WEIGHT, GIOU_WEIGHT, ORDER_WEIGHT, DENSE_WEIGHT = 5.0, 2.0, 3.0, 0.5
 CELLS_A_REGION = 3
 LEVEL_HEIGHTS = (0.045, 0.15)  # regions up to that share of the page are found on the finer maps
-UNMATCHED_PAIRS = 0.3  # weight of pairs of queries that are not both matched
+UNMATCHED_PAIRS = 0.003  # weight of pairs of queries that are not both matched
 
 Labels = list[dict[str, torch.Tensor]]
 
@@ -160,7 +160,7 @@ def order_loss(
         matched = torch.zeros(len(place), dtype=torch.bool)
         matched[queries] = True
         first = (place[:, None] < place[None]).float()
-        counts = torch.where(matched[:, None] & matched[None], 1.0, UNMATCHED_PAIRS / 9)
+        counts = torch.where(matched[:, None] & matched[None], 1.0, UNMATCHED_PAIRS)
         counts = (counts * (place[:, None] != place[None])).triu(1)
         logits = order_logits[page]
         each = (

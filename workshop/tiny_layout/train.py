@@ -18,8 +18,10 @@ import torch
 from torch import nn
 from transformers import PPDocLayoutV3ForObjectDetection
 
+from glmocr_utils.layout import LayoutModel
 from workshop.tiny_layout.architecture import (
     INPUT_PX,
+    LABELS,
     build_model,
     build_processor,
     with_masks,
@@ -75,12 +77,12 @@ class Training:
         """Train to the end, or until SIGTERM; False for the latter."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.checkpoint.is_file():
-            self._load()
+            self.load()
         signal.signal(signal.SIGTERM, self._ask)
         losses: dict[str, float] = defaultdict(float)
         start = time.time()
         while self.step < self.steps and not self.asked_to_stop:
-            for name, loss in self._train_step().items():
+            for name, loss in self.train_step().items():
                 losses[name] += loss / LOG_EVERY
             self.step += 1
             if self.step % LOG_EVERY == 0:
@@ -90,17 +92,17 @@ class Training:
                 losses.clear()
                 start = time.time()
             if self.step % SAVE_EVERY == 0:
-                self._save()
+                self.save()
             if self.step % (2 * SAVE_EVERY) == 0:
                 self._check()
                 start = time.time()
-        self._save()
+        self.save()
         return self.step >= self.steps
 
     def _ask(self, *_signal: object) -> None:
         self.asked_to_stop = True
 
-    def _train_step(self) -> dict[str, float]:
+    def train_step(self) -> dict[str, float]:
         self.model.train()
         torch.manual_seed(self.seed * 1_000_003 + self.step)  # the noise of denoising
         pixels, labels = self.batches.batch(self.step, self.side)
@@ -129,10 +131,11 @@ class Training:
 
     def _check(self) -> None:
         with_masks(self.average, self.masks)
+        labels = dict(enumerate(LABELS))
+        processor = build_processor(self.side)
+        layout = LayoutModel(self.average.eval(), processor, "average", None, labels)
         for name, kind in (("seen fonts", trained_kind()), ("other fonts", unseen_kind(scale=2.0))):
-            tally = measure(
-                self.average, build_processor(self.side), draw(kind, CHECKED_PAGES, "check")
-            )
+            tally = measure(layout, draw(kind, CHECKED_PAGES, "check"))
             self._note({
                 "step": self.step,
                 "check": name,
@@ -148,7 +151,7 @@ class Training:
         self.curve.append(row)
         print(json.dumps(row), flush=True)
 
-    def _save(self) -> None:
+    def save(self) -> None:
         state = {
             "step": self.step,
             "model": self.model.state_dict(),
@@ -161,7 +164,7 @@ class Training:
         torch.save(state, fresh)
         fresh.replace(self.checkpoint)
 
-    def _load(self) -> None:
+    def load(self) -> None:
         state = torch.load(self.checkpoint, weights_only=False)
         self.step, self.curve = state["step"], state["curve"]
         self.model.load_state_dict(state["model"])
@@ -174,13 +177,13 @@ class Training:
     def export(self, folder: Path) -> None:
         """Write the mean of the last weights, processor and curve, for plain Auto classes."""
         if self.checkpoint.is_file():
-            self._load()
+            self.load()
         model: PPDocLayoutV3ForObjectDetection = copy.deepcopy(self.average).eval()
         with_masks(model, self.masks)
         rows = model.model.denoising_class_embed.weight[: model.config.num_labels]
         model.model.denoising_class_embed = nn.Embedding.from_pretrained(rows.detach().clone())
         model.to(memory_format=torch.contiguous_format).save_pretrained(folder)
-        build_processor().save_pretrained(folder)
+        build_processor(self.side).save_pretrained(folder)
         curve = "\n".join(json.dumps(row) for row in self.curve)
         (folder / "training_curve.jsonl").write_text(curve + "\n", encoding="utf-8")
 
