@@ -210,8 +210,11 @@ class ReviewSession:
         self._decide({number: [self._about("unsure", number, flag)]})
 
     def accept_rest(self, number: int) -> None:
-        """The text of all flags that are still open on the page is right."""
-        flags = self.pages[number].open_flags
+        """The text of all flags that are still open on the page is right.
+
+        Not of those for what was left out or made up: each of them is to be looked at.
+        """
+        flags = [flag for flag in self.pages[number].open_flags if not flag.is_of_coverage]
         if flags:
             self._decide({number: [self._about("accept", number, flag) for flag in flags]})
 
@@ -289,8 +292,17 @@ class ReviewSession:
         Args:
             coverage: `fully_read` says that all of it was read, not only the flags.
             read_again: with `read_again`: at another `scale`, or by `regions`.
+
+        Raises:
+            ValueError: what was left out or made up is not decided yet.
         """
         page = self.pages[number]
+        undecided = sum(flag.is_of_coverage for flag in page.open_flags)
+        if undecided and coverage in TEXT_COVERAGES:
+            raise ValueError(
+                f"page {page.result.page.page_number} has {undecided} flags for text that was left "
+                "out or made up; decide them before you finish the page"
+            )
         told: dict[str, Any] = {
             "before": page.result.text,
             "after": page.text,
