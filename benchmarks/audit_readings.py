@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.inputs import bundled_model
-from glmocr_utils.evaluation.certificate.units import edits_of_units, page_units
+from glmocr_utils.evaluation.certificate.units import edits_of, page_units, stretches
 from glmocr_utils.metrics import character_edits, headline_pair
 from glmocr_utils.notebook_run import project_root
 from glmocr_utils.ocr import read_pages
@@ -76,7 +76,7 @@ def words_of(result: OcrResult, text: str) -> dict[str, np.ndarray]:
     """The page's rows of the table: its words, with the number of the unit that each is in."""
     words = page_units(result, longest=0)
     units = page_units(result).spans[:, 0]
-    edits, _ = edits_of_units(words.spans, result.text, text)
+    edits = [edits_of(*pair) for pair in stretches(words.spans, result.text, text)]
     reference, reading = headline_pair(text, result.text)
     whole = {
         "page": result.page.page_index,
@@ -87,7 +87,7 @@ def words_of(result: OcrResult, text: str) -> dict[str, np.ndarray]:
         **{name: np.full(len(words), value) for name, value in whole.items()},
         "unit": np.searchsorted(units, words.spans[:, 0], side="right"),
         "characters": words.characters,
-        "edits": edits,
+        "edits": np.array(edits, np.int64),
         "predicted": words.predicted,
         "overconfident": page_units(sharpened(result, 2.0), longest=0).predicted,
         "underconfident": page_units(sharpened(result, 0.5), longest=0).predicted,

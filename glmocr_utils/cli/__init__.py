@@ -6,6 +6,7 @@ names and defaults of its notebook's parameters, with dashes or underscores.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -14,9 +15,20 @@ from glmocr_utils import __version__
 from glmocr_utils.cli.command import PROGRAM
 from glmocr_utils.cli.commands import COMMANDS
 
+# Of the packages that not every command needs, which extra of this package brings them.
+EXTRA_OF = {
+    **dict.fromkeys(["jupyterlab", "IPython", "ipywidgets", "anywidget"], "notebooks"),
+    **dict.fromkeys(["matplotlib", "papermill", "nbformat", "traitlets"], "notebooks"),
+    **dict.fromkeys(["trl", "peft", "bitsandbytes", "datasets"], "train"),
+    "openai": "server",
+    "ray": "ray",
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0, 1 if a page failed, 2 if nothing could be done."""
+    # threads that spin slow each other down on a busy machine; OpenMP reads it when it is loaded
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     parser = argparse.ArgumentParser(
         prog=PROGRAM, description="GLM-OCR over your documents; --help after a command says more."
@@ -34,6 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        extra = EXTRA_OF.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        print(
+            f"error: {command.name} needs the package {error.name}, which is not installed: "
+            f"pip install 'glmocr-utils[{extra}]'",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print("stopped; what was written so far is kept", file=sys.stderr)

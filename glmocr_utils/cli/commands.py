@@ -2,6 +2,7 @@
 
 from glmocr_utils.cli.command import Command, Shorthand
 from glmocr_utils.options import (
+    CertifyOptions,
     DemoOptions,
     DiffOptions,
     EvaluateOptions,
@@ -12,6 +13,7 @@ from glmocr_utils.options import (
     InferOptions,
     LabelOptions,
     OcrOptions,
+    PredictionsOptions,
 )
 
 _ALL = (
@@ -61,6 +63,19 @@ _ALL = (
         "where two sets of readings disagree, without any reference",
         DiffOptions,
         "glmocr diff outputs/06_mass_infer --other-readings outputs/other_model",
+    ),
+    Command(
+        "certify",
+        "how many errors a whole collection has, from 200 flags that a person checks",
+        CertifyOptions,
+        "glmocr certify outputs/06_mass_infer",
+        more="Give it again once the flags are reviewed; it takes a certificate.json, too.",
+    ),
+    Command(
+        "predictions",
+        "readings → the files that benchmarks and hub tools of others expect",
+        PredictionsOptions,
+        "glmocr predictions outputs/06_mass_infer --form omnidocbench --benchmark OmniDocBench",
     ),
     Command(
         "ground",

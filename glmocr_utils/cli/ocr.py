@@ -13,7 +13,13 @@ from glmocr_utils.display.plain_text import (
 )
 from glmocr_utils.grounding import Locator
 from glmocr_utils.model import load_model
-from glmocr_utils.ocr import PageImages, default_input, read_by_region, read_documents
+from glmocr_utils.ocr import (
+    PageImages,
+    default_input,
+    read_by_region,
+    read_documents,
+    show_reading,
+)
 from glmocr_utils.ocr_formats import check_formats, export_layouts
 from glmocr_utils.options import OcrOptions
 from glmocr_utils.records import FailedPage, OcrResult
@@ -40,6 +46,7 @@ def run(options: OcrOptions) -> int:
     by_region = read_by_region(
         model, options.layout, options.tasks, options.furniture, options.prompt
     )
+    line = show_reading()
     pages = read_documents(
         model,
         paths,
@@ -51,6 +58,7 @@ def run(options: OcrOptions) -> int:
         max_tokens=options.max_tokens,
         batch_size=options.batch_size,
         by_region=by_region,
+        watch=line,
     )
     try:
         for page in pages:
@@ -58,8 +66,10 @@ def run(options: OcrOptions) -> int:
                 failed.append(page)
                 continue
             results.append(page)
+            line.clear()
             _print("", *numbered_text(page))
     except KeyboardInterrupt:
+        line.clear()
         where = options.output_dir
         print(f"{counted(len(results), 'page')} kept in {where}; run it again to resume")
         raise

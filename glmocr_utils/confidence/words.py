@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
 
+from rapidfuzz.distance import Levenshtein
+
 from glmocr_utils.markup import ink, word_spans
 from glmocr_utils.metrics import headline_pair
 from glmocr_utils.records import Alternative, OcrResult
@@ -28,7 +30,7 @@ class Change:
     """Characters `start` to `stop` of a page's text become `text`.
 
     Attributes:
-        token: (start, stop) of the characters of the token that is replaced.
+        token: (start, stop) of the characters of the token, or tokens, that are replaced.
     """
 
     token: tuple[int, int]
@@ -108,7 +110,7 @@ class PageTokens:
     def choices(self, index: int) -> list[Choice]:
         """What the page could say with another token at `index`, best first.
 
-        There is no choice where another token changes nothing, steers the model instead of spelling
+        There is no choice where another token says the same, steers the model instead of spelling
         something, or leaves a part of a character.
         """
         others = self.result.tokens[index].alternatives
@@ -140,10 +142,27 @@ class PageTokens:
         )
 
     def _choice(self, index: int, other: Alternative) -> Choice:
-        change = smallest_change(self.text, *self.spans[index], other.text)
+        change = smallest_change(self.text, *self._replaced_by(index, other.text), other.text)
         start, stop = self.around(change.start, change.stop)
         before, after = self.text[start:stop], changed(self.text, [change], start, stop)
         return Choice(other, change, start, stop, before, after)
+
+    def _replaced_by(self, index: int, text: str) -> tuple[int, int]:
+        """The characters in whose place another token says `text`.
+
+        They are the token's own, and those of the next tokens of the word too where the other says
+        about the same by itself: `APPEAL` in place of `APP` before `LAL` does not make `APPEALLAL`.
+        """
+        start, stop = self.spans[index]
+        words = self.words_at(start, stop)
+        if len(text) <= stop - start or not words:
+            return start, stop
+        ends = [stop]
+        for _, end in self.spans[index + 1 :]:
+            if end > words[-1][1]:
+                break
+            ends.append(end)
+        return start, min(ends, key=lambda end: Levenshtein.distance(self.text[start:end], text))
 
     def around(self, start: int, stop: int) -> tuple[int, int]:
         """The words that a change of characters `start` to `stop` touches, or may join.

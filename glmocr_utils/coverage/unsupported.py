@@ -11,6 +11,7 @@ import numpy as np
 
 from glmocr_utils.coverage.text_on_page import TextOnPage
 from glmocr_utils.records import UnsupportedText
+from glmocr_utils.records.coverage import Unsupported
 
 WINDOW = 16  # characters over which support is averaged: a single one may look elsewhere
 # Share of the attention that goes to the boxes of a window. Where it falls below the one, the run
@@ -34,7 +35,7 @@ def find_unsupported(text: TextOnPage) -> Iterator[UnsupportedText]:
         own = slice(start, stop)
         num_characters = int(text.num_characters[own].sum())
         if num_characters >= MIN_CHARACTERS:
-            why = "twice" if is_twice[own].mean() >= 0.5 else "nowhere"
+            why: Unsupported = "twice" if is_twice[own].mean() >= 0.5 else "nowhere"
             tokens = text.tokens[own]
             yield UnsupportedText(int(tokens[0]), int(tokens[-1]) + 1, num_characters, why)
 

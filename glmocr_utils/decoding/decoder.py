@@ -109,6 +109,15 @@ class PageDecoder:
         """Memory that keys and values of the pages under way hold."""
         return self._step.cache.num_bytes
 
+    def counts(self) -> list[tuple[Hashable, int]]:
+        """The pages under way and how many tokens were written for each, in no order."""
+        return [(page.key, page.count) for page in self._pages]
+
+    def last_ids(self, key: Hashable, number: int) -> list[int]:
+        """The last `number` tokens of a page under way; a stop token may be among them."""
+        [(row, page)] = [each for each in enumerate(self._pages) if each[1].key == key]
+        return self._recorder.token_ids[row, max(0, page.count - number) : page.count].tolist()
+
     @torch.inference_mode()
     def enter(self, key: Hashable, inputs: BatchFeature, max_tokens: int) -> None:
         """Put a page in: its image and prompt go through the model.

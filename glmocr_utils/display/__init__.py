@@ -4,6 +4,7 @@ No script, nothing from elsewhere: it shows in JupyterLab, in VS Code, as a file
 what matters (bold tokens, tables) is left where a code host strips the style.
 """
 
+from glmocr_utils.display.certificate import pages_above_table, strata_table
 from glmocr_utils.display.document import document_html, write_documents
 from glmocr_utils.display.escape import escape, visible
 from glmocr_utils.display.evaluation import (
@@ -12,6 +13,7 @@ from glmocr_utils.display.evaluation import (
     documents_table,
     evaluation_html,
     evaluation_record,
+    groups_html,
     page_errors_html,
     pages_table,
     pages_to_show,
@@ -28,11 +30,13 @@ from glmocr_utils.display.labels import (
     text_difference_html,
 )
 from glmocr_utils.display.page import page_html, page_name, text_html
+from glmocr_utils.display.regions import regions_html
 from glmocr_utils.display.tables import (
     errors_found_table,
     expected_errors_table,
     html_table,
     ranking_html,
+    second_readings_html,
     worst_tokens_html,
     worst_tokens_table,
 )
@@ -49,17 +53,22 @@ __all__ = [
     "evaluation_html",
     "evaluation_record",
     "expected_errors_table",
+    "groups_html",
     "html_table",
     "label_html",
     "labelled_page_html",
     "page_errors_html",
     "page_html",
     "page_name",
+    "pages_above_table",
     "pages_table",
     "pages_to_show",
     "ranking_html",
+    "regions_html",
     "scores_table",
+    "second_readings_html",
     "show",
+    "strata_table",
     "suspects_html",
     "text_difference_html",
     "text_html",

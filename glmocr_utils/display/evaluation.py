@@ -1,7 +1,7 @@
 """An evaluation as tables, as one self-contained HTML file, and as files for other programs."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from glmocr_utils.display.labels import segments_html
 from glmocr_utils.display.page import image_html
 from glmocr_utils.display.tables import html_table
 from glmocr_utils.evaluation import PageScore, SetComparison, SetScore
+from glmocr_utils.evaluation.breakdown import GroupRate, by_region, by_script
 from glmocr_utils.evaluation.comparison import worst_differences
 from glmocr_utils.evaluation.disagreements import Disagreement, PageDifference
 from glmocr_utils.evaluation.scores import by_group
@@ -20,6 +21,7 @@ from glmocr_utils.evaluation.texts import PageKey, PageText
 from glmocr_utils.metrics import headline_segments
 from glmocr_utils.records import PageImage
 
+GroupBy = Callable[[Sequence[PageScore]], dict[str, GroupRate]]
 WORST_PAGES = 5
 CONFUSIONS_SHOWN = 15
 WORDS_SHOWN = 20
@@ -81,6 +83,43 @@ def documents_table(scores: Sequence[SetScore]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["document", "pages", "characters", *rates])
 
 
+def groups_table(scores: Sequence[SetScore], by: GroupBy) -> pd.DataFrame:
+    """One row a script, or a kind of region, with the CER of each set; the largest group first.
+
+    Args:
+        by: `by_script` or `by_region` of `evaluation.breakdown`.
+    """
+    of_sets = [by(each.pages) for each in scores]
+    names = list(dict.fromkeys(name for groups in of_sets for name in groups))
+    rows = [
+        (
+            name,
+            max(groups[name].characters for groups in of_sets if name in groups),
+            *(groups[name].rate if name in groups else None for groups in of_sets),
+        )
+        for name in names
+    ]
+    rates = [f"CER of {each.name}" for each in scores]
+    return pd.DataFrame(rows, columns=["group", "characters", *rates])
+
+
+def groups_html(scores: Sequence[SetScore], count: int | None = 10) -> str:
+    """Where the errors are: documents (the worst ones), scripts, and kinds of region."""
+    tables = {
+        "Documents": documents_table(scores)[:count],
+        "Scripts": groups_table(scores, by_script),
+        "Kinds of region": groups_table(scores, by_region),
+    }
+    parts = []
+    for title, table in tables.items():
+        if not len(table):
+            continue
+        for name in table.columns[-len(scores) :]:
+            table[name] = table[name].map("{:.2%}".format, na_action="ignore").fillna("not read")
+        parts.append(f"<h3>{title}</h3>{_frame_html(table, False)}")
+    return "".join(parts)
+
+
 def confusions_table(
     comparison: SetComparison | None, count: int = CONFUSIONS_SHOWN
 ) -> pd.DataFrame:
@@ -140,10 +179,7 @@ def evaluation_html(
     if problems:
         items = "".join(f"<li>{escape(problem)}</li>" for problem in dict.fromkeys(problems))
         parts.append(f"<h2>Not compared</h2><ul>{items}</ul>")
-    documents = documents_table(scores)
-    for name in documents.columns[3:]:
-        documents[name] = documents[name].map("{:.2%}".format, na_action="ignore")
-    parts.append(f"<h2>Documents</h2>{_frame_html(documents.fillna('not read'), False)}")
+    parts.append(f"<h2>Where the errors are</h2>{groups_html(scores, count=None)}")
     if comparison:
         parts.append(f"<h2>Confusions</h2>{_frame_html(confusions_table(comparison), False)}")
         parts.append(f"<h2>Largest differences</h2>{differences_html(comparison, images)}")
@@ -211,6 +247,8 @@ def evaluation_record(
                 "teds": each.teds,
                 "teds_structure": each.teds_structure,
                 "statuses": dict(each.statuses),
+                "scripts": {name: asdict(group) for name, group in by_script(each.pages).items()},
+                "regions": {name: asdict(group) for name, group in by_region(each.pages).items()},
                 "problems": list(each.problems),
             }
             for each in scores

@@ -1,8 +1,8 @@
 """One page: its image beside its text, every token tinted by its probability."""
 
 import base64
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from glmocr_utils.confidence import (
@@ -13,18 +13,26 @@ from glmocr_utils.confidence import (
     step_of,
     summarize,
 )
+from glmocr_utils.display.cells import cells_html
 from glmocr_utils.display.escape import escape, visible
+from glmocr_utils.markup import Cell, tables
 from glmocr_utils.records import (
     Box,
     OcrResult,
     PageImage,
     PageLayout,
     PageRef,
+    Region,
     around,
 )
+from glmocr_utils.records.region import TABLE_LABELS, role_of
 
 MAX_WIDTH_PX = 1200
 LEAST_PROB_SHOWN = 0.01  # of an alternative in a token's note
+WHY_UNSUPPORTED = {
+    "nowhere": "perhaps not on the page: the model looked nowhere in particular",
+    "twice": "perhaps not on the page: other text is where the model looked",
+}
 MOST_NOTES = 600  # a page whose every token is doubtful stays small enough to open
 
 
@@ -42,6 +50,7 @@ def page_html(
         layout: where the tokens are on the image. Pointing at a token then lights up its box, and
             pointing at a box its token.
     """
+    has_spots = page is not None and (layout is not None or has_unread_ink(result))
     summary = summarize(result.tokens)
     facts = [f"{summary.num_tokens} tokens"]
     if summary.num_tokens:
@@ -56,8 +65,9 @@ def page_html(
             f"<h3>{escape(page_name(result.page))}</h3>",
             f"<p>{escape(' · '.join(facts))}</p>",
             f'<p class="warning"><b>{result.warning}</b></p>' if result.warning else "",
-            '<div class="sides boxed">' if page and layout else '<div class="sides">',
+            '<div class="sides boxed">' if has_spots else '<div class="sides">',
             image_html(page) if page else "",
+            "".join(_unread_spots(result, page)) if page else "",
             text_html(result, layout if page else None),
             "</div></section>",
         ]
@@ -69,15 +79,33 @@ def text_html(result: OcrResult, layout: PageLayout | None = None) -> str:
 
     Pointing at a doubtful token, or moving to it by Tab, shows its probability, its alternatives of
     1 % and more, and the word or words that each of them would make. Line numbers are left to the
-    style sheet, so that copied text has none.
+    style sheet, so that copied text has none. Regions have their kinds above them, and tables are
+    tables: of the model's HTML nothing but rows, cells and their spans is taken over.
 
     Args:
         layout: where the tokens stand on an image beside the text. A spot on the image is a part of
             its token's element, so that whoever points at the one points at the other as well.
     """
+    if result.regions:
+        return _regions_html(result, layout)
     if not result.text:
         return "<p><i>no text</i></p>"
-    return f'<pre class="text">{"".join(_elements(result, layout))}</pre>'
+    tokens = PageTokens(result)
+    spelled = list(_spelled(tokens))
+    return f'<pre class="text">{"".join(_elements(tokens, spelled, _noted(spelled), layout))}</pre>'
+
+
+def has_unread_ink(result: OcrResult) -> bool:
+    """Whether something is to be outlined on the page's image."""
+    return result.coverage is not None and bool(result.coverage.unread)
+
+
+def _unread_spots(result: OcrResult, page: PageImage) -> Iterator[str]:
+    """Outlines of ink that was not read, each with its size in characters."""
+    for unread in result.coverage.unread if result.coverage else ():
+        note = f"not read: about {unread.num_characters:.0f} characters"
+        style = _shares(unread.box, page.width_px)
+        yield f'<i class="unread" role="img" aria-label="{note}" style="{style}"></i>'
 
 
 def page_name(page: PageRef) -> str:
@@ -89,25 +117,99 @@ def anchor(page: PageRef) -> str:
     return f"page-{page.document_key[:12]}-{page.page_number}"
 
 
-def _elements(result: OcrResult, layout: PageLayout | None) -> Iterator[str]:
+def _regions_html(result: OcrResult, layout: PageLayout | None) -> str:
+    tokens = PageTokens(result)
+    spelled = list(_spelled(tokens))
+    noted = _noted(spelled)
+    parts = []
+    for region in result.regions:
+        own = [s for s in spelled if region.token_start <= s.index < region.token_stop]
+        body = ""
+        if own:
+            table = _table_html(tokens, own, region, noted, layout)
+            body = (
+                table or f'<pre class="text">{"".join(_elements(tokens, own, noted, layout))}</pre>'
+            )
+        parts.append(f'<div class="region">{_kind_html(region)}{body}</div>')
+    return f'<div class="regions">{"".join(parts)}</div>'
+
+
+def _kind_html(region: Region) -> str:
+    said = "" if region.status in (None, "ok", "picture") else f": {region.status}"
+    return (
+        f'<p class="kind {role_of(region)}"><b>{region.index + 1}</b> '
+        f"{escape(region.label)}{escape(said)}</p>"
+    )
+
+
+def _table_html(
+    tokens: PageTokens,
+    own: Sequence["_Spelled"],
+    region: Region,
+    noted: set[int],
+    layout: PageLayout | None,
+) -> str | None:
+    """The tokens of a region's only table in its cells; None where there is something else."""
+    start, stop = tokens.spans[own[0].index][0], tokens.spans[own[-1].index][1]
+    written = tokens.text[start:stop]
+    found = tables(written)
+    if region.label not in TABLE_LABELS or len(found) != 1:
+        return None
+    [table] = found
+    if not table.cells or written[: table.start].strip() or written[table.stop :].strip():
+        return None
+
+    def content(cell: Cell) -> str:
+        inside = [
+            clipped
+            for each in own
+            if (clipped := each.clipped(tokens, start + cell.start, start + cell.stop))
+        ]
+        return "".join(_elements(tokens, inside, noted, layout))
+
+    return cells_html(table, content)
+
+
+def _noted(spelled: Sequence["_Spelled"]) -> set[int]:
+    """The tokens that have a note of their own: on a very doubtful page, the least sure ones."""
+    doubtful = sorted((each for each in spelled if each.step), key=lambda each: each.prob)
+    return {each.index for each in doubtful[:MOST_NOTES]}
+
+
+def _elements(
+    tokens: PageTokens,
+    spelled: Sequence["_Spelled"],
+    noted: set[int],
+    layout: PageLayout | None,
+) -> Iterator[str]:
     """Doubtful tokens one by one; neighbours of one tint together, by words where they have boxes.
 
     On a page of very many doubtful tokens only the least sure have a note of their own.
     """
-    tokens = PageTokens(result)
-    spelled = list(_spelled(tokens))
-    doubtful = sorted(
-        (s for s in spelled if s.step), key=lambda s: result.tokens[s.least_sure].logprob
-    )
-    noted = {s.index for s in doubtful[:MOST_NOTES]}
 
     def own(s: _Spelled) -> object:
         return s.index if s.index in noted else layout and s.words
 
-    for _, group in groupby(spelled, key=lambda s: (s.step, own(s))):
-        together = list(group)
-        is_noted = together[0].index in noted
-        yield _element(together, layout, _note(tokens, together[0].least_sure) if is_noted else "")
+    def elements(spelled: Iterable[_Spelled]) -> Iterator[str]:
+        for _, group in groupby(spelled, key=lambda s: (s.step, own(s))):
+            together = list(group)
+            is_noted = together[0].index in noted
+            note = _note(tokens, together[0].least_sure) if is_noted else ""
+            yield _element(together, layout, note)
+
+    coverage = tokens.result.coverage
+    runs = {
+        index: run
+        for run in (coverage.unsupported if coverage else ())
+        for index in range(run.token_start, run.token_stop)
+    }
+    for run, group in groupby(spelled, key=lambda s: runs.get(s.index)):
+        inner = "".join(elements(group))
+        yield (
+            inner
+            if run is None
+            else (f'<span class="unsupported" title="{WHY_UNSUPPORTED[run.why]}">{inner}</span>')
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +217,22 @@ class _Spelled:
     """A token with text, and its words.
 
     Attributes:
-        least_sure: of it and the tokens that spell a character with it; step: of its probability.
+        least_sure: of it and the tokens that spell a character with it; prob: of that one; step:
+            of its probability.
     """
 
     index: int
     text: str
     words: tuple[tuple[int, int], ...]
     least_sure: int
+    prob: float
     step: int
+
+    def clipped(self, tokens: PageTokens, start: int, stop: int) -> "_Spelled | None":
+        """Its part in characters `start` to `stop` of the page; None where it has none."""
+        first, last = tokens.spans[self.index]
+        text = tokens.text[max(first, start) : min(last, stop)]
+        return replace(self, text=text) if text else None
 
     def box(self, layout: PageLayout) -> Box | None:
         """Where it is on the image; white space and markup are nowhere."""
@@ -137,9 +247,9 @@ def _spelled(tokens: PageTokens) -> Iterator[_Spelled]:
         if least_sure is None or token.logprob < result.tokens[least_sure].logprob:
             least_sure = index
         if token.text:
-            step = step_of(result.tokens[least_sure].prob)
+            prob = result.tokens[least_sure].prob
             words = tokens.words_at(*tokens.spans[index])
-            yield _Spelled(index, token.text, words, least_sure, step)
+            yield _Spelled(index, token.text, words, least_sure, prob, step_of(prob))
             least_sure = None
 
 
@@ -162,12 +272,14 @@ def _element(together: Sequence[_Spelled], layout: PageLayout | None, note: str)
 
 def _spot(box: Box, layout: PageLayout) -> str:
     """The box on the image; all in shares of its width, which the style sheet knows."""
+    return f'<i style="{_shares(box, layout.width_px)}"></i>'
+
+
+def _shares(box: Box, width_px: int) -> str:
     lengths = (box.left, box.top, box.right - box.left, box.bottom - box.top)
-    shares = ";".join(
-        f"--{name}:{length / layout.width_px:.4f}"
-        for name, length in zip("xywh", lengths, strict=True)
+    return ";".join(
+        f"--{name}:{length / width_px:.4f}" for name, length in zip("xywh", lengths, strict=True)
     )
-    return f'<i style="{shares}"></i>'
 
 
 def _note(tokens: PageTokens, index: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
+from glmocr_utils.decoding.repetition import has_repeating_tail
 from glmocr_utils.evaluation.bootstrap import Estimate, bootstrap, estimate
 from glmocr_utils.evaluation.order import order_free
 from glmocr_utils.evaluation.tables import teds
@@ -124,7 +125,7 @@ def score(readings: TextSet, references: TextSet, seed: int = 0) -> SetScore:
         order=float(np.mean([page.order for page in pages])),
         teds=_mean([page.teds for page in pages]),
         teds_structure=_mean([page.teds_structure for page in pages]),
-        statuses=Counter(page.status for page in readings.pages.values()),
+        statuses=Counter(status_of(page) for page in readings.pages.values()),
         problems=tuple(problems),
     )
 
@@ -134,10 +135,12 @@ def match(
 ) -> tuple[list[tuple[PageText, PageText]], list[str]]:
     """(reading, reference) of each page that has both, and what has not, in sentences."""
     read_documents = {document for document, _ in readings.pages}
-    pairs, unread, without = [], [], []
+    pairs, unread, without, untold = [], [], [], []
     for key, reference in references.pages.items():
         reading = readings.pages.get(key)
-        if reading is not None:
+        if reference.text is None:
+            untold.append(reference)
+        elif reading is not None:
             pairs.append((reading, reference))
         elif key[0] in read_documents:  # the document was read, this page was left out
             missing = PageText(reference.document, reference.page_index, None, "missing")
@@ -147,10 +150,28 @@ def match(
             unread.append(reference)
     unknown = [page for key, page in readings.pages.items() if key not in references.pages]
     problems = [*readings.problems, *references.problems]
+    empty = [reference for _, reference in pairs if not (reference.text or "").strip()]
+    nothing = [
+        reading
+        for reading, reference in pairs
+        if reading.status == "ok" and not (reading.text or "").strip() and reference not in empty
+    ]
+    problems += _named(untold, f"without text in {references.name}: not compared")
+    problems += _named(empty, f"with an empty text in {references.name}: all that is read is wrong")
+    problems += _named(nothing, f"read as nothing in {readings.name}: counted as empty")
     problems += _named(without, f"without a reading in {readings.name}: counted as empty")
     problems += _named(unread, f"of documents that {readings.name} does not have: not compared")
     problems += _named(unknown, f"without a reference in {references.name}: not compared")
     return pairs, problems
+
+
+def status_of(page: PageText) -> str:
+    """The page's status; of a text of unknown origin, whether it repeats itself at its end."""
+    if page.status == "ok" and page.result is None and page.text:
+        characters = np.array([ord(character) for character in page.text])
+        if has_repeating_tail(characters, lambda codes: "".join(map(chr, codes))):
+            return "looped"
+    return page.status
 
 
 def by_group(

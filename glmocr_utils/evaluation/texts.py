@@ -1,4 +1,4 @@
-"""Sets of page texts, from wherever they come: runs, results, text files, labels, ledgers."""
+"""Sets of page texts, from wherever they come: runs, labels, text files, other engines."""
 
 import json
 import re
@@ -9,6 +9,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from glmocr_utils.evaluation.engine_files import dolma_pages, engine_pages, is_dolma
+from glmocr_utils.evaluation.layout_files import hocr_pages, is_layout_xml, xml_pages
 from glmocr_utils.labels import LabelStore
 from glmocr_utils.records import OcrResult, read_results
 from glmocr_utils.records.page_row import parts_of, read_rows, to_result
@@ -22,7 +24,8 @@ LABEL_STATUSES = ("gold", "silver", "draft")
 PAGE_MARK = re.compile(r"^<!-- page (\d+)(?:: (\w+))? -->$", re.MULTILINE)
 DOCUMENT_MARK = re.compile(r'^<!-- document: ("(?:[^"\\]|\\.)*"), sha256 \w+ -->$', re.MULTILINE)
 # `decision_p0003.txt`: a page of a document, as notebooks 01 and 03 name them
-PAGE_FILE = re.compile(r"(?P<document>.+)_(?:p|page_?)(?P<number>\d+)$")
+# `x_pg1_repeat1.md` is olmOCR-bench's
+PAGE_FILE = re.compile(r"(?P<document>.+)_(?:p|pg|page_?)(?P<number>\d+)(?:_repeat\d+)?$")
 
 # What a page is known by: its document's name without folder and suffix, and its index from 0.
 PageKey = tuple[str, int]
@@ -98,7 +101,8 @@ def load_texts(path: str | Path, text_column: str | None = None) -> TextSet:
             JSON with `file_name`, `page_index` and `text`; a label set of 04 or its exported
             `dataset/` (the label that counts; gold only where there is gold); a folder of `.txt` or
             `.md` files, one a document with form feeds or page comments between pages, or one a
-            page; a `.parquet` file or a folder of them.
+            page; a `.parquet` file or a folder of them; hOCR, ALTO or PAGE XML; what olmOCR and
+            MinerU write; annotations of OmniDocBench.
         text_column: of parquet files and JSON lines; None takes the first of `text`, `markdown`,
             `ground_truth`, `label`, `transcription` that is there.
 
@@ -119,11 +123,13 @@ def load_texts(path: str | Path, text_column: str | None = None) -> TextSet:
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     for suffixes, read in READERS.items():
         of_kind = [file for file in files if file.name.lower().endswith(suffixes)]
+        if suffixes == XML:  # a folder may contain other XML, such as METS
+            of_kind = [file for file in of_kind if is_layout_xml(file)]
         if of_kind:
             return text_set(name, (page for file in of_kind for page in read(file, text_column)))
     raise ValueError(
-        f"nothing under {path} is a text; expected a run of notebook 06, .jsonl, .txt, .md or "
-        ".parquet files"
+        f"nothing under {path} is a text; expected a run of notebook 06, .jsonl, .txt, .md, "
+        ".parquet, hOCR, ALTO or PAGE files"
     )
 
 
@@ -158,7 +164,11 @@ def _from_json_lines(path: Path, text_column: str | None) -> Iterator[PageText]:
             if not line.strip():
                 continue
             try:
-                yield _from_record(json.loads(line), text_column)
+                record = json.loads(line)
+                if is_dolma(record):
+                    yield from (PageText(*page) for page in dolma_pages(record))
+                else:
+                    yield _from_record(record, text_column)
             except (KeyError, TypeError, ValueError) as error:
                 raise ValueError(f"{path}, line {number}: {error}") from error
 
@@ -216,11 +226,42 @@ def _from_markdown(path: Path, _column: str | None) -> Iterator[PageText]:
         )
 
 
+def _from_hocr(path: Path, _column: str | None) -> Iterator[PageText]:
+    pages = hocr_pages(path)
+    yield from (PageText(*_page_of_file(path, index, len(pages)), text) for index, text in pages)
+
+
+def _from_xml(path: Path, _column: str | None) -> Iterator[PageText]:
+    pages = list(xml_pages(path))
+    yield from (PageText(*_page_of_file(path, index, len(pages)), text) for index, text in pages)
+
+
+def _page_of_file(path: Path, index: int, num_pages: int) -> tuple[str, int]:
+    """Document and page: of a file with one page its name may give the number."""
+    stem = path.name
+    for suffix in (".xml", ".hocr", ".html", ".alto", ".page"):
+        stem = stem.removesuffix(suffix)
+    of_a_page = PAGE_FILE.fullmatch(stem)
+    if num_pages == 1 and of_a_page:
+        return of_a_page["document"], int(of_a_page["number"]) - 1
+    return stem, index
+
+
+def _from_json(path: Path, _column: str | None) -> Iterator[PageText]:
+    yield from (PageText(*page) for page in engine_pages(path))
+
+
+XML = (".xml",)
 READERS: dict[
     tuple[str, ...], Callable[[Path, str | None], Iterator[PageText]]
 ] = {
     (".jsonl",): _from_json_lines,
     (".parquet",): _from_parquet,
+    (".hocr", ".hocr.html"): _from_hocr,
+    XML: _from_xml,
+    ("_content_list.json", "omnidocbench.json"): _from_json,
     (".md",): _from_markdown,
     (".txt",): _from_text,
+    (".html", ".htm"): _from_hocr,
+    (".json",): _from_json,
 }  # fmt: skip

@@ -21,6 +21,7 @@ from glmocr_utils.figures.style import (
 from glmocr_utils.finetune.comparison import DocumentChange
 from glmocr_utils.finetune.evaluation import PageReading
 from glmocr_utils.finetune.preflight import Preflight
+from glmocr_utils.finetune.rounds import Round
 from glmocr_utils.metrics import cer
 
 BEFORE, AFTER, LIMIT = "#9aa7b0", "#e8853a", WORST_INK
@@ -60,6 +61,27 @@ def training_curve(history: Sequence[dict[str, float]], cer_before: float | None
             ax.legend(fontsize=8, frameon=False)
     losses.set(xlabel="step", ylabel="loss a token (nats)", ylim=(0, None))
     rates.set(xlabel="step", ylabel="CER", ylim=(0, None))
+    return without_frame(figure)
+
+
+def labels_curve(rounds: Sequence[Round]) -> Figure:
+    """CER of the held-out pages against the number of labelled pages, round by round."""
+    figure, ax = plt.subplots(figsize=(6, 3), layout="constrained")
+    ax.set(xlabel="labelled pages", ylabel="CER of held-out pages, %", ylim=(0, None))
+    if not rounds:
+        ax.text(0.5, 0.5, "no round with held-out pages so far", ha="center", color=INK,
+                transform=ax.transAxes)  # fmt: skip
+        return without_frame(figure)
+    pages = [each.pages for each in rounds]
+    after = 100 * np.array([[each.after.value, each.after.low, each.after.high] for each in rounds])
+    value, low, high = after.T
+    spread = np.abs([value - low, high - value])
+    ax.errorbar(pages, value, spread, color=AFTER, marker="o", capsize=3)
+    ax.axhline(100 * rounds[0].before.value, color=BEFORE, ls="--", label="before training")
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(pages, [str(number) for number in pages])
+    ax.set_ylim(0, None)
+    ax.legend(fontsize=8, frameon=False)
     return without_frame(figure)
 
 

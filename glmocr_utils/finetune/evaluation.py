@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -12,7 +13,8 @@ from glmocr_utils.decoding import NotFiniteError
 from glmocr_utils.finetune.dataset import decode_image
 from glmocr_utils.metrics import corpus_cer, headline_pair, wer
 from glmocr_utils.model import LoadedModel
-from glmocr_utils.ocr import read_pages
+from glmocr_utils.ocr import ReadingProgress, read_pages, show_reading
+from glmocr_utils.ocr.progress import Watch
 from glmocr_utils.prompt import PromptStyle
 from glmocr_utils.records import OcrResult, PageImage, PageRef
 
@@ -83,6 +85,7 @@ def read_held_out(
             max_tokens=max_tokens,
             batch_size=batch_size,
             on_failure=fail,
+            watch=partial(_show, show_reading(), pages, len(chosen)),
         )
         for result in chain(results, empty):
             number = result.page.page_index
@@ -91,6 +94,16 @@ def read_held_out(
             result = replace(result, page=page)
             readings[number] = PageReading(row["document"], row["text"], result)
     return [readings[number] for number in numbers]
+
+
+def _show(
+    shown: Watch, pages: Sequence[dict[str, Any]], num_pages: int, progress: ReadingProgress
+) -> None:
+    """Show where the reading is, by the document and page of the row."""
+    page = progress.page
+    if page is not None:
+        page = replace(page, page_index=pages[page.page_index]["page_index"])
+    shown(replace(progress, page=page, pages=num_pages))
 
 
 def scores(readings: Sequence[PageReading]) -> dict[str, float | None]:

@@ -164,6 +164,8 @@ def finetune(
     _save(trainer, dtype, output_dir)
     if process.is_main_process:
         report = _report(config, run, before, after, retained_before, retained_after)
+        report["train_pages"] = len(train)
+        report["held_out_sha256"] = held_out and data_hash(held_out)
         report["trained_for"] = asdict(
             TrainedFor(
                 config.prompt,

@@ -6,6 +6,7 @@ text = page_markdown(regions_of_result(result), link=lambda region: f"{region.in
 from glmocr_utils.markdown.page import (
     RegionText,
     page_markdown,
+    region_content,
     regions_of_result,
     regions_of_row,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "crop_pictures",
     "page_markdown",
     "picture_name",
+    "region_content",
     "regions_of_result",
     "regions_of_row",
     "sdk_page",

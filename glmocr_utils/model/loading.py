@@ -16,6 +16,7 @@ from transformers import (
 )
 
 from glmocr_utils.model.attention import PLAIN, AttentionChoice, choose_attention
+from glmocr_utils.model.cpu_threads import fit_threads
 from glmocr_utils.model.hardware import find_hardware, place
 from glmocr_utils.model.patches import project_patches_at_once
 from glmocr_utils.model.source import (
@@ -49,6 +50,7 @@ class LoadedModel:
         attention: what computes the attention, and why.
         trained_for: how a fine-tuned model must be used; None for one that was not.
         obstacle: why a GPU of this machine was not used; None where none was passed over.
+        threads: how many a CPU reads with, and why; None on a GPU.
     """
 
     model: "PreTrainedModel | PeftModel"
@@ -59,6 +61,7 @@ class LoadedModel:
     attention: AttentionChoice
     trained_for: TrainedFor | None = None
     obstacle: str | None = None
+    threads: str | None = None
 
     @property
     def device(self) -> torch.device:
@@ -84,12 +87,13 @@ class LoadedModel:
         return "default" if self.trained_for is None else self.trained_for.prompt_style
 
     def describe(self) -> str:
-        """For people: what is loaded, where, and how it attends; then why a GPU is not used."""
+        """For people: what is loaded, where, with what; then why a GPU is not used."""
         name = self.model_id if self.adapter is None else f"{self.model_id} + {self.adapter}"
         line = (
             f"{name} on {self.device} in {self.dtype_name}, "
             f"attention {self.attention.implementation} ({self.attention.reason})"
         )
+        line += f", {self.threads}" if self.threads else ""
         return f"{line}\n! {self.obstacle}" if self.obstacle else line
 
 
@@ -124,6 +128,7 @@ def load_model(
     model_id, adapter = resolve_adapter(str(model_id), adapter)
     hardware = find_hardware()
     device = place(device_map, hardware)
+    threads = fit_threads() if device == "cpu" else None
     dtype = _dtype(dtype, torch.float32 if device == "cpu" else hardware.dtype)
     attention = choose_attention(attn, dtype, "cpu" if device == "cpu" else hardware.kind)
     source = find_model(model_id, "config.json", revision)
@@ -166,9 +171,16 @@ def load_model(
     commit = cached_commit(model_id, revision) if source else None
     if adapter is not None and adapter_source is not None:
         model = _add_adapter(model, model_id, adapter, adapter_source)
-    obstacle = hardware.obstacle if device_map == "auto" else None
     return LoadedModel(
-        model.eval(), processor, model_id, commit, adapter, attention, trained_for, obstacle
+        model.eval(),
+        processor,
+        model_id,
+        commit,
+        adapter,
+        attention,
+        trained_for,
+        obstacle=hardware.obstacle if device_map == "auto" else None,
+        threads=threads,
     )
 
 

@@ -13,6 +13,7 @@ from glmocr_utils.ocr.pages import (
     ScaleCheck,
     read_pages,
 )
+from glmocr_utils.ocr.progress import ReadingProgress, show_reading
 from glmocr_utils.ocr.reading_files import PAGE_BREAK
 from glmocr_utils.ocr.results import PageImages, load_results
 from glmocr_utils.ocr.scoring import SCORE_POSITIONS_AT_ONCE, score_text, score_tokens, token_logits
@@ -27,6 +28,7 @@ __all__ = [
     "PageImages",
     "PageReader",
     "PreparedPage",
+    "ReadingProgress",
     "ScaleCheck",
     "default_input",
     "is_out_of_memory",
@@ -36,6 +38,7 @@ __all__ = [
     "read_pages",
     "score_text",
     "score_tokens",
+    "show_reading",
     "token_logits",
     "without_thought",
 ]

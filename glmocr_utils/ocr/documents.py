@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from glmocr_utils.decoding import NotFiniteError
@@ -11,6 +12,7 @@ from glmocr_utils.model.source import first_line
 from glmocr_utils.ocr.by_region import NO_LAYOUT, ByRegion
 from glmocr_utils.ocr.failures import is_out_of_memory
 from glmocr_utils.ocr.pages import read_pages
+from glmocr_utils.ocr.progress import ReadingProgress, Watch
 from glmocr_utils.ocr.reading_files import ReadingFiles, reading_settings
 from glmocr_utils.options import ReadingOptions
 from glmocr_utils.prompt import PromptStyle
@@ -53,6 +55,7 @@ def read_documents(
     batch_size: int = ReadingOptions.batch_size,
     top_k: int = ReadingOptions.top_k,
     by_region: ByRegion | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[OcrResult | FailedPage]:
     """Read documents page by page; what fails does not stop the others.
 
@@ -68,7 +71,7 @@ def read_documents(
         options: how pages are rendered, and which.
         roots: the folders of documents below them are kept in `output_dir`.
         start_over: read again what is in `output_dir`, and replace it.
-        prompt, style, max_tokens, batch_size, top_k, by_region: as in `read_pages`.
+        prompt, style, max_tokens, batch_size, top_k, by_region, watch: as in `read_pages`.
 
     Yields:
         In the order of documents and their pages: what was read, and each page or document that
@@ -93,7 +96,17 @@ def read_documents(
         )
         files = ReadingFiles(Path(output_dir), documents, settings, roots, start_over)
     in_order = _InOrder(files)
-    rendered = render_documents(documents, options, known=files.find if files else None)
+    counts: list[int] = []  # pages of each document, as far as they are known
+
+    def with_total(progress: ReadingProgress) -> None:
+        assert watch is not None
+        mean = sum(counts) / max(1, len(counts))
+        total = sum(counts) + round(mean * (len(documents) - len(counts)))
+        watch(replace(progress, done=progress.done + in_order.num_passed, pages=total))
+
+    rendered = render_documents(
+        documents, options, known=files.find if files else None, on_document=counts.append
+    )
     pages = in_order.to_read(rendered)
     reading = read_pages(
         model,
@@ -106,6 +119,7 @@ def read_documents(
         by_region=by_region,
         on_failure=in_order.fail,
         on_read=files.add if files else None,
+        watch=with_total if watch else None,
     )
     try:
         with closing(reading):
@@ -141,6 +155,7 @@ class _InOrder:
         self._order: deque[_Asked] = deque()
         self._found: dict[_Asked, OcrResult | FailedPage] = {}
         self._document: str | None = None
+        self.num_passed = 0  # pages that failed before they were read, or were read before
 
     def to_read(
         self, rendered: Iterable[PageImage | OcrResult | FailedPage]
@@ -154,6 +169,7 @@ class _InOrder:
                 asked = _asked(each if isinstance(each, FailedPage) else each.page)
                 self._found[asked] = each
                 self._order.append(asked)
+                self.num_passed += 1
 
     def put(self, result: OcrResult) -> None:
         """Note what was read."""

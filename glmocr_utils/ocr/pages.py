@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable, Generator, Hashable, Iterable
+from collections.abc import Callable, Generator, Hashable, Iterable, Sized
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -16,11 +16,12 @@ from glmocr_utils.ocr.by_region import ByRegion
 from glmocr_utils.ocr.failures import FAILURES_OF_A_PAGE
 from glmocr_utils.ocr.parts import PageInParts, prepared_parts
 from glmocr_utils.ocr.prefetch import Prefetch
+from glmocr_utils.ocr.progress import Watch, Watching
 from glmocr_utils.ocr.tokens import token_records, without_thought
 from glmocr_utils.options import ReadingOptions, check_at_least_one
 from glmocr_utils.prompt import TEXT_RECOGNITION, PromptStyle, encode_prompt
-from glmocr_utils.records import OcrResult, PageImage
-from glmocr_utils.token_text import decode_ids, special_token_ids
+from glmocr_utils.records import OcrResult, PageImage, PageRef
+from glmocr_utils.token_text import REPLACEMENT, decode_ids, special_token_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,17 @@ class PageReader:
     def cache_bytes(self) -> int:
         """Memory that keys and values of the pages under way hold."""
         return self._decoder.cache_bytes
+
+    def pages_under_way(self) -> list[tuple[Hashable, PageRef, int]]:
+        """Key, page and number of tokens so far, in the order in which pages were entered."""
+        counts = dict(self._decoder.counts())
+        return [(key, page.page, counts[key]) for key, (page, *_) in self._under_way.items()]
+
+    def tail(self, key: Hashable, num_tokens: int) -> str:
+        """The end of what is written for a page under way."""
+        token_ids = self._decoder.last_ids(key, num_tokens)
+        kept = [each for each in token_ids if each not in self._special]
+        return decode_ids(self.model.processor.tokenizer, kept).strip(REPLACEMENT)
 
     def prepare(self, page: PageImage, prompt: str | None = None) -> PreparedPage:
         """What can be done before the model is free; threads may do it.
@@ -164,6 +176,7 @@ def read_pages(
     by_region: ByRegion | None = None,
     on_failure: Callable[[PageImage, Exception], None] | None = None,
     on_read: Callable[[OcrResult, PageImage], None] | None = None,
+    watch: Watch | None = None,
 ) -> Generator[OcrResult, None, None]:
     """Read pages, `batch_size` at a time, and give them in their order.
 
@@ -181,6 +194,7 @@ def read_pages(
             nothing (`NotFiniteError`: its numbers are NaN or infinite), which is then left out.
             None raises what was raised.
         on_read: is given each page as soon as it has ended, which may be before its turn comes.
+        watch: is told twice a second where the reading is, and at its end; see `show_reading`.
 
     Raises:
         ValueError: an option is out of its range.
@@ -191,6 +205,7 @@ def read_pages(
     under_way: dict[int, PageInParts] = {}  # by number; those whose result was not given yet
     done: dict[int, OcrResult | None] = {}
     given = 0
+    watching = Watching(watch, reader, len(pages) if isinstance(pages, Sized) else None)
 
     def end(page: PageInParts) -> None:
         outcome = page.outcome(reader.blank(page.image))
@@ -202,6 +217,7 @@ def read_pages(
         else:
             on_failure(page.image, outcome)
         done[page.number] = outcome if isinstance(outcome, OcrResult) else None
+        watching.ended(len(outcome.tokens) if isinstance(outcome, OcrResult) else None)
         under_way.pop(page.number, None)
 
     parts = prepared_parts(reader, pages, by_region, batch_size)
@@ -218,6 +234,7 @@ def read_pages(
                     try:
                         if isinstance(part.ready, Exception):
                             raise part.ready
+                        watching.look(page.image.page)
                         reader.enter((page.number, part.region), part.ready, max_tokens)
                     except FAILURES_OF_A_PAGE as error:
                         page.readings[part.region] = error
@@ -230,11 +247,13 @@ def read_pages(
                     page.readings[region] = outcome
                     if page.has_ended:
                         end(page)
+                watching.look()
             while given in done:
                 if (in_turn := done.pop(given)) is not None:
                     yield in_turn
                 given += 1
             if not reader and prepared.ended:
+                watching.finish()
                 return
 
 

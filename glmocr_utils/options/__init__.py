@@ -18,6 +18,7 @@ from glmocr_utils.options.option import Options, option, same_as
 from glmocr_utils.options.reading import ReadingOptions
 from glmocr_utils.options.rendering import RenderOptions, parse_pages
 from glmocr_utils.options.steps import (
+    CertifyOptions,
     DemoOptions,
     DiffOptions,
     EvaluateOptions,
@@ -26,6 +27,7 @@ from glmocr_utils.options.steps import (
     ImagefolderOptions,
     LabelOptions,
     OcrOptions,
+    PredictionsOptions,
     ReviewOptions,
 )
 from glmocr_utils.options.values import check_at_least_one, coerce_all, kinds_of, text_reader
@@ -34,6 +36,7 @@ __all__ = [
     "DEFAULT_MODEL",
     "OFFICIAL_LAYOUT",
     "RETRYABLE",
+    "CertifyOptions",
     "DemoOptions",
     "DiffOptions",
     "Dtype",
@@ -49,6 +52,7 @@ __all__ = [
     "ModelOptions",
     "OcrOptions",
     "Options",
+    "PredictionsOptions",
     "ReadingOptions",
     "RenderOptions",
     "ReviewOptions",

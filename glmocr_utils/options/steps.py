@@ -15,7 +15,8 @@ from glmocr_utils.options.reading import ReadingOptions
 from glmocr_utils.options.rendering import RenderOptions
 from glmocr_utils.records import Furniture
 
-READINGS = "a run of 06, results of 02, or a folder of .txt, .md, .jsonl or .parquet"
+PREDICTION_FORMS = ("omni-parse-bench", "olmocr-bench", "omnidocbench", "hub")
+READINGS = "a run of 06, results of 02, or .txt, .md, .jsonl, .parquet, hOCR, ALTO, PAGE"
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,16 @@ class ReviewOptions(Options):
     tasks: str | Mapping[str, str] | None = same_as(LayoutOptions, "tasks")
     furniture: Furniture = same_as(LayoutOptions, "furniture")
     max_flags: int = option(12, "doubtful words to check per page, at most")
+    audit: int = option(
+        0, "instead: flags drawn over all results for a certificate of the collection, such as 200"
+    )
     boxes: bool = option(False, "True: locate each token on the page; takes the model that read it")
+    second_reader: str | None = option(
+        None,
+        '"tesseract", "rapidocr", or both with a comma: reads the pages too',
+        detail="tesseract:deu+eng names languages; disagreements are typed, and tell how risky "
+        "a word is",
+    )
     formats: str | None = same_as(OcrOptions, "formats")
     review: bool | Literal["auto"] = option(
         "auto", 'True, False, or "auto": the widget where a person can use it'
@@ -194,6 +204,11 @@ class EvaluateOptions(Options):
     documents: str | None = option(
         None, "PDFs and images of the pages; None: where the readings say they are"
     )
+    certificate: str | None = option(
+        None,
+        "certificate.json of a collection, or the folder of its reviewed audit",
+        only="notebook",
+    )
     worst_pages: int = option(3, "pages to show with their errors", only="notebook")
     seed: int = option(0, "random seed of the bootstrap")
     model_id: str = same_as(
@@ -226,6 +241,51 @@ class DiffOptions(Options):
     output_dir: str | Path = option(
         "outputs/diff", "gets diff.html, disagreements.csv and audit.csv"
     )
+
+
+@dataclass(frozen=True)
+class CertifyOptions(Options):
+    """Options of the command `certify`."""
+
+    readings: str | None = option(
+        None, "a run of notebook 06, results of 02, or a certificate.json to verify"
+    )
+    num_flags: int = option(200, "flags that a person checks; 200 take about an hour", at_least=1)
+    calibration: str | None = option(None, "calibration.json of notebook 03, for expected errors")
+    collection: str | None = option(
+        None, "with a certificate: its readings, to draw its sample again"
+    )
+    seed: int = option(0, "random seed of the sample")
+    output_dir: str | Path = option(
+        "outputs/certificate", "gets audit.json, then certificate.json and pages_above.csv"
+    )
+
+
+@dataclass(frozen=True)
+class PredictionsOptions(Options):
+    """Options of the command `predictions`."""
+
+    readings: str | None = same_as(EvaluateOptions, "readings")
+    form: str = option(
+        "hub", "whose: omni-parse-bench, olmocr-bench, omnidocbench, or hub (a parquet file)"
+    )
+    benchmark: str | None = option(
+        None, "the benchmark's own folder, with its pages and tests", detail="hub needs none"
+    )
+    scores: bool = option(False, "score them too, where the scorer is a package (omni-parse-bench)")
+    text_column: str | None = same_as(EvaluateOptions, "text_column")
+    output_dir: str | Path = option(
+        "outputs/predictions", "gets the files; olmocr-bench has a place of its own"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.form not in PREDICTION_FORMS:
+            raise ValueError(f"form is one of {', '.join(PREDICTION_FORMS)}, got {self.form!r}")
+        if self.form != "hub" and self.benchmark is None:
+            raise ValueError(f"form {self.form} needs benchmark, its folder with pages and tests")
+        if self.scores and self.form != "omni-parse-bench":
+            raise ValueError(f"the scorer of {self.form} is no package; run its own script")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """What a reading left out of its page, and what it says that isn't there."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from glmocr_utils.records.checks import check_one_of
 from glmocr_utils.records.layout import Box
@@ -110,7 +111,7 @@ def coverage_to_record(coverage: PageCoverage) -> dict[str, object]:
     return {"is_clear": coverage.is_clear, "unread": unread, "unsupported": unsupported}
 
 
-def coverage_from_record(record: dict[str, object]) -> PageCoverage:
+def coverage_from_record(record: Mapping[str, Any]) -> PageCoverage:
     """Inverse of `coverage_to_record`."""
     return PageCoverage(
         record["is_clear"],

@@ -33,7 +33,7 @@ class Decision:
         flag_id, kind, prob: of the flag, if the decision is about one.
         line_index: 0-based; before, after: the line. Of a whole page when it is finished.
         token_start, token_stop, token_text: of a choice: the characters of the page's text that the
-            replaced token spelled, and what it says now. They count, and `after` only shows it.
+            replaced tokens spelled, and what they say now. They count, and `after` only shows it.
         coverage: of a finished page: `flags_checked` (only the flags), `fully_read`, `not_usable`
             (it is to have no text) or `read_again` (the model is to read it once more).
         read_again: with what: another `scale`, or one region after the other (`regions`).

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 from glmocr_utils.records.checks import check_one_of
 from glmocr_utils.records.layout import Box
 
+Role = Literal["title", "text", "table", "formula", "picture", "furniture"]
 RegionStatus = Literal["ok", "truncated", "looped", "empty", "failed", "picture"]
 Furniture = Literal["apart", "in", "out"]
 
@@ -20,6 +21,12 @@ FOOTNOTE_LABELS = frozenset({"footnote"})
 FURNITURE_LABELS = frozenset(
     {"header", "footer", "number", "footnote", "aside_text", "header_image", "footer_image"}
 )
+
+ROLES: dict[Role, frozenset[str]] = {
+    "title": TITLE_LABELS,
+    "table": TABLE_LABELS,
+    "formula": FORMULA_LABELS,
+}
 
 REGION_BREAK = "\n\n"  # between the texts of two regions
 MARK_ID = -1  # token id of a mark that isn't the model's
@@ -87,6 +94,18 @@ class Region:
     def mark(self) -> str:
         """What the page's text says in the place of a region that could not be read."""
         return f"[{self.label}: not read]"
+
+
+def role_of(region: Region) -> Role:
+    """What a region is on its page, for the eye: each role has a colour."""
+    if region.is_furniture:
+        return "furniture"
+    if region.is_picture:
+        return "picture"
+    for role, labels in ROLES.items():
+        if region.label in labels:
+            return role
+    return "text"
 
 
 def in_text_order(regions: Iterable[Region], furniture: Furniture = "apart") -> list[Region]:

@@ -64,6 +64,7 @@ def render_documents(
     workers: int | None = None,
     ahead: int | None = None,
     known: None = None,
+    on_document: Callable[[int], None] | None = None,
 ) -> Generator[PageImage | FailedPage, None, None]: ...
 
 
@@ -74,6 +75,7 @@ def render_documents(
     workers: int | None = None,
     ahead: int | None = None,
     known: Callable[[PageRef], OcrResult | None] | None = None,
+    on_document: Callable[[int], None] | None = None,
 ) -> Generator[PageImage | OcrResult | FailedPage, None, None]: ...
 
 
@@ -83,6 +85,7 @@ def render_documents(
     workers: int | None = None,
     ahead: int | None = None,
     known: Callable[[PageRef], OcrResult | None] | None = None,
+    on_document: Callable[[int], None] | None = None,
 ) -> Generator[PageImage | OcrResult | FailedPage, None, None]:
     """Render documents in worker processes, in the order of `paths` and of their pages.
 
@@ -98,6 +101,7 @@ def render_documents(
             default twice the workers. No page is started before there is room for it.
         known: asked about each page, in order, before it is rendered; a reading that it returns
             comes in place of the page, which isn't rendered.
+        on_document: is told of each document how many pages come of it, some documents ahead.
     """
     options = options or RenderOptions()
     paths, several = are_several(paths)
@@ -105,11 +109,22 @@ def render_documents(
         inspected = pool.map(
             (Inspect(Path(path), options) for path in paths), pool.workers, Inspected
         )
-        requests: Iterator[Render | FailedPage] = itertools.chain.from_iterable(
-            page_requests(document, options, one_of_many=several) for document in inspected
-        )
+        requests = _of_documents(inspected, options, several, on_document)
         asked = (_known_or(request, known) for request in requests) if known else requests
         yield from pool.map(asked, ahead or 2 * pool.workers, PageImage)
+
+
+def _of_documents(
+    inspected: Iterable[Inspected | FailedPage],
+    options: RenderOptions,
+    several: bool,
+    on_document: Callable[[int], None] | None,
+) -> Iterator[Render | FailedPage]:
+    for document in inspected:
+        requests = list(page_requests(document, options, one_of_many=several))
+        if on_document:
+            on_document(len(requests))
+        yield from requests
 
 
 def _known_or(

@@ -1,9 +1,9 @@
 """A page under review: its lines as they are now, and the same correction elsewhere."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from glmocr_utils.confidence import PageTokens, changed
+from glmocr_utils.confidence import Change, PageTokens, changed
 from glmocr_utils.markup import Cell, Table, tables, word_spans
 from glmocr_utils.records import Action, Coverage, Decision, OcrResult, ReadAgain
 from glmocr_utils.review.flags import Flag
@@ -28,7 +28,7 @@ class PageReview:
     """
 
     result: OcrResult
-    flags: list[Flag]
+    flags: Sequence[Flag]
     typed: str | None = field(init=False)
     decided: dict[str, Action] = field(init=False)
     coverage: Coverage | None = field(init=False)
@@ -99,11 +99,11 @@ class PageReview:
         return (0, len(line)) if flag.kind == "line" else window_around(line, *self.span_of(flag))
 
     def replacement(self, flag: Flag, choice: str) -> tuple[int, int, str] | None:
-        """The characters of the token that a choice of the flag replaces, and its new text.
+        """The characters of the tokens that a choice of the flag replaces, and their new text.
 
         None if it is none of the flag's choices.
         """
-        for (text, _), change in zip(self.choices_now(flag), flag.changes, strict=True):
+        for text, _, change in self._choices_now(flag):
             if text == choice:
                 start, stop = change.token
                 return start, stop, changed(self.result.text, [change], start, stop)
@@ -111,13 +111,19 @@ class PageReview:
 
     def choices_now(self, flag: Flag) -> tuple[tuple[str, float], ...]:
         """A flag's choices, with what was already chosen for its other tokens."""
+        return tuple((text, prob) for text, prob, _ in self._choices_now(flag))
+
+    def _choices_now(self, flag: Flag) -> Iterator[tuple[str, float, Change]]:
+        """Text, probability and change of each; two that say the same by now are one."""
         line_start = self._text.starts[flag.line_index]
-        choices = []
+        seen = set()
         for (_, prob), change in zip(flag.choices, flag.changes, strict=True):
             start, stop = self._tokens.around(change.start, change.stop)
             start, stop = min(start, line_start + flag.start), max(stop, line_start + flag.end)
-            choices.append((self._text.stretch(start, stop, change), prob))
-        return tuple(choices)
+            text = self._text.stretch(start, stop, change)
+            if text not in seen:
+                seen.add(text)
+                yield text, prob, change
 
     def text_with(self, start: int, stop: int, text: str) -> PageText:
         """The page's text with one more token replaced."""

@@ -44,8 +44,7 @@ class PageText:
                 start, stop = self.locate(line, *self._in_line(line, part))
                 typed = self._typed[line]
                 self._typed[line] = f"{typed[:start]}{part.text}{typed[stop:]}"
-        apart = {t: c for t, c in self._changes.items() if t[1] <= start or stop <= t[0]}
-        self._changes = apart | {change.token: change}
+        self._changes = {c.token: c for c in (*self._apart_from(*change.token), change)}
 
     def type_line(self, line_index: int, text: str) -> None:
         """A line reads `text`: several lines, or nothing."""
@@ -79,8 +78,8 @@ class PageText:
 
         What else was chosen within the stretch is in it; what was typed is not.
         """
-        changes = {**self._changes, change.token: change}
-        within = [c for c in changes.values() if start <= c.stop and c.start <= stop]
+        changes = [*self._apart_from(*change.token), change]
+        within = [c for c in changes if start <= c.stop and c.start <= stop]
         start = min(start, *(c.start for c in within))
         stop = max(stop, *(c.stop for c in within))
         return changed(self._read, sorted(within, key=_by_token), start, stop)
@@ -97,6 +96,10 @@ class PageText:
             self._end_now(line_index, start, end),
         )
         return new_start - line_start, max(new_start, new_end) - line_start
+
+    def _apart_from(self, start: int, stop: int) -> list[Change]:
+        """Changes of tokens that have no character of `start` to `stop`."""
+        return [c for (first, last), c in self._changes.items() if last <= start or stop <= first]
 
     def _begin_now(self, line_index: int, start: int) -> int:
         """Where characters of the page's text that begin at `start` begin now."""

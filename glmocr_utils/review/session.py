@@ -51,6 +51,7 @@ class ReviewSession:
         layouts: where their tokens are, looked up when a page is shown; pages may lack one.
         reviewer: who decides.
         calibration: of the model that read the pages; its probabilities choose the flags.
+        flags: what to check on each page, in reading order; None finds it by `find_flags`.
         threshold, max_flags, num_audits, max_choices: as in `find_flags`.
     """
 
@@ -63,6 +64,7 @@ class ReviewSession:
         layouts: Mapping[PageRef, PageLayout] | None = None,
         reviewer: str = "",
         calibration: Calibration | None = None,
+        flags: Mapping[PageRef, Sequence[Flag]] | None = None,
         threshold: float = THRESHOLD,
         max_flags: int = ReviewOptions.max_flags,
         num_audits: int = NUM_AUDITS,
@@ -79,7 +81,9 @@ class ReviewSession:
         self.pages = [
             PageReview(
                 result,
-                find_flags(
+                flags[result.page]
+                if flags is not None
+                else find_flags(
                     result,
                     threshold=threshold,
                     max_flags=max_flags,
@@ -93,7 +97,10 @@ class ReviewSession:
         self.text_files = text_files(
             (result.page for result in results), self.log_path.parent / "reviewed"
         )
-        self._why_not_read = [PageQuality.of(result).why_not_read for result in results]
+        # of given flags, all are to be decided, whatever the page reads like
+        self._why_not_read = [
+            None if flags is not None else PageQuality.of(result).why_not_read for result in results
+        ]
         self._number_of = {_key(page.result): n for n, page in enumerate(self.pages)}
         self._decisions: list[list[Decision]] = [[] for _ in self.pages]
         self._step = 0
@@ -124,7 +131,7 @@ class ReviewSession:
         self, number: int, flag: Flag | None = None, order: Order = "reading"
     ) -> Flag | None:
         """The next undecided flag after `flag`, from the top again after the last; or None."""
-        flags = self.queue(number, order)
+        flags = list(self.queue(number, order))
         if flag is not None:
             ids = [other.flag_id for other in flags]
             at = ids.index(flag.flag_id) + 1 if flag.flag_id in ids else 0
@@ -132,10 +139,14 @@ class ReviewSession:
         decided = self.pages[number].decided
         return next((p for p in flags if p.flag_id not in decided), None)
 
-    def queue(self, number: int, order: Order = "reading") -> list[Flag]:
+    def queue(self, number: int, order: Order = "reading") -> Sequence[Flag]:
         page = self.pages[number]
         flags = page.flags if page.typed is None else []  # they are of the text that was read
         return flags if order == "reading" else sorted(flags, key=lambda flag: flag.prob or 0.0)
+
+    def decisions(self, number: int) -> list[Decision]:
+        """What was decided about page `number` and not undone, in its order."""
+        return standing(self._decisions[number])
 
     def why_not_read(self, number: int) -> str | None:
         """Why a page counts as not read, so that its flags are not worth checking; else None.
@@ -199,13 +210,16 @@ class ReviewSession:
         self._decide({number: [self._about("unsure", number, flag)]})
 
     def accept_rest(self, number: int) -> None:
-        """The text of all flags that are still open on the page is right."""
-        flags = self.pages[number].open_flags
+        """The text of all flags that are still open on the page is right.
+
+        Not of those for what was left out or made up: each of them is to be looked at.
+        """
+        flags = [flag for flag in self.pages[number].open_flags if not flag.is_of_coverage]
         if flags:
             self._decide({number: [self._about("accept", number, flag) for flag in flags]})
 
     def choose(self, number: int, flag: Flag, choice: str) -> Offer | None:
-        """The flagged text becomes `choice`: one of its choices (replaces one token), or any text.
+        """The flagged text becomes `choice`: one of its choices, or any text.
 
         Returns:
             As `correct_line`.
@@ -278,8 +292,17 @@ class ReviewSession:
         Args:
             coverage: `fully_read` says that all of it was read, not only the flags.
             read_again: with `read_again`: at another `scale`, or by `regions`.
+
+        Raises:
+            ValueError: what was left out or made up is not decided yet.
         """
         page = self.pages[number]
+        undecided = sum(flag.is_of_coverage for flag in page.open_flags)
+        if undecided and coverage in TEXT_COVERAGES:
+            raise ValueError(
+                f"page {page.result.page.page_number} has {undecided} flags for text that was left "
+                "out or made up; decide them before you finish the page"
+            )
         told: dict[str, Any] = {
             "before": page.result.text,
             "after": page.text,

@@ -9,6 +9,7 @@ import nbformat
 import pandas as pd
 import pytest
 from datasets import load_dataset
+from layout_inputs import draw_columns, save_random_layout
 from paths import ROOT, SAMPLES
 from training_pages import write_imagefolder
 
@@ -84,6 +85,24 @@ def test_ocr_explore(run, tmp_path):
     assert results["finish_reasons"] == ["length", "length"]
     assert 0 < results["minimum_probability"] <= results["average_probability"] <= 1
     assert pictures(notebook) == 3
+
+
+def test_reading_by_regions_in_02_03_and_06(run, tmp_path):
+    (tmp_path / "in").mkdir()
+    page, _ = draw_columns(["A few words stand in this column. " * 12] * 2, 300)
+    page.save(tmp_path / "in/a.png")
+    layout = str(save_random_layout(tmp_path / "layout", 3, "text"))
+    options = {"input_path": str(tmp_path / "in"), "layout": layout, "max_tokens": 8}
+    results, notebook = run("02_ocr_explore", **options)
+    [labels] = results["regions"]
+    assert labels and set(labels) == {"text"}
+    assert "<svg" in notebook.read_text(encoding="utf-8")
+    shown, _ = run("03_probs_viz", results=str(tmp_path / "02_ocr_explore"), review=False)
+    assert shown["pages"] == 1 and shown["tokens"] == 8 * len(labels)
+    [html] = (tmp_path / "03_probs_viz").glob("*.html")
+    assert html.read_text(encoding="utf-8").count('<div class="region">') == len(labels)
+    ledger, _ = run("06_mass_infer", **options)
+    assert ledger["regions"] == {"text": {"truncated": len(labels)}}
 
 
 def test_ocr_explore_goes_on_when_no_document_can_be_read(run, tmp_path):

@@ -1,10 +1,13 @@
 """The house rules: floors of the package, tidy notebooks, one list of dependencies."""
 
+import ast
+import importlib.metadata
 import re
 import subprocess
 import sys
 import tomllib
 from importlib.util import find_spec
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -104,6 +107,12 @@ def test_a_notebook_has_15_to_30_cells(notebook: nbformat.NotebookNode) -> None:
     assert 15 <= len(notebook.cells) <= 30
 
 
+def test_a_notebook_imports_in_at_most_12_lines(notebook: nbformat.NotebookNode) -> None:
+    imports = code_cells(notebook)[1].source
+    assert "import" in imports
+    assert len([line for line in imports.splitlines() if line.strip()]) <= 12
+
+
 def test_a_notebook_has_at_most_150_lines_of_code(notebook: nbformat.NotebookNode) -> None:
     lines = [line for cell in code_cells(notebook) for line in cell.source.splitlines()]
     assert len([line for line in lines if line.strip() and not line.strip().startswith("#")]) <= 150
@@ -140,3 +149,83 @@ def test_pyproject_and_environment_name_the_same_dependencies() -> None:
     in_environment = names_of(from_conda + from_pip) - PROGRAMS
     assert names_of(project["dependencies"]) <= in_environment
     assert in_environment <= names_of(project["dependencies"] + extras)
+
+
+def imported_packages() -> set[str]:
+    """Names of all packages outside the standard library that the package imports anywhere."""
+    names = set()
+    for path in (ROOT / "glmocr_utils").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module)
+    return {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"glmocr_utils"}
+
+
+def test_every_package_that_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    optional = [line for name in extras if name != "dev" for line in extras[name]]
+    declared = names_of(project["dependencies"] + optional)
+    distributions = importlib.metadata.packages_distributions()
+    undeclared = {
+        name
+        for name in imported_packages()
+        if not declared & names_of(distributions.get(name, [name]))
+    }
+    assert undeclared == set()
+
+
+# Runs a command as on a machine without the packages of the extras.
+WITHOUT_EXTRAS = """
+import sys
+from importlib.machinery import PathFinder
+class Hiding(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in {absent} else super().find_spec(name, path, target)
+sys.meta_path[:] = [Hiding if finder is PathFinder else finder for finder in sys.meta_path]
+from glmocr_utils.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def run_without_extras(*arguments: str) -> subprocess.CompletedProcess[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    own = names_of([line for name in extras for line in extras[name]])
+    own -= names_of(project["dependencies"]) | {"glmocr-utils"}
+    distributions = importlib.metadata.packages_distributions()
+    absent = {name for name in distributions if own & names_of(distributions[name])}
+    code = WITHOUT_EXTRAS.format(absent=sorted(absent))
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["render", "ocr", "infer"])
+def test_rendering_and_reading_need_no_extra(tmp_path: Path, command: str) -> None:
+    model = [] if command == "render" else ["--model", "data/models/glm-ocr-tiny"]
+    sample = "data/samples/receipt.png"
+    done = run_without_extras(command, sample, *model, "--output-dir", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "extra"),
+    [
+        (["finetune", "--dataset-name", "data"], "train"),
+        (["infer", "--engine", "server", "--base-url", "http://localhost:9/v1"], "server"),
+        (["infer", "--engine", "ray", "--model", "data/models/glm-ocr-tiny"], "ray"),
+        (["demo"], "notebooks"),
+    ],
+)
+def test_what_needs_an_extra_names_it(tmp_path: Path, arguments: list[str], extra: str) -> None:
+    if arguments[0] == "infer":
+        arguments = [*arguments, "data/samples/receipt.png", "--output-dir", str(tmp_path)]
+    done = run_without_extras(*arguments)
+    assert done.returncode == 2
+    assert f"pip install 'glmocr-utils[{extra}]'" in done.stderr
+    assert "Traceback" not in done.stderr

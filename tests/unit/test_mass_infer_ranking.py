@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from glmocr_utils.mass_infer.ranking import review_first
+from glmocr_utils.mass_infer.ranking import region_counts, review_first
 
 
 def pages(*rows: tuple[str, str, float | None, float | None]) -> pd.DataFrame:
@@ -25,3 +25,14 @@ def test_empty_pages_lead_and_pages_that_were_not_read_are_left_out():
 def test_expected_errors_count_more_than_doubt():
     ledger = pages(("ok", "a" * 99, 0.5, 1.0), ("ok", "a", 0.99, 7.0), ("empty", "", None, None))
     assert list(review_first(ledger).index) == [2, 1, 0]
+
+
+def test_regions_are_counted_by_kind_and_status():
+    def regions(*pairs: tuple[str, str]) -> list[dict[str, str]]:
+        return [{"label": label, "status": status} for label, status in pairs]
+
+    first = regions(("text", "ok"), ("table", "failed"), ("text", "ok"))
+    counts = region_counts(pd.DataFrame({"regions": [first, None, [], regions(("text", "empty"))]}))
+    assert counts.index.tolist() == ["text", "table"]
+    assert counts.loc["text"].to_dict() == {"empty": 1, "failed": 0, "ok": 2}
+    assert region_counts(pd.DataFrame({"regions": [None, []]})).empty

@@ -195,7 +195,7 @@ def test_pages_of_a_pass_that_fails_are_tried_one_by_one(options, bundled_model,
     guilty, step = max_width(options.input_path), PageReader.step
 
     def step_without(reader):
-        if any(page.width_px == guilty for page, _ in reader._under_way.values()):
+        if any(page.width_px == guilty for page, *_ in reader._under_way.values()):
             raise RuntimeError("the size of tensor a must match")
         return step(reader)
 

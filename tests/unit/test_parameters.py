@@ -141,7 +141,8 @@ def test_the_tables_in_the_documentation_are_up_to_date():
 def test_a_notebook_takes_its_parameters_before_anything_else(notebook):
     options = "FinetuneConfig" if notebook == "05_finetune" else NOTEBOOKS[notebook].__name__
     set_up = cell_of(notebook, "os.chdir(project_root())").splitlines()
-    assert set_up[1] == f"take_parameters(globals(), {options})"
+    spellings = (options, f"glm.{options}", f"glm.options.{options}")
+    assert set_up[1] in [f"take_parameters(globals(), {each})" for each in spellings]
 
 
 @pytest.mark.parametrize(

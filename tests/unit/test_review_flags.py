@@ -7,9 +7,11 @@ import pytest
 from bpe_readings import CHINESE, TABLE, bpe_reading
 from make_results import page_of
 
+from glmocr_utils.confidence import PageTokens
 from glmocr_utils.markup import ink
 from glmocr_utils.records import OcrResult, TokenProb
 from glmocr_utils.review import find_flags
+from glmocr_utils.review.other_readings import other_readings
 from glmocr_utils.review.page_review import window_around
 
 ROWS = "".join(
@@ -131,3 +133,39 @@ def test_what_is_shown_of_a_line_is_its_row_or_the_words_around():
     prose = "some words of a paragraph " * 40 + "here " + "and what follows it " * 40
     assert "paragraph here and" in shown(prose, "here") and len(shown(prose, "here")) < 160
     assert 60 < len(shown(CHINESE.replace("\n", "") * 20, "印发")) < 160
+
+
+def test_the_right_reading_is_offered_where_several_tokens_are_wrong():
+    page = page_of(
+        ("A", 0.99),
+        ("P", 0.6, {"R": 0.3, "<|user|>": 0.05, "\ufffd": 0.02}),
+        ("F", 0.4, {"P": 0.35}),
+        ("L", 0.5, {"E": 0.44, "I": 0.004}),
+        ("AL", 0.99),
+        (".", 0.7, {",": 0.2, "_": 0.1}),
+    )
+    [flag] = find_flags(page, num_audits=0)
+    offered = [text for text, _ in flag.choices]
+    assert offered[:3] == ["APFEAL.", "APPLAL.", "APPEAL."]
+    probs = [prob for _, prob in flag.choices]
+    assert probs == sorted(probs, reverse=True) and probs[-1] >= 0.005
+
+
+def test_a_token_that_is_not_flagged_is_corrected_with_the_one_that_is():
+    """As where a calibration finds the first good enough."""
+    page = page_of(("L", 0.5, {"E": 0.44}), ("AL", 0.99), (".", 0.7, {",": 0.2}))
+    [other, *_] = other_readings(PageTokens(page), 0, 4, [2])
+    assert other.text == "EAL."
+
+
+def test_a_token_that_says_the_whole_word_takes_the_place_of_its_tokens():
+    page = page_of(
+        ("The APP", 0.5, {"The APPEAL": 0.3}), ("LAL", 0.5, {"LIES": 0.2}), (" now", 0.9)
+    )
+    flag, *_ = find_flags(page, num_audits=0)
+    assert [text for text, _ in flag.choices] == ["The APPEAL", "The APPLIES"]
+
+
+def test_the_same_word_in_other_tokens_is_no_doubt():
+    page = page_of(("in", 0.6, {"into": 0.39}), ("to", 0.99), (" it", 0.99))
+    assert find_flags(page, num_audits=0) == []

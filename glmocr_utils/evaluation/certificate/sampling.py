@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NUM_STRATA = 5
+NUM_STRATA = 4
 # Errors that a unit is thought to have, at least. Without it, a model that is sure of everything
 # would have its surest words checked least, and these are most of a collection.
 LEAST_RISK = 0.05

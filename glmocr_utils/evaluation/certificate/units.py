@@ -67,33 +67,63 @@ def page_units(
     return PageUnits(spans, characters, predicted)
 
 
-def edits_of_units(
+def stretches(
     spans: Sequence[Sequence[int]] | np.ndarray, read: str, true: str
-) -> tuple[np.ndarray, int]:
-    """The edits of the headline CER between a page as read and as it should be, unit by unit.
+) -> list[tuple[str, str]]:
+    """What each unit of a page says and what it should say, layout aside.
 
-    Missing characters belong to the unit before them (at the page's beginning, to the first one),
-    `LONGEST_OMISSION` of them at most.
+    The alignment is that of the headline CER. Characters that are missing belong to the unit before
+    them, or to the first one.
 
     Args:
         spans: (num_units, 2) of the units of `read`, in order.
-
-    Returns:
-        (num_units,) edits; and how many characters are missing beyond them.
     """
     if not len(spans):
-        return np.zeros(0, np.int64), len(comparable_pair(true, read)[0].text)
+        return []
     true_side, read_side = comparable_pair(true, read)
-    starts = [start for start, _ in spans]
-    changed = np.zeros(len(spans), np.int64)
-    missing = np.zeros(len(spans), np.int64)
-    for edit in Levenshtein.editops(true_side.text, read_side.text):
-        at = edit.dest_pos - 1 if edit.tag == "delete" else edit.dest_pos
-        written_at = read_side.spans[at][0] if at >= 0 else 0
-        owner = max(0, bisect_right(starts, written_at) - 1)
-        (missing if edit.tag == "delete" else changed)[owner] += 1
-    counted = np.minimum(missing, LONGEST_OMISSION)
-    return changed + counted, int((missing - counted).sum())
+    written_at = np.array([start for start, _ in read_side.spans], np.int64)
+    owners = _owners(np.asarray(spans), written_at)
+    starts = [0, *np.searchsorted(owners, np.arange(1, len(spans))).tolist()]
+    in_true = _positions_in(true_side.text, read_side.text, starts)
+    bounds = [*starts, len(read_side.text)]
+    ends = [0, *(in_true[start] for start in starts[1:]), len(true_side.text)]
+    return [
+        (read_side.text[bounds[n] : bounds[n + 1]], true_side.text[ends[n] : ends[n + 1]])
+        for n in range(len(spans))
+    ]
+
+
+def edits_of(read: str, true: str) -> int:
+    """The errors of a unit; of the characters that are missing, `LONGEST_OMISSION` count."""
+    if read == true:
+        return 0
+    return Levenshtein.distance(true, read) - max(0, len(true) - len(read) - LONGEST_OMISSION)
+
+
+def _positions_in(true: str, read: str, starts: Sequence[int]) -> list[int]:
+    """For each position of `read`, and its end, the one in `true` after all that is missing there.
+
+    `one three` for `one two three` lacks `two ` as well as `wo t`. Where the missing characters may
+    lie before a unit, they do: a person who checks the unit before misses them there.
+
+    Args:
+        starts: of the units in `read`.
+    """
+    positions = [0] * (len(read) + 1)
+    for edit in Levenshtein.opcodes(true, read):
+        first, stop, begin, end = edit.src_start, edit.src_end, edit.dest_start, edit.dest_end
+        for offset in range(end - begin + 1):
+            positions[begin + offset] = first if edit.tag == "insert" else min(first + offset, stop)
+        positions[end] = stop
+        start = starts[bisect_right(starts, begin) - 1]
+        length = begin - start
+        if (
+            edit.tag == "delete"
+            and positions[start] == first - length
+            and true[first - length : first] == read[start:begin] == true[stop - length : stop]
+        ):
+            positions[start] = stop - length
+    return positions
 
 
 def _joined(text: str, words: Sequence[tuple[int, int]], longest: int) -> Iterator[tuple[int, int]]:

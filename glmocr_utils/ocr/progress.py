@@ -1,0 +1,198 @@
+"""What is shown while pages are read: which page, how far, how fast, how long it still takes."""
+
+import sys
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol, TextIO
+
+from glmocr_utils.notebook_host import is_kernel_of_a_person
+from glmocr_utils.records import PageRef
+
+LOOK_EVERY_S = 0.5
+LINE_EVERY_S = 30.0  # in a log, which is read afterwards
+TAIL_TOKENS = 16
+TAIL_CHARACTERS = 30
+BAR_CELLS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingProgress:
+    """Where a reading is.
+
+    Attributes:
+        page: the first of those under way; None where none is.
+        tokens: written for it so far.
+        tail: the end of what is written.
+        done: pages that have ended, those of an earlier start and those that failed among them.
+        pages: all that were asked for; None where it isn't known.
+        read_now: pages that were read since the start; tokens_now: what was written since.
+        seconds: since the start.
+    """
+
+    page: PageRef | None
+    tokens: int
+    tail: str
+    done: int
+    pages: int | None
+    read_now: int
+    tokens_now: int
+    seconds: float
+
+    @property
+    def tokens_per_second(self) -> float:
+        return self.tokens_now / self.seconds if self.seconds else 0.0
+
+    @property
+    def share(self) -> float | None:
+        """Of the pages, 0 to 1; a page under way counts by the mean length of the others."""
+        if not self.pages:
+            return None
+        mean = (self.tokens_now - self.tokens) / self.read_now if self.read_now else 0.0
+        part = min(0.9, self.tokens / mean) if self.page and mean else 0.0
+        return min(1.0, (self.done + part) / self.pages)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Expected; None before the first page has ended."""
+        if not (self.read_now and self.pages):
+            return None
+        return (self.pages - self.done) * self.seconds / self.read_now
+
+    def __str__(self) -> str:
+        """`scan.pdf, page 2 · page 5 of 12 · 412 tokens, 38 tokens/s · 0:01:10 left · … he held`"""
+        speed = f"{self.tokens_per_second:.3g} tokens/s"
+        if self.page is None:
+            took = timedelta(seconds=round(self.seconds))
+            return f"{_pages(self.done)} · {self.tokens_now:,} tokens, {speed} · {took}"
+        number = f"page {self.done + 1:,}" + (f" of {self.pages:,}" if self.pages else "")
+        parts = [f"{self.page.document_name}, page {self.page.page_number}", number]
+        if self.tokens:
+            parts.append(f"{self.tokens:,} tokens, {speed}")
+        else:
+            parts.append("looking at it")
+        if self.seconds_left is not None:
+            parts.append(f"{timedelta(seconds=round(self.seconds_left))} left")
+        if self.tail:
+            parts.append(f"… {self.tail}")
+        return " · ".join(parts)
+
+
+Watch = Callable[[ReadingProgress], None]
+
+
+class UnderWay(Protocol):
+    """Pages that are being read; `PageReader` is one."""
+
+    def pages_under_way(self) -> list[tuple[Hashable, PageRef, int]]: ...
+
+    def tail(self, key: Hashable, num_tokens: int) -> str: ...
+
+
+class Watching:
+    """Tells a watch where a reading is, a few times a second.
+
+    Args:
+        pages: how many were given; None where it isn't known.
+    """
+
+    def __init__(self, watch: Watch | None, reader: UnderWay, pages: int | None) -> None:
+        self._watch, self._reader, self._pages = watch, reader, pages
+        self._begun = time.monotonic()
+        self._next = 0.0
+        self._done = self._read = self._tokens = 0
+
+    def ended(self, num_tokens: int | None) -> None:
+        """A page has ended; None for one that could not be read."""
+        self._done += 1
+        if num_tokens is not None:
+            self._read += 1
+            self._tokens += num_tokens
+
+    def look(self, entering: PageRef | None = None) -> None:
+        """Tell where it is, if that is due; always before the model looks at a page."""
+        now = time.monotonic()
+        if self._watch is None or (now < self._next and entering is None):
+            return
+        self._next = now + LOOK_EVERY_S
+        under_way = self._reader.pages_under_way()
+        if not under_way:
+            if entering is not None:
+                self._tell(entering, 0, "", 0)
+            return
+        key, page, _ = under_way[0]
+        of_page = sum(tokens for _, other, tokens in under_way if other == page)
+        written = sum(tokens for _, _, tokens in under_way)
+        self._tell(page, of_page, self._reader.tail(key, TAIL_TOKENS), written)
+
+    def finish(self) -> None:
+        """Tell what came of it."""
+        if self._watch is not None:
+            self._tell(None, 0, "", 0)
+
+    def _tell(self, page: PageRef | None, tokens: int, tail: str, written: int) -> None:
+        assert self._watch is not None
+        self._watch(
+            ReadingProgress(
+                page,
+                tokens,
+                " ".join(tail.split())[-TAIL_CHARACTERS:],
+                self._done,
+                self._pages,
+                self._read,
+                self._tokens + written,
+                time.monotonic() - self._begun,
+            )
+        )
+
+
+class Line:
+    """One line that is written over again and again, on a terminal or below a cell."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._width = 0
+
+    def __call__(self, progress: ReadingProgress) -> None:
+        share = progress.share
+        full = 0 if share is None else round(share * BAR_CELLS)
+        bar = "" if share is None else f"▕{'█' * full}{'░' * (BAR_CELLS - full)}▏ "
+        text = bar + str(progress)
+        self._file.write("\r" + text.ljust(self._width) + ("\n" if progress.page is None else ""))
+        self._file.flush()
+        self._width = 0 if progress.page is None else len(text)
+
+    def clear(self) -> None:
+        """Take the line away before something else is printed."""
+        if self._width:
+            self._file.write("\r" + " " * self._width + "\r")
+            self._file.flush()
+            self._width = 0
+
+
+class LogLines:
+    """A line every half minute and at the end, for logs and headless notebooks."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._next = time.monotonic() + LINE_EVERY_S
+
+    def __call__(self, progress: ReadingProgress) -> None:
+        if progress.page is None or time.monotonic() >= self._next:
+            self._next = time.monotonic() + LINE_EVERY_S
+            print(progress, file=self._file, flush=True)
+
+    def clear(self) -> None:
+        """There is nothing to take away."""
+
+
+def show_reading() -> Line | LogLines:
+    """A line that moves where a person looks, else lines now and then."""
+    if is_kernel_of_a_person():
+        return Line(sys.stdout)
+    return Line(sys.stderr) if sys.stderr.isatty() else LogLines(sys.stderr)
+
+
+def _pages(number: int) -> str:
+    return "1 page" if number == 1 else f"{number:,} pages"
