@@ -27,7 +27,7 @@ EXTRA_OF = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0, 1 if a page failed, 2 if nothing could be done."""
-    # threads that spin slow each other down on a busy machine; it must be set before OpenMP is loaded
+    # threads that spin slow each other down on a busy machine; OpenMP looks when it is loaded
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     parser = argparse.ArgumentParser(

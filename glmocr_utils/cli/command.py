@@ -14,6 +14,7 @@ from glmocr_utils.options.values import members_of
 from glmocr_utils.records import FailedPage
 
 PROGRAM = "glmocr"
+PATHS = ("input_path", "results")  # options that name files or folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Command:
         options: the dataclass of its step.
         example: what to type.
         takes_input: whether the first option has no dashes.
+        input_is_path: whether it is a file or folder, if its name says so; a hub id may be none.
         input_option: an option that may be given instead of the first, such as `--image`.
         shorthands: switches beside the options.
         more: a sentence below the help.
@@ -51,6 +53,7 @@ class Command:
     options: type
     example: str
     takes_input: bool = True
+    input_is_path: bool = True
     input_option: str | None = None
     shorthands: Sequence[Shorthand] = ()
     more: str = ""
@@ -77,7 +80,9 @@ class Command:
         if self.takes_input:
             first = self.fields[0].name
             values[first] = self._settled(values[first], values.pop("other_input", None))
-        if "output_dir" in values:
+            if first in PATHS and self.input_is_path:
+                _check_given(first, values[first])
+        if values.get("output_dir") is not None:
             check_output_dir(values["output_dir"])
         return self.options(**values)
 
@@ -123,7 +128,7 @@ class Command:
                 f"{self.name} takes one {name}, got {len(given)}; for several documents "
                 "give a folder, or a .txt list with a path a line"
             )
-        return given[0] if given else None
+        return given[0] if given else self.fields[0].default
 
 
 class Parser(argparse.ArgumentParser):
@@ -175,6 +180,13 @@ def no_such_option(argument: str, known: Sequence[str]) -> ValueError:
     close = get_close_matches(argument.partition("=")[0], known, n=1)
     hint = f"did you mean {close[0]}?" if close else "--help lists all options"
     return ValueError(f"there is no option {argument}; {hint}")
+
+
+def _check_given(name: str, given: str | Sequence[str] | None) -> None:
+    """Name a missing file at once, not after the libraries of a model were loaded."""
+    for path in [given] if isinstance(given, str) else given or ():
+        if not Path(path).exists():
+            raise ValueError(f"{name}: {path} does not exist; check the path")
 
 
 def check_output_dir(path: str | Path) -> None:

@@ -159,7 +159,9 @@ def test_a_token_that_is_not_flagged_is_corrected_with_the_one_that_is():
 
 
 def test_a_token_that_says_the_whole_word_takes_the_place_of_its_tokens():
-    page = page_of(("The APP", 0.5, {"The APPEAL": 0.3}), ("LAL", 0.5, {"LIES": 0.2}), (" now", 0.9))
+    page = page_of(
+        ("The APP", 0.5, {"The APPEAL": 0.3}), ("LAL", 0.5, {"LIES": 0.2}), (" now", 0.9)
+    )
     flag, *_ = find_flags(page, num_audits=0)
     assert [text for text, _ in flag.choices] == ["The APPEAL", "The APPLIES"]
 
