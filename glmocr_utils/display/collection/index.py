@@ -8,6 +8,8 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from heapq import nlargest
+from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
@@ -47,13 +49,12 @@ def write_index(
     """
     path = Path(path)
     folder = Path(output_dir or (path if path.is_dir() else path.parent))
-    entries = list(entries_of(path))
-    total = len(entries)
-    by_doubt = sorted(range(total), key=lambda number: -entries[number].doubt)
-    if total > most_pages:
-        kept = sorted(by_doubt[:most_pages])
-        entries = [entries[number] for number in kept]
-        by_doubt = sorted(range(len(kept)), key=lambda number: -entries[number].doubt)
+    counted = count()
+    # one by one: a run may have a million pages
+    numbered = zip(entries_of(path), counted, strict=False)
+    largest = nlargest(most_pages, numbered, key=lambda pair: (pair[0].doubt, -pair[1]))
+    total = next(counted)
+    entries = [entry for entry, _ in largest]
     entries.sort(key=lambda e: (e.document_path, e.page.page_index if e.page else -1))
     worst = sorted((e for e in entries if e.page and e.text), key=lambda e: -e.doubt)[:worst_n]
     files = write_page_files(path, [e.page for e in worst if e.page], folder, password)
