@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo demo-full test check lab bench sweep figures samples tiny-model
+.PHONY: demo demo-full test check lab bench sweep figures samples tiny-model tiny-layout
 .DEFAULT_GOAL := demo
 
 .venv/installed: pyproject.toml
@@ -54,3 +54,8 @@ TRAINING_PACKAGES := fonts-liberation fonts-crosextra-carlito fonts-urw-base35 f
 tiny-model: .venv/installed  ## train bundled models from nothing, into outputs/tiny-model: bytes, then pieces of words
 	dpkg --status $(TRAINING_PACKAGES) > /dev/null 2>&1 || apt-get install --yes $(TRAINING_PACKAGES)
 	$(BIN)/python -m workshop.tiny_model.train
+
+UNSEEN_FONTS := fonts-open-sans fonts-sil-gentium fonts-cmu
+tiny-layout: .venv/installed  ## train the bundled layout model from nothing, into outputs/tiny-layout
+	dpkg --status $(TRAINING_PACKAGES) $(UNSEEN_FONTS) > /dev/null 2>&1 || apt-get install --yes $(TRAINING_PACKAGES) $(UNSEEN_FONTS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m workshop.tiny_layout.train

@@ -3,6 +3,9 @@
 In `ordinances/` are the chapters of an old book in black letter, which the bundled model reads
 badly: what notebook 05 teaches it. Their text layer is their truth.
 
+In `columns/` is a page in two columns with a table, a picture and a footnote, clean and scanned,
+with its regions.
+
 Beside them a review log, as notebook 03 leaves one, that says who made it: this script did, from
 the known texts. It shows how a review becomes labels, and nobody has reviewed anything.
 
@@ -36,12 +39,14 @@ from glmocr_utils.synth.page import (
     set_page,
 )
 from workshop.black_letter import write_black_letter
+from workshop.bulletin import build_bulletin
 
 SAMPLES_DIR = Path(__file__).parents[1] / "data" / "samples"
 
 SHEET_PT = (298, 420)  # A6
 OCTAVO_PT = (298, 308)  # what a chapter of the ordinances fills
 ORDINANCES = "ordinances"
+COLUMNS = "columns"
 IMAGE_SCALE = 2  # pixels per point
 FINE_SCALE = 10  # for PDFs: at so many pixels per point, whole pixels are too small to be seen
 
@@ -132,6 +137,7 @@ def build_samples(folder: Path) -> None:
     )
     write_review_log(folder, truth)
     build_ordinances(folder / ORDINANCES)
+    build_bulletin(SAMPLES_DIR / "source" / "bulletin.txt", folder / COLUMNS)
 
 
 def build_ordinances(folder: Path) -> None:

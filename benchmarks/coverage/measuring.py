@@ -11,12 +11,12 @@ import numpy as np
 
 from benchmarks.coverage.edits import Edited, edits, is_faithful, own_omissions, without_column
 from glmocr_utils.coverage import page_coverage
-from glmocr_utils.grounding import attend, load_choice
+from glmocr_utils.grounding import attend, lay_out, load_choice
 from glmocr_utils.grounding.evaluation.known import KnownPage
-from glmocr_utils.grounding.placed_page import place_page
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import read_pages
-from glmocr_utils.records import Box, PageCoverage, PageImage, PageRef
+from glmocr_utils.prompt import TEXT_RECOGNITION
+from glmocr_utils.records import Box, OcrResult, PageCoverage, PageImage, PageRef, TokenProb
 from glmocr_utils.token_text import encode_text, token_texts
 
 COMPLETE = "complete reading"
@@ -112,9 +112,10 @@ class Measuring:
         start = time.process_time()
         [attention] = attend(self._model, [page.image], [ids], self._heads)
         attended = time.process_time()
-        placed = place_page(page.image, texts, attention)
+        result = _result(edited.text, ids, texts)
+        layout = lay_out(result.page, page.image, texts, attention)
         found = time.process_time()
-        coverage = page_coverage(placed)
+        coverage = page_coverage(page.image, result, layout)
         covered = time.process_time()
         self.seconds["pass that places tokens"].append(attended - start)
         self.seconds["boxes of tokens"].append(found - attended)
@@ -131,6 +132,12 @@ class Measuring:
         texts = [result.text for result in read_pages(self._model, images)]
         self.seconds["reading"] += [(time.process_time() - start) / len(pages)] * len(pages)
         return texts
+
+
+def _result(text: str, ids: Sequence[int], texts: Sequence[str]) -> OcrResult:
+    tokens = tuple(TokenProb(*each, 0.0) for each in zip(ids, texts, strict=True))
+    page = PageRef("edited", "0" * 64, 0)
+    return OcrResult(page, text, tokens, "stop", TEXT_RECOGNITION, "", None, None, 2.0, 0.0)
 
 
 class _Near:

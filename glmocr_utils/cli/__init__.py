@@ -27,7 +27,7 @@ EXTRA_OF = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0, 1 if a page failed, 2 if nothing could be done."""
-    # threads that spin slow each other down on a busy machine; OpenMP looks when it is loaded
+    # threads that spin slow each other down on a busy machine; OpenMP reads it when it is loaded
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     parser = argparse.ArgumentParser(
@@ -68,4 +68,5 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     if name == "finetune" and not asks_for_help:  # which has all of TRL's options besides
         return import_module(f"{__name__}.finetune").main(arguments)
     options = COMMANDS[name].parse(arguments)
+    COMMANDS[name].check_input(options)
     return import_module(f"{__name__}.{name}").run(options)

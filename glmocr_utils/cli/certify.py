@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from glmocr_utils.confidence import Calibration, load_calibration
+from glmocr_utils.display import pages_above_table
 from glmocr_utils.evaluation.certificate import (
     certify,
     load_certificate,
@@ -13,6 +14,8 @@ from glmocr_utils.evaluation.certificate import (
 )
 from glmocr_utils.options import CertifyOptions
 from glmocr_utils.review.audit import REVIEW_LOG, audit_session, checked_units, undecided
+
+PAGES_ABOVE = "pages_above.csv"
 
 
 def run(options: CertifyOptions) -> int:
@@ -36,7 +39,8 @@ def run(options: CertifyOptions) -> int:
         return 0
     certificate = certify(audit, checked_units(session, audit), population)
     print(certificate)
-    print(f"written to {save_certificate(certificate, folder)}")
+    pages_above_table(certificate).to_csv(folder / PAGES_ABOVE, index=False)
+    print(f"written to {save_certificate(certificate, folder)}, {folder / PAGES_ABOVE}")
     return 0
 
 

@@ -80,11 +80,22 @@ class Command:
         if self.takes_input:
             first = self.fields[0].name
             values[first] = self._settled(values[first], values.pop("other_input", None))
-            if first in PATHS and self.input_is_path:
-                _check_given(first, values[first])
         if values.get("output_dir") is not None:
             check_output_dir(values["output_dir"])
         return self.options(**values)
+
+    def check_input(self, options: Any) -> None:
+        """Name a missing file at once, not after the libraries of a model were loaded.
+
+        Raises:
+            ValueError: a path that was given is not there.
+        """
+        name = self.fields[0].name if self.takes_input and self.input_is_path else ""
+        if name in PATHS:
+            given = getattr(options, name)
+            for path in [given] if isinstance(given, str) else given or ():
+                if not Path(path).exists():
+                    raise ValueError(f"{name}: {path} does not exist; check the path")
 
     def parser(self) -> "Parser":
         """A parser of the options, each of which may be left out."""
@@ -128,7 +139,8 @@ class Command:
                 f"{self.name} takes one {name}, got {len(given)}; for several documents "
                 "give a folder, or a .txt list with a path a line"
             )
-        return given[0] if given else self.fields[0].default
+        default: Any = self.fields[0].default
+        return given[0] if given else default
 
 
 class Parser(argparse.ArgumentParser):
@@ -180,13 +192,6 @@ def no_such_option(argument: str, known: Sequence[str]) -> ValueError:
     close = get_close_matches(argument.partition("=")[0], known, n=1)
     hint = f"did you mean {close[0]}?" if close else "--help lists all options"
     return ValueError(f"there is no option {argument}; {hint}")
-
-
-def _check_given(name: str, given: str | Sequence[str] | None) -> None:
-    """Name a missing file at once, not after the libraries of a model were loaded."""
-    for path in [given] if isinstance(given, str) else given or ():
-        if not Path(path).exists():
-            raise ValueError(f"{name}: {path} does not exist; check the path")
 
 
 def check_output_dir(path: str | Path) -> None:

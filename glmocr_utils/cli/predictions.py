@@ -11,9 +11,9 @@ def run(options: PredictionsOptions) -> int:
     if options.readings is None:
         raise ValueError("predictions needs readings; --help shows what they may be")
     readings = load_texts(options.readings, options.text_column)
-    written = FORMS[options.form](readings, options.benchmark, options.output_dir)
+    written = FORMS[options.form](readings, options.benchmark or "", options.output_dir)
     print(*readings.problems, *written.problems, sep="\n")
     print(f"{written.pages} pages are in {written.path}")
     if options.scores:
-        print(json.dumps(score_omni_parse(written.path, options.benchmark), indent=1))
+        print(json.dumps(score_omni_parse(written.path, options.benchmark or ""), indent=1))
     return 0

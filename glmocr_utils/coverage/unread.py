@@ -1,6 +1,6 @@
 """Ink that looks like text, and that no text of the reading is on.
 
-All lengths are in units of `grounding.ink`.
+All lengths are in units of `text_on_page`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,6 @@ from scipy import ndimage
 
 from glmocr_utils.coverage.text_ink import find_text_ink
 from glmocr_utils.coverage.text_on_page import TextOnPage
-from glmocr_utils.grounding.placed_page import PlacedPage
 from glmocr_utils.records import Box, UnreadInk
 
 MIN_CHARACTERS = 4.0  # of unread ink: less is a letter that juts out, or a smudge
@@ -20,6 +19,7 @@ CLAIMED = 0.35  # of a mark, or an em of it, for all of it to be read
 WORD_GAP = 1.2  # within a line of unread ink
 LOWEST, HIGHEST = 0.35, 2.4  # a line of it
 LINE_GAP = 1.6  # from the bottom of a line to the top of the next one in a block
+ASIDE = 3.0  # across, of parts of a block
 SAME_ROW = 0.6
 MIN_DENSITY = 0.25  # of the columns of a line; less are scattered marks
 
@@ -36,28 +36,26 @@ class _Line:
     token_stop: int
 
 
-def find_unread(
-    placed: PlacedPage, text: TextOnPage, pictures: Sequence[Box]
-) -> Iterator[UnreadInk]:
+def find_unread(text: TextOnPage, pictures: Sequence[Box]) -> Iterator[UnreadInk]:
     """Blocks of unread ink, in the order of the text.
 
     Args:
         pictures: whose ink is no text, in pixels of the image.
     """
-    unread = _unread_ink(placed, text)
+    unread = _unread_ink(text)
     for picture in pictures:
-        _blank(unread, placed, picture)
+        unread &= ~text.inside(picture)
     lines = sorted(_lines(unread, text), key=lambda line: (line.token_stop, line.top, line.left))
     for block in _blocks(lines, text.em):
-        yield UnreadInk(
-            _box(placed, block), sum(line.num_characters for line in block), block[0].token_stop
-        )
+        edges = np.array([(line.left, line.top, line.right, line.bottom) for line in block])
+        num_characters = sum(line.num_characters for line in block)
+        yield UnreadInk(text.to_page(edges), num_characters, block[0].token_stop)
 
 
-def _unread_ink(placed: PlacedPage, text: TextOnPage) -> np.ndarray:
+def _unread_ink(text: TextOnPage) -> np.ndarray:
     """(height, width) bool: of the marks like text, what is not claimed."""
-    marks = find_text_ink(placed.ink, text.em, text.darkness)
-    unread = np.zeros(placed.ink.shape, bool)
+    marks = find_text_ink(text.ink, text.em, text.darkness)
+    unread = np.zeros(text.ink.shape, bool)
     wide = max(1, round(text.em))
     for number, (left, top, right, bottom) in enumerate(marks.boxes.tolist(), start=1):
         own = marks.labels[top:bottom, left:right] == number
@@ -122,34 +120,11 @@ def _blocks(lines: Sequence[_Line], em: float) -> Iterator[list[_Line]]:
         if last and not (
             last.token_stop == line.token_stop
             and line.top - last.bottom < LINE_GAP * em
-            and line.left < max(each.right for each in block) + em
-            and min(each.left for each in block) < line.right + em
+            and line.left < max(each.right for each in block) + ASIDE * em
+            and min(each.left for each in block) < line.right + ASIDE * em
         ):
             yield block
             block = []
         block.append(line)
     if block:
         yield block
-
-
-def _box(placed: PlacedPage, lines: Sequence[_Line]) -> Box:
-    """Around deskewed lines, in pixels of the image."""
-    across, down = placed.units_per_px
-    corners = np.array([(line.left, line.top, line.right, line.bottom) for line in lines], float)
-    off = placed.skew * (corners[:, ::2] - placed.ink.shape[1] / 2)
-    left, right = corners[:, 0].min() / across, corners[:, 2].max() / across
-    top = (corners[:, 1, None] + off).min() / down
-    bottom = (corners[:, 3, None] + off).max() / down
-    top, bottom = np.clip([top, bottom], 0, placed.height_px)
-    return Box(float(left), float(top), float(right), float(bottom))
-
-
-def _blank(unread: np.ndarray, placed: PlacedPage, picture: Box) -> None:
-    """Take the ink of a picture away; deskewing has moved its columns up or down."""
-    across, down = placed.units_per_px
-    height, width = unread.shape
-    columns = np.arange(max(0, int(picture.left * across)), min(width, int(picture.right * across)))
-    off = placed.skew * (columns - width / 2)
-    rows = np.arange(height)[:, None]
-    inside = (rows >= picture.top * down - off) & (rows <= picture.bottom * down - off)
-    unread[:, columns] &= ~inside

@@ -1,7 +1,7 @@
 """One page: its image beside its text, every token tinted by its probability."""
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -29,6 +29,10 @@ from glmocr_utils.records.region import TABLE_LABELS, role_of
 
 MAX_WIDTH_PX = 1200
 LEAST_PROB_SHOWN = 0.01  # of an alternative in a token's note
+WHY_UNSUPPORTED = {
+    "nowhere": "perhaps not on the page: the model looked nowhere in particular",
+    "twice": "perhaps not on the page: other text is where the model looked",
+}
 MOST_NOTES = 600  # a page whose every token is doubtful stays small enough to open
 
 
@@ -46,6 +50,7 @@ def page_html(
         layout: where the tokens are on the image. Pointing at a token then lights up its box, and
             pointing at a box its token.
     """
+    has_spots = page is not None and (layout is not None or has_unread_ink(result))
     summary = summarize(result.tokens)
     facts = [f"{summary.num_tokens} tokens"]
     if summary.num_tokens:
@@ -60,8 +65,9 @@ def page_html(
             f"<h3>{escape(page_name(result.page))}</h3>",
             f"<p>{escape(' · '.join(facts))}</p>",
             f'<p class="warning"><b>{result.warning}</b></p>' if result.warning else "",
-            '<div class="sides boxed">' if page and layout else '<div class="sides">',
+            '<div class="sides boxed">' if has_spots else '<div class="sides">',
             image_html(page) if page else "",
+            "".join(_unread_spots(result, page)) if page else "",
             text_html(result, layout if page else None),
             "</div></section>",
         ]
@@ -87,6 +93,19 @@ def text_html(result: OcrResult, layout: PageLayout | None = None) -> str:
     tokens = PageTokens(result)
     spelled = list(_spelled(tokens))
     return f'<pre class="text">{"".join(_elements(tokens, spelled, _noted(spelled), layout))}</pre>'
+
+
+def has_unread_ink(result: OcrResult) -> bool:
+    """Whether something is to be outlined on the page's image."""
+    return result.coverage is not None and bool(result.coverage.unread)
+
+
+def _unread_spots(result: OcrResult, page: PageImage) -> Iterator[str]:
+    """Outlines of ink that was not read, each with its size in characters."""
+    for unread in result.coverage.unread if result.coverage else ():
+        note = f"not read: about {unread.num_characters:.0f} characters"
+        style = _shares(unread.box, page.width_px)
+        yield f'<i class="unread" role="img" aria-label="{note}" style="{style}"></i>'
 
 
 def page_name(page: PageRef) -> str:
@@ -171,10 +190,26 @@ def _elements(
     def own(s: _Spelled) -> object:
         return s.index if s.index in noted else layout and s.words
 
-    for _, group in groupby(spelled, key=lambda s: (s.step, own(s))):
-        together = list(group)
-        is_noted = together[0].index in noted
-        yield _element(together, layout, _note(tokens, together[0].least_sure) if is_noted else "")
+    def elements(spelled: Iterable[_Spelled]) -> Iterator[str]:
+        for _, group in groupby(spelled, key=lambda s: (s.step, own(s))):
+            together = list(group)
+            is_noted = together[0].index in noted
+            note = _note(tokens, together[0].least_sure) if is_noted else ""
+            yield _element(together, layout, note)
+
+    coverage = tokens.result.coverage
+    runs = {
+        index: run
+        for run in (coverage.unsupported if coverage else ())
+        for index in range(run.token_start, run.token_stop)
+    }
+    for run, group in groupby(spelled, key=lambda s: runs.get(s.index)):
+        inner = "".join(elements(group))
+        yield (
+            inner
+            if run is None
+            else (f'<span class="unsupported" title="{WHY_UNSUPPORTED[run.why]}">{inner}</span>')
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,12 +272,14 @@ def _element(together: Sequence[_Spelled], layout: PageLayout | None, note: str)
 
 def _spot(box: Box, layout: PageLayout) -> str:
     """The box on the image; all in shares of its width, which the style sheet knows."""
+    return f'<i style="{_shares(box, layout.width_px)}"></i>'
+
+
+def _shares(box: Box, width_px: int) -> str:
     lengths = (box.left, box.top, box.right - box.left, box.bottom - box.top)
-    shares = ";".join(
-        f"--{name}:{length / layout.width_px:.4f}"
-        for name, length in zip("xywh", lengths, strict=True)
+    return ";".join(
+        f"--{name}:{length / width_px:.4f}" for name, length in zip("xywh", lengths, strict=True)
     )
-    return f'<i style="{shares}"></i>'
 
 
 def _note(tokens: PageTokens, index: int) -> str:

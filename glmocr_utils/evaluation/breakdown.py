@@ -45,8 +45,9 @@ def by_script(pages: Iterable[PageScore]) -> dict[str, GroupRate]:
     for page in pages:
         true, read = headline_pair(page.reference.text or "", page.reading.text or "")
         characters.update(map(script_of, true))
-        for tag, source, destination in Levenshtein.editops(true, read):
-            edits[script_of(read[destination] if tag == "insert" else true[source])] += 1
+        for edit in Levenshtein.editops(true, read):
+            is_made_up = edit.tag == "insert"
+            edits[script_of(read[edit.dest_pos] if is_made_up else true[edit.src_pos])] += 1
     return _rates(characters, edits)
 
 
@@ -77,8 +78,8 @@ def by_region(pages: Sequence[PageScore]) -> dict[str, GroupRate]:
         labels = _labels(result)
         of_read = [labels[start] for start, _ in read.spans]
         characters.update(of_read)
-        for tag, _, position in Levenshtein.editops(true.text, read.text):
-            at = max(0, position - 1) if tag == "delete" else position
+        for edit in Levenshtein.editops(true.text, read.text):
+            at = max(0, edit.dest_pos - 1) if edit.tag == "delete" else edit.dest_pos
             edits[of_read[at] if of_read else NO_REGION] += 1
     return _rates(characters, edits)
 

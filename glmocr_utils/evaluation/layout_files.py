@@ -61,7 +61,7 @@ def is_layout_xml(path: Path) -> bool:
 def _text(blocks: Sequence[Block]) -> str | None:
     if any(line is None for block in blocks for line in block):
         return None
-    return "\n\n".join("\n".join(block) for block in blocks if block)
+    return "\n\n".join("\n".join(filter(None, block)) for block in blocks if block)
 
 
 def _name(element: ElementTree.Element) -> str:

@@ -151,7 +151,8 @@ def write_hub_table(readings: TextSet, output_dir: str | Path) -> Written:
     return Written(path, len(rows), _missing(unread))
 
 
-FORMS: dict[str, Callable[[TextSet, str | Path | None, str | Path], Written]] = {
+# (readings, the benchmark's folder, output_dir); the hub's table needs no benchmark
+FORMS: dict[str, Callable[[TextSet, str | Path, str | Path], Written]] = {
     "omni-parse-bench": write_omni_parse,
     "olmocr-bench": lambda readings, benchmark, _: write_olmocr_bench(readings, benchmark),
     "omnidocbench": write_omnidocbench,
@@ -161,7 +162,8 @@ FORMS: dict[str, Callable[[TextSet, str | Path | None, str | Path], Written]] = 
 
 def html_of(markdown: str) -> str:
     """GLM-OCR's Markdown as HTML: headings, paragraphs, and tables; LaTeX stays as it is."""
-    parts, position = [], 0
+    parts: list[str] = []
+    position = 0
     for table in tables(markdown):
         parts += _blocks_html(markdown[position : table.start])
         parts.append(_table_html(markdown, table))
@@ -207,7 +209,7 @@ def _key(document: str, page_index: int = 0) -> tuple[str, int]:
 def _texts(readings: TextSet, pages: Mapping[str, tuple[str, int]]) -> dict[str, str | None]:
     """The text of each page of a benchmark, by its name there; None where it was not read."""
     found = {name: readings.pages.get(key) for name, key in pages.items()}
-    return {name: page and page.text for name, page in found.items()}
+    return {name: None if page is None else page.text for name, page in found.items()}
 
 
 def _missing(texts: Mapping[str, str | None]) -> tuple[str, ...]:

@@ -49,6 +49,7 @@ def layout_of(page: PageRef, placed: PlacedPage, token_texts: Sequence[str]) -> 
         placed.height_px,
         tuple(each if each and each.certainty >= UNCLEAR else None for each in tokens),
         tuple(_line_box(own) for own in by_line.values()),
+        tuple(tokens),
     )
 
 
@@ -60,7 +61,10 @@ def _token_box(placed: Sequence[PlacedPiece]) -> TokenBox:
     line = max(widths, key=lambda index: widths[index])
     own = [each for each in placed if each.line_index == line]
     box = around(each.box for each in own) or own[0].box
-    return TokenBox(box, min(each.certainty for each in own), line)
+    certainty, looked_at = (
+        min(getattr(each, name) for each in own) for name in ("certainty", "looked_at")
+    )
+    return TokenBox(box, certainty, line, min(looked_at, 1.0))
 
 
 def _between(with_ink: dict[int, TokenBox], token: int, num_tokens: int) -> TokenBox | None:

@@ -19,6 +19,9 @@ def on_page(layout: PageLayout, crop: Crop, factor: float) -> PageLayout:
             each and replace(each, box=crop.to_page(each.box, factor)) for each in layout.tokens
         ),
         lines=tuple(each and crop.to_page(each, factor) for each in layout.lines),
+        found=tuple(
+            each and replace(each, box=crop.to_page(each.box, factor)) for each in layout.found
+        ),
     )
 
 
@@ -35,18 +38,20 @@ def joined_layouts(
         placed: the layouts of regions, by index, in pixels of the page.
     """
     tokens: list[TokenBox | None] = []
+    found: list[TokenBox | None] = []
     lines: list[Box | None] = []
     for region in sorted(regions, key=lambda each: each.token_start):
         layout = placed.get(region.index)
         if layout is None:
-            tokens += [TokenBox(region.box, 1.0, len(lines))] * (
-                region.token_stop - region.token_start
-            )
+            mark = TokenBox(region.box, 1.0, len(lines))
+            tokens += [mark] * (region.token_stop - region.token_start)
+            found += [mark] * (region.token_stop - region.token_start)
             lines.append(region.box)
             continue
-        tokens += [
-            each and replace(each, line_index=each.line_index + len(lines))
-            for each in layout.tokens
-        ]
+        for ours, theirs in ((tokens, layout.tokens), (found, layout.found or layout.tokens)):
+            ours += [
+                each and replace(each, line_index=each.line_index + len(lines)) for each in theirs
+            ]
         lines += layout.lines
-    return PageLayout(result.page, page.width_px, page.height_px, tuple(tokens), tuple(lines))
+    size = page.width_px, page.height_px
+    return PageLayout(result.page, *size, tuple(tokens), tuple(lines), tuple(found))

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from glmocr_utils.grounding import Locator
 from glmocr_utils.layout import find_layout_revision, load_layout
 from glmocr_utils.mass_infer.in_flight import InFlightReader
 from glmocr_utils.mass_infer.local import read_local
@@ -84,7 +85,9 @@ def start_engine(
     }
     reading = options.prompt, options.prompt_style, options.batch_size
     if options.engine == "ray":
-        pool = RayPool(load, reading, options.num_actors, options.ray_address, layout)
+        pool = RayPool(
+            load, reading, options.num_actors, options.ray_address, layout, options.coverage
+        )
         trained_for = _trained_for(settings)
         processor = load_processor(options.model_id, options.adapter)
         if trained_for is not None and trained_for.max_pixels is not None:
@@ -92,7 +95,8 @@ def start_engine(
         return Engine(pool.read, max_page_pixels(processor), trained_for)
     model = model or load_model(**load)
     found = load_layout(layout, model.device) if layout else None
-    reader = InFlightReader(model, *reading, found)
+    locator = Locator(model) if options.coverage else None
+    reader = InFlightReader(model, *reading, found, locator)
     budget = max_page_pixels(model.processor)
     return Engine(partial(read_local, reader), budget, model.trained_for)
 
@@ -121,6 +125,7 @@ def run_settings(options: InferOptions) -> dict[str, object]:
         "max_tokens": options.max_tokens,
         "retry_max_tokens": options.retry_max_tokens,
         "calibration": options.calibration,
+        **({"coverage": True} if options.coverage else {}),
         **_layout_settings(options),
         "versions": {name: importlib.metadata.version(name) for name in PINNED_PACKAGES},
     }

@@ -1,19 +1,33 @@
 """Requests → readings with a model in this process: as many at a time as memory holds.
 
-A request is for a page, a region of one, or for the regions of a page."""
+A request is for a page, a region of one, for the regions of a page, or for what it left out.
+"""
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from glmocr_utils.coverage import cover
 from glmocr_utils.decoding import NotFiniteError
+from glmocr_utils.grounding import Locator
 from glmocr_utils.layout import LAYOUT_BATCH, LayoutModel, find_regions
-from glmocr_utils.mass_infer.request import Answer, Failure, Layout, LayoutRequest, Reading, Request
+from glmocr_utils.mass_infer.request import (
+    Answer,
+    AnyRequest,
+    CoverRequest,
+    Failure,
+    Layout,
+    LayoutRequest,
+    Reading,
+    Request,
+)
 from glmocr_utils.model import LoadedModel, free_memory, give_back_memory
 from glmocr_utils.model.source import first_line
 from glmocr_utils.ocr import FAILURES_OF_A_PAGE, PageReader, PreparedPage, is_out_of_memory
 from glmocr_utils.prompt import PromptStyle
+from glmocr_utils.records import PageCoverage
+from glmocr_utils.records.page_row import to_result
 
 MAX_AUTO_PAGES_GPU = 64
 MAX_AUTO_PAGES_CPU = 16  # with more, a page takes no less time
@@ -38,7 +52,7 @@ class Work:
     """
 
     key: Any  # hashable
-    request: Request | LayoutRequest | None
+    request: AnyRequest | None
     page: PreparedPage | None = None
     failure: Failure | None = None
     max_length: int = 0
@@ -53,6 +67,7 @@ class InFlightReader:
         batch_size: pages under way together, at most, or `auto`: what half of the free memory
             holds, at most 64 on a GPU and 16 on a CPU. A region counts as a page.
         layout: finds the regions of pages; None where none are asked for.
+        locator: says where text is on a page, for coverage; None where that is not asked for.
     """
 
     def __init__(
@@ -62,8 +77,11 @@ class InFlightReader:
         style: PromptStyle | None,
         batch_size: int | Literal["auto"] = "auto",
         layout: LayoutModel | None = None,
+        locator: Locator | None = None,
     ) -> None:
         self.model = model
+        self._prompt = prompt
+        self._locator = locator
         self._layout = layout
         self._reader = PageReader(model, prompt=prompt, style=style, top_k=1)
         self._by_memory = batch_size == "auto"
@@ -72,7 +90,7 @@ class InFlightReader:
         self._most = self._batch_size  # lowered when memory runs out
         self._ended_since = 0
 
-    def prepare(self, key: Any, request: Request | LayoutRequest | None) -> Work:
+    def prepare(self, key: Any, request: AnyRequest | None) -> Work:
         """What can be done before the model is free; threads may do it."""
         if not isinstance(request, Request):
             return Work(key, request)
@@ -113,6 +131,8 @@ class InFlightReader:
             while work or (work := take_next()):
                 if isinstance(work.request, LayoutRequest):
                     to_look_at.append(work)
+                elif isinstance(work.request, CoverRequest):
+                    yield work.key, self._cover(work.request)
                 elif work.page is None:
                     yield work.key, work.failure
                 elif not self._has_room(work, under_way):
@@ -144,6 +164,23 @@ class InFlightReader:
             return
         for work, regions in zip(works, found, strict=True):
             yield work.key, Layout(tuple(regions))
+
+    def _cover(self, request: CoverRequest) -> PageCoverage | Failure:
+        assert self._locator is not None  # it is there where coverage is asked for
+        run = {
+            "prompt": self._prompt,
+            "model_id": self.model.model_id,
+            "revision": self.model.revision,
+            "adapter": self.model.adapter,
+        }
+        result = to_result(request.row, run)
+        if result is None:
+            return Failure("there is no text to locate")
+        try:
+            return cover(self._locator, result, request.page.image)
+        except FAILURES_OF_A_PAGE as error:
+            self._free_memory()
+            return _failure(error)
 
     def _again(self, work: Work) -> Work:
         """A piece of work that was put back, with its page."""

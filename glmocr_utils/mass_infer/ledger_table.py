@@ -7,6 +7,7 @@ import csv
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from glmocr_utils.files import replacing
 from glmocr_utils.records.page_row import parts_of
@@ -22,13 +23,21 @@ NAMES = {
     "min_prob": "lowest probability",
     "expected_errors": "expected errors",
     "doubt": "doubt",
+    "unread_characters": "unread characters",
+    "unsupported_characters": "characters without ink",
     "angle": "turned by",
     "seconds": "seconds",
     "reason": "reason",
 }
 DIGITS = {
-    "mean_prob": 3, "min_prob": 3, "expected_errors": 1, "doubt": 1, "seconds": 2,
-}  # fmt: skip
+    "mean_prob": 3,
+    "min_prob": 3,
+    "expected_errors": 1,
+    "doubt": 1,
+    "unread_characters": 0,
+    "unsupported_characters": 0,
+    "seconds": 2,
+}
 WHOLE_NUMBERS = ("page", "num_pages", "characters", "angle")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would compute it
 
@@ -65,16 +74,17 @@ def ledger_table(pages: pd.DataFrame) -> pd.DataFrame:
     return table.rename(columns=NAMES)
 
 
-def shown(table: pd.DataFrame) -> pd.DataFrame:
-    """A table for a notebook: whole texts, nothing where nothing is known."""
+def ledger_for_people(pages: pd.DataFrame) -> pd.DataFrame:
+    """`ledger_table` for a notebook: whole reasons, nothing where nothing is known."""
     pd.set_option("display.max_colwidth", None)
+    table = ledger_table(pages)
     return table.astype(object).where(table.notna(), "")
 
 
 def write_ledger_csv(run: Path) -> Path:
     """Write `pages.csv`, a row a page, which spreadsheets open; part by part."""
-    columns = ["document_path", "page_index", "num_pages", "status", "text", "mean_prob"]
-    columns += ["min_prob", "expected_errors", "angle", "seconds", "reason"]
+    columns = ["document_path", "page_index", "text"]
+    columns += [key for key in NAMES if key not in ("document_path", "page", "characters", "doubt")]
     path = run / CSV_NAME
     names = [name for key, name in NAMES.items() if key != "doubt"]
     with (
@@ -84,7 +94,8 @@ def write_ledger_csv(run: Path) -> Path:
         writer = csv.writer(file)
         writer.writerow(names)
         for part in sorted(parts_of(run)):
-            table = ledger_table(pd.read_parquet(part, columns=columns)).reindex(columns=names)
+            known = [each for each in columns if each in pq.read_schema(part).names]
+            table = ledger_table(pd.read_parquet(part, columns=known)).reindex(columns=names)
             for row in table.astype(object).where(table.notna(), "").itertuples(index=False):
                 writer.writerow(map(_harmless, row))
     return path

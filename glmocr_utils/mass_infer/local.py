@@ -9,14 +9,14 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from glmocr_utils.mass_infer.in_flight import InFlightReader, Work
-from glmocr_utils.mass_infer.request import LayoutRequest, Request
+from glmocr_utils.mass_infer.request import AnyRequest
 from glmocr_utils.mass_infer.task import PageTask, Task
 from glmocr_utils.ocr.prefetch import Prefetch
 
 PAGES_AHEAD = 8  # rendered and prepared while the model is busy
 REQUESTS_AHEAD = 16  # of pages that were begun
 
-Wanted = tuple[Task, Request | LayoutRequest | None]
+Wanted = tuple[Task, AnyRequest | None]
 
 
 def read_local(reader: InFlightReader, tasks: Iterable[Task]) -> Generator[Task, None, None]:

@@ -10,10 +10,12 @@ def review_first(pages: pd.DataFrame) -> pd.DataFrame:
     """The pages that the model read, those that most need a person first.
 
     Pages with ink of which nothing was read lead: how wrong they are is not known. Then come those
-    with the most expected errors or, where the run has no calibration, the most doubt.
+    with the most expected errors or, where the run has no calibration, the most doubt; characters
+    that were left out or made up count as errors.
 
     Args:
-        pages: rows of the ledger, with status, text, mean_prob and expected_errors.
+        pages: rows of the ledger, with status, text, mean_prob and expected_errors, and perhaps
+            unread_characters and unsupported_characters.
 
     Returns:
         The rows with a column `doubt`: (1 − mean probability) × text length; NaN where the engine
@@ -23,8 +25,13 @@ def review_first(pages: pd.DataFrame) -> pd.DataFrame:
     doubt = (1 - pages["mean_prob"]) * pages["text"].str.len()
     read = pages.assign(is_empty=is_empty, doubt=doubt)[pages["mean_prob"].notna() | is_empty]
     has_estimates = read["expected_errors"].notna().any()
-    order = ["is_empty", "expected_errors" if has_estimates else "doubt"]
-    return read.sort_values(order, ascending=False).drop(columns="is_empty")
+    errors = read["expected_errors" if has_estimates else "doubt"]
+    for name in ("unread_characters", "unsupported_characters"):
+        if name in read:
+            errors = errors + read[name].fillna(0)
+    order = ["is_empty", "errors"]
+    read = read.assign(errors=errors).sort_values(order, ascending=False)
+    return read.drop(columns=order)
 
 
 def region_counts(pages: pd.DataFrame) -> pd.DataFrame:

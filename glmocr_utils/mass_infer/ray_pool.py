@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from glmocr_utils.grounding import Locator
 from glmocr_utils.layout import load_layout
 from glmocr_utils.mass_infer.in_flight import (
     MAX_AUTO_PAGES_CPU,
@@ -25,7 +26,7 @@ from glmocr_utils.mass_infer.in_flight import (
     InFlightReader,
     Work,
 )
-from glmocr_utils.mass_infer.request import Answer, LayoutRequest, Request
+from glmocr_utils.mass_infer.request import Answer, AnyRequest
 from glmocr_utils.mass_infer.task import PageTask, Settled, Task
 from glmocr_utils.model import load_model
 
@@ -48,16 +49,18 @@ class PageActor:
         reader: tuple[Any, ...],
         num_threads: int,
         layout: str | None = None,
+        coverage: bool = False,
     ) -> None:
         torch.set_num_threads(num_threads)
         model = load_model(**load)
         found = load_layout(layout, model.device) if layout else None
         prompt, style, batch_size = reader
-        self._reader = InFlightReader(model, prompt, style, batch_size, found)
+        locator = Locator(model) if coverage else None
+        self._reader = InFlightReader(model, prompt, style, batch_size, found, locator)
         self._waiting: queue.SimpleQueue[Work] = queue.SimpleQueue()
         threading.Thread(target=self._serve, name="reader", daemon=True).start()
 
-    def read(self, request: Request | LayoutRequest) -> Answer:
+    def read(self, request: AnyRequest) -> Answer:
         """Read a page or a region, or find the regions of a page."""
         reading: Future[Answer] = Future()
         self._waiting.put(self._reader.prepare(reading, request))
@@ -129,7 +132,7 @@ class _Call:
     """A request of a page."""
 
     task: PageTask
-    request: Request | LayoutRequest
+    request: AnyRequest
 
 
 @dataclass(slots=True)
@@ -142,6 +145,7 @@ class RayPool:
         num_actors: None is one a GPU of the cluster, or one where there is none.
         address: of a cluster, or `auto`; None starts Ray on this machine.
         layout: id or folder of a layout model, for each actor; None reads whole pages.
+        coverage: find what was left out of pages and what was made up.
     """
 
     load: Mapping[str, object]
@@ -149,6 +153,7 @@ class RayPool:
     num_actors: int | None = None
     address: str | None = None
     layout: str | None = None
+    coverage: bool = False
     actors: list = field(default_factory=list, init=False)
     _calls: int = field(default=0, init=False)  # under way on an actor, at most
 
@@ -192,7 +197,7 @@ class RayPool:
             max_restarts=-1,
             max_concurrency=self._calls + 1,  # and `process_id`
         )(PageActor)
-        options = (dict(self.load), self.reader, share.cores, self.layout)
+        options = (dict(self.load), self.reader, share.cores, self.layout, self.coverage)
         self.actors = [actor.remote(*options) for _ in range(share.num_actors)]
         ray.get([actor.process_id.remote() for actor in self.actors])
 

@@ -10,11 +10,13 @@ from glmocr_utils.records import (
     Box,
     FinishReason,
     OcrResult,
+    PageCoverage,
     PageImage,
     ReadStatus,
     Region,
     read_status,
 )
+from glmocr_utils.records.page_row import PageRow
 
 
 class RequestFailed(Exception):
@@ -65,6 +67,22 @@ class Layout:
     """The regions of a page, in reading order."""
 
     regions: tuple[Region, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CoverRequest:
+    """What a reading left out of its page, and what it made up, is wanted.
+
+    Attributes:
+        page: as it was read.
+        row: the reading. The answer is a `PageCoverage`.
+    """
+
+    page: PageImage
+    row: PageRow
+
+    def alone(self) -> "CoverRequest":
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,4 +150,5 @@ class Reading:
         return np.exp([each for each in self.logprobs or () if each is not None])
 
 
-Answer = Reading | Layout | Failure
+Answer = Reading | Layout | PageCoverage | Failure
+AnyRequest = Request | LayoutRequest | CoverRequest

@@ -224,7 +224,15 @@ class _Run:
             else:
                 check_scale(page.image)
                 before = by_region and again and self._row_before(page.image.page)
-                yield PageTask(page, document.num_pages, limits, by_region, before or None, again)
+                yield PageTask(
+                    page,
+                    document.num_pages,
+                    limits,
+                    by_region,
+                    before or None,
+                    again,
+                    self._options.coverage,
+                )
         yield from self._documents_that_do_not_open()
 
     def _row_before(self, page: PageRef) -> PageRow | None:

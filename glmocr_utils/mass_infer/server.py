@@ -20,6 +20,8 @@ from glmocr_utils.endpoint import Endpoint, data_url, question, reason_of
 from glmocr_utils.layout import LayoutModel, find_regions
 from glmocr_utils.mass_infer.request import (
     Answer,
+    AnyRequest,
+    CoverRequest,
     Failure,
     Layout,
     LayoutRequest,
@@ -104,6 +106,8 @@ class Server:
             return None
         if isinstance(request, LayoutRequest):
             return self._look(request)
+        if isinstance(request, CoverRequest):
+            return Failure("a server gives no token ids, so the text cannot be located")
         try:
             return self._endpoint.patiently(partial(self._ask, request))
         except (openai.OpenAIError, ValueError) as error:
@@ -173,7 +177,7 @@ class Server:
         raise AssertionError("the last wish returns or raises")
 
 
-_Wanted = tuple[Task, Request | LayoutRequest | None]
+_Wanted = tuple[Task, AnyRequest | None]
 
 
 class _Waiting:

@@ -7,13 +7,15 @@ and the text is kept as the model wrote it.
 """
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from glmocr_utils.markdown.pictures import Picture, crop_pictures
 from glmocr_utils.mass_infer.region_rows import RegionReading, joined, kept_readings, remarks_of
 from glmocr_utils.mass_infer.request import (
     Answer,
+    AnyRequest,
+    CoverRequest,
     Failure,
     LayoutRequest,
     Reading,
@@ -22,7 +24,14 @@ from glmocr_utils.mass_infer.request import (
 )
 from glmocr_utils.mass_infer.strands import Strands, Together
 from glmocr_utils.options import Tasks
-from glmocr_utils.records import Furniture, PageImage, Region, read_status, storable_path
+from glmocr_utils.records import (
+    Furniture,
+    PageCoverage,
+    PageImage,
+    Region,
+    read_status,
+    storable_path,
+)
 from glmocr_utils.records.page_row import Attempt, PageRow, PageStatus
 from glmocr_utils.render import CheckedPage
 
@@ -31,8 +40,10 @@ DOUBTFUL_PROB = 0.7  # a page read with less on average may stand on its head
 CLEARLY_SURER = 0.1  # by so much in mean probability is the other way up the right one
 # other resolutions for a page that looped or was read as nothing, as shares of its own
 LOOP_SCALES = (0.75, 1.25)
+COVER_SCALES = (1.25, 0.75)  # the same, for a page of which so many characters were left out
+READ_AGAIN_FROM = 12
 
-Steps = Generator[Request | LayoutRequest | Together, Any, Any]
+Steps = Generator[AnyRequest | Together, Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,7 @@ class PageTask:
         by_region: None reads it as a whole.
         before: its row of an earlier reading by regions: only what has one of the statuses `again`
             is read again, and where that fails, the earlier text stays.
+        cover: find what was left out or made up, and read a page with unread ink again.
 
     Attributes:
         row: what became of it; None until it is done.
@@ -90,6 +102,7 @@ class PageTask:
         by_region: RegionOptions | None = None,
         before: PageRow | None = None,
         again: frozenset[str] = frozenset(),
+        cover: bool = False,
     ) -> None:
         self._checked = page
         self._page = page.image
@@ -97,6 +110,7 @@ class PageTask:
         self._limits = limits
         self._before = before if before is not None and before.regions else None
         self._again = again
+        self._cover = cover
         self._turns: dict[int, PageImage] = {}
         self._attempts: list[Attempt] = []
         self._seconds = 0.0
@@ -107,11 +121,11 @@ class PageTask:
         self._advance(lambda: self._strands.begin(steps))
 
     @property
-    def request(self) -> Request | LayoutRequest | None:
+    def request(self) -> AnyRequest | None:
         """The oldest request without an answer; None when the page is done."""
         return next(iter(self._strands.open), None) if self.row is None else None
 
-    def next_requests(self) -> list[Request | LayoutRequest]:
+    def next_requests(self) -> list[AnyRequest]:
         """The requests that came up since the last call, to be answered in any order."""
         if self.row is not None:
             return []
@@ -119,7 +133,7 @@ class PageTask:
         self._strands.new.clear()
         return new
 
-    def take(self, answer: Answer, request: Request | LayoutRequest | None = None) -> None:
+    def take(self, answer: Answer, request: AnyRequest | None = None) -> None:
         """Hand over what came of a request; of the oldest one, where none is named."""
         request = request or self.request
         if self.row is not None or request is None:
@@ -130,7 +144,7 @@ class PageTask:
         else:
             self._advance(lambda: self._strands.answer(request, answer))
 
-    def fail(self, reason: str, request: Request | LayoutRequest | None = None) -> None:
+    def fail(self, reason: str, request: AnyRequest | None = None) -> None:
         """A request could not be answered at all; without regions, that ends the page."""
         self.take(Failure(reason), request)
 
@@ -164,7 +178,37 @@ class PageTask:
             angle = 180
             first = yield from self._pass(angle, 1, limit)
         reading, factor, limit = yield from self._tried_again(first, angle)
-        return self._read_row(reading, angle, factor, limit)
+        row = self._read_row(reading, angle, factor, limit)
+        if not self._cover or not reading.token_ids:
+            return row
+        coverage = yield from self._coverage(row, angle, factor * reading.factor)
+        if lacking(coverage) >= READ_AGAIN_FROM and row.status == "ok":
+            return (yield from self._covering_more(row, coverage, angle))
+        return covered(row, coverage)
+
+    def _covering_more(self, row: PageRow, coverage: PageCoverage, angle: int) -> Steps:
+        """The reading at another resolution that lacks least; the first one if none is better."""
+        best = row, coverage
+        limit = self._limits.max_tokens
+        for factor in COVER_SCALES:
+            reading = yield from self._pass(angle, factor, limit)
+            if reading.status != "ok":
+                continue
+            other = self._read_row(reading, angle, factor, limit)
+            other_coverage = yield from self._coverage(other, angle, factor * reading.factor)
+            if other_coverage and other_coverage.is_clear:
+                best = min(best, (other, other_coverage), key=lambda each: lacking(each[1]))
+            if lacking(best[1]) < READ_AGAIN_FROM:
+                break
+        kept = covered(*best, again=best[0] is not row)
+        return replace(kept, attempts=tuple(self._attempts), seconds=self._seconds)
+
+    def _coverage(self, row: PageRow, angle: int, factor: float) -> Steps:
+        """What a reading left out and made up; None where that cannot be found out."""
+        try:
+            return (yield CoverRequest(self._turned(angle).resized(factor), row))
+        except RequestFailed:
+            return None
 
     def _read_by_region(self, by_region: RegionOptions) -> Steps:
         if self._checked.is_blank:
@@ -181,7 +225,10 @@ class PageTask:
             if angle == 0 and (yield from self._is_upside_down(_mean_prob(readings))):
                 angle = 180
                 readings = yield from self._read_regions(angle, tasks)
-        return self._region_row(readings, angle, by_region.furniture)
+        row = self._region_row(readings, angle, by_region.furniture)
+        if not self._cover or not row.token_ids:
+            return row
+        return covered(row, (yield from self._coverage(row, angle, 1)))
 
     def _read_regions(self, angle: int, tasks: Tasks) -> Steps:
         """Find the regions of the turned page and read them."""
@@ -350,6 +397,26 @@ class PageTask:
 
 
 Task = PageTask | Settled
+
+
+def lacking(coverage: PageCoverage | None) -> float:
+    """How many characters were left out or made up, as far as that is known."""
+    if coverage is None:
+        return 0.0
+    return (coverage.unread_characters or 0.0) + coverage.unsupported_characters
+
+
+def covered(row: PageRow, coverage: PageCoverage | None, again: bool = False) -> PageRow:
+    """A row with its coverage.
+
+    Args:
+        again: this reading is not the first, and covers more.
+    """
+    if coverage is None:
+        return row
+    said = [row.reason, coverage.reason]
+    said += ["Read again, since the first reading left something out."] if again else []
+    return replace(row, coverage=coverage, reason=" ".join(filter(None, said)) or None)
 
 
 def _remarks_on(reading: Reading, factor: float, limit: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""How many threads a model on the CPU gets: as many as there are idle cores.
+"""How many threads a model on the CPU gets: as many as there are cores that are not busy.
 
 After each operation the threads meet, and by default OpenMP lets those that came first spin. Where
 another program has the core of the last one, they spin until it gives it back: with two threads on

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from glmocr_utils.ocr.progress import is_kernel_of_a_person
+from glmocr_utils.notebook_host import is_kernel_of_a_person
 
 PACKAGE = Path(__file__).parents[1]
 BOX = (

@@ -15,19 +15,14 @@ def project_root(start: Path | None = None) -> Path:
     """The folder that holds `notebooks/` and `glmocr_utils/`, from here upwards.
 
     Notebooks go there first, so that the same relative paths work from JupyterLab, which starts a
-    notebook in its own folder, and from papermill, which starts it where the user is.
-
-    Raises:
-        FileNotFoundError: there is none at or above `start`.
+    notebook in its own folder, and from papermill, which starts it where the user is. Outside a
+    clone, where the package is installed (Colab, Kaggle), paths are relative to `start`.
     """
     start = (start or Path.cwd()).resolve()
     for folder in (start, *start.parents):
         if (folder / "notebooks").is_dir() and (folder / "glmocr_utils").is_dir():
             return folder
-    raise FileNotFoundError(
-        f"{start} is not inside the project: no folder above it holds notebooks/ and "
-        "glmocr_utils/. Start the notebook from a clone of the project."
-    )
+    return start
 
 
 def run_notebook(

@@ -1,6 +1,5 @@
 """What is shown while pages are read: which page, how far, how fast, how long it still takes."""
 
-import os
 import sys
 import time
 from collections.abc import Callable, Collection, Hashable, Iterator
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TextIO, TypeVar
 
+from glmocr_utils.notebook_host import is_kernel_of_a_person
 from glmocr_utils.records import PageRef
 
 Item = TypeVar("Item")
@@ -16,7 +16,6 @@ LINE_EVERY_S = 30.0  # in a log, which is read afterwards
 TAIL_TOKENS = 16
 TAIL_CHARACTERS = 30
 BAR_CELLS = 12
-KERNELS_OF_PEOPLE = ("JPY_SESSION_NAME", "VSCODE_PID")  # set by a Jupyter server, by VS Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,11 +250,6 @@ def show_reading() -> Line | LogLines:
     if is_kernel_of_a_person():
         return Line(sys.stdout)
     return Line(sys.stderr) if sys.stderr.isatty() else LogLines(sys.stderr)
-
-
-def is_kernel_of_a_person() -> bool:
-    """Whether a Jupyter server or VS Code started this kernel; papermill starts its own."""
-    return any(name in os.environ for name in KERNELS_OF_PEOPLE)
 
 
 def _pages(number: int) -> str:

@@ -64,6 +64,11 @@ class InferOptions(Options):
         detail=f"among {', '.join(RETRYABLE)}",
     )
     calibration: str | None = option(None, "calibration.json of notebook 03, for expected errors")
+    coverage: bool = option(
+        False,
+        "True: find what was left out or made up; read such pages again",
+        detail="local and ray; the command ground chooses the model's heads for it first",
+    )
     max_failure_rate: float = option(
         0.5, "stop when more of the last 200 pages fail, loop or are empty"
     )
@@ -79,6 +84,11 @@ class InferOptions(Options):
             raise ValueError(
                 "engine='server' needs base_url, such as http://localhost:8000/v1; the README "
                 "has the commands that start a server"
+            )
+        if self.engine == "server" and self.coverage:
+            raise ValueError(
+                "coverage=True needs token ids, and a server gives none; leave it out, or take "
+                "engine='local' or 'ray'"
             )
         unknown = sorted(self.statuses_to_retry() - set(RETRYABLE))
         if unknown:

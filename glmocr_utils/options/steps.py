@@ -15,7 +15,8 @@ from glmocr_utils.options.reading import ReadingOptions
 from glmocr_utils.options.rendering import RenderOptions
 from glmocr_utils.records import Furniture
 
-READINGS = "a run of 06, results of 02, or a folder of .txt, .md, .jsonl or .parquet"
+PREDICTION_FORMS = ("omni-parse-bench", "olmocr-bench", "omnidocbench", "hub")
+READINGS = "a run of 06, results of 02, or .txt, .md, .jsonl, .parquet, hOCR, ALTO, PAGE"
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,12 @@ class ReviewOptions(Options):
         0, "instead: flags drawn over all results for a certificate of the collection, such as 200"
     )
     boxes: bool = option(False, "True: locate each token on the page; takes the model that read it")
+    second_reader: str | None = option(
+        None,
+        '"tesseract", "rapidocr", or both with a comma: reads the pages too',
+        detail="tesseract:deu+eng names languages; disagreements are typed, and tell how risky "
+        "a word is",
+    )
     formats: str | None = same_as(OcrOptions, "formats")
     review: bool | Literal["auto"] = option(
         "auto", 'True, False, or "auto": the widget where a person can use it'
@@ -249,7 +256,9 @@ class CertifyOptions(Options):
         None, "with a certificate: its readings, to draw its sample again"
     )
     seed: int = option(0, "random seed of the sample")
-    output_dir: str | Path = option("outputs/certificate", "gets audit.json, then certificate.json")
+    output_dir: str | Path = option(
+        "outputs/certificate", "gets audit.json, then certificate.json and pages_above.csv"
+    )
 
 
 @dataclass(frozen=True)
@@ -257,7 +266,7 @@ class PredictionsOptions(Options):
     """Options of the command `predictions`."""
 
     readings: str | None = same_as(EvaluateOptions, "readings")
-    form: Literal["omni-parse-bench", "olmocr-bench", "omnidocbench", "hub"] = option(
+    form: str = option(
         "hub", "whose: omni-parse-bench, olmocr-bench, omnidocbench, or hub (a parquet file)"
     )
     benchmark: str | None = option(
@@ -271,6 +280,8 @@ class PredictionsOptions(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.form not in PREDICTION_FORMS:
+            raise ValueError(f"form is one of {', '.join(PREDICTION_FORMS)}, got {self.form!r}")
         if self.form != "hub" and self.benchmark is None:
             raise ValueError(f"form {self.form} needs benchmark, its folder with pages and tests")
         if self.scores and self.form != "omni-parse-bench":

@@ -1,5 +1,6 @@
 """What a reading left out of its page, and what it says that isn't there."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -110,7 +111,7 @@ def coverage_to_record(coverage: PageCoverage) -> dict[str, object]:
     return {"is_clear": coverage.is_clear, "unread": unread, "unsupported": unsupported}
 
 
-def coverage_from_record(record: dict[str, Any]) -> PageCoverage:
+def coverage_from_record(record: Mapping[str, Any]) -> PageCoverage:
     """Inverse of `coverage_to_record`."""
     return PageCoverage(
         record["is_clear"],

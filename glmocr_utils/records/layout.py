@@ -37,11 +37,14 @@ class TokenBox:
         box: of its characters with ink; of markup and white space, the gap where they would be.
         certainty: of the box, 0 to 1. It says nothing about whether the text is right.
         line_index: of its printed line among `PageLayout.lines`, from 0.
+        looked_at: the share of the model's attention for this token alone that goes to the box,
+            0 to 1; None where it is not known.
     """
 
     box: Box
     certainty: float
     line_index: int
+    looked_at: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.certainty <= 1:
@@ -59,6 +62,8 @@ class PageLayout:
         lines: one for each printed line, in reading order; None where its box is unclear. The
             parts of a table's row are one line. Line ends of the text may be others: the model
             writes a paragraph as one line.
+        found: as `tokens`, but with the unclear boxes too; for `coverage`. Empty where they were
+            not kept.
     """
 
     page: PageRef
@@ -66,6 +71,7 @@ class PageLayout:
     height_px: int
     tokens: tuple[TokenBox | None, ...]
     lines: tuple[Box | None, ...]
+    found: tuple[TokenBox | None, ...] = ()
 
     def box_of(self, tokens: Iterable[int]) -> Box | None:
         """Around these tokens, of a word for instance; None where that of any is unclear."""

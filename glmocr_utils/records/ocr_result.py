@@ -10,6 +10,11 @@ from typing import Literal
 from glmocr_utils.files import replacing, whole_lines
 from glmocr_utils.markup import ink
 from glmocr_utils.records.checks import check_one_of
+from glmocr_utils.records.coverage import (
+    PageCoverage,
+    coverage_from_record,
+    coverage_to_record,
+)
 from glmocr_utils.records.pages import PageRef
 from glmocr_utils.records.region import (
     REGION_BREAK,
@@ -18,6 +23,11 @@ from glmocr_utils.records.region import (
     region_from_record,
     region_to_record,
     worst_status,
+)
+from glmocr_utils.records.second_reading import (
+    SecondReading,
+    second_from_record,
+    second_to_record,
 )
 
 FinishReason = Literal["stop", "length", "loop"]
@@ -138,6 +148,8 @@ class OcrResult:
         regions: of a page that was read by regions, in reading order; each token belongs to one of
             them. Empty for a page that was read as a whole.
         size_px: width and height of the page image that the regions' boxes are given for.
+        coverage: what was left out and what was made up; None where that was not looked for.
+        second_readings: where other OCR programs disagree, one each.
     """
 
     page: PageRef
@@ -158,6 +170,8 @@ class OcrResult:
     missing: str | None = None
     regions: tuple[Region, ...] = ()
     size_px: tuple[int, int] | None = None
+    coverage: PageCoverage | None = None
+    second_readings: tuple[SecondReading, ...] = ()
 
     def __post_init__(self) -> None:
         check_one_of("finish_reason", self.finish_reason, FinishReason)
@@ -217,6 +231,8 @@ class OcrResult:
             num_image_tokens=region.num_image_tokens,
             regions=(),
             size_px=None,
+            coverage=None,
+            second_readings=(),
         )
 
     def region_of(self, token_index: int) -> Region | None:
@@ -229,7 +245,10 @@ class OcrResult:
     @property
     def warning(self) -> str | None:
         """One or two sentences for a person where the page is not a plain `ok`."""
-        return self.missing if self.status == "incomplete" else STATUS_WARNINGS.get(self.status)
+        of_status = STATUS_WARNINGS.get(self.status)
+        said = self.missing if self.status == "incomplete" else of_status
+        of_coverage = self.coverage.reason if self.coverage else None
+        return " ".join(filter(None, (said, of_coverage))) or None
 
 
 def to_json(result: OcrResult) -> str:
@@ -268,6 +287,10 @@ def to_json(result: OcrResult) -> str:
     if result.regions:
         record["regions"] = [region_to_record(region) for region in result.regions]
         record["size_px"] = result.size_px
+    if result.coverage is not None:
+        record["coverage"] = coverage_to_record(result.coverage)
+    if result.second_readings:
+        record["second_readings"] = list(map(second_to_record, result.second_readings))
     return json.dumps(record, ensure_ascii=False)
 
 
@@ -291,8 +314,15 @@ def from_json(line: str) -> OcrResult:
         )
         regions = tuple(map(region_from_record, record.pop("regions", ())))
         size = record.pop("size_px", None)
+        covered = record.pop("coverage", None)
         return OcrResult(
-            page=page, tokens=tokens, regions=regions, size_px=size and tuple(size), **record
+            page=page,
+            tokens=tokens,
+            regions=regions,
+            size_px=size and tuple(size),
+            coverage=covered and coverage_from_record(covered),
+            second_readings=tuple(map(second_from_record, record.pop("second_readings", ()))),
+            **record,
         )
     except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"not an OCR result: {line[:80]!r} ({error})") from error

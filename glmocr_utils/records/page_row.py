@@ -12,6 +12,11 @@ import pyarrow.parquet as pq
 
 from glmocr_utils.files import replacing
 from glmocr_utils.records.checks import check_one_of
+from glmocr_utils.records.coverage import (
+    PageCoverage,
+    coverage_from_record,
+    coverage_to_record,
+)
 from glmocr_utils.records.ocr_result import (
     STATUS_OF,
     FinishReason,
@@ -71,6 +76,9 @@ SCHEMA = pa.schema(
         ("attempts", pa.string()),
         ("reason", pa.string()),
         ("regions", pa.list_(REGION)),
+        ("unread_characters", pa.float32()),
+        ("unsupported_characters", pa.int32()),
+        ("coverage", pa.string()),
         ("width_px", pa.int32()),
         ("height_px", pa.int32()),
     ]
@@ -133,6 +141,8 @@ class PageRow:
         reason: of everything but a plain `ok`: one sentence.
         regions: of a page that was read by regions, in reading order; empty for whole pages.
         width_px, height_px: of the page image that the regions' boxes are given for.
+        coverage: as in `OcrResult`. Its columns are `unread_characters` (null where it is not
+            clear), `unsupported_characters` and, with the boxes, `coverage` as JSON.
     """
 
     document_path: str
@@ -159,6 +169,7 @@ class PageRow:
     regions: tuple[Region, ...] = ()
     width_px: int | None = None
     height_px: int | None = None
+    coverage: PageCoverage | None = None
 
     def __post_init__(self) -> None:
         check_one_of("status", self.status, PageStatus)
@@ -209,7 +220,11 @@ def row_from_record(record: dict[str, Any]) -> PageRow:
     attempts = tuple(Attempt(**each) for each in json.loads(record["attempts"]))
     # parts of an earlier version have no such column
     regions = tuple(map(region_from_record, record.get("regions") or ()))
-    return PageRow(**{**record, "attempts": attempts, "regions": regions})
+    covered = record.get("coverage")
+    values = {**record, "attempts": attempts, "regions": regions}
+    values["coverage"] = covered and coverage_from_record(json.loads(covered))
+    known = {field.name for field in fields(PageRow)}
+    return PageRow(**{name: value for name, value in values.items() if name in known})
 
 
 def row_for_text(record: Mapping[str, Any]) -> PageRow:
@@ -258,6 +273,7 @@ def to_result(row: PageRow, run: Mapping[str, Any]) -> OcrResult | None:
         missing=row.reason if row.status == "incomplete" else None,
         regions=_with_ranges(row.regions, kept) if has_tokens else row.regions,
         size_px=(row.width_px, row.height_px) if row.width_px and row.height_px else None,
+        coverage=row.coverage,
     )
 
 
@@ -313,4 +329,8 @@ def _to_record(row: PageRow) -> dict[str, object]:
     record = {field.name: getattr(row, field.name) for field in fields(row)}
     record["attempts"] = json.dumps([asdict(attempt) for attempt in row.attempts])
     record["regions"] = [region_to_record(region) for region in row.regions]
+    if row.coverage is not None:
+        record["unread_characters"] = row.coverage.unread_characters
+        record["unsupported_characters"] = row.coverage.unsupported_characters
+        record["coverage"] = json.dumps(coverage_to_record(row.coverage))
     return record

@@ -26,19 +26,12 @@ class WorkerDied(Exception):
     """The worker ended before it replied. The message says how, and what to do."""
 
 
-class Piped(subprocess.Popen[bytes]):
-    """A process whose input and output are pipes."""
-
-    stdin: IO[bytes]
-    stdout: IO[bytes]
-
-
 class Worker:
     """A worker process, started when it is first asked, and again after it died."""
 
     def __init__(self, max_pixels: int) -> None:
         self._max_pixels = max_pixels
-        self._process: Piped | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._stopped = False
         self._starting = threading.Lock()
         self._shared_file = _anonymous_file(canvas_bytes(max_pixels))
@@ -53,7 +46,7 @@ class Worker:
         process = self._running_process()
         try:
             self.send(request, process)
-            return pickle.load(process.stdout)
+            return pickle.load(_pipes(process)[1])
         except (OSError, EOFError, pickle.UnpicklingError) as error:
             process.kill()
             process.wait()
@@ -72,9 +65,10 @@ class Worker:
                 "memory does; save the file again with another PDF program, or leave it out"
             ) from error
 
-    def send(self, request: Request, process: Piped) -> None:
-        pickle.dump(request, process.stdin)
-        process.stdin.flush()
+    def send(self, request: Request, process: subprocess.Popen[bytes]) -> None:
+        requests, _ = _pipes(process)
+        pickle.dump(request, requests)
+        requests.flush()
 
     def stop(self) -> None:
         """End the process at once, also in the middle of a page; it is not started again."""
@@ -90,7 +84,7 @@ class Worker:
         self.shared.close()
         os.close(self._shared_file)
 
-    def _running_process(self) -> Piped:
+    def _running_process(self) -> subprocess.Popen[bytes]:
         with self._starting:
             if self._stopped:
                 raise WorkerDied("was stopped")
@@ -100,14 +94,14 @@ class Worker:
                 self._process = self._start()
             return self._process
 
-    def _start(self) -> Piped:
+    def _start(self) -> subprocess.Popen[bytes]:
         program = (
             "from glmocr_utils.render.worker import main; "
             f"main({self._shared_file}, {self._max_pixels})"
         )
         # The worker finds its modules where this process did, and not in the working directory.
         search_path = os.pathsep.join([str(PACKAGE_PARENT), *filter(None, sys.path)])
-        return Piped(
+        return subprocess.Popen(
             [sys.executable, "-P", "-c", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -116,12 +110,19 @@ class Worker:
         )
 
 
-def _bury(process: Piped) -> None:
+def _bury(process: subprocess.Popen[bytes]) -> None:
     """Wait for a process that has been killed or died, and close its pipes."""
     process.wait()
-    process.stdout.close()
+    requests, replies = _pipes(process)
+    replies.close()
     with suppress(OSError):  # what it did not read any more
-        process.stdin.close()
+        requests.close()
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    """Its input and output."""
+    assert process.stdin is not None and process.stdout is not None  # `_start` asked for both
+    return process.stdin, process.stdout
 
 
 def _anonymous_file(num_bytes: int) -> int:

@@ -25,8 +25,9 @@ from glmocr_utils.evaluation.certificate import (
     verify,
 )
 from glmocr_utils.evaluation.certificate.certificate import FILE as CERTIFICATE
+from glmocr_utils.evaluation.certificate.certificate import Verdict
 from glmocr_utils.evaluation.certificate.units import edits_of, page_units, stretches
-from glmocr_utils.records import OcrResult, PageRef
+from glmocr_utils.records import OcrResult, PageImage, PageLayout, PageRef
 from glmocr_utils.review.flags import Flag, flag_at
 from glmocr_utils.review.page_review import PageReview
 from glmocr_utils.review.session import ReviewSession
@@ -54,17 +55,28 @@ def audit_session(
     readings: str | Path,
     log_path: str | Path,
     calibration: Calibration | None = None,
-    **options: object,
+    *,
+    images: Mapping[PageRef, PageImage] | None = None,
+    layouts: Mapping[PageRef, PageLayout] | None = None,
+    reviewer: str = "",
 ) -> ReviewSession:
     """A session with the audit's pages and nothing but its flags.
 
     Args:
         readings: those that the audit was drawn from.
-        options: those of `ReviewSession`: images, layouts, reviewer.
+        images, layouts, reviewer: as in `ReviewSession`.
     """
     results = list(results_of(readings, audit.pages))
     flags = audit_flags(audit, results, calibration)
-    return ReviewSession(results, log_path, flags=flags, calibration=calibration, **options)
+    return ReviewSession(
+        results,
+        log_path,
+        flags=flags,
+        calibration=calibration,
+        images=images,
+        layouts=layouts,
+        reviewer=reviewer,
+    )
 
 
 def open_certificate(
@@ -81,6 +93,8 @@ def open_certificate(
     """
     path = Path(path)
     if path.is_dir() and not (path / CERTIFICATE).exists():
+        if readings is None:
+            raise ValueError(f"{path} has no {CERTIFICATE} yet; give the readings as well")
         audit = load_audit(path)
         audit, population = open_audit(readings, path, audit.count, audit.seed, calibration)
         session = audit_session(audit, readings, path / REVIEW_LOG, calibration)
@@ -121,7 +135,7 @@ def checked_units(session: ReviewSession, audit: Audit) -> list[CheckedUnit]:
         is_unsure = _verdict(session.pages[number], flag) == "unsure"
         decisions = session.decisions(number)
         by = next((each for each in decisions if each.flag_id == flag.flag_id), decisions[-1])
-        verdict = "unsure" if is_unsure else "right" if read == true else "wrong"
+        verdict: Verdict = "unsure" if is_unsure else "right" if read == true else "wrong"
         checked.append(CheckedUnit(verdict, read, true, edits_of(read, true), by.reviewer, by.time))
     return checked
 

@@ -7,17 +7,17 @@ from typing import Literal
 
 import numpy as np
 
-from glmocr_utils.confidence import Calibration, Change, Choice, PageTokens
+from glmocr_utils.confidence import Calibration, Change, Choice, PageTokens, WordRisk
 from glmocr_utils.markup import ink
 from glmocr_utils.options import ReviewOptions
-from glmocr_utils.records import OcrResult
+from glmocr_utils.records import Box, OcrResult
 from glmocr_utils.review.other_readings import other_readings
 
 THRESHOLD = 0.8  # a token below this probability is in doubt
 NUM_AUDITS = 3  # words per page that the model was sure of
 MAX_CHOICES = 5  # other readings of a flag
 
-FlagKind = Literal["unsure", "audit", "loop", "length", "line"]
+FlagKind = Literal["unread", "unsupported", "unsure", "audit", "loop", "length", "line"]
 LONGEST_FLAG = 40  # characters
 
 
@@ -26,9 +26,11 @@ class Flag:
     """Something to check on a page.
 
     Attributes:
-        kind: `unsure` (a doubtful word or several in a row), `audit` (a sure one, drawn at random;
-            the reviewer is not told), `loop` or `length` (the end of the page or of a region,
-            which did not come by itself), or `line` (the end of a line that the reviewer went to).
+        kind: `unread` (ink that was not read, between the characters around it), `unsupported`
+            (text that may not be on the page), `unsure` (a doubtful word or several in a row),
+            `audit` (a sure one, drawn at random; the reviewer is not told), `loop` or `length` (the
+            end of the page or of a region, which did not come by itself), or `line` (the end of a
+            line that the reviewer went to).
         line_index: of the line in the page's text, from 0.
         start, end: characters within that line, at most 40.
         text: those characters.
@@ -37,6 +39,8 @@ class Flag:
         choices: (what could be there instead, probability), best first; see `other_readings`.
             Where one joins or divides words, it shows the words around it too.
         changes: what each choice changes in the page's text.
+        number: among unread or unsupported ones; others are told by where they are.
+        note: what the reviewer should know; box: of unread ink, in pixels of the page image.
     """
 
     kind: FlagKind
@@ -47,11 +51,20 @@ class Flag:
     prob: float | None
     choices: tuple[tuple[str, float], ...] = ()
     changes: tuple[Change, ...] = ()
+    number: int = 0
+    note: str | None = None
+    box: Box | None = None
 
     @property
     def flag_id(self) -> str:
         """The same for the same reading of the same page."""
-        return f"{self.line_index}:{self.start}-{self.end}"
+        where = f"{self.line_index}:{self.start}-{self.end}"
+        return f"{where}:{self.kind} {self.number}" if self.is_of_coverage else where
+
+    @property
+    def is_of_coverage(self) -> bool:
+        """A page is not done before such a flag is decided."""
+        return self.kind in ("unread", "unsupported")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +102,7 @@ def find_flags(
     num_audits: int = NUM_AUDITS,
     max_choices: int = MAX_CHOICES,
     calibration: Calibration | None = None,
+    risk: WordRisk | None = None,
 ) -> list[Flag]:
     """The flags of a page, in reading order.
 
@@ -101,6 +115,7 @@ def find_flags(
             as reading the page again, and is done worse.
         num_audits: sure words among them, drawn at random but always the same for a page. What a
             reviewer finds wrong there shows how much the other flags miss.
+        risk: what it says of words counts instead of their tokens' probabilities.
 
     Raises:
         ValueError: the calibration belongs to another model.
@@ -110,6 +125,8 @@ def find_flags(
     if calibration:
         calibration.check_fits(result)
         probs = calibration(probs)
+    if risk and risk.knows(result):
+        probs = _probs_by_risk(tokens, probs, risk)
     doubtful = np.flatnonzero(probs < threshold).tolist()
     doubts = (_doubt(tokens, index, float(probs[index]), threshold) for index in doubtful)
     unsure = _joined(tokens.text, filter(None, doubts))
@@ -129,7 +146,21 @@ def find_flags(
         _end_flag(result.text[:stop], kind, float(probs.min(initial=1)))
         for kind, stop in _ends(result)
     ]
+    flags += _coverage_flags(tokens)
     return sorted(flags, key=lambda flag: (flag.line_index, flag.start, flag.end))
+
+
+def _probs_by_risk(tokens: PageTokens, probs: np.ndarray, risk: WordRisk) -> np.ndarray:
+    """(num_tokens,) the chance of each token's word to be right; of others, their own."""
+    probs = probs.copy()
+    words: list[list[float]] = [[] for _ in probs]
+    for word, wrong in zip(tokens.words, risk(tokens.result).tolist(), strict=True):
+        for index in tokens.tokens_of(*word):
+            words[index].append(1 - wrong)
+    for index, own in enumerate(words):
+        if own:
+            probs[index] = min(own)
+    return probs
 
 
 def flag_at(
@@ -153,6 +184,40 @@ def flag_at(
         probs = calibration(probs)
     stretch = _Stretch(start, stop, indices, float(probs.min(initial=1)))
     return _flag("audit", tokens, stretch, max_choices)
+
+
+def _coverage_flags(tokens: PageTokens) -> Iterator[Flag]:
+    """What was left out and what was made up, first of all that is to be checked."""
+    coverage = tokens.result.coverage
+    if coverage is None:
+        return
+    stops = [0, *(stop for _, stop in tokens.spans)]
+    for number, unread in enumerate(coverage.unread if coverage.is_clear else ()):
+        position = stops[min(unread.token_stop, len(stops) - 1)]
+        position = len(tokens.text[:position].rstrip("\n"))
+        note = (
+            f"About {unread.num_characters:.0f} characters were not read here: type them, or "
+            "accept if that ink is no text."
+        )
+        line, start = _line_of(tokens.text, position)
+        yield Flag("unread", line, start, start, "", 0.0, number=number, note=note, box=unread.box)
+    for number, run in enumerate(coverage.unsupported):
+        first, last = tokens.spans[run.token_start], tokens.spans[run.token_stop - 1]
+        start, stop = _on_one_line(tokens.text, first[0], last[1], first[0])
+        line, column = _line_of(tokens.text, start)
+        note = (
+            f"From here on, {run.num_characters} characters may not be on the page: delete them if "
+            "so."
+        )
+        text = tokens.text[start:stop]
+        yield Flag(
+            "unsupported", line, column, column + len(text), text, 0.0, number=number, note=note
+        )
+
+
+def _line_of(text: str, position: int) -> tuple[int, int]:
+    """The line of a character, from 0, and where in it."""
+    return text.count("\n", 0, position), position - text.rfind("\n", 0, position) - 1
 
 
 def _ends(result: OcrResult) -> Iterator[tuple[FlagKind, int]]:

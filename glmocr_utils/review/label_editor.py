@@ -17,6 +17,7 @@ from glmocr_utils.display import labelled_page_html, show
 from glmocr_utils.labels import LabelStore, PageFile
 from glmocr_utils.labels.exports import METADATA
 from glmocr_utils.labels.pages import UNNAMED, make_label
+from glmocr_utils.notebook_host import allow_widgets
 from glmocr_utils.records import Label, PageImage
 from glmocr_utils.render import decode_image
 from glmocr_utils.review.attended import is_attended
@@ -141,6 +142,7 @@ def show_editor(editing: LabelEditing, edit: bool | str = "auto") -> "LabelEdito
         edit: as in `is_attended`.
     """
     if is_attended(edit):
+        allow_widgets()
         return LabelEditor(editing)
     return show(labelled_page_html(editing.image(0), editing.label(0)))
 

@@ -97,7 +97,10 @@ class ReviewSession:
         self.text_files = text_files(
             (result.page for result in results), self.log_path.parent / "reviewed"
         )
-        self._why_not_read = [PageQuality.of(result).why_not_read for result in results]
+        # of given flags, all are to be decided, whatever the page reads like
+        self._why_not_read = [
+            None if flags is not None else PageQuality.of(result).why_not_read for result in results
+        ]
         self._number_of = {_key(page.result): n for n, page in enumerate(self.pages)}
         self._decisions: list[list[Decision]] = [[] for _ in self.pages]
         self._step = 0
@@ -128,7 +131,7 @@ class ReviewSession:
         self, number: int, flag: Flag | None = None, order: Order = "reading"
     ) -> Flag | None:
         """The next undecided flag after `flag`, from the top again after the last; or None."""
-        flags = self.queue(number, order)
+        flags = list(self.queue(number, order))
         if flag is not None:
             ids = [other.flag_id for other in flags]
             at = ids.index(flag.flag_id) + 1 if flag.flag_id in ids else 0
@@ -136,7 +139,7 @@ class ReviewSession:
         decided = self.pages[number].decided
         return next((p for p in flags if p.flag_id not in decided), None)
 
-    def queue(self, number: int, order: Order = "reading") -> list[Flag]:
+    def queue(self, number: int, order: Order = "reading") -> Sequence[Flag]:
         page = self.pages[number]
         flags = page.flags if page.typed is None else []  # they are of the text that was read
         return flags if order == "reading" else sorted(flags, key=lambda flag: flag.prob or 0.0)
@@ -207,8 +210,11 @@ class ReviewSession:
         self._decide({number: [self._about("unsure", number, flag)]})
 
     def accept_rest(self, number: int) -> None:
-        """The text of all flags that are still open on the page is right."""
-        flags = self.pages[number].open_flags
+        """The text of all flags that are still open on the page is right.
+
+        Not of those for what was left out or made up: each of them is to be looked at.
+        """
+        flags = [flag for flag in self.pages[number].open_flags if not flag.is_of_coverage]
         if flags:
             self._decide({number: [self._about("accept", number, flag) for flag in flags]})
 
@@ -286,8 +292,17 @@ class ReviewSession:
         Args:
             coverage: `fully_read` says that all of it was read, not only the flags.
             read_again: with `read_again`: at another `scale`, or by `regions`.
+
+        Raises:
+            ValueError: what was left out or made up is not decided yet.
         """
         page = self.pages[number]
+        undecided = sum(flag.is_of_coverage for flag in page.open_flags)
+        if undecided and coverage in TEXT_COVERAGES:
+            raise ValueError(
+                f"page {page.result.page.page_number} has {undecided} flags for text that was left "
+                "out or made up; decide them before you finish the page"
+            )
         told: dict[str, Any] = {
             "before": page.result.text,
             "after": page.text,

@@ -37,4 +37,5 @@ def _row(page: PageReview, flag: Flag) -> tuple[str, str, str, str]:
     text = f'{escape(head)}<b class="worst"><u>{marked}</u></b>{escape(tail)}'
     choices = ", ".join(visible(choice) for choice, _ in page.choices_now(flag))
     decided = page.decided.get(flag.flag_id, "")
-    return str(flag.line_index + 1), f"<code>{text}</code>", escape(choices), decided
+    noted = f"<br>{escape(flag.note)}" if flag.note else ""
+    return str(flag.line_index + 1), f"<code>{text}</code>{noted}", escape(choices), decided

@@ -28,18 +28,33 @@ class Whereabouts:
     strips: dict[str, Shares]
 
 
-def whereabouts(page: PageReview, layout: PageLayout) -> Whereabouts:
-    """The lines and flags of `page` on the image that `layout` is for."""
+def whereabouts(
+    page: PageReview, layout: PageLayout | None, size_px: tuple[int, int] | None = None
+) -> Whereabouts:
+    """The lines and flags of `page` on its image; without a layout, unread ink alone.
+
+    Args:
+        size_px: width and height of the image, where there is no layout.
+    """
     boxes: dict[str, Shares] = {}
     strips: dict[str, Shares] = {}
+    size = (layout.width_px, layout.height_px) if layout else size_px
+    unread = {flag.flag_id: flag.box for flag in page.flags if flag.box}
+    if size:
+        boxes = {flag_id: _shares(box, size) for flag_id, box in unread.items()}
+    if layout is None or size is None:
+        return Whereabouts([None] * len(page.original_lines), boxes, dict(boxes))
+    strips |= boxes
     for flag in page.flags:
+        if flag.box:
+            continue
         tokens = _tokens_of(page, flag)
         if box := layout.box_of(tokens):
-            boxes[flag.flag_id] = _shares(box, layout)
+            boxes[flag.flag_id] = _shares(box, size)
         if strip := layout.strip_of(tokens):
-            strips[flag.flag_id] = _shares(strip, layout)
+            strips[flag.flag_id] = _shares(strip, size)
     lines = [layout.strip_of(tokens) for tokens in _tokens_of_lines(page)]
-    shares = [_shares(box, layout) if box else None for box in lines]
+    shares = [_shares(box, size) if box else None for box in lines]
     return Whereabouts(shares, boxes, strips)
 
 
@@ -67,6 +82,6 @@ def _tokens_of(page: PageReview, flag: Flag) -> list[int]:
     return [n for n in own if not tokens[n].text.isspace()] or own
 
 
-def _shares(box: Box, layout: PageLayout) -> Shares:
-    width, height = layout.width_px, layout.height_px
+def _shares(box: Box, size: tuple[int, int]) -> Shares:
+    width, height = size
     return box.left / width, box.top / height, box.right / width, box.bottom / height

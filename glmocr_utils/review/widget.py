@@ -13,6 +13,7 @@ from IPython.display import HTML
 
 from glmocr_utils.confidence import expected_errors, lines_of_tokens, step_of
 from glmocr_utils.display import PALETTE, show
+from glmocr_utils.notebook_host import allow_widgets
 from glmocr_utils.records import STATUS_OF, STATUS_WARNINGS, Coverage, OcrResult, ReadAgain
 from glmocr_utils.review.attended import is_attended
 from glmocr_utils.review.browser_widget import KERNEL_LINK, BrowserWidget
@@ -32,7 +33,10 @@ def show_review(session: ReviewSession, review: bool | str = "auto") -> "ReviewW
     Args:
         review: as in `is_attended`.
     """
-    return ReviewWidget(session) if is_attended(review) else show(review_html(session))
+    if not is_attended(review):
+        return show(review_html(session))
+    allow_widgets()
+    return ReviewWidget(session)
 
 
 class ReviewWidget(BrowserWidget):
@@ -89,9 +93,9 @@ class ReviewWidget(BrowserWidget):
     def _send_where(self, number: int) -> None:
         """Where the lines and flags of a page are; what is unclear is not told."""
         layout = self.session.layout(number)
-        if layout is None:
-            return
-        found = whereabouts(self.session.pages[number], layout)
+        image = self.session.image(number)
+        size = (image.width_px, image.height_px) if image else None
+        found = whereabouts(self.session.pages[number], layout, size)
         self.send({"show": "where", "number": number, **asdict(found)})
 
     def _go_to_page(self, number: int) -> None:
@@ -231,7 +235,7 @@ class ReviewWidget(BrowserWidget):
                 "name": result.page.document_name,
                 "page_number": result.page.page_number,
                 "has_image": self.session.image(self._number) is not None,
-                "has_boxes": self.session.has_layouts,
+                "has_boxes": self.session.has_layouts or any(flag.box for flag in page.flags),
                 "note": result.warning if result.is_blank else None,
                 "errors": str(expected_errors(result, self.session.calibration)),
                 "original": page.original_lines,
@@ -283,7 +287,7 @@ def _told(flag: Flag) -> dict:
         "choices": flag.choices,
         "warning": STATUS_WARNINGS[STATUS_OF[flag.kind]]
         if flag.kind in ("length", "loop")
-        else None,
+        else flag.note,
         "is_line": flag.kind == "line",
     }
 

@@ -102,7 +102,7 @@ def table_ink(
     style: PageStyle,
     rules: Rules = "grid",
     width_px: int | None = None,
-) -> Image.Image:
+) -> tuple[Image.Image, list[PlacedText]]:
     """Draw the ink of a table alone (mode L, 0 is paper, 255 black), for a page to put it on.
 
     Args:
@@ -110,21 +110,31 @@ def table_ink(
         style: font and line spacing; no margin is kept.
         rules: lines around all cells, under each row, above and below head and foot, or none.
         width_px: stretches the columns evenly to that width, if the table is narrower.
+
+    Returns:
+        The ink, and the texts in it.
     """
     grid = _lay_out(rows, replace(style, margin_px=0), width_px)
     width, height = grid.lefts[-1] + 1, grid.tops[-1] + 1
     image = Image.new("L", (width, height))
     draw = ImageDraw.Draw(image)
     font = load_font(style.font, style.font_px)
-    for placed in (placed for row in grid.rows for placed in row):
-        if rules == "grid":
-            draw.rectangle(grid.box(placed), outline=255 - RULE_INK)
-        for piece in _pieces(placed, grid, style):
-            where = (piece.left_px, piece.baseline_px)
-            draw.text(where, piece.text, font=font, fill=255, anchor="ls")
+    cells = [placed for row in grid.rows for placed in row]
+    pieces = [piece for placed in cells for piece in _pieces(placed, grid, style)]
+    if rules == "grid":
+        for placed in cells:
+            draw.rectangle(grid.box(placed), outline=255 - RULE_INK, width=rule_px(style))
+    for piece in pieces:
+        where = (piece.left_px, piece.baseline_px)
+        draw.text(where, piece.text, font=font, fill=255, anchor="ls")
     for y in _rule_heights(grid, rules):
-        draw.line((0, y, width, y), fill=255 - RULE_INK)
-    return image
+        draw.line((0, y, width, y), fill=255 - RULE_INK, width=rule_px(style))
+    return image, pieces
+
+
+def rule_px(style: PageStyle) -> int:
+    """How thick a printed line is."""
+    return max(1, style.font_px // 24)
 
 
 def table_width(rows: Sequence[Sequence[TableCell]], style: PageStyle) -> int:

@@ -186,6 +186,8 @@ def test_a_collection_is_audited_reviewed_certified_and_checked(tmp_path):
     assert sum(stratum.units for stratum in audit.strata) == audit.units
     session = audit_session(audit, readings, folder / "review.jsonl", reviewer="mh")
     assert undecided(session, audit) == 100
+    # a page of garbage asks for its flags as well
+    assert not any(session.why_not_read(number) for number in range(len(session.pages)))
     with pytest.raises(ValueError, match="100 of 100 flags are not decided"):
         checked_units(session, audit)
     reviewed(session, true)

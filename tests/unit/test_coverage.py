@@ -10,8 +10,16 @@ from PIL import Image, ImageDraw, ImageFilter
 from glmocr_utils.coverage import page_coverage
 from glmocr_utils.grounding.evaluation import draw_pages, scanned
 from glmocr_utils.grounding.evaluation.known import KnownPage
-from glmocr_utils.grounding.placed_page import place_page
-from glmocr_utils.records import PageCoverage, coverage_from_record, coverage_to_record
+from glmocr_utils.grounding.layout import lay_out
+from glmocr_utils.records import (
+    OcrResult,
+    PageCoverage,
+    PageRef,
+    Region,
+    TokenProb,
+    coverage_from_record,
+    coverage_to_record,
+)
 from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
 
 ROWS, COLUMNS = 30, 21
@@ -27,7 +35,9 @@ def page() -> KnownPage:
     return KnownPage("drawn", drawn.image, drawn.text, drawn.boxes)
 
 
-def cover(page: KnownPage, text: str, boxes: np.ndarray, **options: object) -> PageCoverage:
+def cover(
+    page: KnownPage, text: str, boxes: np.ndarray, regions: tuple[Region, ...] = ()
+) -> PageCoverage:
     """Of a text whose characters look at these boxes; at everything where they are NaN."""
     width, height = page.image.size
     attention = np.full((len(text), ROWS, COLUMNS), 0.1 / (ROWS * COLUMNS), np.float32)
@@ -36,7 +46,14 @@ def cover(page: KnownPage, text: str, boxes: np.ndarray, **options: object) -> P
     across = shared(boxes[known, 0] * COLUMNS / width, boxes[known, 2] * COLUMNS / width, COLUMNS)
     attention[known] += 0.9 * down[:, :, None] * across[:, None, :]
     attention[~known] += 0.9 / (ROWS * COLUMNS)
-    return page_coverage(place_page(page.image, list(text), attention), **options)
+    tokens = tuple(TokenProb(0, character, -0.1) for character in text)
+    ref = PageRef("page.png", "0" * 64, 0)
+    result = OcrResult(
+        ref, text, tokens, "stop", "Text Recognition:", "model", None, None, 2.0, 1.0,
+        regions=regions,
+    )  # fmt: skip
+    layout = lay_out(ref, page.image, list(text), attention)
+    return page_coverage(page.image, result, layout)
 
 
 def shared(start: np.ndarray, stop: np.ndarray, num_cells: int) -> np.ndarray:
@@ -209,7 +226,9 @@ def test_ink_of_a_region_that_is_a_picture(page):
     start, stop = lines_of(page)[3]
     text, boxes = without(page, start, stop + 1)
     [unread] = cover(page, text, boxes).unread
-    assert not cover(page, text, boxes, pictures=[unread.box]).unread
+    whole = Region(0, "text", (0, 0, *page.image.size), token_stop=len(text))
+    picture = Region(1, "image", unread.box, token_start=len(text), token_stop=len(text))
+    assert not cover(page, text, boxes, regions=(whole, picture)).unread
 
 
 def test_records_come_back_as_they_were(page):

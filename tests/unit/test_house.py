@@ -107,6 +107,12 @@ def test_a_notebook_has_15_to_30_cells(notebook: nbformat.NotebookNode) -> None:
     assert 15 <= len(notebook.cells) <= 30
 
 
+def test_a_notebook_imports_in_at_most_12_lines(notebook: nbformat.NotebookNode) -> None:
+    imports = code_cells(notebook)[1].source
+    assert "import" in imports
+    assert len([line for line in imports.splitlines() if line.strip()]) <= 12
+
+
 def test_a_notebook_has_at_most_150_lines_of_code(notebook: nbformat.NotebookNode) -> None:
     lines = [line for cell in code_cells(notebook) for line in cell.source.splitlines()]
     assert len([line for line in lines if line.strip() and not line.strip().startswith("#")]) <= 150

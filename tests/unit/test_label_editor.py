@@ -1,7 +1,9 @@
 """Labels edited by hand: what is saved, and what the browser is told."""
 
 import io
+import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from IPython.display import HTML
@@ -172,6 +174,32 @@ def test_headless_it_shows_the_first_page_and_waits_for_nobody(
     assert not is_attended(False)
     with pytest.raises(ValueError, match="wanted True, False"):
         is_attended("maybe")
+
+
+@pytest.mark.parametrize(("kind", "shown"), [("Interactive", True), ("Batch", False)])
+def test_kaggle_shows_widgets_to_a_person_alone(
+    monkeypatch: pytest.MonkeyPatch, kind: str, shown: bool
+) -> None:
+    for name in ("JPY_SESSION_NAME", "VSCODE_PID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", kind)
+    assert is_attended() is shown
+
+
+def test_colab_shows_widgets_of_other_packages_once_they_are_switched_on(
+    store: LabelStore, pages: list[PageFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("JPY_SESSION_NAME", "VSCODE_PID", "KAGGLE_KERNEL_RUN_TYPE"):
+        monkeypatch.delenv(name, raising=False)
+    assert not is_attended()
+    calls: list[str] = []
+    output = SimpleNamespace(enable_custom_widget_manager=lambda: calls.append("on"))
+    monkeypatch.setitem(sys.modules, "google", ModuleType("google"))
+    monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace(output=output))
+    shell = type("Shell", (), {"__module__": "google.colab._shell"})()
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    assert isinstance(show_editor(LabelEditing(store, pages)), LabelEditor)
+    assert calls == ["on"]
 
 
 # Undo

@@ -160,6 +160,6 @@ def test_the_command_writes_them_and_asks_for_what_it_needs(tmp_path, capsys):
     assert main(arguments) == 0
     assert "1 pages are in" in capsys.readouterr().out
     assert main([*arguments, "--form", "olmocr-bench"]) == 2
-    assert "needs --benchmark" in capsys.readouterr().err
+    assert "needs benchmark" in capsys.readouterr().err
     assert main([*arguments, "--form", "other"]) == 2
     assert "form is one of omni-parse-bench" in capsys.readouterr().err

@@ -13,8 +13,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from glmocr_utils.synth import Scan
-from glmocr_utils.synth.sheet import DrawnRegion, Sheet, scan_sheet
+from glmocr_utils.synth import DrawnRegion, Scan, Sheet, scan_sheet
 from workshop.tiny_layout.architecture import INPUT_PX, LABELS
 from workshop.tiny_layout.pages import Kind, draw_random_sheet
 

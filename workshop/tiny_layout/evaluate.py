@@ -12,29 +12,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from PIL import Image
-from transformers import AutoImageProcessor, AutoModelForObjectDetection
+from scipy.optimize import linear_sum_assignment
 
-from glmocr_utils.synth.sheet import Sheet
+from glmocr_utils.layout import LayoutModel, load_layout
+from glmocr_utils.layout.detecting import Detections, detect
+from glmocr_utils.layout.overlaps import resolve_overlaps
+from glmocr_utils.synth import Sheet
 from workshop.tiny_layout.pages import Kind, draw_random_sheet, trained_kind, unseen_kind
 
 FOLDER = "data/models/doclayout-tiny"
-THRESHOLD = 0.4
-SAME_PLACE = 0.6  # IoU above which the weaker of two found regions is a double
 HEAD = (
     "| pages | number | recall | precision | class | order of the page | ms a page |\n"
     "|---|---:|---:|---:|---:|---:|---:|"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Regions of a page in reading order: class ids (n,), boxes (n, 4) in pixels, scores (n,)."""
-
-    labels: np.ndarray
-    boxes: np.ndarray
-    scores: np.ndarray
 
 
 @dataclass
@@ -61,24 +52,14 @@ class Tally:
         )
 
 
-@torch.no_grad()
-def find(model, processor, image: Image.Image, threshold: float = THRESHOLD) -> Found:
-    """The regions of a page, doubles left out."""
-    outputs = model(**processor(images=[image], return_tensors="pt"))
-    scores, labels = outputs.logits[0].sigmoid().max(-1)
-    order = processor._get_order_seqs(outputs.order_logits)[0]
-    kept = (scores >= threshold).nonzero().flatten()
-    kept = kept[scores[kept].argsort(descending=True)]
-    centre, extent = outputs.pred_boxes[0].split(2, -1)
-    size = torch.tensor(image.size * 2)
-    boxes = torch.cat([centre - extent / 2, centre + extent / 2], -1) * size
-    chosen: list[int] = []
-    overlap = ious(boxes.numpy(), boxes.numpy())
-    for number in kept.tolist():
-        if all(overlap[number, other] < SAME_PLACE for other in chosen):
-            chosen.append(number)
-    chosen.sort(key=lambda number: int(order[number]))
-    return Found(labels[chosen].numpy(), boxes[chosen].numpy(), scores[chosen].numpy())
+def find(layout: LayoutModel, image: Image.Image) -> Detections:
+    """The regions of a page in reading order, doubles left out, as the package resolves them."""
+    [found] = detect(layout, [image])
+    names = [layout.labels[int(number)] for number in found.class_ids]
+    kept = resolve_overlaps(
+        found.boxes.numpy().astype(np.float64), found.scores.numpy(), names, image.size
+    )
+    return Detections(found.boxes[kept], found.scores[kept], found.class_ids[kept])
 
 
 def ious(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -90,20 +71,18 @@ def ious(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return both / np.maximum(areas[0][:, None] + areas[1][None] - both, 1e-9)
 
 
-def count(tally: Tally, sheet: Sheet, found: Found, names: dict[int, str]) -> None:
+def count(tally: Tally, sheet: Sheet, found: Detections, names: dict[int, str]) -> None:
     """Add a page to the tally."""
-    from scipy.optimize import linear_sum_assignment
-
     true = np.array([region.box for region in sheet.regions], np.float32).reshape(-1, 4)
-    overlap = ious(true, found.boxes.reshape(-1, 4))
+    overlap = ious(true, found.boxes.numpy().reshape(-1, 4))
     rows, columns = linear_sum_assignment(-np.where(overlap >= 0.5, overlap, 0))
     pairs = [(r, c) for r, c in zip(rows, columns, strict=True) if overlap[r, c] >= 0.5]
     tally.pages += 1
     tally.true += len(true)
-    tally.found += len(found.boxes)
+    tally.found += len(found)
     tally.matched += len(pairs)
     for row, column in pairs:
-        label, name = sheet.regions[row].label, names[int(found.labels[column])]
+        label, name = sheet.regions[row].label, names[int(found.class_ids[column])]
         tally.right_class += name == label
         if name != label:
             tally.confused[label, name] += 1
@@ -113,15 +92,14 @@ def count(tally: Tally, sheet: Sheet, found: Found, names: dict[int, str]) -> No
     tally.right_order += places == sorted(places)
 
 
-def measure(model, processor, sheets: Iterable[Sheet]) -> Tally:
-    """Find the regions of each page and compare."""
+def measure(layout: LayoutModel, sheets: Iterable[Sheet]) -> Tally:
+    """Find the regions of each page and compare. Seconds are of the processor, not of the clock."""
     tally = Tally()
-    model.eval()
     for sheet in sheets:
         start = time.process_time()
-        found = find(model, processor, sheet.image)
+        found = find(layout, sheet.image)
         tally.seconds += time.process_time() - start
-        count(tally, sheet, found, model.config.id2label)
+        count(tally, sheet, found, layout.labels)
     return tally
 
 
@@ -139,6 +117,7 @@ def sets(scale: float = 2.0) -> dict[str, Kind]:
 
 
 def draw(kind: Kind, number: int, name: str) -> Sequence[Sheet]:
+    """The pages of a set; training never draws these."""
     return [draw_random_sheet(kind, ("evaluation", name, n)) for n in range(number)]
 
 
@@ -149,11 +128,10 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=9, help="how many of the sets, from the first")
     parser.add_argument("--misses", action="store_true", help="print what was missed or confused")
     options = parser.parse_args()
-    model = AutoModelForObjectDetection.from_pretrained(options.folder)
-    processor = AutoImageProcessor.from_pretrained(options.folder)
+    layout = load_layout(options.folder)
     print(HEAD)
     for name, kind in list(sets().items())[: options.sets]:
-        tally = measure(model, processor, draw(kind, options.pages, name))
+        tally = measure(layout, draw(kind, options.pages, name))
         print(tally.row(name), flush=True)
         if options.misses:
             print("missed", tally.missed.most_common(12), "confused", tally.confused.most_common(8))

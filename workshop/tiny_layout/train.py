@@ -18,8 +18,10 @@ import torch
 from torch import nn
 from transformers import PPDocLayoutV3ForObjectDetection
 
+from glmocr_utils.layout import LayoutModel
 from workshop.tiny_layout.architecture import (
     INPUT_PX,
+    LABELS,
     build_model,
     build_processor,
     with_masks,
@@ -36,7 +38,7 @@ WARM_UP, DECAY = 150, 0.3
 HEADS = ("embed", "score_head", "bbox_head", "sampling_offsets", "attention_weights")
 AVERAGE_DECAY = 0.998
 SCANNED, MAX_STRENGTH = 0.35, 0.7
-SMALL_PX, SMALL_SHARE = 320, 0.55
+SMALL_PX, SMALL_SHARE = 320, 0.495
 SAVE_EVERY, LOG_EVERY = 200, 25
 CHECKED_PAGES = 16
 
@@ -47,13 +49,15 @@ class Training:
     def __init__(self, folder: Path, steps: int, seed: int) -> None:
         torch.manual_seed(seed)
         self.folder, self.steps, self.seed = folder, steps, seed
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = build_model().to(memory_format=torch.channels_last)
         config = self.model.config
         # the detection class makes it a row too short for the denoising that it inherits
         self.model.model.denoising_class_embed = nn.Embedding(
             config.num_labels + 1, config.d_model, padding_idx=config.num_labels
         )
-        self.masks = without_masks(self.model)
+        self.masks = without_masks(self.model)  # these stay on the CPU
+        self.model.to(self.device)
         self.average = copy.deepcopy(self.model)
         self.loss = LayoutLoss(config.num_labels)
         self.optimizers = build_optimizers(self.model)
@@ -75,12 +79,12 @@ class Training:
         """Train to the end, or until SIGTERM; False for the latter."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.checkpoint.is_file():
-            self._load()
+            self.load()
         signal.signal(signal.SIGTERM, self._ask)
         losses: dict[str, float] = defaultdict(float)
         start = time.time()
         while self.step < self.steps and not self.asked_to_stop:
-            for name, loss in self._train_step().items():
+            for name, loss in self.train_step().items():
                 losses[name] += loss / LOG_EVERY
             self.step += 1
             if self.step % LOG_EVERY == 0:
@@ -90,20 +94,22 @@ class Training:
                 losses.clear()
                 start = time.time()
             if self.step % SAVE_EVERY == 0:
-                self._save()
+                self.save()
             if self.step % (2 * SAVE_EVERY) == 0:
                 self._check()
                 start = time.time()
-        self._save()
+        self.save()
         return self.step >= self.steps
 
     def _ask(self, *_signal: object) -> None:
         self.asked_to_stop = True
 
-    def _train_step(self) -> dict[str, float]:
+    def train_step(self) -> dict[str, float]:
         self.model.train()
         torch.manual_seed(self.seed * 1_000_003 + self.step)  # the noise of denoising
         pixels, labels = self.batches.batch(self.step, self.side)
+        pixels = pixels.to(self.device)
+        labels = [{name: each.to(self.device) for name, each in page.items()} for page in labels]
         for optimizer, rate in zip(self.optimizers, RATES, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = rate * rate_at(self.step, self.steps)
@@ -128,11 +134,13 @@ class Training:
                 weight.copy_(others[name])
 
     def _check(self) -> None:
-        with_masks(self.average, self.masks)
+        average = copy.deepcopy(self.average).cpu().eval()
+        with_masks(average, self.masks)
+        labels = dict(enumerate(LABELS))
+        processor = build_processor(self.side)
+        layout = LayoutModel(average, processor, "average", None, labels)
         for name, kind in (("seen fonts", trained_kind()), ("other fonts", unseen_kind(scale=2.0))):
-            tally = measure(
-                self.average, build_processor(self.side), draw(kind, CHECKED_PAGES, "check")
-            )
+            tally = measure(layout, draw(kind, CHECKED_PAGES, "check"))
             self._note({
                 "step": self.step,
                 "check": name,
@@ -142,13 +150,12 @@ class Training:
                 "order": round(tally.right_order / tally.pages, 3),
                 "missed": tally.missed.most_common(5),
             })  # fmt: skip
-        without_masks(self.average)
 
     def _note(self, row: dict[str, object]) -> None:
         self.curve.append(row)
         print(json.dumps(row), flush=True)
 
-    def _save(self) -> None:
+    def save(self) -> None:
         state = {
             "step": self.step,
             "model": self.model.state_dict(),
@@ -161,8 +168,8 @@ class Training:
         torch.save(state, fresh)
         fresh.replace(self.checkpoint)
 
-    def _load(self) -> None:
-        state = torch.load(self.checkpoint, weights_only=False)
+    def load(self) -> None:
+        state = torch.load(self.checkpoint, map_location=self.device, weights_only=False)
         self.step, self.curve = state["step"], state["curve"]
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
@@ -174,13 +181,13 @@ class Training:
     def export(self, folder: Path) -> None:
         """Write the mean of the last weights, processor and curve, for plain Auto classes."""
         if self.checkpoint.is_file():
-            self._load()
-        model: PPDocLayoutV3ForObjectDetection = copy.deepcopy(self.average).eval()
+            self.load()
+        model: PPDocLayoutV3ForObjectDetection = copy.deepcopy(self.average).cpu().eval()
         with_masks(model, self.masks)
         rows = model.model.denoising_class_embed.weight[: model.config.num_labels]
         model.model.denoising_class_embed = nn.Embedding.from_pretrained(rows.detach().clone())
         model.to(memory_format=torch.contiguous_format).save_pretrained(folder)
-        build_processor().save_pretrained(folder)
+        build_processor(self.side).save_pretrained(folder)
         curve = "\n".join(json.dumps(row) for row in self.curve)
         (folder / "training_curve.jsonl").write_text(curve + "\n", encoding="utf-8")
 
@@ -211,7 +218,7 @@ def build_optimizers(model: nn.Module) -> tuple[torch.optim.Optimizer, torch.opt
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("outputs/tiny-layout"))
-    parser.add_argument("--steps", type=int, default=8000, help="in all, also when resumed")
+    parser.add_argument("--steps", type=int, default=5000, help="in all, also when resumed")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--export", type=Path, help="write the model of the checkpoint, and end")
     options = parser.parse_args()

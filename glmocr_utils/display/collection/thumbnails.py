@@ -8,7 +8,7 @@ from PIL import Image
 
 from glmocr_utils.display.collection.entries import PageEntry
 from glmocr_utils.ocr.progress import counting
-from glmocr_utils.render import RenderOptions, render_and_check
+from glmocr_utils.render import CheckedPage, RenderOptions, render_and_check
 
 WIDTH_PX = 150
 SCALE = 0.35  # pixels per point: a page of A4 is 208 px wide
@@ -29,10 +29,9 @@ def thumbnails(entries: Sequence[PageEntry], password: str | None = None) -> dic
         return found
     with closing(render_and_check(pages, RenderOptions(SCALE, None, password))) as rendered:
         for number in counting(numbers, "thumbnails"):
-            page = next(rendered)
-            image = getattr(page, "image", None)  # a failed page has none
-            if image is not None:
-                found[number] = _jpeg(image.turned(entries[number].angle).image)
+            checked = next(rendered)
+            if isinstance(checked, CheckedPage):
+                found[number] = _jpeg(checked.image.turned(entries[number].angle).image)
     return found
 
 

@@ -185,7 +185,8 @@ def check_fits(audit: Audit, population: Population) -> None:
 def results_of(path: str | Path, pages: Iterable[PageRef]) -> Iterator[OcrResult]:
     """The readings of some pages, each once, in the order of the run."""
     left = set(pages)
-    for *_, result in readings(path):
+    keys = {(page.document_path, page.document_sha256, page.page_index) for page in left}
+    for *_, result in readings(path, keys):
         if result and result.page in left:
             left.remove(result.page)
             yield result

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from glmocr_utils.records.page_row import parts_of, read_rows, to_result
 
 # Pages whose end the model did not come to: what it was sure of there may be made up.
 UNFINISHED = ("looped", "truncated")
+PageKey = tuple[str, str | None, int | None]  # document, its hash, page_index
 RISK_OF_UNFINISHED = 1.0  # errors of a unit, at least
 
 
@@ -69,12 +70,16 @@ def population_of(path: str | Path, calibration: Calibration | None = None) -> P
         FileNotFoundError: there is nothing there.
         ValueError: no page has text with probabilities.
     """
-    digest, statuses = hashlib.sha256(), Counter()
-    pages, seen, columns = [], set(), []
+    digest, statuses = hashlib.sha256(), Counter[str]()
+    pages: list[PageRef] = []
+    seen: set[PageRef] = set()
+    columns: list[tuple[np.ndarray, ...]] = []
     for ref, status, text, result in readings(path):
         statuses[status] += 1
         digest.update(_identity(ref, status, text))
-        units = page_units(result, calibration) if result and result.page not in seen else ()
+        if result is None or result.page in seen:
+            continue
+        units = page_units(result, calibration)
         if not len(units):
             continue
         least = RISK_OF_UNFINISHED if status in UNFINISHED else 0.0
@@ -99,9 +104,12 @@ def population_of(path: str | Path, calibration: Calibration | None = None) -> P
 
 
 def readings(
-    path: str | Path,
-) -> Iterator[tuple[tuple[str, str | None, int | None], str, str, OcrResult | None]]:
+    path: str | Path, wanted: Container[PageKey] | None = None
+) -> Iterator[tuple[PageKey, str, str, OcrResult | None]]:
     """Each page as (document, hash and index), status, text, and its reading with tokens, if any.
+
+    Args:
+        wanted: only these pages; None is all.
 
     Raises:
         FileNotFoundError: there is no run and no `.jsonl` at the path.
@@ -110,7 +118,8 @@ def readings(
     if parts_of(path):
         run = json.loads((path / "run.json").read_text(encoding="utf-8"))
         for row in read_rows(path):
-            yield row.key, row.status, row.text or "", to_result(row, run)
+            if wanted is None or row.key in wanted:
+                yield row.key, row.status, row.text or "", to_result(row, run)
         return
     files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
     if not files or not files[0].exists():
@@ -121,10 +130,11 @@ def readings(
         for result in read_results(file):
             page = result.page
             key = page.document_path, page.document_sha256, page.page_index
-            yield key, result.status, result.text, result
+            if wanted is None or key in wanted:
+                yield key, result.status, result.text, result
 
 
-def _identity(ref: tuple[str, str | None, int | None], status: str, text: str) -> bytes:
+def _identity(ref: PageKey, status: str, text: str) -> bytes:
     """A page by content and not by path, so that a moved collection keeps its hash."""
     _, document_sha256, page_index = ref
     of_text = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -110,14 +110,15 @@ def _positions_in(true: str, read: str, starts: Sequence[int]) -> list[int]:
         starts: of the units in `read`.
     """
     positions = [0] * (len(read) + 1)
-    for tag, first, stop, begin, end in Levenshtein.opcodes(true, read):
+    for edit in Levenshtein.opcodes(true, read):
+        first, stop, begin, end = edit.src_start, edit.src_end, edit.dest_start, edit.dest_end
         for offset in range(end - begin + 1):
-            positions[begin + offset] = first if tag == "insert" else min(first + offset, stop)
+            positions[begin + offset] = first if edit.tag == "insert" else min(first + offset, stop)
         positions[end] = stop
         start = starts[bisect_right(starts, begin) - 1]
         length = begin - start
         if (
-            tag == "delete"
+            edit.tag == "delete"
             and positions[start] == first - length
             and true[first - length : first] == read[start:begin] == true[stop - length : stop]
         ):

@@ -26,7 +26,8 @@ def label_from_results(
         results: what notebook 02 wrote, all of one model. Readings of other pages are passed over.
         score: how far a reading can be trusted; higher is better.
         silver_above: readings that score more than this and that the model ended itself are
-            silver, all others drafts. None leaves all of them drafts.
+            silver, all others drafts, as are those that lack something of their page. None leaves
+            all of them drafts.
 
     Raises:
         ValueError: `silver_above` without `score`, or readings of two models.
@@ -59,6 +60,7 @@ def label_from_results(
                 score is not None
                 and silver_above is not None
                 and result.status == "ok"  # not cut off, and nothing missing on its image
+                and (result.coverage is None or result.coverage.is_complete)
                 and score(result) > silver_above
             )
             status: LabelStatus = "silver" if trusted else "draft"

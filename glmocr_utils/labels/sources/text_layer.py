@@ -8,7 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pypdfium2 as pdfium
+from PIL import Image
 
+from glmocr_utils.coverage import unread_by_layer
 from glmocr_utils.labels.pages import LeftOut, make_label
 from glmocr_utils.labels.store import LabelRun, LabelStore
 from glmocr_utils.metrics import cer
@@ -18,6 +20,7 @@ from glmocr_utils.text_layer.characters import PageText, read_page_text
 from glmocr_utils.text_layer.trusted import NoTextLayer, trusted_text, why_suspect
 
 SOURCE = "text_layer"
+MAX_LACKING = 15  # characters of ink that a layer may not have: a logo, a signature
 HEAD_BYTES = 1024  # a PDF may begin anywhere within these
 
 
@@ -56,12 +59,27 @@ def label_from_text_layer(
                     text = trusted_text(page_text, max_image_share)
                     reading = (readings or {}).get(page.page.key)
                     _compare(text, reading, max_cer, why_suspect(page_text, text))
+                    _check_complete(page, page_text)
                 except NoTextLayer as why:
                     yield LeftOut(page.page, str(page.image_file), SOURCE, str(why))
                     continue
                 yield make_label(page, page_text.raw, "gold", SOURCE, text=text)
 
     return store.record(SOURCE, pages, label_pages, progress=progress)
+
+
+def _check_complete(page: PageFile, layer: PageText) -> None:
+    """Raises NoTextLayer where the page shows text that the layer does not have."""
+    if not layer.is_upright:
+        return
+    with Image.open(page.image_file) as image:
+        unread = unread_by_layer(page.page, image.convert("RGB"), layer)
+    lacking = sum(each.num_characters for each in unread)
+    if lacking > MAX_LACKING:
+        raise NoTextLayer(
+            f"the page shows about {lacking:.0f} characters that the layer does not have, as where "
+            "letters are drawn as shapes; read it with a model, or type it"
+        )
 
 
 class _OpenPdf:
