@@ -101,10 +101,8 @@ class Captures:
 
 
 @pytest.fixture(scope="module", params=["sdpa", "eager"])
-def model(request, bundled_folder, any_model) -> LoadedModel:
-    if request.param == "sdpa":
-        return endless(any_model)
-    return endless(load_model(str(bundled_folder), device_map="cpu", attn="eager"))
+def model(request, bundled_folder) -> LoadedModel:
+    return endless(load_model(str(bundled_folder), device_map="cpu", attn=request.param))
 
 
 @pytest.fixture(scope="module")
