@@ -68,4 +68,5 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     if name == "finetune" and not asks_for_help:  # which has all of TRL's options besides
         return import_module(f"{__name__}.finetune").main(arguments)
     options = COMMANDS[name].parse(arguments)
+    COMMANDS[name].check_input(options)
     return import_module(f"{__name__}.{name}").run(options)

@@ -12,6 +12,7 @@ from glmocr_utils.confidence import Calibration, expected_errors, load_calibrati
 from glmocr_utils.endpoint import EndpointUnavailable
 from glmocr_utils.mass_infer.engines import Engine, run_settings, start_engine
 from glmocr_utils.mass_infer.known_documents import KnownDocuments, Located, locate
+from glmocr_utils.mass_infer.ledger_table import write_ledger_csv
 from glmocr_utils.mass_infer.looking import look_at
 from glmocr_utils.mass_infer.run_folder import RunFolder
 from glmocr_utils.mass_infer.task import Limits, PageTask, RegionOptions, Settled, Task
@@ -138,6 +139,7 @@ def infer(
             except EndpointUnavailable as error:
                 stopped = str(error)
         folder.flush()
+        write_ledger_csv(folder.path)
         return run.summary(stopped)
 
 
