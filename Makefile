@@ -48,6 +48,7 @@ tiny-model: .venv/installed  ## train bundled models from nothing, into outputs/
 	dpkg --status $(TRAINING_PACKAGES) > /dev/null 2>&1 || apt-get install --yes $(TRAINING_PACKAGES)
 	$(BIN)/python -m workshop.tiny_model.train
 
+UNSEEN_FONTS := fonts-open-sans fonts-sil-gentium fonts-cmu
 tiny-layout: .venv/installed  ## train the bundled layout model from nothing, into outputs/tiny-layout
-	dpkg --status $(TRAINING_PACKAGES) > /dev/null 2>&1 || apt-get install --yes $(TRAINING_PACKAGES)
+	dpkg --status $(TRAINING_PACKAGES) $(UNSEEN_FONTS) > /dev/null 2>&1 || apt-get install --yes $(TRAINING_PACKAGES) $(UNSEEN_FONTS)
 	OMP_NUM_THREADS=1 $(BIN)/python -m workshop.tiny_layout.train

@@ -116,6 +116,12 @@ class ReviewOptions(Options):
         0, "instead: flags drawn over all results for a certificate of the collection, such as 200"
     )
     boxes: bool = option(False, "True: locate each token on the page; takes the model that read it")
+    second_reader: str | None = option(
+        None,
+        '"tesseract", "rapidocr", or both with a comma: reads the pages too',
+        detail="tesseract:deu+eng names languages; disagreements are typed, and tell how risky "
+        "a word is",
+    )
     formats: str | None = same_as(OcrOptions, "formats")
     review: bool | Literal["auto"] = option(
         "auto", 'True, False, or "auto": the widget where a person can use it'

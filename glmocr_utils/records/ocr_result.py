@@ -25,6 +25,11 @@ from glmocr_utils.records.region import (
     region_to_record,
     worst_status,
 )
+from glmocr_utils.records.second_reading import (
+    SecondReading,
+    second_from_record,
+    second_to_record,
+)
 
 FinishReason = Literal["stop", "length", "loop"]
 ReadStatus = Literal["ok", "incomplete", "truncated", "looped", "empty", "blank", "failed"]
@@ -145,6 +150,7 @@ class OcrResult:
             them. Empty for a page that was read as a whole.
         size_px: width and height of the page image that the regions' boxes are given for.
         coverage: what was left out and what was made up; None where that was not looked for.
+        second_readings: where other OCR programs disagree, one each.
     """
 
     page: PageRef
@@ -166,6 +172,7 @@ class OcrResult:
     regions: tuple[Region, ...] = ()
     size_px: tuple[int, int] | None = None
     coverage: PageCoverage | None = None
+    second_readings: tuple[SecondReading, ...] = ()
 
     def __post_init__(self) -> None:
         check_one_of("finish_reason", self.finish_reason, FinishReason)
@@ -231,6 +238,7 @@ class OcrResult:
             regions=(),
             size_px=None,
             coverage=None,
+            second_readings=(),
         )
 
     def region_of(self, token_index: int) -> Region | None:
@@ -287,6 +295,8 @@ def to_json(result: OcrResult) -> str:
         record["size_px"] = result.size_px
     if result.coverage is not None:
         record["coverage"] = coverage_to_record(result.coverage)
+    if result.second_readings:
+        record["second_readings"] = list(map(second_to_record, result.second_readings))
     return json.dumps(record, ensure_ascii=False)
 
 
@@ -317,6 +327,7 @@ def from_json(line: str) -> OcrResult:
             regions=regions,
             size_px=size and tuple(size),
             coverage=covered and coverage_from_record(covered),
+            second_readings=tuple(map(second_from_record, record.pop("second_readings", ()))),
             **record,
         )
     except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:

@@ -6,6 +6,7 @@ the middle of each region learn its class and box (a detector from nothing learn
 one query a region learns), and the loss of the pairwise reading order.
 """
 
+from functools import cache
 from types import SimpleNamespace
 
 import torch
@@ -79,7 +80,7 @@ def dense_loss(logits: torch.Tensor, box_logits: torch.Tensor, labels: Labels) -
         logits: (batch, cells, classes), the maps from fine to coarse behind one another.
         box_logits: (batch, cells, 4).
     """
-    cells, level_of_cell = _cell_centres(logits.shape[1])
+    cells, level_of_cell = (each.to(logits.device) for each in _cell_centres(logits.shape[1]))
     weights, targets = torch.zeros_like(logits), torch.zeros_like(logits)
     found_boxes, true_boxes = [], []
     for page, label in enumerate(labels):
@@ -119,21 +120,17 @@ def _giou_loss(found: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
     return (1 - both / union.clamp(min=1e-9) + (hull - union) / hull).sum()
 
 
-_CENTRES: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
-
-
+@cache
 def _cell_centres(num_cells: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Centres (cells, 2) of the square maps, as shares of the page, and the map of each cell."""
-    if num_cells not in _CENTRES:
-        side = round((num_cells / (1 + 1 / 4 + 1 / 16)) ** 0.5)
-        centres, levels = [], []
-        for level, cells in enumerate((side, side // 2, side // 4)):
-            line = (torch.arange(cells) + 0.5) / cells
-            y, x = torch.meshgrid(line, line, indexing="ij")
-            centres.append(torch.stack([x.flatten(), y.flatten()], 1))
-            levels.append(torch.full((cells * cells,), level))
-        _CENTRES[num_cells] = (torch.cat(centres), torch.cat(levels))
-    return _CENTRES[num_cells]
+    side = round((num_cells / (1 + 1 / 4 + 1 / 16)) ** 0.5)
+    centres, levels = [], []
+    for level, cells in enumerate((side, side // 2, side // 4)):
+        line = (torch.arange(cells) + 0.5) / cells
+        y, x = torch.meshgrid(line, line, indexing="ij")
+        centres.append(torch.stack([x.flatten(), y.flatten()], 1))
+        levels.append(torch.full((cells * cells,), level))
+    return torch.cat(centres), torch.cat(levels)
 
 
 def order_loss(
@@ -155,9 +152,10 @@ def order_loss(
     for page, (label, (queries, regions)) in enumerate(zip(labels, matches, strict=True)):
         if len(label["boxes"]) < 2:
             continue
+        queries, regions = queries.to(boxes.device), regions.to(boxes.device)
         place = torch.cdist(boxes[page], label["boxes"], p=1).argmin(1)
         place[queries] = regions
-        matched = torch.zeros(len(place), dtype=torch.bool)
+        matched = torch.zeros_like(place, dtype=torch.bool)
         matched[queries] = True
         first = (place[:, None] < place[None]).float()
         counts = torch.where(matched[:, None] & matched[None], 1.0, UNMATCHED_PAIRS)

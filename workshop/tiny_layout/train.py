@@ -38,7 +38,7 @@ WARM_UP, DECAY = 150, 0.3
 HEADS = ("embed", "score_head", "bbox_head", "sampling_offsets", "attention_weights")
 AVERAGE_DECAY = 0.998
 SCANNED, MAX_STRENGTH = 0.35, 0.7
-SMALL_PX, SMALL_SHARE = 320, 0.55
+SMALL_PX, SMALL_SHARE = 320, 0.495
 SAVE_EVERY, LOG_EVERY = 200, 25
 CHECKED_PAGES = 16
 
@@ -49,13 +49,15 @@ class Training:
     def __init__(self, folder: Path, steps: int, seed: int) -> None:
         torch.manual_seed(seed)
         self.folder, self.steps, self.seed = folder, steps, seed
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = build_model().to(memory_format=torch.channels_last)
         config = self.model.config
         # the detection class makes it a row too short for the denoising that it inherits
         self.model.model.denoising_class_embed = nn.Embedding(
             config.num_labels + 1, config.d_model, padding_idx=config.num_labels
         )
-        self.masks = without_masks(self.model)
+        self.masks = without_masks(self.model)  # these stay on the CPU
+        self.model.to(self.device)
         self.average = copy.deepcopy(self.model)
         self.loss = LayoutLoss(config.num_labels)
         self.optimizers = build_optimizers(self.model)
@@ -106,6 +108,8 @@ class Training:
         self.model.train()
         torch.manual_seed(self.seed * 1_000_003 + self.step)  # the noise of denoising
         pixels, labels = self.batches.batch(self.step, self.side)
+        pixels = pixels.to(self.device)
+        labels = [{name: each.to(self.device) for name, each in page.items()} for page in labels]
         for optimizer, rate in zip(self.optimizers, RATES, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = rate * rate_at(self.step, self.steps)
@@ -130,10 +134,11 @@ class Training:
                 weight.copy_(others[name])
 
     def _check(self) -> None:
-        with_masks(self.average, self.masks)
+        average = copy.deepcopy(self.average).cpu().eval()
+        with_masks(average, self.masks)
         labels = dict(enumerate(LABELS))
         processor = build_processor(self.side)
-        layout = LayoutModel(self.average.eval(), processor, "average", None, labels)
+        layout = LayoutModel(average, processor, "average", None, labels)
         for name, kind in (("seen fonts", trained_kind()), ("other fonts", unseen_kind(scale=2.0))):
             tally = measure(layout, draw(kind, CHECKED_PAGES, "check"))
             self._note({
@@ -145,7 +150,6 @@ class Training:
                 "order": round(tally.right_order / tally.pages, 3),
                 "missed": tally.missed.most_common(5),
             })  # fmt: skip
-        without_masks(self.average)
 
     def _note(self, row: dict[str, object]) -> None:
         self.curve.append(row)
@@ -165,7 +169,7 @@ class Training:
         fresh.replace(self.checkpoint)
 
     def load(self) -> None:
-        state = torch.load(self.checkpoint, weights_only=False)
+        state = torch.load(self.checkpoint, map_location=self.device, weights_only=False)
         self.step, self.curve = state["step"], state["curve"]
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
@@ -178,7 +182,7 @@ class Training:
         """Write the mean of the last weights, processor and curve, for plain Auto classes."""
         if self.checkpoint.is_file():
             self.load()
-        model: PPDocLayoutV3ForObjectDetection = copy.deepcopy(self.average).eval()
+        model: PPDocLayoutV3ForObjectDetection = copy.deepcopy(self.average).cpu().eval()
         with_masks(model, self.masks)
         rows = model.model.denoising_class_embed.weight[: model.config.num_labels]
         model.model.denoising_class_embed = nn.Embedding.from_pretrained(rows.detach().clone())
@@ -214,7 +218,7 @@ def build_optimizers(model: nn.Module) -> tuple[torch.optim.Optimizer, torch.opt
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("outputs/tiny-layout"))
-    parser.add_argument("--steps", type=int, default=8000, help="in all, also when resumed")
+    parser.add_argument("--steps", type=int, default=5000, help="in all, also when resumed")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--export", type=Path, help="write the model of the checkpoint, and end")
     options = parser.parse_args()
