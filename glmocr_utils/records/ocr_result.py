@@ -1,5 +1,6 @@
 """What the model read on a page, token by token, and its JSON form."""
 
+import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -194,6 +195,11 @@ class OcrResult:
         if self.is_blank:
             return "blank"
         return page_status(self.text, self.finish_reason, self.regions, self.missing)
+
+    @property
+    def text_sha256(self) -> str:
+        """Hash of the text, 64 hex digits, by which a review knows what it is about."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
     @property
     def body_text(self) -> str:
