@@ -62,16 +62,20 @@ def test_every_row_of_the_gpu_benchmark_runs_and_reads_as_generate_does():
     assert [(row.name, row.pages) for row in measured] == [
         ("generate, with scores", 8),
         ("texts equal to generate", 8),
+        ("texts equal to generate, CUDA graphs", 8),
         ("in flight, with probabilities", 1),
         ("in flight, with probabilities", 3),
+        ("in flight, CUDA graphs", 1),
+        ("in flight, CUDA graphs", 3),
         ("training step, LoRA", 4),
         ("training step, all weights", 4),
     ]
-    assert measured[1].note == "first 5 tokens equal on 8 of 8 pages"
-    for row in (measured[0], *measured[2:]):
+    for row in measured[1:3]:
+        assert row.note == "first 5 tokens equal on 8 of 8 pages"
+    for row in (measured[0], *measured[3:]):
         assert row.pages_per_s > 0, row.note
         assert on_gpu.table_line(row).count("|") == 8
-    assert measured[2].floor_share > 0
+    assert measured[3].floor_share > 0
 
 
 def test_the_gpu_benchmark_ends_in_time():
