@@ -7,7 +7,8 @@ import torch
 from transformers import GlmOcrForConditionalGeneration
 
 from benchmarks import __main__ as program
-from benchmarks import baselines, on_gpu
+from benchmarks import baselines, on_gpu, vllm_cpu
+from benchmarks.__main__ import table_line
 from benchmarks.glm_ocr_size import NUM_PARAMETERS, glm_ocr_config
 from benchmarks.inputs import images_of, mixed_pages, small_pages, write_large_pdf
 from benchmarks.measure import Row, watched_memory
@@ -104,3 +105,10 @@ def test_memory_that_was_there_for_a_moment_is_seen():
             time.sleep(0.01)
         del block
     assert memory.added > 150_000_000
+
+
+def test_without_vllm_its_row_says_so(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    [row] = vllm_cpu.against_vllm()
+    assert row.ratio is None and row.met is None
+    assert "not installed" in table_line(row.record())
