@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # for editors and type checkers; the same names as below
     from glmocr_utils import (
         confidence,
+        coverage,
         display,
         evaluation,
         figures,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # for editors and type checkers; the same names as below
         grounding,
         labels,
         layout,
+        markdown,
         mass_infer,
         metrics,
         model,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:  # for editors and type checkers; the same names as below
         records,
         render,
         review,
+        second_reader,
     )
     from glmocr_utils.confidence import expected_errors, worst_tokens
     from glmocr_utils.grounding import Locator
@@ -69,8 +72,9 @@ _HOME = {
     "worst_tokens": "confidence",
 }
 _ROOMS = frozenset(
-    """confidence display evaluation figures finetune grounding labels layout mass_infer metrics
-    model model_export ocr ocr_formats options prompt records render review""".split()
+    """confidence coverage display evaluation figures finetune grounding labels layout markdown
+    mass_infer metrics model model_export ocr ocr_formats options prompt records render review
+    second_reader""".split()
 )
 __all__ = list(_HOME)
 

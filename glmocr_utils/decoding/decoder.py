@@ -116,7 +116,8 @@ class PageDecoder:
     def last_ids(self, key: Hashable, number: int) -> list[int]:
         """The last `number` tokens of a page under way; a stop token may be among them."""
         [(row, page)] = [each for each in enumerate(self._pages) if each[1].key == key]
-        return self._recorder.token_ids[row, max(0, page.count - number) : page.count].tolist()
+        begin = max(0, page.count - number)
+        return self._step.recorder.token_ids[row, begin : page.count].tolist()
 
     @torch.inference_mode()
     def enter(self, key: Hashable, inputs: BatchFeature, max_tokens: int) -> None:

@@ -55,7 +55,7 @@ class Rows:
         Args:
             offset: of no dimension, on any device.
         """
-        begun = RowState(0, 0, length - 1, 0, max_tokens, 1)  # type: ignore[arg-type]
+        begun = RowState(0, 0, length - 1, 0, max_tokens, 1)
         self.buffer[:, row] = torch.tensor(begun)
         self[row : row + 1].offsets.copy_(offset)
 

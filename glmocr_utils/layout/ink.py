@@ -150,11 +150,12 @@ def _keep_lines_whole(
         for second in np.flatnonzero(_overlaps(boxes[first], boxes)):
             x1, y1 = np.maximum(boxes[first, :2], boxes[second, :2])
             x2, y2 = np.minimum(boxes[first, 2:], boxes[second, 2:])
-            narrower = min(_widths(boxes[[first, second]]))
+            pair = np.array([first, second])
+            narrower = min(_widths(boxes[pair]))
             if second <= first or x2 - x1 < MOST * narrower:
                 continue
             is_near = (centres > y1 - size) & (centres < y2 + size)
-            near = np.flatnonzero(is_near & np.isin(owners, (first, second)))
+            near = np.flatnonzero(is_near & np.isin(owners, pair))
             near = near[np.argsort(centres[near])]
             ends = np.flatnonzero(np.diff(centres[near]) > LINE_STEP * size) + 1
             for line in np.split(near, ends):

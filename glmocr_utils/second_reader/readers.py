@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -119,7 +120,7 @@ def _rapidocr() -> Callable[[Image.Image], list[ReadWord]]:
     )
 
     def read(image: Image.Image) -> list[ReadWord]:
-        output = engine(np.asarray(image.convert("RGB"))[:, :, ::-1], return_word_box=True)
+        output: Any = engine(np.asarray(image.convert("RGB"))[:, :, ::-1], return_word_box=True)
         lines = output.word_results or ()
         return [
             ReadWord("".join(text.split()), _around(corners), float(score))
