@@ -16,7 +16,7 @@ from glmocr_utils.records.coverage import (
     coverage_from_record,
     coverage_to_record,
 )
-from glmocr_utils.records.pages import PageRef
+from glmocr_utils.records.pages import FailureStatus, PageRef
 from glmocr_utils.records.region import (
     REGION_BREAK,
     Region,
@@ -33,6 +33,7 @@ from glmocr_utils.records.second_reading import (
 
 FinishReason = Literal["stop", "length", "loop"]
 ReadStatus = Literal["ok", "incomplete", "truncated", "looped", "empty", "blank", "failed"]
+PageStatus = Literal[ReadStatus, FailureStatus]
 STATUS_OF: dict[FinishReason, ReadStatus] = {"stop": "ok", "length": "truncated", "loop": "looped"}
 # What a person must know of a page that is not a plain `ok`.
 STATUS_WARNINGS: dict[ReadStatus, str] = {
