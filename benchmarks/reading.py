@@ -37,10 +37,10 @@ TOP_K = 5
 class NoProbabilities(recorder.Recorder):
     """Chooses tokens and records nothing else."""
 
-    def write(self, logits: torch.Tensor, rows: list[int], columns: list[int]) -> None:
-        self._make_room(max(rows) + 1, max(columns) + 1, logits.device)
-        positions = tuple(torch.tensor(each, device=logits.device) for each in (rows, columns))
-        self.token_ids[positions] = logits.argmax(dim=-1)
+    def write(self, logits: torch.Tensor, rows: slice, columns: torch.Tensor) -> torch.Tensor:
+        chosen = logits.argmax(dim=-1)
+        self.token_ids[rows].scatter_(1, columns[:, None], chosen[:, None])
+        return chosen
 
 
 def against_the_batch_script() -> Iterator[Row]:
@@ -117,7 +117,7 @@ def probabilities_on_against_off() -> Iterator[Row]:
         texts["on"] = [result.text for result in _read(model, pages)]
 
     def unrecorded() -> None:
-        with mock.patch("glmocr_utils.decoding.decoder.Recorder", NoProbabilities):
+        with mock.patch("glmocr_utils.decoding.step.Recorder", NoProbabilities):
             texts["off"] = [result.text for result in _read(model, pages)]
 
     on, off = compare(recorded, unrecorded, repeats=11)  # the bound is closer than one run tells

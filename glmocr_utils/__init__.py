@@ -12,12 +12,12 @@ nothing.
 """
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for editors and type checkers; the same names as below
     from glmocr_utils import (
         confidence,
+        coverage,
         display,
         evaluation,
         figures,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # for editors and type checkers; the same names as below
         grounding,
         labels,
         layout,
+        markdown,
         mass_infer,
         metrics,
         model,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:  # for editors and type checkers; the same names as below
         records,
         render,
         review,
+        second_reader,
     )
     from glmocr_utils.confidence import expected_errors, worst_tokens
     from glmocr_utils.grounding import Locator
@@ -70,14 +72,17 @@ _HOME = {
     "worst_tokens": "confidence",
 }
 _ROOMS = frozenset(
-    """confidence display evaluation figures finetune grounding labels layout mass_infer metrics
-    model model_export ocr ocr_formats options prompt records render review""".split()
+    """confidence coverage display evaluation figures finetune grounding labels layout markdown
+    mass_infer metrics model model_export ocr ocr_formats options prompt records render review
+    second_reader""".split()
 )
 __all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version  # as slow as all the rest
+
         try:
             return version("glmocr-utils")
         except PackageNotFoundError:  # a checkout on the path, not installed

@@ -6,6 +6,7 @@ notebooks 05 and 06 take up the demo's runs, and where there are none they train
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,10 +16,16 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from glmocr_utils.confidence import fit_calibration, load_references, mark_pages
+from glmocr_utils.coverage import cover
 from glmocr_utils.figures.collection import run_overview
 from glmocr_utils.figures.confidence import review_curves
 from glmocr_utils.figures.labels import label_overview
-from glmocr_utils.figures.pages import page_and_tokens, page_grid, page_with_unsure_words
+from glmocr_utils.figures.pages import (
+    page_and_tokens,
+    page_grid,
+    page_with_coverage,
+    page_with_unsure_words,
+)
 from glmocr_utils.figures.training import page_before_and_after
 from glmocr_utils.finetune import finetune, make_config
 from glmocr_utils.finetune.comparison import most_changed
@@ -27,8 +34,8 @@ from glmocr_utils.grounding import Locator
 from glmocr_utils.labels import LabelStore
 from glmocr_utils.labels.workflow import SourceOptions, label_from, label_report
 from glmocr_utils.mass_infer import InferOptions, infer
-from glmocr_utils.model import load_model, load_processor
-from glmocr_utils.notebook_run import BUNDLED_MODEL, DEMO, project_root
+from glmocr_utils.model import LoadedModel, load_model, load_processor
+from glmocr_utils.notebook_run import BUNDLED_MODEL, FULL_DEMO, project_root
 from glmocr_utils.ocr import PageImages, read_documents
 from glmocr_utils.records import OcrResult
 from glmocr_utils.render import (
@@ -40,6 +47,7 @@ from glmocr_utils.render import (
 
 FOLDER = Path("notebooks/figures")
 GRID = ("letter.pdf", "decision.pdf", "decision_scan.pdf", "german.pdf", "rotated.pdf")
+SKIPPED = "long.pdf", "2"
 SCANS = ("decision_scan.pdf",)
 MAX_LENGTH = 2048  # tokens; the default of notebook 04
 COLORS = 200  # a palette keeps a picture with a page scan in it small
@@ -59,12 +67,22 @@ def main() -> None:
     _save(page_and_tokens(image, read[0]), root / FOLDER / "02_tokens.png")
     layout = Locator(model).locate(read[0], image.image)
     _save(page_with_unsure_words(image, read[0], layout), root / FOLDER / "03_boxes.png")
+    _save(_what_was_skipped(samples, model), root / FOLDER / "03_coverage.png")
     marked = mark_pages(read, load_references(samples / "truth.jsonl"))
     curves = review_curves(marked, fit_calibration(marked))
     _save(curves, root / FOLDER / "03_review_curves.png")
     _save(_label_set(root, read), root / FOLDER / "04_labels.png")
     _save(_whole_run(), root / FOLDER / "06_run.png")
     _save(_what_was_learned(), root / FOLDER / "05_before_and_after.png")
+
+
+def _what_was_skipped(samples: Path, model: LoadedModel) -> Figure:
+    """A clean page of which the bundled model really leaves a line out."""
+    options = RenderOptions(pages=SKIPPED[1])
+    [result] = read_documents(model, [samples / SKIPPED[0]], options=options)
+    image = PageImages([result])[result.page]
+    coverage = cover(Locator(model), result, image.image)
+    return page_with_coverage(image, replace(result, coverage=coverage))
 
 
 def _label_set(root: Path, read: Sequence[OcrResult]) -> Figure:
@@ -96,7 +114,7 @@ def _what_was_learned() -> Figure:
 
 def _demo_parameters(notebook: str) -> dict[str, object]:
     """Those of its last run in the demo."""
-    return dict([parameters for name, parameters in DEMO if name == notebook][-1])
+    return dict([parameters for name, parameters in FULL_DEMO if name == notebook][-1])
 
 
 def _save(figure: Figure, path: Path) -> None:

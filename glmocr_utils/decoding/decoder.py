@@ -7,7 +7,6 @@ Here a page that has ended leaves at once and makes room for another (continuous
 batching too, for models without images; once it takes them, this module can go.
 """
 
-import inspect
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -16,20 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from transformers import BatchFeature, DynamicCache, PreTrainedModel
-from transformers.models.glm_ocr.modeling_glm_ocr import GlmOcrModel
 
 from glmocr_utils.decoding.not_finite import NotFiniteError
-from glmocr_utils.decoding.recorder import Recorder
 from glmocr_utils.decoding.repetition import Spell, loop_end
-from glmocr_utils.decoding.slot_cache import SlotCache
+from glmocr_utils.decoding.replays import Capture, CudaGraphs, ReplayedStep, capture_for
+from glmocr_utils.decoding.step import CACHE_ARGUMENT, TokenStep
 from glmocr_utils.records import FinishReason
 
 if TYPE_CHECKING:
     from peft import PeftModel
-
-# Transformers 5.24 renamed the argument, and 5.40 drops the old name.
-_ARGUMENTS = inspect.signature(GlmOcrModel.forward).parameters
-CACHE_ARGUMENT = "cache" if "cache" in _ARGUMENTS else "past_key_values"
 
 # Each look at what was written waits for the device; on a CPU there is nothing to wait for.
 STEPS_BETWEEN_LOOKS_GPU = 8
@@ -61,13 +55,12 @@ class _Page:
     """A page under way.
 
     Attributes:
-        offset: from its number of tokens to the M-RoPE position of the next one.
-        count: tokens written so far; `looked_at` of them have been looked at.
+        count: tokens written so far, at most: the device stops at a stop token, which the host has
+            not seen yet; `looked_at` of them have been looked at.
     """
 
     key: Hashable
     max_tokens: int
-    offset: int
     seconds: float
     count: int = 1
     looked_at: int = 0
@@ -80,17 +73,29 @@ class PageDecoder:
         model: with a generation config that names the stop tokens; an adapter may be on it.
         top_k: how many of the best tokens are recorded at each position.
         spell: token ids → their text, by which a loop is told from a dotted leader.
+        cuda_graphs: replay steps as CUDA graphs: True, False or `auto`. Without a CUDA GPU there
+            are none.
+        capture: what makes a step replayable instead of CUDA graphs.
     """
 
-    def __init__(self, model: "PreTrainedModel | PeftModel", top_k: int, spell: Spell) -> None:
+    def __init__(
+        self,
+        model: "PreTrainedModel | PeftModel",
+        top_k: int,
+        spell: Spell,
+        *,
+        cuda_graphs: CudaGraphs = "auto",
+        capture: Capture | None = None,
+    ) -> None:
         self._spell = spell
         # an adapter's layers are in the model itself; around it is only another `generate`
         self._model = model.get_base_model() if hasattr(model, "peft_config") else model
-        self._stops = model.generation_config.eos_token_id
+        self._stops = self._model.generation_config.eos_token_id
         self._text_config = self._model.config.get_text_config()
-        self._cache = SlotCache(self._text_config.num_hidden_layers)
-        self._recorder = Recorder(top_k)
-        self._pages: list[_Page] = []  # in the order of the rows of cache and recorder
+        self._step = TokenStep(self._model, top_k)
+        capture = capture or capture_for(self._model.device, cuda_graphs)
+        self._replayed = None if capture is None else ReplayedStep(self._step, capture)
+        self._pages: list[_Page] = []  # in the order of the step's rows
         self._steps = 0
         on_cpu = self._model.device.type == "cpu"
         self._steps_between_looks = STEPS_BETWEEN_LOOKS_CPU if on_cpu else STEPS_BETWEEN_LOOKS_GPU
@@ -102,7 +107,7 @@ class PageDecoder:
     @property
     def cache_bytes(self) -> int:
         """Memory that keys and values of the pages under way hold."""
-        return self._cache.num_bytes
+        return self._step.cache.num_bytes
 
     def counts(self) -> list[tuple[Hashable, int]]:
         """The pages under way and how many tokens were written for each, in no order."""
@@ -111,7 +116,8 @@ class PageDecoder:
     def last_ids(self, key: Hashable, number: int) -> list[int]:
         """The last `number` tokens of a page under way; a stop token may be among them."""
         [(row, page)] = [each for each in enumerate(self._pages) if each[1].key == key]
-        return self._recorder.token_ids[row, max(0, page.count - number) : page.count].tolist()
+        begin = max(0, page.count - number)
+        return self._step.recorder.token_ids[row, begin : page.count].tolist()
 
     @torch.inference_mode()
     def enter(self, key: Hashable, inputs: BatchFeature, max_tokens: int) -> None:
@@ -130,15 +136,8 @@ class PageDecoder:
         inputs = {name: each for name, each in inputs.items() if name != "attention_mask"}
         inputs = BatchFeature(inputs).to(self._model.device)
         output = self._model.model(**inputs, **{CACHE_ARGUMENT: page}, use_cache=True)
-        logits = self._model.lm_head(output.last_hidden_state[0, -1])
-        offset = int(self._model.model.rope_deltas[0, 0])
-        self._recorder.append(logits)
-        try:
-            self._cache.append(page)
-        except BaseException:
-            self._recorder.remove(len(self._pages))
-            raise
-        self._pages.append(_Page(key, max_tokens, offset, time.perf_counter() - begun))
+        self._step.enter(page, self._model.lm_head(output.last_hidden_state[:, -1]), max_tokens)
+        self._pages.append(_Page(key, max_tokens, time.perf_counter() - begun))
 
     @torch.inference_mode()
     def step(self) -> list[tuple[Hashable, DecodedPage | NotFiniteError]]:
@@ -151,29 +150,34 @@ class PageDecoder:
             finite, which the others never see.
         """
         begun = time.perf_counter()
-        device = self._recorder.token_ids.device
-        last = self._recorder.last([page.count for page in self._pages]).to(self._model.device)
-        ends, columns = self._cache.prepare_step(self._model.device)
-        if columns is not None and self._text_config._attn_implementation == "sdpa":
-            # ready to use; Transformers would first ask the device whether all of it is True
-            columns = columns[:, None, None]
-        positions = ends + torch.tensor([page.offset for page in self._pages], device=ends.device)
-        hidden = self._model.model.language_model(
-            inputs_embeds=self._model.get_input_embeddings()(last[:, None]),
-            position_ids=positions[None, :, None].expand(3, -1, -1),
-            attention_mask=columns,
-            **{CACHE_ARGUMENT: self._cache},
-        ).last_hidden_state
-        logits = self._model.lm_head(hidden[:, -1]).to(device)
-        counts = [page.count for page in self._pages]
-        self._recorder.write(logits, list(range(len(counts))), counts)
-        self._cache.finish_step()
+        self._write()
         self._steps += 1
-        seconds = (time.perf_counter() - begun) / len(self._pages)
         for page in self._pages:
             page.count += 1
+        looks = self._steps % self._steps_between_looks == 0
+        written, is_finite = self._look() if looks else (None, None)
+        seconds = (time.perf_counter() - begun) / len(self._pages)
+        for page in self._pages:
             page.seconds += seconds
-        return [] if self._steps % self._steps_between_looks else self._ended()
+        return [] if written is None or is_finite is None else self._ended(written, is_finite)
+
+    def _write(self) -> None:
+        cache = self._step.cache
+        rows, columns = len(self._pages), cache.longest + 1
+        tokens = max(page.count for page in self._pages) + 1
+        if self._replayed is not None:
+            self._replayed(rows, columns, tokens)
+        else:
+            self._step.make_room(rows, columns, tokens)
+            self._step(rows, columns, is_ragged=min(cache.lengths) < cache.longest)
+        cache.finish_step()
+
+    def _look(self) -> tuple[np.ndarray, list[bool]]:
+        """The tokens of each page, and whether its numbers are finite; waits for the device."""
+        recorder, rows = self._step.recorder, len(self._pages)
+        most = max(page.count for page in self._pages)
+        written = recorder.token_ids[:rows, :most].cpu().numpy()
+        return written, recorder.is_finite[:rows].tolist()
 
     @torch.inference_mode()
     def remove(self, key: Hashable) -> None:
@@ -181,9 +185,9 @@ class PageDecoder:
         [row] = [row for row, page in enumerate(self._pages) if page.key == key]
         self._remove(row)
 
-    def _ended(self) -> list[tuple[Hashable, DecodedPage | NotFiniteError]]:
-        written = self._recorder.token_ids[: len(self._pages)].cpu().numpy()
-        is_finite = self._recorder.is_finite[: len(self._pages)].tolist()
+    def _ended(
+        self, written: np.ndarray, is_finite: list[bool]
+    ) -> list[tuple[Hashable, DecodedPage | NotFiniteError]]:
         ended: list[tuple[Hashable, DecodedPage | NotFiniteError]] = []
         for row in reversed(range(len(self._pages))):  # the last one moves into a row set free
             page = self._pages[row]
@@ -194,7 +198,7 @@ class PageDecoder:
             length, reason = self._end(page, written[row, : page.count])
             page.looked_at = page.count
             if reason is not None:
-                taken = self._recorder.take(row, length)
+                taken = self._step.recorder.take(row, length)
                 ended.append((page.key, DecodedPage(*taken, reason, page.seconds)))
                 self._remove(row)
         return ended[::-1]
@@ -213,8 +217,7 @@ class PageDecoder:
         return len(token_ids), "length" if page.count >= page.max_tokens else None
 
     def _remove(self, row: int) -> None:
-        self._cache.remove(row)
-        self._recorder.remove(row)
+        self._step.remove(row)
         last = self._pages.pop()
         if row < len(self._pages):
             self._pages[row] = last

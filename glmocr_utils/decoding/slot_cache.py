@@ -5,23 +5,26 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-COLUMNS_AT_ONCE = 256  # so many tokens of room are added when a page needs more
+from glmocr_utils.decoding.buckets import column_bucket, row_bucket
 
 
 class SlotCache(Cache):
     """A row for each page, filled from its first column on, each as far as its page has come.
 
     The caches of Transformers pad rows on the left to one length, so that all of a batch begin and
-    end together. Here a page can be put in and taken out while others go on, and no page takes
-    part in a pass once it has ended.
+    end together. Here a page can be put in and taken out while others go on. Where each row ends
+    is on the device, and `open` gets it from there; the host knows lengths of its own, at which the
+    device may have stopped short.
 
     Attributes:
-        lengths: tokens of each row.
+        lengths: tokens of each row, at most.
     """
 
     def __init__(self, num_layers: int) -> None:
         super().__init__(layers=[_SlotLayer(self) for _ in range(num_layers)])
         self.lengths: list[int] = []
+        self.ends: torch.Tensor  # (rows, 1, 1, 1)
+        self.columns = 0
 
     @property
     def longest(self) -> int:
@@ -42,20 +45,19 @@ class SlotCache(Cache):
             layer.clear(row, length)
         self.lengths.append(length)
 
-    def prepare_step(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Make room for one more token in every row.
-
-        Returns:
-            How many tokens each row has, (num_rows,), and which columns a row may attend to with
-            the new one, (num_rows, longest + 1); None for all.
-        """
+    def make_room(self, rows: int, columns: int) -> None:
+        """Have at least so many rows and columns."""
         for layer in self.layers:
-            layer.make_room(len(self.lengths), self.longest + 1, like=layer.keys)
-        self._rows = torch.arange(len(self.lengths), device=device)
-        self._ends = torch.tensor(self.lengths, device=device)
-        if min(self.lengths) == self.longest:
-            return self._ends, None
-        return self._ends, torch.arange(self.longest + 1, device=device) <= self._ends[:, None]
+            layer.make_room(rows, columns, like=layer.keys)
+
+    def open(self, ends: torch.Tensor, columns: int) -> None:
+        """Take one more token in the first rows, for which there is room.
+
+        Args:
+            ends: the column of each row's new token, (rows,).
+            columns: so many are attended to.
+        """
+        self.ends, self.columns = ends[:, None, None, None], columns
 
     def finish_step(self) -> None:
         """Count the token that was added; a step that failed before is simply made again."""
@@ -97,8 +99,7 @@ class _SlotLayer(CacheLayerMixin):
         old_rows, old_columns = (0, 0) if self.keys is None else self.keys.shape[::2]
         if rows <= old_rows and columns <= old_columns:
             return
-        columns = COLUMNS_AT_ONCE * (columns // COLUMNS_AT_ONCE + 1)
-        shape = rows, like.shape[1], columns, like.shape[3]
+        shape = row_bucket(rows), like.shape[1], column_bucket(columns), like.shape[3]
         # zeros, because what is masked must still be a number
         keys, values = like.new_zeros(shape), like.new_zeros(shape)
         if self.keys is not None:
@@ -115,17 +116,18 @@ class _SlotLayer(CacheLayerMixin):
         self, key_states: torch.Tensor, value_states: torch.Tensor, *_args: object, **_: object
     ) -> tuple[torch.Tensor, torch.Tensor]:
         # key_states: (num_rows, heads, 1, head_dim)
-        num_rows, stop = len(key_states), self._cache.longest + 1
-        rows, ends = (each.to(self.keys.device) for each in (self._cache._rows, self._cache._ends))
-        self.keys[rows, :, ends] = key_states[:, :, 0]
-        self.values[rows, :, ends] = value_states[:, :, 0]
-        return self.keys[:num_rows, :, :stop], self.values[:num_rows, :, :stop]
+        num_rows, columns = len(key_states), self._cache.columns
+        ends = self._cache.ends.to(self.keys.device).expand_as(key_states)
+        keys, values = self.keys[:num_rows], self.values[:num_rows]
+        keys.scatter_(2, ends, key_states)
+        values.scatter_(2, ends, value_states)
+        return keys[:, :, :columns], values[:, :, :columns]
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Nothing to do: `make_room` comes first."""
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        return self._cache.longest + query_length, 0
+        return self._cache.columns, 0
 
     def get_seq_length(self) -> int:
         return self._cache.longest

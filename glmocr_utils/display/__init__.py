@@ -36,6 +36,7 @@ from glmocr_utils.display.tables import (
     expected_errors_table,
     html_table,
     ranking_html,
+    second_readings_html,
     worst_tokens_html,
     worst_tokens_table,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "ranking_html",
     "regions_html",
     "scores_table",
+    "second_readings_html",
     "show",
     "strata_table",
     "suspects_html",

@@ -19,6 +19,13 @@ from glmocr_utils.display.escape import escape, visible
 from glmocr_utils.display.page import anchor, page_name
 from glmocr_utils.records import OcrResult, storable_path
 
+DISAGREEMENTS = {
+    "other": "other characters",
+    "left_out": "left out of the text",
+    "made_up": "not seen by it",
+    "order": "elsewhere on the page",
+}
+
 
 def worst_tokens_html(
     results: Sequence[OcrResult], worst_n: int = 50, context_tokens: int = 10
@@ -72,6 +79,25 @@ def worst_tokens_table(
             for worst in worst_tokens(results, worst_n, context_tokens)
         ]
     )
+
+
+def second_readings_html(results: Sequence[OcrResult], most: int = 50) -> str:
+    """Where second readers disagree, by kind; at most so many rows, the pages in their order."""
+    rows = [
+        (
+            escape(page_name(result.page)),
+            escape(second.reader),
+            DISAGREEMENTS[each.kind],
+            escape(visible(result.text[each.start : each.stop])),
+            escape(visible(each.text)),
+        )
+        for result in results
+        for second in result.second_readings
+        for each in second.disagreements
+    ]
+    head = ("page", "second reader", "what", "the text says", "it reads")
+    more = f"<p>and {len(rows) - most} more</p>" if len(rows) > most else ""
+    return html_table(head, rows[:most]) + more if rows else "<p>no disagreements</p>"
 
 
 def ranking_html(results: Sequence[OcrResult], calibration: Calibration | None = None) -> str:

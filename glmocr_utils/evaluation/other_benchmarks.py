@@ -71,7 +71,7 @@ def score_omni_parse(predictions: str | Path, benchmark: str | Path) -> dict[str
         from omni_parse_bench import gold, score, summarize
     except ImportError as error:
         raise ImportError(
-            "scores need the scorer of Omni Parse Bench: pip install omni-parse-bench"
+            "scores need the scorer of Omni Parse Bench: pip install 'glmocr-utils[benchmarks]'"
         ) from error
     benchmark, verdicts, tests = Path(benchmark), [], []
     for page_id, _ in _omni_parse_pages(benchmark):

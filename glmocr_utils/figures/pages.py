@@ -1,6 +1,7 @@
 """Figures of pages: thumbnails, a page beside its text, its unsure words outlined."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -13,7 +14,15 @@ from glmocr_utils.confidence import (
     step_of,
     words_of_tokens,
 )
-from glmocr_utils.figures.style import INK, MONOSPACE, MONOSPACE_ADVANCE_EM, TINTS, WORST_INK, tint
+from glmocr_utils.figures.style import (
+    COVERAGE_INK,
+    INK,
+    MONOSPACE,
+    MONOSPACE_ADVANCE_EM,
+    TINTS,
+    WORST_INK,
+    tint,
+)
 from glmocr_utils.records import OcrResult, PageImage, PageLayout, PageRef, TokenProb
 
 
@@ -73,6 +82,52 @@ def page_and_tokens(page: PageImage, result: OcrResult) -> Figure:
     right.set_xlim(0, columns / stretch)
     for number, line in enumerate(lines):
         _draw_line(right, number, line, font_size)
+    return figure
+
+
+def page_with_coverage(page: PageImage, result: OcrResult) -> Figure:
+    """The page image, ink that was not read outlined, beside its text, unsupported text marked.
+
+    Args:
+        result: with its `coverage`.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 6.4), layout="constrained")
+    _draw_page(left, page)
+    left.set_title(_name(page.page), loc="left", fontsize=10)
+    right.set_title("outlined: not read · marked: perhaps not on the page", loc="left", fontsize=10)
+    right.set_axis_off()
+    coverage = result.coverage
+    marks: dict[int, str] = {}
+    for unread in coverage.unread if coverage else ():
+        box = unread.box
+        corner = box.left - 3, box.top - 3
+        size = box.right - box.left + 6, box.bottom - box.top + 6
+        left.add_patch(Rectangle(corner, *size, fill=False, edgecolor=COVERAGE_INK, linewidth=2))
+        line = "".join(token.text for token in result.tokens[: unread.token_stop]).rstrip("\n")
+        marks[line.count("\n")] = f"  ← about {unread.num_characters:.0f} characters not read"
+    extra = {
+        number
+        for run in (coverage.unsupported if coverage else ())
+        for number in range(run.token_start, run.token_stop)
+    }
+    lines = result.text.split("\n")
+    height = 1 / max(24, len(lines) + 1)
+    position = 0
+    starts = list(accumulate((len(token.text) for token in result.tokens), initial=0))
+    for number, line in enumerate(lines):
+        span = range(position, position + len(line))
+        is_extra = any(starts[n] in span for n in extra)
+        text = right.text(
+            0, 1 - (number + 1) * height, line, fontsize=9, family=MONOSPACE, color=INK,
+            transform=right.transAxes, parse_math=False,
+        )  # fmt: skip
+        if is_extra:
+            text.set_bbox({"facecolor": COVERAGE_INK, "alpha": 0.2, "pad": 1, "edgecolor": "none"})
+        if number in marks:
+            right.annotate(
+                marks[number], (1, 0), xycoords=text, fontsize=9, color=COVERAGE_INK, va="bottom"
+            )
+        position += len(line) + 1
     return figure
 
 

@@ -11,7 +11,7 @@ from glmocr_utils.layout.model import LayoutModel
 from glmocr_utils.layout.ordering import insert_in_order
 from glmocr_utils.layout.overlaps import resolve_overlaps
 from glmocr_utils.records import Box, Region
-from glmocr_utils.records.region import PICTURE_LABELS
+from glmocr_utils.records.region import PICTURE_LABELS, TABLE_LABELS
 from glmocr_utils.render.page_checks import is_blank
 
 LAYOUT_BATCH = 8  # pages that are looked at together
@@ -58,11 +58,13 @@ def regions_of(image: Image.Image, detections: Detections, labels: dict[int, str
         resolve_overlaps(boxes[on_page], scores[on_page], [names[i] for i in on_page], image.size)
     ]
     is_picture = np.array([names[index] in PICTURE_LABELS for index in kept], bool)
-    shares = share_out(image, boxes[kept], ~is_picture)
+    is_table = np.array([names[index] in TABLE_LABELS for index in kept], bool)
+    shares = share_out(image, boxes[kept], is_picture, is_table)
+    kept, found = kept[shares.has_ink], shares.boxes[shares.has_ink]
     left = _one_block(shares.left) if not len(kept) else shares.left
     if not len(kept) and not len(left) and not is_blank(image):  # a photo from edge to edge
         left = page[None]
-    everything = np.concatenate([shares.boxes.reshape(-1, 4), left.reshape(-1, 4)])
+    everything = np.concatenate([found.reshape(-1, 4), left.reshape(-1, 4)])
     # so that a box is the same once it was written to a file
     whole_pixels = np.concatenate([np.floor(everything[:, :2]), np.ceil(everything[:, 2:])], axis=1)
     return [
@@ -72,7 +74,7 @@ def regions_of(image: Image.Image, detections: Detections, labels: dict[int, str
             Box(*whole_pixels[place].tolist()),
             float(scores[kept[place]]) if place < len(kept) else None,
         )
-        for index, place in enumerate(insert_in_order(shares.boxes, left))
+        for index, place in enumerate(insert_in_order(found, left))
     ]
 
 

@@ -1,8 +1,8 @@
 """Which ink belongs to which region, so that none is lost.
 
-A model's boxes cut through letters, end before a line does, or miss a paragraph. Here each mark of
-ink (a letter, as a rule) goes to the region that contains most of it, and the region's box grows
-around it; what is left forms blocks of its own. Rules between columns aren't text.
+A model's boxes cut through letters, end before a line does, overlap, or miss a paragraph. Here
+each mark of ink (a letter, as a rule) goes to one region, and the region's box is drawn around its
+marks; what is left forms blocks of its own. Rules between columns aren't text.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from glmocr_utils.render.page_checks import SPECK_PX, find_marks
 
@@ -17,10 +18,14 @@ from glmocr_utils.render.page_checks import SPECK_PX, find_marks
 LETTER_SIZES = (4.0, 16.0)  # height and width of what may be a letter, or several that touch
 WORD_GAP = 1.6  # a letter that near on the same line belongs to the region
 SPECK_GAP = 0.6  # and a speck, which may be a full stop or dust
+DOT_SIZE, DOT_GAP = 0.6, 1.0  # a dot or an accent belongs to the letter beside it
 BLOCK_GAPS = (1.4, 3.0)  # down and across: marks that near are one block
+LINE_STEP = 0.5  # marks of one line are closer to each other than that, top to bottom
+LINE_GAP, ROW_GAP = 1.2, 3.0  # a block right under a text, or a table, belongs to it
 # A rule: so thin, in pixels or in letter sizes, and so many times as long
 RULE_PX, RULE_SIZE, RULE_LENGTH = 5, 0.3, 12.0
 MOST = 0.5  # of a large mark that lies in a region: the rest of it is ignored
+MOST_BELOW = 0.8  # of a block's width that lies under its region
 MAX_ROUNDS = 60  # of growing along a line
 BLUR_PX = 1  # of a mark's faint edge, in pixels of the reduced page
 NO_REGION = -1
@@ -32,41 +37,55 @@ class InkShares:
 
     Attributes:
         boxes: (num_regions, 4), x1, y1, x2, y2 in pixels of the page: each region around its ink.
-        left: (num_blocks, 4), the same for blocks of ink that no region contains.
+        has_ink: (num_regions,), False where all ink in a region is another's.
+        left: (num_blocks, 4), boxes of blocks of ink that no region contains.
     """
 
     boxes: np.ndarray
+    has_ink: np.ndarray
     left: np.ndarray
 
 
-def share_out(image: Image.Image, boxes: np.ndarray, may_grow: np.ndarray) -> InkShares:
+def share_out(
+    image: Image.Image, boxes: np.ndarray, is_picture: np.ndarray, is_table: np.ndarray
+) -> InkShares:
     """Give each mark of ink on a page to a region, or to a new block.
+
+    A mark in several boxes belongs to the smallest. Where boxes overlap, each is then drawn around
+    its own marks alone, so that no line is read twice.
 
     Args:
         image: the page, RGB.
         boxes: (num_regions, 4), x1, y1, x2, y2 in pixels, within the page.
-        may_grow: (num_regions,), False for pictures, which keep their boxes.
+        is_picture: (num_regions,), these keep their boxes.
+        is_table: (num_regions,), these take in more distant rows.
     """
     labels = find_marks(image)
     scale = np.array([image.width / labels.shape[1], image.height / labels.shape[0]] * 2)
     inner = boxes / scale
     number = int(labels.max(initial=0))
     if not number:
-        return InkShares(boxes, np.empty((0, 4)))
+        return InkShares(boxes, np.ones(len(boxes), bool), np.empty((0, 4)))
     marks = _mark_boxes(labels, number)
     size = _letter_size(marks)
-    cover = _cover(inner, labels.shape)
-    owners, shares = _owners(labels, cover, number, len(boxes))
+    owners, shares = _owners(labels, _cover(inner, labels.shape), number, len(boxes))
     is_letter = (_heights(marks) <= LETTER_SIZES[0] * size) & (
         _widths(marks) <= LETTER_SIZES[1] * size
     )
     owners[~is_letter & (shares < MOST)] = NO_REGION
-    grown = _around_their_marks(inner, marks, owners, is_letter, may_grow)
-    grown = _along_lines(grown, marks, owners, is_letter, may_grow, size)
+    _adopt_dots(marks, owners, size)
+    _keep_lines_whole(marks, owners, inner, size)
+    has_ink = np.isin(np.arange(len(boxes)), owners) | is_picture | (_ink_in(inner, labels) == 0)
+    may_grow = has_ink & ~is_picture
+    drawn = _around_their_marks(inner, marks, owners, is_letter, may_grow)
+    drawn = _along_lines(drawn, marks, owners, is_letter, may_grow, size)
     is_left = (owners == NO_REGION) & ~_is_rule(marks, size)
-    ink_left = np.concatenate([[False], is_left])[labels] & (_cover(grown, labels.shape) < 0)
-    left = _within_page(_blocks(ink_left, labels, _is_speck(marks), size) * scale, image)
-    return InkShares(_within_page(grown * scale, image), left)
+    cover = _cover(drawn[has_ink], labels.shape)
+    ink_left = np.concatenate([[False], is_left])[labels] & (cover < 0)
+    left = _blocks(ink_left, labels, _is_speck(marks), size)
+    gaps = np.where(is_table, ROW_GAP, LINE_GAP) * size
+    drawn, left = _with_blocks_below(drawn, left, may_grow, gaps)
+    return InkShares(_within_page(drawn * scale, image), has_ink, _within_page(left * scale, image))
 
 
 def _mark_boxes(labels: np.ndarray, number: int) -> np.ndarray:
@@ -122,6 +141,51 @@ def _owners(
     return owners, covered / np.maximum(pixels, 1)
 
 
+def _keep_lines_whole(
+    marks: np.ndarray, owners: np.ndarray, boxes: np.ndarray, size: float
+) -> None:
+    """Give a line at the border of two overlapping boxes to the one that owns most of its marks."""
+    centres = (marks[:, 1] + marks[:, 3]) / 2
+    for first in range(len(boxes)):
+        for second in np.flatnonzero(_overlaps(boxes[first], boxes)).tolist():
+            x1, y1 = np.maximum(boxes[first, :2], boxes[second, :2])
+            x2, y2 = np.minimum(boxes[first, 2:], boxes[second, 2:])
+            pair = np.array([first, second])
+            narrower = _widths(boxes[pair]).min()
+            if second <= first or x2 - x1 < MOST * narrower:
+                continue
+            is_near = (centres > y1 - size) & (centres < y2 + size)
+            near = np.flatnonzero(is_near & np.isin(owners, pair))
+            near = near[np.argsort(centres[near])]
+            ends = np.flatnonzero(np.diff(centres[near]) > LINE_STEP * size) + 1
+            for line in np.split(near, ends):
+                is_first = (owners[line] == first).mean() > 0.5 if len(line) else True
+                owners[line] = first if is_first else second
+
+
+def _ink_in(boxes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """How many pixels of ink each box has."""
+    height, width = labels.shape
+    sums = np.zeros((height + 1, width + 1), np.int64)
+    sums[1:, 1:] = (labels > 0).cumsum(axis=0).cumsum(axis=1)
+    x1, y1 = np.floor(boxes[:, :2]).astype(int).T
+    x2, y2 = np.ceil(boxes[:, 2:]).astype(int).clip(0, [width, height]).T
+    return sums[y2, x2] - sums[y1, x2] - sums[y2, x1] + sums[y1, x1]
+
+
+def _adopt_dots(marks: np.ndarray, owners: np.ndarray, size: float) -> None:
+    """Give dots, accents and full stops in no region to that of the nearest mark."""
+    largest = np.maximum(_heights(marks), _widths(marks))
+    dots = np.flatnonzero((owners == NO_REGION) & (largest < DOT_SIZE * size))
+    owned = np.flatnonzero((owners != NO_REGION) & (largest >= DOT_SIZE * size))
+    if not len(dots) or not len(owned):
+        return
+    centres = (marks[:, :2] + marks[:, 2:]) / 2
+    distance, nearest = cKDTree(centres[owned]).query(centres[dots])
+    is_near = distance <= DOT_GAP * size
+    owners[dots[is_near]] = owners[owned[nearest[is_near]]]
+
+
 def _around_their_marks(
     boxes: np.ndarray,
     marks: np.ndarray,
@@ -129,12 +193,61 @@ def _around_their_marks(
     is_letter: np.ndarray,
     may_grow: np.ndarray,
 ) -> np.ndarray:
-    grown = boxes.copy()
+    """Boxes around the letters that they own; one that overlaps no other is never made smaller."""
+    drawn = boxes.copy()
     for index in np.flatnonzero(may_grow):
-        own = marks[(owners == index) & is_letter]
-        if len(own):
-            grown[index] = _hull(boxes[index], own)
-    return grown
+        is_own = owners == index
+        letters = marks[is_own & is_letter]
+        overlaps = _overlaps(boxes[index], boxes)
+        overlaps[index] = False
+        if overlaps.any() and is_own.any():
+            own = marks[is_own]
+            own = np.concatenate([letters, _cut_to(own, boxes[index])])
+            start = np.array([*own[:, :2].min(axis=0), *own[:, 2:].max(axis=0)])
+            drawn[index] = _hull(start, own)
+        elif len(letters):
+            drawn[index] = _hull(boxes[index], letters)
+    return drawn
+
+
+def _cut_to(marks: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """The parts of marks within a box."""
+    low, high = np.maximum(marks[:, :2], box[:2]), np.minimum(marks[:, 2:], box[2:])
+    return np.concatenate([low, np.maximum(low, high)], axis=1)
+
+
+def _with_blocks_below(
+    boxes: np.ndarray, blocks: np.ndarray, may_grow: np.ndarray, gaps: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Regions with the blocks right above or below them, where no other region is in between.
+
+    Args:
+        gaps: (num_regions,), how far away a block of it may be.
+
+    Returns:
+        The boxes, and the blocks that are left.
+    """
+    boxes = boxes.copy()
+    waiting = list(blocks[np.argsort(blocks[:, 1])])
+    for _ in range(MAX_ROUNDS):
+        left = [block for block in waiting if not _take_in(boxes, block, may_grow, gaps)]
+        if len(left) == len(waiting):
+            break
+        waiting = left
+    return boxes, np.array(waiting).reshape(-1, 4)
+
+
+def _take_in(boxes: np.ndarray, block: np.ndarray, may_grow: np.ndarray, gaps: np.ndarray) -> bool:
+    """Let the nearest region grow around a block. Returns whether one did."""
+    shared = np.minimum(block[2], boxes[:, 2]) - np.maximum(block[0], boxes[:, 0])
+    gap = np.maximum(block[1] - boxes[:, 3], boxes[:, 1] - block[3])
+    fits = may_grow & (shared >= MOST_BELOW * (block[2] - block[0])) & (gap <= gaps)
+    for index in np.flatnonzero(fits)[np.argsort(gap[fits], kind="stable")]:
+        grown = _hull(boxes[index], block[None])
+        if not _hits_another(grown, boxes, int(index)):
+            boxes[index] = grown
+            return True
+    return False
 
 
 def _hull(box: np.ndarray, marks: np.ndarray) -> np.ndarray:
@@ -209,9 +322,11 @@ def _is_rule(marks: np.ndarray, size: float) -> np.ndarray:
 def _blocks(ink: np.ndarray, labels: np.ndarray, is_speck: np.ndarray, size: float) -> np.ndarray:
     """(num_blocks, 4), x1, y1, x2, y2: marks close to each other are one block, unless all are
     specks."""
-    down, across = (max(1, round(gap * size / 2)) for gap in BLOCK_GAPS)
-    joined = ndimage.binary_dilation(ink, np.ones((1, 2 * across + 1), bool))
-    joined = ndimage.binary_dilation(joined, np.ones((2 * down + 1, 1), bool))
+    if not ink.any():
+        return np.empty((0, 4))
+    down, across = (2 * max(1, round(gap * size / 2)) + 1 for gap in BLOCK_GAPS)
+    joined = ndimage.maximum_filter1d(ink.astype(np.uint8), across, axis=1)
+    joined = ndimage.maximum_filter1d(joined, down, axis=0)
     blocks, number = ndimage.label(joined)
     blocks[~ink] = 0
     boxes = _mark_boxes(blocks, number)

@@ -65,6 +65,7 @@ from glmocr_utils.records.region import (
     RegionStatus,
     in_text_order,
 )
+from glmocr_utils.records.second_reading import Disagreement, DisagreementKind, SecondReading
 
 __all__ = [
     "REGION_BREAK",
@@ -76,6 +77,8 @@ __all__ = [
     "Box",
     "Coverage",
     "Decision",
+    "Disagreement",
+    "DisagreementKind",
     "FailedPage",
     "FailureStatus",
     "FinishReason",
@@ -94,6 +97,7 @@ __all__ = [
     "ReadStatus",
     "Region",
     "RegionStatus",
+    "SecondReading",
     "TokenBox",
     "TokenProb",
     "UnreadInk",

@@ -1,5 +1,6 @@
 """What the model read on a page, token by token, and its JSON form."""
 
+import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +16,7 @@ from glmocr_utils.records.coverage import (
     coverage_from_record,
     coverage_to_record,
 )
-from glmocr_utils.records.pages import PageRef
+from glmocr_utils.records.pages import FailureStatus, PageRef
 from glmocr_utils.records.region import (
     REGION_BREAK,
     Region,
@@ -24,9 +25,15 @@ from glmocr_utils.records.region import (
     region_to_record,
     worst_status,
 )
+from glmocr_utils.records.second_reading import (
+    SecondReading,
+    second_from_record,
+    second_to_record,
+)
 
 FinishReason = Literal["stop", "length", "loop"]
 ReadStatus = Literal["ok", "incomplete", "truncated", "looped", "empty", "blank", "failed"]
+PageStatus = Literal[ReadStatus, FailureStatus]
 STATUS_OF: dict[FinishReason, ReadStatus] = {"stop": "ok", "length": "truncated", "loop": "looped"}
 # What a person must know of a page that is not a plain `ok`.
 STATUS_WARNINGS: dict[ReadStatus, str] = {
@@ -144,6 +151,7 @@ class OcrResult:
             them. Empty for a page that was read as a whole.
         size_px: width and height of the page image that the regions' boxes are given for.
         coverage: what was left out and what was made up; None where that was not looked for.
+        second_readings: where other OCR programs disagree, one each.
     """
 
     page: PageRef
@@ -165,6 +173,7 @@ class OcrResult:
     regions: tuple[Region, ...] = ()
     size_px: tuple[int, int] | None = None
     coverage: PageCoverage | None = None
+    second_readings: tuple[SecondReading, ...] = ()
 
     def __post_init__(self) -> None:
         check_one_of("finish_reason", self.finish_reason, FinishReason)
@@ -187,6 +196,11 @@ class OcrResult:
         if self.is_blank:
             return "blank"
         return page_status(self.text, self.finish_reason, self.regions, self.missing)
+
+    @property
+    def text_sha256(self) -> str:
+        """Hash of the text, 64 hex digits, by which a review knows what it is about."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
     @property
     def body_text(self) -> str:
@@ -225,6 +239,7 @@ class OcrResult:
             regions=(),
             size_px=None,
             coverage=None,
+            second_readings=(),
         )
 
     def region_of(self, token_index: int) -> Region | None:
@@ -281,6 +296,8 @@ def to_json(result: OcrResult) -> str:
         record["size_px"] = result.size_px
     if result.coverage is not None:
         record["coverage"] = coverage_to_record(result.coverage)
+    if result.second_readings:
+        record["second_readings"] = list(map(second_to_record, result.second_readings))
     return json.dumps(record, ensure_ascii=False)
 
 
@@ -311,6 +328,7 @@ def from_json(line: str) -> OcrResult:
             regions=regions,
             size_px=size and tuple(size),
             coverage=covered and coverage_from_record(covered),
+            second_readings=tuple(map(second_from_record, record.pop("second_readings", ()))),
             **record,
         )
     except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:

@@ -21,6 +21,7 @@ TAIL = 2.33  # standard deviations that 1 % of a normal distribution lies beyond
 SPECK_PX = 6  # what is shorter is dust, at every resolution
 HALO = 0.3  # of a mark's peak; what is fainter beside it is blur or JPEG's ringing
 EDGE = 0.015  # of the long side: nothing counts that near to the page's edge
+NARROW_EDGE = 0.005  # the same where every mark matters
 SCANNER_EDGE = 0.04  # of the long side: nor so near, where it reaches the edge
 
 # Words
@@ -96,7 +97,9 @@ def _add_marks(found: np.ndarray, labels: np.ndarray, factor: int) -> None:
             rows, columns = slices
             boxes[label] = rows.start, rows.stop, columns.start, columns.stop
     is_mark = np.maximum(*_sizes(boxes)) >= (SPECK_PX if factor > 1 else 1)
-    counts = np.bincount(_within(labels, EDGE * max(labels.shape)).ravel(), minlength=number + 1)
+    counts = np.bincount(
+        _within(labels, NARROW_EDGE * max(labels.shape)).ravel(), minlength=number + 1
+    )
     is_mark &= counts > 0
     is_mark[0] = False
     large = labels.repeat(factor, axis=0).repeat(factor, axis=1)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from glmocr_utils.confidence import Calibration, Change, Choice, PageTokens
+from glmocr_utils.confidence import Calibration, Change, Choice, PageTokens, WordRisk
 from glmocr_utils.markup import ink
 from glmocr_utils.options import ReviewOptions
 from glmocr_utils.records import Box, OcrResult
@@ -102,6 +102,7 @@ def find_flags(
     num_audits: int = NUM_AUDITS,
     max_choices: int = MAX_CHOICES,
     calibration: Calibration | None = None,
+    risk: WordRisk | None = None,
 ) -> list[Flag]:
     """The flags of a page, in reading order.
 
@@ -114,6 +115,7 @@ def find_flags(
             as reading the page again, and is done worse.
         num_audits: sure words among them, drawn at random but always the same for a page. What a
             reviewer finds wrong there shows how much the other flags miss.
+        risk: what it says of words counts instead of their tokens' probabilities.
 
     Raises:
         ValueError: the calibration belongs to another model.
@@ -123,6 +125,8 @@ def find_flags(
     if calibration:
         calibration.check_fits(result)
         probs = calibration(probs)
+    if risk and risk.knows(result):
+        probs = _probs_by_risk(tokens, probs, risk)
     doubtful = np.flatnonzero(probs < threshold).tolist()
     doubts = (_doubt(tokens, index, float(probs[index]), threshold) for index in doubtful)
     unsure = _joined(tokens.text, filter(None, doubts))
@@ -144,6 +148,19 @@ def find_flags(
     ]
     flags += _coverage_flags(tokens)
     return sorted(flags, key=lambda flag: (flag.line_index, flag.start, flag.end))
+
+
+def _probs_by_risk(tokens: PageTokens, probs: np.ndarray, risk: WordRisk) -> np.ndarray:
+    """(num_tokens,) the chance of each token's word to be right; of others, their own."""
+    probs = probs.copy()
+    words: list[list[float]] = [[] for _ in probs]
+    for word, wrong in zip(tokens.words, risk(tokens.result).tolist(), strict=True):
+        for index in tokens.tokens_of(*word):
+            words[index].append(1 - wrong)
+    for index, own in enumerate(words):
+        if own:
+            probs[index] = min(own)
+    return probs
 
 
 def flag_at(

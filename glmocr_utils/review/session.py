@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from glmocr_utils.confidence import Calibration, PageQuality
+from glmocr_utils.confidence import Calibration, PageQuality, WordRisk
 from glmocr_utils.options import ReviewOptions
 from glmocr_utils.records import (
     TEXT_COVERAGES,
@@ -52,7 +52,7 @@ class ReviewSession:
         reviewer: who decides.
         calibration: of the model that read the pages; its probabilities choose the flags.
         flags: what to check on each page, in reading order; None finds it by `find_flags`.
-        threshold, max_flags, num_audits, max_choices: as in `find_flags`.
+        threshold, max_flags, num_audits, max_choices, risk: as in `find_flags`.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class ReviewSession:
         max_flags: int = ReviewOptions.max_flags,
         num_audits: int = NUM_AUDITS,
         max_choices: int = MAX_CHOICES,
+        risk: WordRisk | None = None,
     ) -> None:
         if not results:
             raise ValueError("there is no page to review; read some with notebook 02 first")
@@ -90,6 +91,7 @@ class ReviewSession:
                     num_audits=num_audits,
                     max_choices=max_choices,
                     calibration=calibration,
+                    risk=risk,
                 ),
             )
             for result in results
@@ -361,7 +363,7 @@ class ReviewSession:
             revision=result.revision,
             adapter=result.adapter,
             prompt=result.prompt,
-            text_sha256=_text_sha256(result),
+            text_sha256=result.text_sha256,
             reviewer=self.reviewer,
             time=datetime.now().astimezone().isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - self._asked_at, 1),
@@ -411,9 +413,5 @@ class ReviewSession:
 
 def _key(read: OcrResult | Decision) -> tuple[object, ...]:
     """What a decision must share with a page to be about it."""
-    text = read.text_sha256 if isinstance(read, Decision) else _text_sha256(read)
+    text = read.text_sha256
     return (read.page.key, read.model_id, read.revision, read.adapter, read.prompt, text)
-
-
-def _text_sha256(result: OcrResult) -> str:
-    return hashlib.sha256(result.text.encode()).hexdigest()

@@ -8,17 +8,20 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
+from audited_collection import collection, reviewed
 from datasets import load_dataset
 from layout_inputs import draw_columns, save_random_layout
 from paths import ROOT, SAMPLES
 from training_pages import write_imagefolder
 
 from glmocr_utils.confidence import load_references
+from glmocr_utils.evaluation.certificate import certify, open_audit, save_certificate
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.notebook_run import run_notebook
 from glmocr_utils.prompt import TEXT_RECOGNITION
 from glmocr_utils.records import OcrResult, PageImage, TokenProb, read_results, write_results
 from glmocr_utils.render import render_documents
+from glmocr_utils.review.audit import audit_session, checked_units
 from glmocr_utils.token_text import encode_text, token_texts
 
 
@@ -46,6 +49,17 @@ def pictures(notebook: Path) -> int:
         for output in cell.get("outputs", [])
     ]
     return sum("image/png" in output.get("data", {}) for output in outputs)
+
+
+def certificate_of(folder: Path) -> Path:
+    """The certificate of a made collection."""
+    folder.mkdir()
+    readings = folder / "run.jsonl"
+    true = collection(readings)
+    audit, population = open_audit(readings, folder, count=60)
+    session = audit_session(audit, readings, folder / "review.jsonl")
+    reviewed(session, true)
+    return save_certificate(certify(audit, checked_units(session, audit), population), folder)
 
 
 def test_render(run, tmp_path):
@@ -282,7 +296,9 @@ def test_evaluate(run, tmp_path):
         other_readings=str(tmp_path / "trained"),
         references=str(SAMPLES / "truth.jsonl"),
         documents=str(SAMPLES),
+        certificate=str(certificate_of(tmp_path / "collection")),
     )
+    assert 0.01 < results["certificate"]["low"] < results["certificate"]["high"] < 0.06
     base, trained = results["readings"]
     assert base["pages"] == 2 and base["misplaced"] == 0
     assert 0 < trained["headline_cer"]["value"] < base["headline_cer"]["value"] < 0.2

@@ -1,11 +1,11 @@
 """The certificate of a collection: units, sample, estimate, review, and checking it."""
 
 import json
-import random
 from pathlib import Path
 
 import numpy as np
 import pytest
+from audited_collection import collection, reviewed
 from make_results import page_of
 
 from benchmarks.audit import load_pages, simulate, summary
@@ -30,7 +30,7 @@ from glmocr_utils.evaluation.certificate.units import (
 )
 from glmocr_utils.metrics import character_edits, headline_pair, layout_aside
 from glmocr_utils.notebook_run import project_root
-from glmocr_utils.records import read_results, write_results
+from glmocr_utils.records import read_results
 from glmocr_utils.review.audit import audit_session, checked_units, open_certificate, undecided
 
 
@@ -142,40 +142,6 @@ def test_predictions_make_the_interval_narrower_and_worthless_ones_do_no_harm():
 
 # the way of a collection: readings → audit → review → certificate
 
-WORDS = "court appeal held that the order of January was valid and costs follow".split()
-
-
-def collection(path, num_pages=30, seed=1):
-    """Pages with every ninth word or so misread, the fourth one worse.
-
-    Returns:
-        Their true texts by page index.
-    """
-    rng, results, true = random.Random(seed), [], {}
-    for index in range(num_pages):
-        words = [rng.choice(WORDS) for _ in range(40)]
-        tokens = []
-        for number, word in enumerate(words):
-            is_wrong = rng.random() < (0.8 if index == 3 else 0.11)
-            end = "\n" if number % 8 == 7 else " "
-            prob = rng.uniform(0.2, 0.9) if is_wrong else rng.uniform(0.8, 1)
-            tokens.append((("x" + word[1:] if is_wrong else word) + end, prob))
-        true[index] = "".join(
-            word + ("\n" if number % 8 == 7 else " ") for number, word in enumerate(words)
-        )
-        results.append(page_of(*tokens, index=index))
-    write_results(results, path)
-    return true
-
-
-def reviewed(session, true):
-    """Decide everything as a careful reviewer does: the line as it should be, or right."""
-    for number, page in enumerate(session.pages):
-        lines = true[page.result.page.page_index].split("\n")
-        for flag in page.flags:
-            if flag.flag_id not in page.decided:
-                session.correct_line(number, flag, lines[flag.line_index])
-
 
 def test_a_collection_is_audited_reviewed_certified_and_checked(tmp_path):
     readings = tmp_path / "run.jsonl"
@@ -210,7 +176,9 @@ def test_a_collection_is_audited_reviewed_certified_and_checked(tmp_path):
     assert pages_above_table(certificate)["page"][0] == 4
     assert verify(path, population) == []
     assert "95 % interval" in json.loads(path.read_text())["statement"]
-    assert open_audit(readings, folder, count=100, seed=5)[0] == audit  # kept, not drawn again
+    assert open_audit(readings, folder, count=100)[0] == audit  # kept, not drawn again
+    with pytest.raises(ValueError, match="has an audit of 100 flags, seed 5"):
+        open_audit(readings, folder, count=100, seed=6)
 
 
 def test_a_certificate_that_was_changed_is_found_out(tmp_path):

@@ -17,6 +17,7 @@ from glmocr_utils.decoding import (
     MIN_REPEATS,
     DecodedPage,
     PageDecoder,
+    buckets,
     has_repeating_tail,
     slot_cache,
 )
@@ -122,18 +123,20 @@ def test_what_is_kept_of_a_step_does_not_grow_with_the_vocabulary(vocabulary: in
     """The logits themselves would take 3.9 GB for 8 pages of 2,048 tokens."""
     top_k = 5
     recorder = Recorder(top_k)
-    recorder.append(torch.randn(vocabulary))
-    for step in range(1, 4):
-        recorder.write(torch.randn(1, vocabulary), [0], [step])
-    kept = sum(tensor.untyped_storage().nbytes() for tensor in recorder._all())
-    assert kept == TOKENS_AT_ONCE * (1 + top_k) * (8 + 4)
+    recorder.make_room(1, 4)
+    for step in range(4):
+        recorder.write(torch.randn(1, vocabulary), slice(1), torch.tensor([step]))
+    kept = sum(tensor.untyped_storage().nbytes() for tensor in recorder.buffers())
+    assert kept == TOKENS_AT_ONCE * (1 + top_k) * (8 + 4) + 1
 
 
 def test_a_log_probability_that_rounding_lifts_above_0_is_0() -> None:
     recorder = Recorder(1)
+    recorder.make_room(1, 1)
     for exponent in range(-12, 3):  # one of them is enough, whichever way a machine rounds
-        recorder.append(torch.tensor([100 + 10.0**exponent, 50.0, 49.0]))
-        _, logprobs, _, top_logprobs = recorder.take(recorder.num_pages - 1, 1)
+        logits = torch.tensor([[100 + 10.0**exponent, 50.0, 49.0]])
+        recorder.write(logits, slice(1), torch.tensor([0]))
+        _, logprobs, _, top_logprobs = recorder.take(0, 1)
         assert -1e-5 < logprobs[0] <= 0 and top_logprobs[0, 0] <= 0
 
 
@@ -182,7 +185,7 @@ def test_room_that_grows_step_by_step_loses_nothing(
     batch: list[DecodedPage],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(slot_cache, "COLUMNS_AT_ONCE", 3)
+    monkeypatch.setattr(buckets, "COLUMNS_AT_ONCE", 3)
     monkeypatch.setattr(recorder_module, "TOKENS_AT_ONCE", 2)
     for page, before in zip(read(endless_model, page_images, NUM_TOKENS), batch, strict=True):
         assert page.token_ids.tolist() == before.token_ids.tolist()

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import datasets
 import pytest
-from label_inputs import SAMPLES, image_pages, rendered
+from label_inputs import image_pages, rendered
 from make_results import page_of
+from paths import SAMPLES
 
 from glmocr_utils.confidence import Calibration
 from glmocr_utils.labels import LabelStore, PageFile, find_pages

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import datasets
 import pytest
-from label_inputs import SAMPLES, image_pages, rendered
+from label_inputs import image_pages, rendered
 from make_results import page_of
+from paths import SAMPLES
 from PIL import Image
 
 from glmocr_utils.finetune import check, make_config

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from label_inputs import SAMPLES, rendered
+from label_inputs import rendered
+from paths import SAMPLES
 
 from glmocr_utils.labels import LabelStore
 from glmocr_utils.labels.sources.sidecar import label_from_sidecars

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from fpdf import FPDF
-from label_inputs import FONT, SAMPLES, down, rendered, text_page
+from label_inputs import FONT, down, rendered, text_page
+from paths import SAMPLES
 from render_inputs import Page, grey_page, pdf_bytes, write_pdf
 
 from glmocr_utils.labels import LabelRun, LabelStore

@@ -221,3 +221,21 @@ def test_dust_and_noise_of_a_scan_are_no_regions():
     for x in range(10, 830, 40):
         draw.point((x, 5 + x % 11), "black")
     assert len(regions_of(scan, detections(boxes), NAMES)) == 2
+
+
+def test_lines_in_two_boxes_belong_to_one_of_them():
+    page, boxes = draw_columns([LONG + " " + LONG])
+    x1, y1, x2, y2 = boxes[0]
+    third = (y2 - y1) / 3
+    overlapping = [(x1, y1, x2, y2 - third + 3), (x1, y1 + third - 3, x2, y2)]
+    first, second = regions_of(page, detections(np.array(overlapping)), NAMES)
+    assert first.box.bottom <= second.box.top + 2
+    assert not ink_outside(page, [first, second])
+
+
+def test_a_table_takes_in_the_row_that_its_box_missed():
+    page, boxes = draw_columns([LONG + " " + LONG])
+    x1, y1, x2, y2 = boxes[0]
+    found = detections(np.array([(x1, y1 + 42, x2, y2)]), ["table"])
+    [table] = regions_of(page, found, NAMES)
+    assert not ink_outside(page, [table])

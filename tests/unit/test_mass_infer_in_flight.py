@@ -6,7 +6,7 @@ import psutil
 import pytest
 import torch
 
-from glmocr_utils.decoding import slot_cache
+from glmocr_utils.decoding import buckets, slot_cache
 from glmocr_utils.mass_infer import in_flight
 from glmocr_utils.mass_infer.in_flight import InFlightReader, Work
 from glmocr_utils.mass_infer.task import Reading, Request
@@ -65,7 +65,7 @@ def test_after_memory_ran_out_fewer_pages_take_less_of_it(
             failures.append(layer.keys.shape)
             raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(slot_cache, "COLUMNS_AT_ONCE", 32)
+    monkeypatch.setattr(buckets, "COLUMNS_AT_ONCE", 32)
     monkeypatch.setattr(slot_cache._SlotLayer, "make_room", in_little_memory)
     readings, _ = read(bundled_model, pages, 8)
     assert failures

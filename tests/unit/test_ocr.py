@@ -11,6 +11,7 @@ from glmocr_utils.decoding import MIN_LOOP_CHARACTERS
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import (
     SCORE_POSITIONS_AT_ONCE,
+    PageReader,
     read_pages,
     score_text,
     score_tokens,
@@ -323,3 +324,16 @@ def test_a_special_token_within_the_text_is_left_out(any_model, page_images):
     (result,) = read_pages(model, page_images[:1])
     assert result.text == "ab"
     assert [token.token_id for token in result.tokens] == [a, b]
+
+
+def test_the_end_of_a_page_under_way_is_the_end_of_its_text(
+    bundled_model: LoadedModel, page_images: list[PageImage]
+) -> None:
+    reader = PageReader(bundled_model)
+    reader.enter("page", reader.prepare(page_images[-1]), max_tokens=40)
+    for _ in range(12):
+        reader.step()
+    so_far, tail = reader.tail("page", 12), reader.tail("page", 4)
+    assert 0 < len(tail) < len(so_far) and so_far.endswith(tail)
+    [(_, read)] = next(filter(None, iter(reader.step, None)))  # steps until the page has ended
+    assert so_far in read.text

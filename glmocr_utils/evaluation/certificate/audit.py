@@ -137,13 +137,14 @@ def open_audit(
     path: str | Path | None,
     folder: str | Path,
     count: int = 200,
-    seed: int = 0,
+    seed: int | None = None,
     calibration: Calibration | None = None,
 ) -> tuple[Audit, Population]:
     """The audit that `folder` has, or a new one, which is written there.
 
     Args:
         path: of the readings: a run of notebook 06 or results of 02.
+        seed: of a new sample; None takes any that the folder has, or 0.
         calibration: of the model that read them.
 
     Raises:
@@ -153,12 +154,12 @@ def open_audit(
         raise ValueError("an audit needs readings: set results to a run of notebook 06")
     population = population_of(path, calibration)
     if not (Path(folder) / FILE).exists():
-        audit = draw_audit(path, population, count, seed, calibrated=calibration is not None)
+        audit = draw_audit(path, population, count, seed or 0, calibrated=calibration is not None)
         save_audit(audit, folder)
         return audit, population
     audit = load_audit(folder)
     check_fits(audit, population)
-    if (audit.count, audit.seed) != (count, seed):
+    if audit.count != count or seed not in (None, audit.seed):
         raise ValueError(
             f"{folder} has an audit of {audit.count} flags, seed {audit.seed}; set these, or "
             "choose another output_dir for a new one"

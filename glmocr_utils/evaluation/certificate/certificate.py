@@ -97,9 +97,13 @@ class Certificate:
     def sentence(self) -> str:
         """For people."""
         found = sum(decision.edits for decision in self.decisions)
+        digits = 2 if self.cer.value < 0.01 else 1
+        cer, low, high = (
+            f"{rate:.{digits}%}" for rate in (self.cer.value, self.cer.low, self.cer.high)
+        )
         return (
-            f"Headline CER of {self.audit.collection}: {self.cer.value:.1%} "
-            f"({self.cer.low:.1%} to {self.cer.high:.1%}, 95 % interval); expected errors "
+            f"Headline CER of {self.audit.collection}: {cer} "
+            f"({low} to {high}, 95 % interval); expected errors "
             f"{self.errors.value:,.0f} ({self.errors.low:,.0f} to {self.errors.high:,.0f}) in "
             f"{self.audit.characters:,} characters of {self.num_pages:,} pages; "
             f"{len(self.pages_above):,} pages are expected to be above {LIMIT:.0%}. "

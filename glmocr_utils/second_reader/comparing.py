@@ -1,0 +1,227 @@
+"""A reading beside a second one: words aligned by text and, where boxes are known, by place."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+from rapidfuzz.distance import Levenshtein
+
+from glmocr_utils.confidence import PageTokens
+from glmocr_utils.markup import printed
+from glmocr_utils.records import (
+    Box,
+    Disagreement,
+    OcrResult,
+    PageImage,
+    PageLayout,
+    PageRef,
+    SecondReading,
+    TokenBox,
+    around,
+)
+from glmocr_utils.second_reader.readers import ReadWord, SecondReader, load_reader
+
+ALIKE = str.maketrans("’‘`´“”„«»–—‐‑", '\'\'\'\'"""""----')  # signs that look alike in print
+HIGH = 0.6  # of a word's height: words nearer to a line than this are on it
+SHORTEST_MOVED = 3  # characters: shorter words occur anywhere on a page
+
+
+def second_reading(
+    reader: SecondReader, result: OcrResult, image: Image.Image, layout: PageLayout | None = None
+) -> SecondReading:
+    """Let the second reader read a page, and compare.
+
+    Args:
+        image: the page, as it was read first.
+        layout: where the first reading's tokens are; without it, the reader's own order counts.
+    """
+    start = time.perf_counter()
+    words = reader.read(image)
+    seconds = time.perf_counter() - start
+    return SecondReading(reader.name, tuple(compare(result, words, layout)), seconds)
+
+
+def with_second_readings(
+    results: Iterable[OcrResult],
+    names: str | None,
+    images: Mapping[PageRef, PageImage],
+    layouts: Mapping[PageRef, PageLayout],
+) -> list[OcrResult]:
+    """Results with what second readers say of them.
+
+    Args:
+        names: `tesseract`, `rapidocr`, or both with a comma between; None leaves results as they
+            are.
+        layouts: where tokens are, of the pages for which it is known.
+
+    Raises:
+        ValueError, ModuleNotFoundError: as in `load_reader`.
+    """
+    if not names:
+        return list(results)
+    readers = [load_reader(name.strip()) for name in names.split(",")]
+    done = []
+    for result in results:
+        page = images.get(result.page)
+        if page and result.tokens:
+            layout = layouts.get(result.page)
+            seconds = [second_reading(each, result, page.image, layout) for each in readers]
+            result = replace(result, second_readings=tuple(seconds))
+        done.append(result)
+    return done
+
+
+def compare(
+    result: OcrResult, words: Sequence[ReadWord], layout: PageLayout | None = None
+) -> list[Disagreement]:
+    """Where a second reader does not confirm a reading, in the order of the text."""
+    ours = PageTokens(result).words
+    theirs = _in_our_order(words, result, layout) if layout else list(words)
+    moved, theirs = _moved([result.text[start:stop] for start, stop in ours], theirs)
+    order = [
+        Disagreement("order", *ours[n], result.text[slice(*ours[n])], box)
+        for n, box in moved.items()
+    ]
+    ours = tuple(word for n, word in enumerate(ours) if n not in moved)
+    our_text, our_word = _characters([result.text[start:stop] for start, stop in ours])
+    their_text, their_word = _characters([word.text for word in theirs])
+    changed: dict[int, set[int]] = {}  # our word → theirs that touch it
+    confirmed = np.zeros(len(ours), int)
+    extra: dict[int, set[int]] = {}  # before our word → theirs that touch nothing
+    taken: set[int] = set()
+    for block in Levenshtein.opcodes(our_text, their_text):
+        own = our_word[block.src_start : block.src_end]
+        other = their_word[block.dest_start : block.dest_end]
+        if block.tag == "equal":
+            for mine, yours in zip(own, other, strict=True):
+                confirmed[mine] += 1
+                changed.setdefault(mine, set()).add(yours)
+                taken.add(yours)
+        elif block.tag != "insert":
+            for mine in own:
+                changed.setdefault(mine, set()).update(other)
+            taken.update(other)
+        if block.tag == "insert":
+            before = our_word[block.src_start] if block.src_start < len(our_word) else len(ours)
+            extra.setdefault(before, set()).update(other)
+    lengths = np.bincount(our_word, minlength=len(ours)) if len(our_word) else np.zeros(0, int)
+    found = [
+        *order,
+        *_about_ours(result.text, ours, theirs, changed, confirmed == lengths),
+        *_left_out(ours, theirs, extra, taken, len(result.text)),
+    ]
+    return sorted(found, key=lambda each: (each.start, each.stop))
+
+
+def _characters(words: Sequence[str]) -> tuple[str, list[int]]:
+    """Characters to compare, in a row, and the word of each."""
+    text, owner = [], []
+    for number, word in enumerate(words):
+        comparable = "".join(printed(word).text.translate(ALIKE).split())
+        text.append(comparable)
+        owner += [number] * len(comparable)
+    return "".join(text), owner
+
+
+def _about_ours(
+    text: str,
+    ours: Sequence[tuple[int, int]],
+    theirs: Sequence[ReadWord],
+    changed: dict[int, set[int]],
+    is_confirmed: np.ndarray,
+) -> Iterator[Disagreement]:
+    for number, (start, stop) in enumerate(ours):
+        touching = sorted(changed.get(number, ()))
+        if not touching:
+            yield Disagreement("made_up", start, stop, "")
+            continue
+        shared = [n for n in touching if theirs[n].text]
+        joined = " ".join(theirs[n].text for n in shared)
+        if is_confirmed[number] and _contains(joined, text[start:stop]):
+            continue
+        box = around(theirs[n].box for n in shared)
+        yield Disagreement("other", start, stop, joined, box)
+
+
+def _contains(theirs: str, ours: str) -> bool:
+    """Whether they read just our word, or it with what is next to it."""
+    one, other = (_characters([text])[0] for text in (theirs, ours))
+    return one == other or f" {ours} " in f" {theirs} " or len(one) - len(other) > len(other)
+
+
+def _left_out(
+    ours: Sequence[tuple[int, int]],
+    theirs: Sequence[ReadWord],
+    extra: dict[int, set[int]],
+    taken: set[int],
+    length: int,
+) -> Iterator[Disagreement]:
+    for before, numbers in extra.items():
+        alone = sorted(numbers - taken)
+        if alone:
+            at = ours[before][0] if before < len(ours) else length
+            words = " ".join(theirs[n].text for n in alone)
+            yield Disagreement("left_out", at, at, words, around(theirs[n].box for n in alone))
+
+
+def _moved(
+    ours: Sequence[str], theirs: Sequence[ReadWord]
+) -> tuple[dict[int, Box], list[ReadWord]]:
+    """Our words that they read elsewhere, with their boxes; and their other words."""
+    texts = [word.text for word in theirs]
+    gone: set[int] = set()
+    there: dict[str, list[int]] = {}
+    for block in Levenshtein.opcodes(ours, texts):
+        if block.tag != "equal":
+            gone |= set(range(block.src_start, block.src_end))
+            for n in range(block.dest_start, block.dest_end):
+                there.setdefault(texts[n], []).append(n)
+    moved: dict[int, Box] = {}
+    taken: set[int] = set()
+    for n in sorted(gone):
+        if len(ours[n]) >= SHORTEST_MOVED and there.get(ours[n]):
+            other = there[ours[n]].pop(0)
+            moved[n] = theirs[other].box
+            taken.add(other)
+    return moved, [word for n, word in enumerate(theirs) if n not in taken]
+
+
+def _in_our_order(
+    words: Sequence[ReadWord], result: OcrResult, layout: PageLayout
+) -> list[ReadWord]:
+    """Their words along our printed lines; those on none come after the line above them."""
+    found = [each for each in layout.found or layout.tokens if each is not None]
+    if not found:
+        return list(words)
+    lines: dict[int, list[TokenBox]] = {}
+    for each in found:
+        lines.setdefault(each.line_index, []).append(each)
+    boxes = {number: around(each.box for each in own) for number, own in lines.items()}
+    known = {number: box for number, box in boxes.items() if box is not None}
+
+    def place(word: ReadWord) -> tuple[float, float]:
+        x, y = word.box.centre
+        height = max(word.box.bottom - word.box.top, 1.0)
+        on = [
+            (abs(y - box.centre[1]), number)
+            for number, box in known.items()
+            if abs(y - box.centre[1]) < HIGH * height and _beside(box, word.box)
+        ]
+        if on:
+            return min(on)[1], x
+        above = [
+            (y - box.centre[1], number)
+            for number, box in known.items()
+            if box.centre[1] < y and box.left < word.box.right and word.box.left < box.right
+        ]
+        return (min(above)[1] + 0.5 if above else -1.0), y * 1e4 + x
+
+    return sorted(words, key=place)
+
+
+def _beside(line: Box, word: Box) -> bool:
+    """Whether a word may be of a line: in it, or not far from its ends."""
+    near = word.bottom - word.top
+    return line.left - near < word.right and word.left < line.right + near
