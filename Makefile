@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check lab bench sweep figures samples tiny-model tiny-layout
+.PHONY: demo demo-full test check lab bench sweep figures samples tiny-model tiny-layout
 .DEFAULT_GOAL := demo
 
 .venv/installed: pyproject.toml
@@ -11,8 +11,11 @@ BIN := .venv/bin
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	touch $@
 
-demo: .venv/installed  ## run the notebooks on data/samples with the bundled model, offline
+demo: .venv/installed  ## read five sample pages with the bundled model, offline: two minutes
 	$(BIN)/python -m glmocr_utils demo
+
+demo-full: .venv/installed  ## run every notebook on all samples, training too, offline
+	$(BIN)/python -m glmocr_utils demo --full
 
 test: .venv/installed  ## check everything
 	$(BIN)/python -m pytest
@@ -24,8 +27,12 @@ check: .venv/installed  ## format, lint, types, import layers, fast tests: what 
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m pytest tests/unit -m "not slow"
 
-lab: .venv/installed  ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
+# copies, so that outputs and what is on confidential pages never reach a commit
+lab: .venv/installed  ## open copies of the notebooks, which git ignores, in JupyterLab
+	mkdir -p my-notebooks
+	for each in notebooks/*.ipynb; do test -e my-$$each || cp $$each my-$$each; done
+	cp -R notebooks/figures my-notebooks/
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/my-notebooks
 
 bench: .venv/installed  ## this project beside what a user would otherwise run
 	$(BIN)/python -m benchmarks

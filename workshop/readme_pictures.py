@@ -35,7 +35,7 @@ from glmocr_utils.labels import LabelStore
 from glmocr_utils.labels.workflow import SourceOptions, label_from, label_report
 from glmocr_utils.mass_infer import InferOptions, infer
 from glmocr_utils.model import LoadedModel, load_model, load_processor
-from glmocr_utils.notebook_run import BUNDLED_MODEL, DEMO, project_root
+from glmocr_utils.notebook_run import BUNDLED_MODEL, FULL_DEMO, project_root
 from glmocr_utils.ocr import PageImages, read_documents
 from glmocr_utils.records import OcrResult
 from glmocr_utils.render import (
@@ -114,7 +114,7 @@ def _what_was_learned() -> Figure:
 
 def _demo_parameters(notebook: str) -> dict[str, object]:
     """Those of its last run in the demo."""
-    return dict([parameters for name, parameters in DEMO if name == notebook][-1])
+    return dict([parameters for name, parameters in FULL_DEMO if name == notebook][-1])
 
 
 def _save(figure: Figure, path: Path) -> None:

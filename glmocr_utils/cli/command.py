@@ -14,6 +14,7 @@ from glmocr_utils.options.values import members_of
 from glmocr_utils.records import FailedPage
 
 PROGRAM = "glmocr"
+PATHS = ("input_path", "results")  # options that name files or folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Command:
         options: the dataclass of its step.
         example: what to type.
         takes_input: whether the first option has no dashes.
+        input_is_path: whether it is a file or folder, if its name says so; a hub id may be none.
         input_option: an option that may be given instead of the first, such as `--image`.
         shorthands: switches beside the options.
         more: a sentence below the help.
@@ -51,6 +53,7 @@ class Command:
     options: type
     example: str
     takes_input: bool = True
+    input_is_path: bool = True
     input_option: str | None = None
     shorthands: Sequence[Shorthand] = ()
     more: str = ""
@@ -77,9 +80,22 @@ class Command:
         if self.takes_input:
             first = self.fields[0].name
             values[first] = self._settled(values[first], values.pop("other_input", None))
-        if "output_dir" in values:
+        if values.get("output_dir") is not None:
             check_output_dir(values["output_dir"])
         return self.options(**values)
+
+    def check_input(self, options: Any) -> None:
+        """Name a missing file at once, not after the libraries of a model were loaded.
+
+        Raises:
+            ValueError: a path that was given is not there.
+        """
+        name = self.fields[0].name if self.takes_input and self.input_is_path else ""
+        if name in PATHS:
+            given = getattr(options, name)
+            for path in [given] if isinstance(given, str) else given or ():
+                if not Path(path).exists():
+                    raise ValueError(f"{name}: {path} does not exist; check the path")
 
     def parser(self) -> "Parser":
         """A parser of the options, each of which may be left out."""
@@ -123,7 +139,8 @@ class Command:
                 f"{self.name} takes one {name}, got {len(given)}; for several documents "
                 "give a folder, or a .txt list with a path a line"
             )
-        return given[0] if given else None
+        default: Any = self.fields[0].default
+        return given[0] if given else default
 
 
 class Parser(argparse.ArgumentParser):

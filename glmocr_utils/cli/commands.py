@@ -10,10 +10,12 @@ from glmocr_utils.options import (
     FinetuneOptions,
     GroundOptions,
     ImagefolderOptions,
+    IndexOptions,
     InferOptions,
     LabelOptions,
     OcrOptions,
     PredictionsOptions,
+    SearchOptions,
 )
 
 _ALL = (
@@ -36,6 +38,7 @@ _ALL = (
         "page images → labels with their origin, split and exported",
         LabelOptions,
         "glmocr label --source text_layer,review --review-log outputs/03_probs_viz/review.jsonl",
+        input_is_path=False,
     ),
     Command(
         "finetune",
@@ -51,6 +54,18 @@ _ALL = (
         "a whole collection → every page read or accounted for, resumable",
         InferOptions,
         "glmocr infer my-pdfs/ --model-id my-model --output-dir outputs/06_mass_infer",
+    ),
+    Command(
+        "index",
+        "all pages of a run at a glance: sorted, searched, beside their text, in a browser",
+        IndexOptions,
+        "glmocr index outputs/06_mass_infer --worst-n 200",
+    ),
+    Command(
+        "search",
+        "words in the readings, and among what else the model found possible",
+        SearchOptions,
+        'glmocr search outputs/06_mass_infer --words "court of appeal"',
     ),
     Command(
         "evaluate",
@@ -91,9 +106,9 @@ _ALL = (
     ),
     Command(
         "demo",
-        "run the notebooks on data/samples, offline",
+        "run notebooks on samples with the bundled model, offline, in about two minutes",
         DemoOptions,
-        "glmocr demo",
+        "glmocr demo --full",
         takes_input=False,
     ),
 )

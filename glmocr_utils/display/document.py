@@ -1,6 +1,7 @@
 """One HTML file a document, which stands alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from glmocr_utils.display.fragment import style
 from glmocr_utils.display.page import page_html
 from glmocr_utils.display.tables import ranking_html, worst_tokens_html
 from glmocr_utils.files import write_file
+from glmocr_utils.ocr.progress import counting
 from glmocr_utils.options import ReviewOptions
 from glmocr_utils.records import OcrResult, PageImage, PageLayout, PageRef
 from glmocr_utils.render import safe_stem
@@ -26,6 +28,7 @@ def document_html(
     context_tokens: int = ReviewOptions.context_tokens,
     calibration: Calibration | None = None,
     layouts: Mapping[PageRef, PageLayout] | None = None,
+    on_page: Callable[[], object] | None = None,
 ) -> str:
     """A whole document: its pages ranked, its least sure tokens, and each page.
 
@@ -33,28 +36,26 @@ def document_html(
         results: the document's pages, in order; at least one.
         images: page images by page; pages without one show their text alone.
         layouts: where the tokens stand, of the pages for which it is known.
+        on_page: called before each page is drawn.
     """
     name = escape(results[0].page.document_name)
     summary = summarize(token for result in results for token in result.tokens)
     numbers = f"{len(results)} pages, {summary.num_tokens} tokens"
     if summary.num_tokens:
         numbers += f", average probability {summary.average:.4f}, minimum {summary.minimum:.4f}"
-    pages = "".join(
-        page_html(
-            result,
-            (images or {}).get(result.page),
-            calibration,
-            (layouts or {}).get(result.page),
-        )
-        for result in results
-    )
+    pages = []
+    for result in results:
+        if on_page:
+            on_page()
+        image, layout = (images or {}).get(result.page), (layouts or {}).get(result.page)
+        pages.append(page_html(result, image, calibration, layout))
     return page_shell(
         results[0].page.document_name,
         f"<h1>{name}</h1><p>{numbers}. Read by {escape(results[0].model_id)}. Darker is less sure; "
         "red, bold and underlined is a probability below 0.5.</p>"
         f"<h2>Where to look first</h2>{ranking_html(results, calibration)}"
         f"<h2>The least sure tokens</h2>{worst_tokens_html(results, worst_n, context_tokens)}"
-        f"<h2>Pages</h2>{pages}",
+        f"<h2>Pages</h2>{''.join(pages)}",
     )
 
 
@@ -91,6 +92,7 @@ def write_documents(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
+    counted = counting(results, "pages written as HTML")
     for document, pages in groupby(results, key=lambda result: result.page.document_path):
         of_document = list(pages)
         name = safe_stem(document)
@@ -103,6 +105,8 @@ def write_documents(
             context_tokens=context_tokens,
             calibration=calibration,
             layouts=layouts,
+            on_page=partial(next, counted, None),
         )
         files.append(write_file(folder / f"{name}.html", html, durable=False))
+    next(counted, None)  # shows that the last one is done
     return files

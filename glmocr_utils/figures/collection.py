@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from glmocr_utils.figures.style import without_frame
 from glmocr_utils.mass_infer.run import Progress
-from glmocr_utils.mass_infer.watching import progress_line
+from glmocr_utils.mass_infer.watching import LogLines, progress_line
+from glmocr_utils.notebook_host import is_kernel_of_a_person
 
 DRAW_EVERY_S = 3.0
 POINTS_SHOWN = 2000
@@ -54,6 +55,11 @@ def probability_and_length(pages: pd.DataFrame) -> Figure:
     if ax.has_data():
         ax.legend(fontsize=8, frameon=False)
     return without_frame(figure)
+
+
+def watch_in_notebook() -> "LiveView | LogLines":
+    """Plots that are drawn again where a person looks, else lines now and then."""
+    return LiveView() if is_kernel_of_a_person() else LogLines()
 
 
 class LiveView:

@@ -2,14 +2,15 @@
 
 import sys
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol, TextIO
+from typing import Protocol, TextIO, TypeVar
 
 from glmocr_utils.notebook_host import is_kernel_of_a_person
 from glmocr_utils.records import PageRef
 
+Item = TypeVar("Item")
 LOOK_EVERY_S = 0.5
 LINE_EVERY_S = 30.0  # in a log, which is read afterwards
 TAIL_TOKENS = 16
@@ -45,6 +46,10 @@ class ReadingProgress:
         return self.tokens_now / self.seconds if self.seconds else 0.0
 
     @property
+    def is_over(self) -> bool:
+        return self.page is None
+
+    @property
     def share(self) -> float | None:
         """Of the pages, 0 to 1; a page under way counts by the mean length of the others."""
         if not self.pages:
@@ -77,6 +82,47 @@ class ReadingProgress:
         if self.tail:
             parts.append(f"… {self.tail}")
         return " · ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many of a number of things are done.
+
+    Attributes:
+        what: `page files`, `thumbnails`.
+        seconds: since the first was begun.
+    """
+
+    what: str
+    done: int
+    total: int
+    seconds: float
+
+    @property
+    def is_over(self) -> bool:
+        return self.done >= self.total
+
+    @property
+    def share(self) -> float | None:
+        return self.done / self.total if self.total else None
+
+    def __str__(self) -> str:
+        """`412 of 2,000 thumbnails · 0:00:31 left`"""
+        said = f"{self.done:,} of {self.total:,} {self.what}"
+        if not self.done or self.is_over:
+            return said
+        left = timedelta(seconds=round(self.seconds / self.done * (self.total - self.done)))
+        return f"{said} · {left} left"
+
+
+class Progress(Protocol):
+    """What a line shows."""
+
+    @property
+    def is_over(self) -> bool: ...
+
+    @property
+    def share(self) -> float | None: ...
 
 
 Watch = Callable[[ReadingProgress], None]
@@ -154,14 +200,14 @@ class Line:
         self._file = file
         self._width = 0
 
-    def __call__(self, progress: ReadingProgress) -> None:
+    def __call__(self, progress: Progress) -> None:
         share = progress.share
         full = 0 if share is None else round(share * BAR_CELLS)
         bar = "" if share is None else f"▕{'█' * full}{'░' * (BAR_CELLS - full)}▏ "
         text = bar + str(progress)
-        self._file.write("\r" + text.ljust(self._width) + ("\n" if progress.page is None else ""))
+        self._file.write("\r" + text.ljust(self._width) + ("\n" if progress.is_over else ""))
         self._file.flush()
-        self._width = 0 if progress.page is None else len(text)
+        self._width = 0 if progress.is_over else len(text)
 
     def clear(self) -> None:
         """Take the line away before something else is printed."""
@@ -178,13 +224,25 @@ class LogLines:
         self._file = file
         self._next = time.monotonic() + LINE_EVERY_S
 
-    def __call__(self, progress: ReadingProgress) -> None:
-        if progress.page is None or time.monotonic() >= self._next:
+    def __call__(self, progress: Progress) -> None:
+        if progress.is_over or time.monotonic() >= self._next:
             self._next = time.monotonic() + LINE_EVERY_S
             print(progress, file=self._file, flush=True)
 
     def clear(self) -> None:
         """There is nothing to take away."""
+
+
+def counting(items: Collection[Item], what: str) -> Iterator[Item]:
+    """The items one by one, and a line that shows how many are done."""
+    line, begun = show_reading(), time.monotonic()
+    shown = 0.0
+    for done, item in enumerate(items):
+        yield item
+        now = time.monotonic()
+        if now - shown >= LOOK_EVERY_S or done + 1 == len(items):
+            shown = now
+            line(Counted(what, done + 1, len(items), now - begun))
 
 
 def show_reading() -> Line | LogLines:

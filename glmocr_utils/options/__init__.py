@@ -25,10 +25,12 @@ from glmocr_utils.options.steps import (
     ExportOptions,
     GroundOptions,
     ImagefolderOptions,
+    IndexOptions,
     LabelOptions,
     OcrOptions,
     PredictionsOptions,
     ReviewOptions,
+    SearchOptions,
 )
 from glmocr_utils.options.values import check_at_least_one, coerce_all, kinds_of, text_reader
 
@@ -46,6 +48,7 @@ __all__ = [
     "FinetuneOptions",
     "GroundOptions",
     "ImagefolderOptions",
+    "IndexOptions",
     "InferOptions",
     "LabelOptions",
     "LayoutOptions",
@@ -56,6 +59,7 @@ __all__ = [
     "ReadingOptions",
     "RenderOptions",
     "ReviewOptions",
+    "SearchOptions",
     "Tasks",
     "check_at_least_one",
     "coerce_all",

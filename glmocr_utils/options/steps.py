@@ -331,5 +331,31 @@ class ExportOptions(Options):
 
 
 @dataclass(frozen=True)
+class IndexOptions(Options):
+    """Options of the command `index`."""
+
+    results: str = option(
+        "outputs/06_mass_infer", "a run of notebook 06, or a folder or .jsonl of notebook 02"
+    )
+    worst_n: int = option(50, "pages with a file of their own, most doubt first")
+    most_pages: int = option(5000, "pages in the index; of more, those with most doubt", at_least=1)
+    thumbnails: bool = option(True, "show small pictures of the pages")
+    password: str | None = same_as(RenderOptions, "password")
+    output_dir: str | Path | None = option(None, "gets index.html and page_files/; None: results")
+
+
+@dataclass(frozen=True)
+class SearchOptions(Options):
+    """Options of the command `search`."""
+
+    results: str = same_as(IndexOptions, "results")
+    words: str = option("", "what to search for; case and line ends do not matter")
+
+
+@dataclass(frozen=True)
 class DemoOptions(Options):
-    """The command `demo` has no options."""
+    """Options of the command `demo`."""
+
+    full: bool = option(
+        False, "all notebooks on all samples, training too; takes about 20 minutes on two cores"
+    )

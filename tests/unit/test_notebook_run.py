@@ -1,21 +1,25 @@
 """Running notebooks from a script: strict parameters, a place for results."""
 
 import json
+import re
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat.sign import NotebookNotary
 from nbformat.v4 import new_code_cell, new_notebook
 from papermill.exceptions import PapermillExecutionError
 
-from glmocr_utils import notebook_run
+from glmocr_utils.finetune import option_names
 from glmocr_utils.notebook_run import (
+    demo,
     notebook_parameters,
     project_root,
     record_results,
     run_demo,
     run_notebook,
 )
+from glmocr_utils.notebook_run.errors import error_html, is_own
 
 
 @pytest.fixture
@@ -81,8 +85,51 @@ def test_the_demo_puts_the_notebooks_pictures_where_their_links_point(
     (tmp_path / "demo/01/results.json").touch()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # so that it is restored
-    monkeypatch.setattr(notebook_run, "DEMO", (("01", {"output_dir": "demo/01"}),))
+    monkeypatch.setattr(demo, "DEMO", (("01", {"output_dir": "demo/01"}),))
     assert run_demo() == 0
     assert (tmp_path / "demo/figures/01.png").read_bytes() == b"png"
-    named = capsys.readouterr().out
-    assert "demo/01.ipynb" in named and "results.json" in named and ".lock" not in named
+    assert "Open demo/index.html" in capsys.readouterr().out
+    page = (tmp_path / "demo/index.html").read_text(encoding="utf-8")
+    links = re.findall('href="([^"]*)"', page)
+    assert links == ["01.ipynb", "01/results.json"]
+    assert all((tmp_path / "demo" / link).is_file() for link in links)
+
+
+def test_the_full_demo_runs_every_notebook_with_the_bundled_model():
+    root = Path(__file__).parents[2]
+    names = {path.stem for path in (root / "notebooks").glob("*.ipynb")}
+    assert {name for name, _ in demo.FULL_DEMO} == names
+    for name, given in (*demo.FULL_DEMO, *demo.DEMO):
+        known = notebook_parameters(root / f"notebooks/{name}.ipynb")
+        assert given.keys() - known.keys() <= (option_names() if "finetune" in name else set())
+        assert given.get("model_id", demo.BUNDLED_MODEL) == demo.BUNDLED_MODEL
+
+
+def test_what_was_run_is_trusted(notebook, tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
+    output = run_notebook(notebook, tmp_path / "out.ipynb")
+    notary = NotebookNotary()
+    assert notary.check_signature(nbformat.read(output, 4))
+    assert not notary.check_signature(nbformat.read(notebook, 4))
+
+
+class TestErrors:
+    def test_an_error_of_the_package_is_a_box_with_its_message(self, tmp_path):
+        with pytest.raises(FileNotFoundError) as caught:
+            project_root(tmp_path)
+        assert is_own(caught.value)
+        box = error_html(caught.value)
+        message, details = box.split("<details>")
+        assert "is not inside the project" in message and "Traceback" not in message
+        assert "Traceback" in details and "project_root" in details
+
+    def test_other_errors_keep_their_traceback(self):
+        with pytest.raises(TypeError) as caught:
+            record_results("somewhere", pages=object())
+        assert not is_own(caught.value)
+        with pytest.raises(ZeroDivisionError) as caught:
+            1 / 0  # noqa: B018
+        assert not is_own(caught.value)
+
+    def test_a_message_runs_nothing(self):
+        assert "<script>" not in error_html(ValueError("<script>alert(1)</script>"))
