@@ -23,6 +23,7 @@ PARTS = (
     "reading.probabilities_on_against_off",
     "reading.first_page",
     "reading.as_work_grows",
+    "vllm_cpu.against_vllm",
     "rendering.against_a_pdfium_loop",
     "rendering.against_pdftoppm",
     "training.against_full_logits",

@@ -33,7 +33,9 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        return None if self.ours is None else self.ours / self.baseline
+        if self.ours is None or self.baseline is None:
+            return None
+        return self.ours / self.baseline
 
     @property
     def met(self) -> bool | None:

@@ -14,6 +14,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,8 @@ from PIL import Image
 from transformers import AutoProcessor, BatchFeature, PreTrainedModel, ProcessorMixin
 
 from benchmarks.glm_ocr_size import random_model
-from glmocr_utils.decoding import PageDecoder
+from glmocr_utils.decoding import DecodedPage, PageDecoder
+from glmocr_utils.decoding.decoder import STEPS_BETWEEN_LOOKS_GPU
 from glmocr_utils.model.patches import project_patches_at_once
 from glmocr_utils.prompt import encode_prompt
 
@@ -36,6 +38,11 @@ BASELINE_ROWS = 8
 COMPARED_TOKENS = 64
 TRAINED_PAGES = 4  # of the official guide
 LORA_RANK = 8
+
+GENERATE = "generate, with scores"
+# whether steps are replayed as CUDA graphs
+EQUAL = {"texts equal to generate": False, "texts equal to generate, CUDA graphs": True}
+IN_FLIGHT = {"in flight, with probabilities": False, "in flight, CUDA graphs": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,25 +107,17 @@ def rows(
     page = encode_page(processor, page_px).to(device)
     bytes_per_s = memory_speed(device)
     parts: list[tuple[str, int, Callable[[], Measured]]] = [
-        ("generate, with scores", BASELINE_ROWS, lambda: with_generate(model, page, tokens)),
-        ("texts equal to generate", BASELINE_ROWS, lambda: same_tokens(model, page, tokens)),
+        (GENERATE, BASELINE_ROWS, lambda: with_generate(model, page, tokens)),
     ]
-    for count in batches:
-        parts.append(
-            (
-                "in flight, with probabilities",
-                count,
-                lambda count=count: in_flight(model, page, count, tokens, bytes_per_s),
-            )
-        )
+    for name, graphs in EQUAL.items():
+        parts.append((name, BASELINE_ROWS, partial(same_tokens, model, page, tokens, name, graphs)))
+    for name, graphs in IN_FLIGHT.items():
+        for count in batches:
+            run = partial(in_flight, model, page, count, tokens, bytes_per_s, name, graphs)
+            parts.append((name, count, run))
     for name in ("LoRA", "all weights"):
-        parts.append(
-            (
-                f"training step, {name}",
-                TRAINED_PAGES,
-                lambda name=name: training(model, page, name, tokens),
-            )
-        )
+        run = partial(training, model, page, name, tokens)
+        parts.append((f"training step, {name}", TRAINED_PAGES, run))
     project_patches_at_once(model)  # as `load_model` does, for both sides
     for name, count, measure in parts:
         if time.monotonic() > deadline:
@@ -154,38 +153,49 @@ def with_generate(model: PreTrainedModel, page: BatchFeature, tokens: int) -> Me
     seconds = timed(model.device, lambda: probabilities(model, batch, tokens))
     new = BASELINE_ROWS * tokens
     return Measured(
-        "generate, with scores", BASELINE_ROWS, new / seconds, BASELINE_ROWS / seconds, None,
+        GENERATE, BASELINE_ROWS, new / seconds, BASELINE_ROWS / seconds, None,
         peak_gb(model.device),
     )  # fmt: skip
 
 
 def in_flight(
-    model: PreTrainedModel, page: BatchFeature, count: int, tokens: int, bytes_per_s: float
+    model: PreTrainedModel,
+    page: BatchFeature,
+    count: int,
+    tokens: int,
+    bytes_per_s: float,
+    name: str,
+    cuda_graphs: bool,
 ) -> Measured:
-    """This project's decoder with `count` pages under way."""
-    drive(model, page, count, 4)  # warm
-    entering, stepping, _ = drive(model, page, count, tokens)
+    """This project's decoder with `count` pages under way.
+
+    Tokens a second are those of the median step: long runs seldom capture a graph, this one does.
+    """
+    drive(model, page, count, 4, cuda_graphs)  # warm
+    driven = drive(model, page, count, tokens, cuda_graphs)
     prompt = page["input_ids"].shape[1]
     floor = step_bytes(model, count, prompt + tokens / 2) / bytes_per_s
     return Measured(
-        "in flight, with probabilities",
+        name,
         count,
-        count * (tokens - 1) / stepping,
-        count / (entering + stepping),
-        floor / (stepping / (tokens - 1)),
+        count / driven.step_seconds,
+        count / (driven.entering + driven.decoding),
+        floor / driven.step_seconds,
         peak_gb(model.device),
     )
 
 
-def same_tokens(model: PreTrainedModel, page: BatchFeature, tokens: int) -> Measured:
+def same_tokens(
+    model: PreTrainedModel, page: BatchFeature, tokens: int, name: str, cuda_graphs: bool
+) -> Measured:
     """Whether the first tokens are those of `generate`; half precision may turn a near tie."""
     compared = min(COMPARED_TOKENS, tokens)
     expected = generate(model, repeated(page, BASELINE_ROWS), compared).sequences[:, -compared:]
-    *_, pages = drive(model, page, BASELINE_ROWS, compared)
+    pages = drive(model, page, BASELINE_ROWS, compared, cuda_graphs).pages
     got = np.stack([pages[number].token_ids for number in range(BASELINE_ROWS)])
     equal = (expected.cpu().numpy() == got).cumprod(axis=1).sum(axis=1)
     note = f"first {compared} tokens equal on {(equal == compared).sum()} of {len(equal)} pages"
-    return Measured("texts equal to generate", BASELINE_ROWS, note=note)
+    return Measured(name, BASELINE_ROWS, note=note)
 
 
 def training(model: PreTrainedModel, page: BatchFeature, name: str, tokens: int) -> Measured:
@@ -238,25 +248,50 @@ def with_labels(batch: BatchFeature, tokens: int) -> dict[str, torch.Tensor]:
     return {**inputs, "labels": text, "logits_to_keep": tokens}
 
 
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """Pages that were read together.
+
+    Attributes:
+        entering, decoding: seconds for all pages.
+        step_seconds: of the median step.
+    """
+
+    pages: dict[int, DecodedPage]
+    entering: float
+    decoding: float
+    step_seconds: float
+
+
 def drive(
-    model: PreTrainedModel, page: BatchFeature, count: int, tokens: int
-) -> tuple[float, float, dict]:
-    """Read `count` pages together. Returns seconds to enter, seconds to decode, and the pages."""
+    model: PreTrainedModel, page: BatchFeature, count: int, tokens: int, cuda_graphs: bool
+) -> Driven:
+    """Read `count` pages together; a page that fails is an error."""
     model.generation_config.eos_token_id = [-1]  # random weights must not end a page
     # a text that is nothing never counts as a loop, which random weights soon write
-    decoder = PageDecoder(model, 5, lambda _ids: "")
+    decoder = PageDecoder(model, 5, lambda _ids: "", cuda_graphs=cuda_graphs)
 
     def enter() -> None:
         for number in range(count):
             decoder.enter(number, page, tokens)
 
-    pages: dict = {}
+    outcomes: dict = {}
+    times = [0.0]
 
     def decode() -> None:
         while len(decoder):
-            pages.update(decoder.step())
+            outcomes.update(decoder.step())
+            times.append(time.perf_counter())
 
-    return timed(model.device, enter), timed(model.device, decode), pages
+    entering, decoding = timed(model.device, enter), timed(model.device, decode)
+    for outcome in outcomes.values():
+        if isinstance(outcome, Exception):
+            raise outcome
+    # only every few steps waits for the device, and so takes as long as all of them
+    between = STEPS_BETWEEN_LOOKS_GPU if model.device.type == "cuda" else 1
+    looks = np.diff(times[1::between])
+    median = float(np.median(looks)) / between if len(looks) else decoding / len(times[1:])
+    return Driven(outcomes, entering, decoding, median)
 
 
 @torch.no_grad()

@@ -28,7 +28,7 @@ from workshop.tiny_layout.pages import draw_random_sheet, unseen_kind
 READER = "data/models/glm-ocr-tiny"
 LAYOUT = "data/models/doclayout-tiny"
 BATCH_SIZE = 8
-MAX_TOKENS = 2048
+MAX_TOKENS = 1500
 KINDS = {
     "one column": {"num_columns": 1},
     "two columns": {"num_columns": 2},
@@ -118,11 +118,11 @@ def is_in_order(sheet: Sheet, result: OcrResult) -> bool:
     return ranks == sorted(ranks)
 
 
-def rows(layout: Path, number: int) -> Iterator[str]:
+def rows(layout: Path, kinds: Sequence[str], number: int) -> Iterator[str]:
     model = load_model(READER, device_map="cpu")
     by_region = ByRegion(load_layout(str(layout)), furniture="in") if layout.is_dir() else None
     options = {"batch_size": BATCH_SIZE, "max_tokens": MAX_TOKENS}
-    for kind in KINDS:
+    for kind in kinds:
         sheets = drawn(kind, number)
         pages = page_images(sheets)
         begun = perf_counter()
@@ -159,9 +159,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--layout", type=Path, default=Path(LAYOUT))
     parser.add_argument("--pages", type=int, default=12)
+    parser.add_argument("--kinds", nargs="*", default=list(KINDS), choices=list(KINDS))
     options = parser.parse_args()
     print(HEAD)
-    for row in rows(options.layout, options.pages):
+    for row in rows(options.layout, options.kinds, options.pages):
         print(row, flush=True)
 
 

@@ -231,7 +231,8 @@ def table(rows: Sequence[dict]) -> Iterator[str]:
                 f"| {', '.join(name)} | {budget} | {_rates(chosen)} | {_rates(chance)} "
                 f"| {min(len(chosen), len(chance))} |"
             )
-        yield f"| {', '.join(name)} | | {needed(of_choice)} | | |"
+        for what, rate in (("all", "after"), ("hard", "hard_after")):
+            yield f"| {', '.join(name)}, {what} | | {needed(of_choice, rate)} | | |"
 
 
 def _rates(rows: Sequence[dict]) -> str:
@@ -240,10 +241,14 @@ def _rates(rows: Sequence[dict]) -> str:
     )
 
 
-def needed(of_choice: dict[str, dict[int, list[dict]]]) -> str:
-    """How many chosen pages give the CER that the most random ones give, between the budgets."""
+def needed(of_choice: dict[str, dict[int, list[dict]]], rate_name: str = "after") -> str:
+    """How many chosen pages give the CER that the most random ones give, between the budgets.
+
+    Args:
+        rate_name: `after` for all held-out pages, `hard_after` for those in the hard font.
+    """
     curve = {
-        choice: sorted((b, np.mean([r["after"] for r in rows])) for b, rows in budgets.items())
+        choice: sorted((b, np.mean([r[rate_name] for r in rows])) for b, rows in budgets.items())
         for choice, budgets in of_choice.items()
     }
     if any(len(points) < 2 for points in curve.values()):

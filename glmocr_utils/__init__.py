@@ -12,7 +12,6 @@ nothing.
 """
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for editors and type checkers; the same names as below
@@ -82,6 +81,8 @@ __all__ = list(_HOME)
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version  # as slow as all the rest
+
         try:
             return version("glmocr-utils")
         except PackageNotFoundError:  # a checkout on the path, not installed

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from glmocr_utils import __version__
 from glmocr_utils.cli.command import PROGRAM
 from glmocr_utils.cli.commands import COMMANDS
 
@@ -33,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog=PROGRAM, description="GLM-OCR over your documents; --help after a command says more."
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="command", required=True)
     for command in COMMANDS.values():
         commands.add_parser(command.name, help=command.about, add_help=False)
@@ -60,6 +59,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; what was written so far is kept", file=sys.stderr)
         return 130
+
+
+class _Version(argparse.Action):
+    """Looks for the version when it is asked for: that takes as long as all the rest of --help."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from glmocr_utils import __version__
+
+        parser.exit(0, f"{parser.prog} {__version__}\n")
 
 
 def _run(name: str, arguments: Sequence[str]) -> int:

@@ -25,6 +25,7 @@ def run(options: InferOptions) -> int:
         f"{counted(summary.documents, 'document')}, {counted(summary.total, 'page')}: "
         f"{summary.read_now} done now in {summary.seconds:.0f} s; all: {counts or 'none'}"
     )
+    print(summary.speed_line(options.price_per_hour))
     for line in _reasons(summary.folder):
         print(line, file=sys.stderr)
     print(run_verdict(options).for_terminal())

@@ -26,6 +26,7 @@ from glmocr_utils.confidence.curves import (
 )
 from glmocr_utils.confidence.risk import (
     WordRisk,
+    can_fit_risk,
     fit_risk,
     load_risk,
     save_risk,
@@ -76,6 +77,7 @@ __all__ = [
     "WordRisk",
     "WorstToken",
     "can_calibrate",
+    "can_fit_risk",
     "changed",
     "errors_caught",
     "expected_errors",

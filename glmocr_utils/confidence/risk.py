@@ -141,6 +141,12 @@ def _of_reader(page: PageTokens, second: SecondReading) -> np.ndarray:
     return rows
 
 
+def can_fit_risk(pages: Sequence[MarkedPage]) -> bool:
+    """Whether enough words of these pages are wrong, and not all, to fit a risk on them."""
+    is_wrong = [wrong for page in pages for wrong in wrong_words(page).tolist()]
+    return MIN_WRONG <= sum(is_wrong) < len(is_wrong)
+
+
 def fit_risk(pages: Sequence[MarkedPage], readers: Sequence[str] | None = None) -> WordRisk:
     """Fit on pages whose true text is known, all read by one model.
 
@@ -157,7 +163,7 @@ def fit_risk(pages: Sequence[MarkedPage], readers: Sequence[str] | None = None) 
     features = np.concatenate([word_features(page.result, readers) for page in pages])
     is_wrong = np.concatenate([wrong_words(page) for page in pages])
     num_wrong = int(is_wrong.sum())
-    if not MIN_WRONG <= num_wrong < len(is_wrong):
+    if not can_fit_risk(pages):
         raise ValueError(
             f"{num_wrong} of {len(is_wrong)} words are wrong, which is too few of one kind to fit "
             f"a risk on; add checked pages until {MIN_WRONG} are"

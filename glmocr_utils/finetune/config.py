@@ -73,6 +73,12 @@ class FinetuneConfig(FinetuneOptions, SFTConfig):
         load_best, self.load_best_model_at_end = self.load_best_model_at_end, False
         super().__post_init__()
         self.load_best_model_at_end = load_best
+        if self.free_gradients and (self.fp16 or self.world_size > 1):
+            raise ValueError(
+                "free_gradients=True works in one process and not in float16: gradients that are "
+                "shared or scaled are ready after the backward pass only. Leave it out, or take "
+                "bf16=True"
+            )
 
     def _refuse_what_cannot_work(self) -> None:
         for name, reason in FORBIDDEN.items():
@@ -81,6 +87,12 @@ class FinetuneConfig(FinetuneOptions, SFTConfig):
         if self.load_in_4bit and not self.use_lora and self.adapter is None:
             raise ValueError(
                 "load_in_4bit needs use_lora=True: quantised weights cannot be trained themselves"
+            )
+        if self.free_gradients and (self.max_grad_norm or self.gradient_accumulation_steps != 1):
+            raise ValueError(
+                "free_gradients=True needs max_grad_norm=0 and gradient_accumulation_steps=1: each "
+                "weight is updated before the other gradients are there, so they can neither be "
+                "clipped together nor added up"
             )
         if self.too_long not in ("error", "skip"):
             raise ValueError(f"too_long is 'error' or 'skip', got {self.too_long!r}")

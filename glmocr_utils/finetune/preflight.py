@@ -202,9 +202,9 @@ def masked_example(
 def estimate_memory(config: FinetuneConfig, sketch: nn.Module, longest: int) -> int:
     """Bytes that training takes on a device, roughly, without sharding.
 
-    Weights; for those trained also gradient and the optimizer's two moments in float32; and the
-    activations of one batch: with gradient checkpointing what stands between the layers and one
-    layer worked out again, else all of it (about 34 numbers a token, layer and hidden unit).
+    Weights; for those trained also gradient and the optimizer's two moments; and the activations of
+    one batch: with gradient checkpointing what stands between the layers and one layer worked out
+    again, else all of it (about 34 numbers a token, layer and hidden unit).
     """
     total = trained = 0
     for count, moved in count_parameters(sketch.named_parameters()).values():
@@ -216,7 +216,11 @@ def estimate_memory(config: FinetuneConfig, sketch: nn.Module, longest: int) -> 
         frozen_bytes = 4
     weights = (total - trained) * frozen_bytes + trained * 4
     eight_bit = "8bit" in str(config.optim)
-    optimizer = trained * (4 + (2 if eight_bit else 8))
+    gradients = trained
+    if config.free_gradients:  # one at a time
+        moved_ones = (each.numel() for each in sketch.parameters() if each.requires_grad)
+        gradients = max(moved_ones, default=0)
+    optimizer = 4 * gradients + trained * (2 if eight_bit else 8)
     text = sketch.config.get_text_config()
     layers = text.num_hidden_layers
     kept = (2 * layers + 34) if config.gradient_checkpointing else 34 * layers

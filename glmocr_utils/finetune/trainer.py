@@ -25,6 +25,7 @@ from glmocr_utils.finetune.config import FinetuneConfig
 from glmocr_utils.finetune.dataset import decode_image
 from glmocr_utils.finetune.evaluation import PageReading, read_held_out, scores
 from glmocr_utils.finetune.examples import collate, encode_example
+from glmocr_utils.finetune.freed_gradients import step_in_backward
 from glmocr_utils.metrics import cer, diff_segments
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.prompt import PromptStyle
@@ -109,6 +110,13 @@ class OcrTrainer(SFTTrainer):
         # The class says that its own loss takes no number of tokens, and so Transformers counts
         # none. TRL's loss takes it: without, a pass of short labels weighs as much as one of long.
         self.model_accepts_loss_kwargs = True
+
+    def create_optimizer(self, *args: object, **options: object) -> torch.optim.Optimizer:
+        is_new = self.optimizer is None
+        optimizer = super().create_optimizer(*args, **options)
+        if is_new and self.args.free_gradients:
+            step_in_backward(optimizer)
+        return optimizer
 
     def compute_loss(
         self, model: torch.nn.Module, inputs: dict[str, torch.Tensor | int], **options: object

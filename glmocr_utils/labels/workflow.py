@@ -4,8 +4,8 @@ Notebook 04 and the command `label` are this module and what they show of it.
 """
 
 import random
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from PIL import Image
@@ -15,6 +15,7 @@ from glmocr_utils.confidence import Calibration, expected_errors
 from glmocr_utils.labels import LabelRun, LabelStore, PageFile, find_pages
 from glmocr_utils.labels.exports import export_imagefolder, export_sidecars
 from glmocr_utils.labels.next_pages import Candidate, NextPage, choose_next_pages
+from glmocr_utils.labels.regions import RegionFile, cut_regions
 from glmocr_utils.labels.report import LabelReport, report
 from glmocr_utils.labels.sources.hub import label_from_dataset
 from glmocr_utils.labels.sources.layout_xml import label_from_alto, label_from_page_xml
@@ -29,7 +30,7 @@ from glmocr_utils.labels.suspects import Suspect, find_suspects
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import score_text
 from glmocr_utils.prompt import TEXT_RECOGNITION, num_image_tokens
-from glmocr_utils.records import Label, OcrResult, PageRef, TokenProb
+from glmocr_utils.records import Label, OcrResult, PageKey, PageRef, TokenProb
 from glmocr_utils.render import decode_image
 from glmocr_utils.render.documents import file_sha256
 
@@ -49,6 +50,8 @@ class SourceOptions:
         review_log: for `review`.
         llm_model, llm_base_url, llm_prompt: for `llm`; no prompt takes `llm.PROMPT`.
         password: for `text_layer`, of encrypted PDFs.
+        regions: of pages that `results` has by regions; `label_from` finds them. Such a page gets a
+            label for each of them from `text_layer`, `model` and `review`.
     """
 
     results: Sequence[OcrResult] = ()
@@ -59,6 +62,14 @@ class SourceOptions:
     llm_base_url: str | None = None
     llm_prompt: str | None = None
     password: str | None = None
+    regions: Mapping[PageKey, Sequence[RegionFile]] = field(default_factory=dict)
+
+    def whole(self, pages: Sequence[PageFile]) -> list[PageFile]:
+        """The pages that are labelled as a whole."""
+        return [page for page in pages if page.page.key not in self.regions]
+
+    def region_files(self) -> list[RegionFile]:
+        return [each for of_page in self.regions.values() for each in of_page]
 
 
 def label_from(
@@ -85,6 +96,10 @@ def label_from(
     if names[0] in OWN_IMAGES:
         return [OWN_IMAGES[names[0]](store, str(input_path))]
     pages = find_pages(input_path or DEFAULT_PAGES)
+    regions: dict[PageKey, list[RegionFile]] = {}
+    if BY_REGION & set(names):
+        regions = cut_regions(pages, options.results, store.directory / "regions")
+    options = replace(options, regions=regions)
     return [FROM_PAGES[name](store, pages, options) for name in names]
 
 
@@ -116,7 +131,14 @@ def _check(
 
 def _text_layer(store: LabelStore, pages: Sequence[PageFile], options: SourceOptions) -> LabelRun:
     readings = {result.page.key: result.text for result in options.results}
-    return label_from_text_layer(store, pages, password=options.password, readings=readings)
+    regions = options.region_files()
+    return label_from_text_layer(
+        store,
+        [*options.whole(pages), *(each.file for each in regions)],
+        password=options.password,
+        readings=readings,
+        region_readings={each.file.key: each.reading.text for each in regions},
+    )
 
 
 def _llm(store: LabelStore, pages: Sequence[PageFile], options: SourceOptions) -> LabelRun:
@@ -136,7 +158,14 @@ def _model(store: LabelStore, pages: Sequence[PageFile], options: SourceOptions)
 
     silver_above = options.silver_above
     score = None if silver_above is None else share_right
-    return label_from_results(store, pages, options.results, score=score, silver_above=silver_above)
+    return label_from_results(
+        store,
+        options.whole(pages),
+        options.results,
+        score=score,
+        silver_above=silver_above,
+        regions=options.region_files(),
+    )
 
 
 def _sidecar(store: LabelStore, pages: Sequence[PageFile], options: SourceOptions) -> LabelRun:
@@ -152,9 +181,10 @@ def _alto(store: LabelStore, pages: Sequence[PageFile], options: SourceOptions) 
 
 
 def _review(store: LabelStore, pages: Sequence[PageFile], options: SourceOptions) -> LabelRun:
-    return label_from_review_log(store, pages, str(options.review_log))
+    return label_from_review_log(store, pages, str(options.review_log), regions=options.regions)
 
 
+BY_REGION = frozenset({"text_layer", "model", "review"})
 FROM_PAGES: dict[str, Callable[[LabelStore, Sequence[PageFile], SourceOptions], LabelRun]] = {
     "text_layer": _text_layer,
     "llm": _llm,

@@ -147,11 +147,11 @@ def _keep_lines_whole(
     """Give a line at the border of two overlapping boxes to the one that owns most of its marks."""
     centres = (marks[:, 1] + marks[:, 3]) / 2
     for first in range(len(boxes)):
-        for second in np.flatnonzero(_overlaps(boxes[first], boxes)):
+        for second in np.flatnonzero(_overlaps(boxes[first], boxes)).tolist():
             x1, y1 = np.maximum(boxes[first, :2], boxes[second, :2])
             x2, y2 = np.minimum(boxes[first, 2:], boxes[second, 2:])
             pair = np.array([first, second])
-            narrower = min(_widths(boxes[pair]))
+            narrower = _widths(boxes[pair]).min()
             if second <= first or x2 - x1 < MOST * narrower:
                 continue
             is_near = (centres > y1 - size) & (centres < y2 + size)

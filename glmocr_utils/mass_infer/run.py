@@ -88,6 +88,28 @@ class RunSummary:
     seconds: float
     stopped: str | None
 
+    @property
+    def pages_per_second(self) -> float | None:
+        """Pages that this run has added; None where it had nothing to add."""
+        return self.read_now / self.seconds if self.read_now and self.seconds else None
+
+    def cost_per_million_pages(self, price_per_hour: float | None) -> float | None:
+        """In the currency of the price, at this run's speed; None where either is not known."""
+        speed = self.pages_per_second
+        if price_per_hour is None or speed is None:
+            return None
+        return price_per_hour * 1_000_000 / speed / 3600
+
+    def speed_line(self, price_per_hour: float | None = None) -> str:
+        """`3.1 pages/s; a million pages cost 179 at 2 an hour`, or why there is no speed."""
+        if self.pages_per_second is None:
+            return "no page was read in this run, so it has no speed"
+        line = f"{self.pages_per_second:,.2g} pages/s"
+        cost = self.cost_per_million_pages(price_per_hour)
+        if cost is None:
+            return line
+        return f"{line}; a million pages cost {cost:,.0f} at {price_per_hour:g} an hour"
+
 
 def infer(
     options: InferOptions,

@@ -32,7 +32,8 @@ from glmocr_utils.records import (
     read_status,
     storable_path,
 )
-from glmocr_utils.records.page_row import Attempt, PageRow, PageStatus
+from glmocr_utils.records.ocr_result import PageStatus
+from glmocr_utils.records.page_row import Attempt, PageRow
 from glmocr_utils.render import CheckedPage
 
 PROBE_TOKENS = 48  # enough to tell reading from guessing

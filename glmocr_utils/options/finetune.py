@@ -79,6 +79,12 @@ class FinetuneOptions(Described):
     learning_rate: float | None = option(None, "None: 1e-5, and 1e-4 for LoRA")
     lr_scheduler_type: str = option("cosine", "how the learning rate falls")
     warmup_ratio: float = option(0.1, "share of the steps in which the learning rate rises")
+    optim: str = option(
+        "adamw_torch_fused", "optimizer; adamw_8bit: small states; paged_adamw_8bit: also in RAM"
+    )
+    free_gradients: bool = option(
+        False, "free each gradient at once; max_grad_norm=0, gradient_accumulation_steps=1"
+    )
     max_grad_norm: float = option(1.0, "longer gradients are clipped")
     per_device_train_batch_size: int = option(4, "pages in a pass, per device")
     per_device_eval_batch_size: int = option(4, "pages in a pass of evaluation, per device")

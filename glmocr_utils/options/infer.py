@@ -12,7 +12,7 @@ from glmocr_utils.options.reading import ReadingOptions
 from glmocr_utils.options.rendering import RenderOptions
 from glmocr_utils.prompt import PromptStyle
 from glmocr_utils.records import Furniture
-from glmocr_utils.records.page_row import PageStatus
+from glmocr_utils.records.ocr_result import PageStatus
 
 EngineName = Literal["local", "server", "ray"]
 RETRYABLE = tuple(status for status in get_args(PageStatus) if status != "ok")
@@ -72,6 +72,9 @@ class InferOptions(Options):
     max_failure_rate: float = option(
         0.5, "stop when more of the last 200 pages fail, loop or are empty"
     )
+    price_per_hour: float | None = option(
+        None, "price of the machine an hour, in any currency: what a million pages cost"
+    )
     new_run: bool = option(False, "put a run with other settings in output_dir aside")
     attn: str = same_as(ModelOptions, "attn")
     device_map: str = same_as(ModelOptions, "device_map")
@@ -98,6 +101,11 @@ class InferOptions(Options):
         if not 0 < self.max_failure_rate <= 1:
             raise ValueError(
                 f"max_failure_rate is a share above 0, at most 1, got {self.max_failure_rate}"
+            )
+        if self.price_per_hour is not None and not self.price_per_hour > 0:
+            raise ValueError(
+                f"price_per_hour is what the machine costs an hour, above 0, got "
+                f"{self.price_per_hour}; leave it out if you don't know it"
             )
         self.render_options()
         parse_tasks(self.tasks)

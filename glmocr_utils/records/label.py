@@ -11,7 +11,8 @@ from glmocr_utils.records.checks import check_one_of
 from glmocr_utils.records.pages import PageRef
 
 LabelStatus = Literal["gold", "silver", "draft", "rejected"]
-LabelKey = tuple[str, int, str]  # see `PageFile.key`
+LabelKey = tuple[str, int, str] | tuple[str, int, str, str]  # see `PageFile.key`
+RegionBox = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class PageFile:
         angle: degrees clockwise by which the image is turned from its document's page: 0, 90, 180
             or 270.
         missing: what the file says is on the page and the image lacks; None where it is whole.
+        region: x1, y1, x2, y2 in pixels of the page's image, turned by `angle`, of which this is a
+            region; None for a whole page.
     """
 
     page: PageRef
@@ -37,6 +40,7 @@ class PageFile:
     scale: float | None = None
     angle: int = 0
     missing: str | None = None
+    region: RegionBox | None = None
 
     def __post_init__(self) -> None:
         if len(self.image_sha256) != 64:
@@ -49,7 +53,9 @@ class PageFile:
 
     @property
     def key(self) -> LabelKey:
-        """What its label is known by: `PageRef.key` and the task."""
+        """What its label is known by: `PageRef.key`, the task, and the box of a region."""
+        if self.region is not None:
+            return *self.page.key, self.task, ",".join(map(str, self.region))
         return *self.page.key, self.task
 
 
@@ -103,6 +109,13 @@ class Label:
         return self.file.key
 
 
+def _region(sides: list[int] | None) -> RegionBox | None:
+    if sides is None:
+        return None
+    x1, y1, x2, y2 = sides
+    return x1, y1, x2, y2
+
+
 def _check_angle(angle: int) -> None:
     if angle not in (0, 90, 180, 270):
         raise ValueError(f"angle must be 0, 90, 180 or 270, got {angle}")
@@ -117,6 +130,7 @@ def label_to_json(label: Label) -> str:
         "image_sha256": file.image_sha256,
         "image_angle": file.angle,
         "missing": file.missing,
+        "region": file.region,
         "task": file.task,
         "scale": file.scale,
         **{name: value for name, value in asdict(label).items() if name != "file"},
@@ -140,6 +154,7 @@ def label_from_json(line: str) -> Label:
             record.pop("scale", None),
             record.pop("image_angle", 0),  # older files lack it, and what follows
             record.pop("missing", None),
+            _region(record.pop("region", None)),
         )
         return Label(file, **record)
     except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:

@@ -1,5 +1,6 @@
 """What the model read on a page, token by token, and its JSON form."""
 
+import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +16,7 @@ from glmocr_utils.records.coverage import (
     coverage_from_record,
     coverage_to_record,
 )
-from glmocr_utils.records.pages import PageRef
+from glmocr_utils.records.pages import FailureStatus, PageRef
 from glmocr_utils.records.region import (
     REGION_BREAK,
     Region,
@@ -32,6 +33,7 @@ from glmocr_utils.records.second_reading import (
 
 FinishReason = Literal["stop", "length", "loop"]
 ReadStatus = Literal["ok", "incomplete", "truncated", "looped", "empty", "blank", "failed"]
+PageStatus = Literal[ReadStatus, FailureStatus]
 STATUS_OF: dict[FinishReason, ReadStatus] = {"stop": "ok", "length": "truncated", "loop": "looped"}
 # What a person must know of a page that is not a plain `ok`.
 STATUS_WARNINGS: dict[ReadStatus, str] = {
@@ -194,6 +196,11 @@ class OcrResult:
         if self.is_blank:
             return "blank"
         return page_status(self.text, self.finish_reason, self.regions, self.missing)
+
+    @property
+    def text_sha256(self) -> str:
+        """Hash of the text, 64 hex digits, by which a review knows what it is about."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
     @property
     def body_text(self) -> str:

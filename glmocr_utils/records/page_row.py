@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,10 +21,11 @@ from glmocr_utils.records.ocr_result import (
     STATUS_OF,
     FinishReason,
     OcrResult,
+    PageStatus,
     ReadStatus,
     TokenProb,
 )
-from glmocr_utils.records.pages import FailureStatus, PageRef
+from glmocr_utils.records.pages import PageRef
 from glmocr_utils.records.region import (
     Region,
     check_token_ranges,
@@ -32,7 +33,6 @@ from glmocr_utils.records.region import (
     region_to_record,
 )
 
-PageStatus = Literal[ReadStatus, FailureStatus]
 FINISH_REASON_OF: dict[ReadStatus, FinishReason] = {v: k for k, v in STATUS_OF.items()}
 PART = "part-{:06d}.parquet"
 PARTS = "part-*.parquet"

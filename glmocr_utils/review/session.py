@@ -363,7 +363,7 @@ class ReviewSession:
             revision=result.revision,
             adapter=result.adapter,
             prompt=result.prompt,
-            text_sha256=_text_sha256(result),
+            text_sha256=result.text_sha256,
             reviewer=self.reviewer,
             time=datetime.now().astimezone().isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - self._asked_at, 1),
@@ -413,9 +413,5 @@ class ReviewSession:
 
 def _key(read: OcrResult | Decision) -> tuple[object, ...]:
     """What a decision must share with a page to be about it."""
-    text = read.text_sha256 if isinstance(read, Decision) else _text_sha256(read)
+    text = read.text_sha256
     return (read.page.key, read.model_id, read.revision, read.adapter, read.prompt, text)
-
-
-def _text_sha256(result: OcrResult) -> str:
-    return hashlib.sha256(result.text.encode()).hexdigest()

@@ -96,7 +96,8 @@ class ReviewWidget(BrowserWidget):
         image = self.session.image(number)
         size = (image.width_px, image.height_px) if image else None
         found = whereabouts(self.session.pages[number], layout, size)
-        self.send({"show": "where", "number": number, **asdict(found)})
+        if layout or found.boxes:
+            self.send({"show": "where", "number": number, **asdict(found)})
 
     def _go_to_page(self, number: int) -> None:
         self._number = min(max(number, 0), len(self.session.pages) - 1)

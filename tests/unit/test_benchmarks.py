@@ -7,7 +7,8 @@ import torch
 from transformers import GlmOcrForConditionalGeneration
 
 from benchmarks import __main__ as program
-from benchmarks import baselines, on_gpu
+from benchmarks import baselines, on_gpu, vllm_cpu
+from benchmarks.__main__ import table_line
 from benchmarks.glm_ocr_size import NUM_PARAMETERS, glm_ocr_config
 from benchmarks.inputs import images_of, mixed_pages, small_pages, write_large_pdf
 from benchmarks.measure import Row, watched_memory
@@ -62,16 +63,20 @@ def test_every_row_of_the_gpu_benchmark_runs_and_reads_as_generate_does():
     assert [(row.name, row.pages) for row in measured] == [
         ("generate, with scores", 8),
         ("texts equal to generate", 8),
+        ("texts equal to generate, CUDA graphs", 8),
         ("in flight, with probabilities", 1),
         ("in flight, with probabilities", 3),
+        ("in flight, CUDA graphs", 1),
+        ("in flight, CUDA graphs", 3),
         ("training step, LoRA", 4),
         ("training step, all weights", 4),
     ]
-    assert measured[1].note == "first 5 tokens equal on 8 of 8 pages"
-    for row in (measured[0], *measured[2:]):
+    for row in measured[1:3]:
+        assert row.note == "first 5 tokens equal on 8 of 8 pages"
+    for row in (measured[0], *measured[3:]):
         assert row.pages_per_s > 0, row.note
         assert on_gpu.table_line(row).count("|") == 8
-    assert measured[2].floor_share > 0
+    assert measured[3].floor_share > 0
 
 
 def test_the_gpu_benchmark_ends_in_time():
@@ -100,3 +105,10 @@ def test_memory_that_was_there_for_a_moment_is_seen():
             time.sleep(0.01)
         del block
     assert memory.added > 150_000_000
+
+
+def test_without_vllm_its_row_says_so(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    [row] = vllm_cpu.against_vllm()
+    assert row.ratio is None and row.met is None
+    assert "not installed" in table_line(row.record())

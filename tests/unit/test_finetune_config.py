@@ -81,6 +81,17 @@ def test_wandb_without_a_login_is_left_out_and_said(monkeypatch, capsys):
         ({"lora_rank": 0}, "at least 1"),
         ({"eval_split_size": 1.0}, "below 1"),
         ({"dataset_name": None}, "dataset_name is missing"),
+        ({"free_gradients": True}, "max_grad_norm=0 and gradient_accumulation_steps=1"),
+        ({"free_gradients": True, "max_grad_norm": 0}, "gradient_accumulation_steps=1"),
+        (
+            {
+                "free_gradients": True,
+                "max_grad_norm": 0,
+                "gradient_accumulation_steps": 1,
+                "fp16": True,
+            },
+            "not in float16",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused(options, said):

@@ -77,6 +77,40 @@ def test_all_weights_of_the_decoder_move_and_the_rest_stays(options, bundled_fol
             assert not is_same, f"{name} did not move"
 
 
+FREED = {"free_gradients": True, "max_grad_norm": 0, "gradient_accumulation_steps": 1}
+
+
+def test_freed_gradients_train_the_same_weights(options, tmp_path):
+    plain = options | WITHOUT_EVALUATION | {"learning_rate": 1e-3, "max_grad_norm": 0}
+    finetune(make_config(plain))
+    finetune(make_config(plain | FREED | {"output_dir": str(tmp_path / "freed")}))
+    expected, trained = weights(options["output_dir"]), weights(tmp_path / "freed")
+    assert all(torch.equal(expected[name], trained[name]) for name in expected)
+
+
+@pytest.mark.parametrize("optim", ["adamw_torch_fused", "adamw_8bit"])
+def test_no_two_gradients_are_there_at_once(options, optim):
+    config = make_config(options | WITHOUT_EVALUATION | FREED | {"optim": optim})
+    loaded = load_trainable(config)
+    pages = load_pages(config).train.add_column("length", [1] * 8)
+    trainer = OcrTrainer(loaded, config, pages, None)
+    trainer.create_optimizer()
+    trained = [each for each in loaded.model.parameters() if each.requires_grad]
+    before = [each.detach().clone() for each in trained]
+    there = []
+    for each in trained:
+        each.register_post_accumulate_grad_hook(
+            lambda _: there.append(sum(other.grad is not None for other in trained))
+        )
+    for group in trainer.optimizer.param_groups:
+        group["lr"] = 1e-3
+    batch = trainer.data_collator([pages[0]])
+    trainer.compute_loss(loaded.model, batch).backward()
+    assert there and not any(there)  # counted behind the update, which frees the gradient
+    moved = [not torch.equal(*pair) for pair in zip(before, trained, strict=True)]
+    assert sum(moved) > len(moved) / 2
+
+
 def test_a_trained_folder_loads_and_has_every_stop_token(options):
     result = finetune(make_config(options | {"learning_rate": 1e-4}))
     folder = Path(options["output_dir"])

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from serving import free_port, needs_server, transformers_serve
 from training_pages import write_imagefolder
 
 from glmocr_utils.cli import main
-from glmocr_utils.mass_infer import InferOptions, infer, run
+from glmocr_utils.mass_infer import InferOptions, RunSummary, infer, run
 from glmocr_utils.mass_infer.ray_pool import RayPool
 from glmocr_utils.model import ModelLoadError, TrainedFor
 from glmocr_utils.ocr import PageReader
@@ -415,3 +416,21 @@ def test_pdf_pages_of_a_document_are_counted_as_pdfium_counts_them(options, bund
     summary = infer(one, model=bundled_model)
     pages = len(PdfReader(SAMPLES / "ordinances/of_bread.pdf").pages)
     assert summary.total == pages == 2
+
+
+def test_a_run_says_what_a_million_pages_cost():
+    """At 2 an hour and 4 pages a second: 250,000 seconds, 69.4 hours."""
+    summary = RunSummary(Path("run"), 3, 40, 8, Counter(ok=40), 2.0, None)
+    assert summary.pages_per_second == 4
+    assert summary.cost_per_million_pages(2.0) == pytest.approx(138.9, abs=0.1)
+    assert summary.speed_line(2.0) == "4 pages/s; a million pages cost 139 at 2 an hour"
+    assert summary.speed_line(None) == "4 pages/s"
+    nothing = replace(summary, read_now=0)
+    assert nothing.cost_per_million_pages(2.0) is None
+    assert "no page was read" in nothing.speed_line(2.0)
+
+
+@pytest.mark.parametrize("price", [0, -1.5, float("nan")])
+def test_a_price_that_is_none_is_refused(price):
+    with pytest.raises(ValueError, match=r"price_per_hour .* above 0"):
+        InferOptions(price_per_hour=price)

@@ -80,6 +80,9 @@ def test_the_demo_puts_the_notebooks_pictures_where_their_links_point(
     (tmp_path / "glmocr_utils").mkdir()
     with_folder = notebook.read_text().replace("name = None", r"name = None\noutput_dir = None")
     (tmp_path / "notebooks/01.ipynb").write_text(with_folder)
+    (tmp_path / "data/samples").mkdir(parents=True)
+    for name in demo.FEW_DOCUMENTS:
+        (tmp_path / "data/samples" / name).touch()
     (tmp_path / "demo/01").mkdir(parents=True)
     (tmp_path / "demo/01/.lock").touch()
     (tmp_path / "demo/01/results.json").touch()

@@ -6,7 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from glmocr_utils.confidence import MarkedPage, fit_risk, load_risk, save_risk, wrong_words
+from glmocr_utils.confidence import (
+    MarkedPage,
+    can_fit_risk,
+    fit_risk,
+    load_risk,
+    save_risk,
+    wrong_words,
+)
 from glmocr_utils.confidence.risk import feature_names, word_features
 from glmocr_utils.records import (
     Box,
@@ -80,6 +87,15 @@ def test_it_holds_for_its_model_and_its_readers(pages):
         risk(replace(pages[0].result, model_id="another"))
     with pytest.raises(ValueError, match="too few"):
         fit_risk([MarkedPage(pages[0].result, (False,) * 30, 0)])
+
+
+def test_a_few_wrong_tokens_of_one_word_are_too_few_wrong_words(pages):
+    spelled = replace(pages[0].result, text="wrong", tokens=tuple(
+        TokenProb(1, letter, -0.5) for letter in "wrong"
+    ))  # fmt: skip
+    right = MarkedPage(pages[0].result, (False,) * 30, 0)
+    assert not can_fit_risk([right, MarkedPage(spelled, (True,) * 5, 0)])
+    assert can_fit_risk(pages) and not can_fit_risk([])
 
 
 def test_coverage_is_among_what_is_known(pages):

@@ -15,7 +15,6 @@ from transformers.image_transforms import center_to_corners_format
 from transformers.loss.loss_rt_detr import RTDetrLoss
 
 BOX_WEIGHT, GIOU_WEIGHT, ORDER_WEIGHT, DENSE_WEIGHT = 5.0, 2.0, 3.0, 0.5
-CELLS_A_REGION = 3
 LEVEL_HEIGHTS = (0.045, 0.15)  # regions up to that share of the page are found on the finer maps
 UNMATCHED_PAIRS = 0.003  # weight of pairs of queries that are not both matched
 
@@ -44,7 +43,9 @@ class LayoutLoss(torch.nn.Module):
         )
         self.queries = RTDetrLoss(weights)
 
-    def forward(self, outputs: object, labels: Labels) -> tuple[torch.Tensor, dict[str, float]]:
+    def forward(
+        self, outputs: object, labels: Labels, cells_a_region: int
+    ) -> tuple[torch.Tensor, dict[str, float]]:
         """`outputs` of the inner model; `labels`: `class_labels` and `boxes` in reading order."""
         logits, boxes = outputs.intermediate_logits, outputs.intermediate_reference_points
         parts = {}
@@ -59,7 +60,7 @@ class LayoutLoss(torch.nn.Module):
         losses = {"queries": sum(loss for name, loss in by_name.items() if "_dn_" not in name)}
         losses["noisy"] = sum(loss for name, loss in by_name.items() if "_dn_" in name)
         losses["dense"] = DENSE_WEIGHT * dense_loss(
-            outputs.enc_outputs_class, outputs.enc_outputs_coord_logits, labels
+            outputs.enc_outputs_class, outputs.enc_outputs_coord_logits, labels, cells_a_region
         )
         matches = self.queries.matcher(layers[-1], labels)
         losses["order"] = ORDER_WEIGHT * order_loss(
@@ -73,12 +74,15 @@ def _by_layer(logits: torch.Tensor, boxes: torch.Tensor) -> list[dict[str, torch
     return [{"logits": one, "pred_boxes": other} for one, other in pairs]
 
 
-def dense_loss(logits: torch.Tensor, box_logits: torch.Tensor, labels: Labels) -> torch.Tensor:
+def dense_loss(
+    logits: torch.Tensor, box_logits: torch.Tensor, labels: Labels, cells_a_region: int
+) -> torch.Tensor:
     """Classes and boxes that the cells nearest to the middle of each region should give.
 
     Args:
         logits: (batch, cells, classes), the maps from fine to coarse behind one another.
         box_logits: (batch, cells, 4).
+        cells_a_region: how many cells learn each region.
     """
     cells, level_of_cell = (each.to(logits.device) for each in _cell_centres(logits.shape[1]))
     weights, targets = torch.zeros_like(logits), torch.zeros_like(logits)
@@ -90,12 +94,12 @@ def dense_loss(logits: torch.Tensor, box_logits: torch.Tensor, labels: Labels) -
         level = sum((heights > most).long() for most in LEVEL_HEIGHTS)
         distance = torch.cdist(centres, cells)
         distance[level[:, None] != level_of_cell[None]] = torch.inf
-        nearest = distance.topk(CELLS_A_REGION, largest=False).indices  # (regions, cells)
+        nearest = distance.topk(cells_a_region, largest=False).indices  # (regions, cells)
         where = nearest.flatten()
-        classes = label["class_labels"].repeat_interleave(CELLS_A_REGION)
+        classes = label["class_labels"].repeat_interleave(cells_a_region)
         targets[page, where, classes] = 1.0
         found_boxes.append(box_logits[page, where].sigmoid())
-        true_boxes.append(label["boxes"].repeat_interleave(CELLS_A_REGION, 0))
+        true_boxes.append(label["boxes"].repeat_interleave(cells_a_region, 0))
     with torch.no_grad():
         scores = logits.sigmoid()
         weights = torch.where(targets > 0, (1 - scores).sqrt(), 0.75 * scores**2)
@@ -106,7 +110,7 @@ def dense_loss(logits: torch.Tensor, box_logits: torch.Tensor, labels: Labels) -
         loss = (
             loss + BOX_WEIGHT * (found - true).abs().sum() + GIOU_WEIGHT * _giou_loss(found, true)
         )
-    return loss / (num_regions * CELLS_A_REGION)
+    return loss / (num_regions * cells_a_region)
 
 
 def _giou_loss(found: torch.Tensor, true: torch.Tensor) -> torch.Tensor:

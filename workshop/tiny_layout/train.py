@@ -1,8 +1,8 @@
 """Train the bundled layout model from nothing: `make tiny-layout`.
 
 Seeded and resumable: a run that was stopped (SIGTERM ends it after the batch at hand) continues at
-its last checkpoint. The learning rate stays level and falls over the last `DECAY` of the steps; a
-running mean of the weights is a usable model at any time (`--export` writes it).
+its last checkpoint. In each round the learning rate stays level and falls at the end; a running
+mean of the weights is a usable model at any time (`--export FOLDER` writes it).
 """
 
 import argparse
@@ -11,6 +11,7 @@ import json
 import math
 import signal
 import time
+from bisect import bisect_right
 from collections import defaultdict
 from pathlib import Path
 
@@ -32,13 +33,18 @@ from workshop.tiny_layout.evaluate import draw, measure
 from workshop.tiny_layout.loss import LayoutLoss
 from workshop.tiny_layout.pages import trained_kind, unseen_kind
 
+# The rounds end at these steps. In the first, three cells a region learn its class, which is quick;
+# in the second only one, so that fewer regions are found twice.
+ROUNDS = (5000, 9000)
+CELLS_A_REGION = (3, 1)
+RATE_OF_ROUND = (1.0, 0.7)
 RATES = (1.2e-3, 3e-3)  # of AdamW and Muon
-WARM_UP, DECAY = 150, 0.3
+WARM_UP, DECAY = 150, 0.3  # steps; share of a round, its last
+SMALL_PX, SMALL_STEPS = 320, 2475  # pages are small at first, which is twice as fast
 # matrices that are no inner ones of a layer: AdamW moves them
 HEADS = ("embed", "score_head", "bbox_head", "sampling_offsets", "attention_weights")
 AVERAGE_DECAY = 0.998
 SCANNED, MAX_STRENGTH = 0.35, 0.7
-SMALL_PX, SMALL_SHARE = 320, 0.495
 SAVE_EVERY, LOG_EVERY = 200, 25
 CHECKED_PAGES = 16
 
@@ -72,12 +78,11 @@ class Training:
 
     @property
     def side(self) -> int:
-        """Of the input in pixels: first small, which is twice as fast."""
-        return SMALL_PX if self.step < SMALL_SHARE * self.steps else INPUT_PX
+        """Of the input in pixels."""
+        return SMALL_PX if self.step < SMALL_STEPS else INPUT_PX
 
     def run(self) -> bool:
         """Train to the end, or until SIGTERM; False for the latter."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         if self.checkpoint.is_file():
             self.load()
         signal.signal(signal.SIGTERM, self._ask)
@@ -112,8 +117,10 @@ class Training:
         labels = [{name: each.to(self.device) for name, each in page.items()} for page in labels]
         for optimizer, rate in zip(self.optimizers, RATES, strict=True):
             for group in optimizer.param_groups:
-                group["lr"] = rate * rate_at(self.step, self.steps)
-        loss, by_name = self.loss(self.model.model(pixels, labels=labels), labels)
+                group["lr"] = rate * rate_at(self.step)
+        loss, by_name = self.loss(
+            self.model.model(pixels, labels=labels), labels, CELLS_A_REGION[round_at(self.step)]
+        )
         if math.isfinite(loss.item()):
             loss.backward()
             nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
@@ -164,6 +171,7 @@ class Training:
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "curve": self.curve,
         }
+        self.folder.mkdir(parents=True, exist_ok=True)
         fresh = self.checkpoint.with_suffix(".new")
         torch.save(state, fresh)
         fresh.replace(self.checkpoint)
@@ -192,10 +200,17 @@ class Training:
         (folder / "training_curve.jsonl").write_text(curve + "\n", encoding="utf-8")
 
 
-def rate_at(step: int, steps: int) -> float:
-    """Share of the learning rate: up over the first steps, level, down over the last."""
-    left = (steps - step) / max(1, DECAY * steps)
-    return max(0.01, min(1.0, (step + 1) / WARM_UP, left))
+def round_at(step: int) -> int:
+    """The number of the round, from 0."""
+    return min(bisect_right(ROUNDS, step), len(ROUNDS) - 1)
+
+
+def rate_at(step: int) -> float:
+    """Share of the learning rate: in each round up, level, and down over its last steps."""
+    number = round_at(step)
+    start, end = (0, *ROUNDS)[number : number + 2]
+    left = (end - step) / (DECAY * (end - start))
+    return RATE_OF_ROUND[number] * max(0.01, min(1.0, (step - start + 1) / WARM_UP, left))
 
 
 def build_optimizers(model: nn.Module) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
@@ -218,7 +233,7 @@ def build_optimizers(model: nn.Module) -> tuple[torch.optim.Optimizer, torch.opt
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("outputs/tiny-layout"))
-    parser.add_argument("--steps", type=int, default=5000, help="in all, also when resumed")
+    parser.add_argument("--steps", type=int, default=ROUNDS[-1], help="in all, also when resumed")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--export", type=Path, help="write the model of the checkpoint, and end")
     options = parser.parse_args()

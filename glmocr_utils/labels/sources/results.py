@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from glmocr_utils.labels.pages import LeftOut, make_label
+from glmocr_utils.labels.regions import RegionFile
 from glmocr_utils.labels.store import LabelRun, LabelStore
 from glmocr_utils.records import Label, LabelKey, LabelStatus, OcrResult, PageFile
 
@@ -18,6 +19,7 @@ def label_from_results(
     *,
     score: Callable[[OcrResult], float] | None = None,
     silver_above: float | None = None,
+    regions: Iterable[RegionFile] = (),
     progress: bool = True,
 ) -> LabelRun:
     """Take the model's readings of `pages` as labels; what the model was asked is their task.
@@ -29,6 +31,8 @@ def label_from_results(
             silver, all others drafts, as are those that lack something of their page. None leaves
             all of them drafts.
 
+        regions: of pages that were read by regions; each gets a label of its own.
+
     Raises:
         ValueError: `silver_above` without `score`, or readings of two models.
     """
@@ -37,10 +41,10 @@ def label_from_results(
     page_of = {page.page.key: page for page in pages}
     read: dict[LabelKey, tuple[PageFile, OcrResult]] = {}
     for result in results:
-        page = page_of.get(result.page.key)
-        if page:
+        if page := page_of.get(result.page.key):
             page = replace(page, task=result.prompt)
             read[page.key] = page, result
+    read |= {each.file.key: (each.file, each.reading) for each in regions}
     models = {_model(result) for _, result in read.values()}
     if len(models) > 1:
         raise ValueError(

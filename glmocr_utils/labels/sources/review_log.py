@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from glmocr_utils.labels.pages import UNNAMED, LeftOut, make_label
+from glmocr_utils.labels.regions import RegionFile, texts_of_regions
 from glmocr_utils.labels.store import LabelRun, LabelStore
 from glmocr_utils.records import (
     TEXT_COVERAGES,
@@ -33,6 +34,7 @@ def label_from_review_log(
     path: str | Path,
     *,
     flags_checked: LabelStatus = "silver",
+    regions: Mapping[PageKey, Sequence[RegionFile]] | None = None,
     progress: bool = True,
 ) -> LabelRun:
     """Take over the pages that were finished in a review.
@@ -43,6 +45,8 @@ def label_from_review_log(
     Args:
         path: the log of decisions.
         flags_checked: the status of pages of which only the flags were checked.
+        regions: of pages that were read by regions: each gets a label of its own, instead of the
+            page.
 
     Raises:
         FileNotFoundError: there is no such log.
@@ -55,7 +59,11 @@ def label_from_review_log(
         )
     page_of = {page.page.key: page for page in pages}
     statuses: dict[str, LabelStatus] = {"fully_read": "gold", "flags_checked": flags_checked}
-    outcomes = [_outcome(review, page_of, statuses) for review in reviews_of(read_decisions(path))]
+    outcomes = [
+        outcome
+        for review in reviews_of(read_decisions(path))
+        for outcome in _outcomes(review, page_of, statuses, regions or {})
+    ]
     labels = [outcome for outcome in outcomes if isinstance(outcome, Label)]
     labels.sort(key=lambda label: datetime.fromisoformat(label.time))
     left_out = [outcome for outcome in outcomes if isinstance(outcome, LeftOut)]
@@ -71,6 +79,38 @@ def label_from_review_log(
 def _identity(label: Label) -> tuple[object, ...]:
     """What tells one finish of a page from another."""
     return label.key, label.source, label.time, label.raw_text
+
+
+def _outcomes(
+    review: Sequence[Decision],
+    page_of: Mapping[PageKey, PageFile],
+    statuses: Mapping[str, LabelStatus],
+    regions: Mapping[PageKey, Sequence[RegionFile]],
+) -> list[Label | LeftOut]:
+    """What a review makes of a page, or of each region of it."""
+    of_page = _outcome(review, page_of, statuses)
+    own = regions.get(review[0].page.key, ())
+    if not own or isinstance(of_page, LeftOut):
+        return [of_page]
+    result = own[0].result
+    if result.text_sha256 != review[0].text_sha256:  # another reading was reviewed
+        return [of_page]
+    texts = texts_of_regions(result, of_page.raw_text)
+    made = [
+        make_label(
+            each.file,
+            texts[each.region.index],
+            of_page.status,
+            SOURCE,
+            time=of_page.time,
+            reviewer=of_page.reviewer,
+            model_id=of_page.model_id,
+            angle=result.angle,
+        )
+        for each in own
+        if texts.get(each.region.index)
+    ]
+    return list(made)
 
 
 def _outcome(

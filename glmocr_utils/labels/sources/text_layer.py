@@ -5,6 +5,7 @@ A page is left out, with the reason, where its layer is not what one sees on it.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pypdfium2 as pdfium
@@ -14,9 +15,11 @@ from glmocr_utils.coverage import unread_by_layer
 from glmocr_utils.labels.pages import LeftOut, make_label
 from glmocr_utils.labels.store import LabelRun, LabelStore
 from glmocr_utils.metrics import cer
-from glmocr_utils.records import Label, PageFile, PageKey
+from glmocr_utils.prompt import TEXT_RECOGNITION
+from glmocr_utils.records import Label, LabelKey, PageFile, PageKey
 from glmocr_utils.render.documents import PDF_MARK, file_sha256
-from glmocr_utils.text_layer.characters import PageText, read_page_text
+from glmocr_utils.text_layer.characters import PageText, TextLine, read_page_text
+from glmocr_utils.text_layer.reading_order import in_reading_order
 from glmocr_utils.text_layer.trusted import NoTextLayer, trusted_text, why_suspect
 
 SOURCE = "text_layer"
@@ -30,6 +33,7 @@ def label_from_text_layer(
     *,
     password: str | None = None,
     readings: Mapping[PageKey, str] | None = None,
+    region_readings: Mapping[LabelKey, str] | None = None,
     max_cer: float = 0.3,
     max_image_share: float = 0.5,
     progress: bool = True,
@@ -37,11 +41,13 @@ def label_from_text_layer(
     """Label pages with the text of the PDFs that they come from; the labels are gold.
 
     Args:
-        pages: page images whose documents are still where they were when they were rendered.
+        pages: page images, or regions of them, whose documents are still where they were when they
+            were rendered. A region has the lines of the layer whose middles are in it.
         password: opens encrypted PDFs.
         readings: what a model read, by `PageRef.key`. They count only where the
             layer itself is suspect (see `why_suspect`): a weak model is no witness against a sound
             layer.
+        region_readings: the same for regions, by `PageFile.key`.
         max_cer: a page with a suspect layer is left out where reading and layer differ by more, in
             characters per character of the layer, whatever their line ends.
         max_image_share: of the page, 0 to 1. Where images cover more, the page is taken for a
@@ -57,13 +63,20 @@ def label_from_text_layer(
                         raise NoTextLayer(page.missing)
                     page_text = document.read(page)
                     text = trusted_text(page_text, max_image_share)
-                    reading = (readings or {}).get(page.page.key)
-                    _compare(text, reading, max_cer, why_suspect(page_text, text))
-                    _check_complete(page, page_text)
-                except NoTextLayer as why:
-                    yield LeftOut(page.page, str(page.image_file), SOURCE, str(why))
+                    why = why_suspect(page_text, text)
+                    raw = page_text.raw
+                    if page.region is not None:
+                        raw = text = _within(page, page_text)
+                        reading = (region_readings or {}).get(page.key)
+                    else:
+                        reading = (readings or {}).get(page.page.key)
+                    _compare(text, reading, max_cer, why)
+                    if page.region is None:
+                        _check_complete(page, page_text)
+                except NoTextLayer as error:
+                    yield LeftOut(page.page, str(page.image_file), SOURCE, str(error))
                     continue
-                yield make_label(page, page_text.raw, "gold", SOURCE, text=text)
+                yield make_label(page, raw, "gold", SOURCE, text=text, angle=page.angle)
 
     return store.record(SOURCE, pages, label_pages, progress=progress)
 
@@ -80,6 +93,38 @@ def _check_complete(page: PageFile, layer: PageText) -> None:
             f"the page shows about {lacking:.0f} characters that the layer does not have, as where "
             "letters are drawn as shapes; read it with a model, or type it"
         )
+
+
+def _within(page: PageFile, layer: PageText) -> str:
+    """The text of the layer's lines in a region. Raises NoTextLayer where there is none."""
+    if page.task != TEXT_RECOGNITION:
+        raise NoTextLayer("the layer has characters, and no table or formula; type it, or read it")
+    if page.scale is None or page.angle or not layer.is_upright or page.region is None:
+        raise NoTextLayer("the layer's lines lie otherwise than the region; read it with a model")
+    x1, y1, x2, y2 = (side / page.scale for side in page.region)
+    left, top = layer.frame[:2]
+    inside = [
+        replace(line, text=part)
+        for line in layer.lines
+        if y1 <= (line.top + line.bottom) / 2 - top <= y2
+        and (part := _between(line, x1 + left, x2 + left))
+    ]
+    text = in_reading_order(inside)
+    if not text.strip():
+        raise NoTextLayer("the layer has nothing in this region")
+    return text
+
+
+def _between(line: TextLine, left: float, right: float) -> str:
+    """The characters of a line whose middles are in a region: a line may run through columns."""
+    if not line.boxes:
+        return line.text if left <= (line.left + line.right) / 2 <= right else ""
+    inside = (
+        character
+        for character, box in zip(line.text, line.boxes, strict=True)
+        if left <= (box[0] + box[2]) / 2 <= right
+    )
+    return "".join(inside).strip()
 
 
 class _OpenPdf:
