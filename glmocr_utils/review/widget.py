@@ -93,10 +93,13 @@ class ReviewWidget(BrowserWidget):
     def _send_where(self, number: int) -> None:
         """Where the lines and flags of a page are; what is unclear is not told."""
         layout = self.session.layout(number)
+        if layout is None and not any(flag.box for flag in self.session.pages[number].flags):
+            return
         image = self.session.image(number)
         size = (image.width_px, image.height_px) if image else None
         found = whereabouts(self.session.pages[number], layout, size)
-        self.send({"show": "where", "number": number, **asdict(found)})
+        if layout or found.boxes:
+            self.send({"show": "where", "number": number, **asdict(found)})
 
     def _go_to_page(self, number: int) -> None:
         self._number = min(max(number, 0), len(self.session.pages) - 1)
