@@ -34,6 +34,7 @@ PAGE_COUNTS = {
 BORN_DIGITAL = ("decision.pdf", "german.pdf", "letter.pdf", "long.pdf", "rotated.pdf")
 ORDINANCES = sorted((SAMPLES / "ordinances").glob("*.pdf"))
 IMAGE_ONLY = ("blank.pdf", "decision_scan.pdf")
+COLUMNS = ("columns/bulletin.pdf", "columns/bulletin_scan.pdf")
 
 
 def read_truth(folder: Path = SAMPLES) -> dict[str, list[str]]:
@@ -157,6 +158,29 @@ def test_the_review_log_is_of_these_documents_and_says_that_a_script_made_it():
             assert decision.after == read_truth()[name][decision.page_index]
 
 
+def words_of(markdown: str) -> list[str]:
+    """The words that are printed: without tags and signs of Markdown."""
+    return re.sub(r"<[^>]*>|^#+ |^- ", " ", markdown, flags=re.MULTILINE).split()
+
+
+def test_the_page_in_columns_has_its_text_and_its_regions_in_reading_order():
+    lines = (SAMPLES / "columns/regions.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    layer = text_layer(SAMPLES / COLUMNS[0])[0].replace("•", " ")
+    layer = re.sub("[\ufffe\u00ad\u0002]\\s*|-\r\n", "", layer)  # words divided at line ends
+    for name in COLUMNS:
+        regions = [row for row in rows if f"columns/{row['file_name']}" == name]
+        assert [row["index"] for row in regions] == list(range(len(regions)))
+        assert {"table", "image", "footnote", "header"} <= {row["label"] for row in regions}
+        markdown = "\n\n".join(row["text"] for row in regions if row["text"])
+        assert markdown + "\n" == (SAMPLES / "columns/bulletin.md").read_text(encoding="utf-8")
+        assert words_of(markdown) == layer.split()
+        [page] = render(SAMPLES / name)
+        for row in regions:
+            x1, y1, x2, y2 = (round(side) for side in row["box"])
+            assert np.asarray(page)[y1:y2, x1:x2].min() < 120, row
+
+
 def test_samples_are_small():
     assert sum(path.stat().st_size for path in SAMPLES.rglob("*") if path.is_file()) < 1_000_000
 
@@ -184,9 +208,11 @@ def test_rebuilding_gives_the_same_bytes_each_time(rebuilt, tmp_path):
 
 def test_rebuilding_gives_the_committed_truth(rebuilt):
     assert read_truth(rebuilt) == read_truth()
+    for name in ("bulletin.md", "regions.jsonl"):
+        assert (rebuilt / "columns" / name).read_text() == (SAMPLES / "columns" / name).read_text()
 
 
-@pytest.mark.parametrize("name", [*PAGE_COUNTS, "ordinances/of_ale.pdf"])
+@pytest.mark.parametrize("name", [*PAGE_COUNTS, "ordinances/of_ale.pdf", *COLUMNS])
 def test_rebuilding_gives_the_committed_pages(rebuilt, name):
     # pages rather than bytes: another version of zlib or of a font packs the same page otherwise
     for ours, theirs in zip(render(rebuilt / name), render(SAMPLES / name), strict=True):
