@@ -27,6 +27,7 @@ from glmocr_utils.finetune.comparison import (
 from glmocr_utils.finetune.config import FinetuneConfig
 from glmocr_utils.finetune.dataset import data_hash, load_pages, load_whole
 from glmocr_utils.finetune.evaluation import PageReading, scores
+from glmocr_utils.finetune.model_card import MODEL_CARD, training_card
 from glmocr_utils.finetune.preflight import Preflight, known_scales, preflight
 from glmocr_utils.finetune.trainable import (
     base_dtype,
@@ -175,6 +176,8 @@ def finetune(
             )
         )
         _write_json(output_dir / REPORT, report)
+        # the libraries' own says "fine-tuned version of None"
+        write_file(output_dir / MODEL_CARD, training_card(report))
     process.wait_for_everyone()
     return FinetuneResult(
         output_dir,

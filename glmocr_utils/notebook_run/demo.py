@@ -114,12 +114,12 @@ FULL_DEMO: Steps = (
 
 # five pages: a scan, a photo of a receipt, a page that lies on its side, and one without ink
 FEW_DOCUMENTS = ("decision_scan.pdf", "receipt.png", "rotated.pdf", "blank.pdf")
-DOCUMENT_LIST = "outputs/demo/documents.txt"
+DOCUMENTS = "outputs/demo/documents"
 DEMO: Steps = (
     (
         "01_render",
         {
-            "input_path": DOCUMENT_LIST,
+            "input_path": DOCUMENTS,
             "model_id": BUNDLED_MODEL,
             "output_dir": "outputs/demo/01_render",
         },
@@ -148,7 +148,7 @@ DEMO: Steps = (
     (
         "06_mass_infer",
         {
-            "input_path": DOCUMENT_LIST,
+            "input_path": DOCUMENTS,
             "model_id": BUNDLED_MODEL,
             "max_tokens": 1024,
             "output_dir": "outputs/demo/06_mass_infer",
@@ -175,8 +175,10 @@ def run_demo(full: bool = False) -> int:
     folder = Path(steps[0][1]["output_dir"]).parent
     # the notebooks link to these pictures, and so does what comes of them
     shutil.copytree(root / "notebooks/figures", folder / "figures", dirs_exist_ok=True)
-    samples = os.path.relpath("data/samples", folder)
-    write_file(folder / "documents.txt", "".join(f"{samples}/{n}\n" for n in FEW_DOCUMENTS))
+    if not full:
+        Path(DOCUMENTS).mkdir(parents=True, exist_ok=True)
+        for document in FEW_DOCUMENTS:
+            shutil.copy(f"data/samples/{document}", DOCUMENTS)
     for number, (name, parameters) in enumerate(steps, start=1):
         output = Path(parameters["output_dir"]).with_suffix(".ipynb")
         print(f"── {output.stem} ({number} of {len(steps)}) ──", flush=True)
@@ -193,9 +195,9 @@ def run_demo(full: bool = False) -> int:
 def _index(folder: Path, steps: Sequence[tuple[str, dict[str, Any]]]) -> str:
     """A page with what to look at, the pages beside their text first."""
     first = [
-        _link(folder, path, f"{what}: {path.stem}")
+        _link(folder, path, what)
         for what, pattern in (
-            ("Pages beside their text, doubtful words tinted", "03_probs_viz/*.html"),
+            ("Two pages beside their text, doubtful words tinted", "03_probs_viz/*.html"),
             ("The collection at a glance", "06_mass_infer/index.html"),
             ("Before and after training, page by page", "07_evaluate/evaluation.html"),
         )

@@ -25,6 +25,7 @@ from glmocr_utils.finetune import check, finetune, make_config
 from glmocr_utils.finetune.checkpoints import remove_incomplete_checkpoints
 from glmocr_utils.finetune.dataset import load_pages
 from glmocr_utils.finetune.examples import IGNORED
+from glmocr_utils.finetune.model_card import training_card
 from glmocr_utils.finetune.trainable import load_trainable
 from glmocr_utils.finetune.trainer import OcrTrainer, PageCollator
 from glmocr_utils.model import load_model
@@ -150,6 +151,27 @@ def test_what_is_saved_is_what_was_read_at_the_end(options):
             assert one.logprob == pytest.approx(other.logprob, abs=1e-4)
 
 
+@pytest.mark.parametrize("use_lora", [True, False])
+def test_the_card_says_what_the_model_is(use_lora, bundled_folder):
+    report = {
+        "base_model": str(bundled_folder),
+        "use_lora": use_lora,
+        "train_pages": 1200,
+        "trained_for": {"prompt": "Text Recognition:", "prompt_style": "default"},
+        "cer_before": 0.27,
+        "cer_after": 0.07,
+        "documents": [{"document": "in/a|b.pdf", "cer_before": 0.3, "cer_after": 0.1}],
+    }
+    card = training_card(report)
+    assert f"from `{bundled_folder.name}`" in card and str(bundled_folder.parent) not in card
+    assert "base_model:" not in card and "1,200 pages" in card and "None" not in card
+    assert "| held-out pages | 27.00% | 7.00% |" in card and "| a\\|b.pdf |" in card
+    assert ("LoRA" in card) == use_lora
+    hub = training_card({**report, "base_model": "zai-org/GLM-OCR"})
+    assert "base_model: zai-org/GLM-OCR" in hub
+    assert "No page was held out" in training_card({**report, "cer_before": None})
+
+
 def test_an_adapter_trains_alone_and_is_found_by_itself(options, bundled_folder):
     finetune(make_config(options | WITHOUT_EVALUATION | {"use_lora": True}))
     adapter = weights(options["output_dir"])
@@ -157,6 +179,8 @@ def test_an_adapter_trains_alone_and_is_found_by_itself(options, bundled_folder)
     assert any(tensor.abs().max() > 0 for name, tensor in adapter.items() if "lora_B" in name)
     loaded = load_model(options["output_dir"])
     assert loaded.model_id == str(bundled_folder) and loaded.adapter == options["output_dir"]
+    card = (Path(options["output_dir"]) / "README.md").read_text(encoding="utf-8")
+    assert card.startswith("---") and f"from `{bundled_folder.name}`" in card
 
 
 def test_an_adapter_is_trained_further(options, tmp_path):

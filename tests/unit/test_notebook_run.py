@@ -80,6 +80,9 @@ def test_the_demo_puts_the_notebooks_pictures_where_their_links_point(
     (tmp_path / "glmocr_utils").mkdir()
     with_folder = notebook.read_text().replace("name = None", r"name = None\noutput_dir = None")
     (tmp_path / "notebooks/01.ipynb").write_text(with_folder)
+    (tmp_path / "data/samples").mkdir(parents=True)
+    for name in demo.FEW_DOCUMENTS:
+        (tmp_path / "data/samples" / name).touch()
     (tmp_path / "demo/01").mkdir(parents=True)
     (tmp_path / "demo/01/.lock").touch()
     (tmp_path / "demo/01/results.json").touch()
@@ -115,13 +118,14 @@ def test_what_was_run_is_trusted(notebook, tmp_path, monkeypatch):
 
 class TestErrors:
     def test_an_error_of_the_package_is_a_box_with_its_message(self, tmp_path):
-        with pytest.raises(FileNotFoundError) as caught:
-            project_root(tmp_path)
+        nbformat.write(new_notebook(), tmp_path / "empty.ipynb")
+        with pytest.raises(ValueError) as caught:
+            notebook_parameters(tmp_path / "empty.ipynb")
         assert is_own(caught.value)
         box = error_html(caught.value)
         message, details = box.split("<details>")
-        assert "is not inside the project" in message and "Traceback" not in message
-        assert "Traceback" in details and "project_root" in details
+        assert "has no cell with the tag" in message and "Traceback" not in message
+        assert "Traceback" in details and "notebook_parameters" in details
 
     def test_other_errors_keep_their_traceback(self):
         with pytest.raises(TypeError) as caught:
