@@ -37,6 +37,8 @@ class TokenStep:
         self._model = model
         self._text_config = model.config.get_text_config()
         device = model.lm_head.weight.device
+        if device.type == "meta":  # its weights are kept elsewhere, and loaded when it is called
+            device = model.device
         self._stops = torch.tensor(model.generation_config.eos_token_id, device=device)
         self._all_columns = torch.arange(0, device=device)
         self.cache = SlotCache(self._text_config.num_hidden_layers)

@@ -93,6 +93,8 @@ class ReviewWidget(BrowserWidget):
     def _send_where(self, number: int) -> None:
         """Where the lines and flags of a page are; what is unclear is not told."""
         layout = self.session.layout(number)
+        if layout is None and not any(flag.box for flag in self.session.pages[number].flags):
+            return
         image = self.session.image(number)
         size = (image.width_px, image.height_px) if image else None
         found = whereabouts(self.session.pages[number], layout, size)

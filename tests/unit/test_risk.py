@@ -64,7 +64,7 @@ def found_first(risk, pages: list[MarkedPage]) -> float:
 
 
 def test_a_second_reader_finds_what_doubt_does_not(pages):
-    alone, with_reader = fit_risk(pages[:8]), fit_risk(pages[:8], [READER])
+    alone, with_reader = fit_risk(pages[:8], ()), fit_risk(pages[:8], [READER])
     assert found_first(with_reader, pages[8:]) > found_first(alone, pages[8:]) + 0.2
     risks = with_reader(pages[8].result)
     assert risks.shape == (30,) and ((risks > 0) & (risks < 1)).all()
@@ -111,4 +111,4 @@ def test_coverage_is_among_what_is_known(pages):
 
 def test_a_page_without_words(pages):
     empty = replace(pages[0].result, text="", tokens=())
-    assert fit_risk(pages)(empty).shape == (0,)
+    assert fit_risk(pages, ())(empty).shape == (0,)
