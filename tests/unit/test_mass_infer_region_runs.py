@@ -139,10 +139,10 @@ def test_a_server_reads_the_same(inputs, undisturbed, tmp_path, monkeypatch):
         engine="server",
         base_url=f"http://127.0.0.1:{port}/v1",
         concurrency=4,
-        output_dir=tmp_path,
+        output_dir=tmp_path / "run",
     )
     with transformers_serve(Path(inputs["model_id"]), port, tmp_path / "server.log"):
         assert infer(options).stopped is None
-    for key, row in rows_of(tmp_path).items():
+    for key, row in rows_of(tmp_path / "run").items():
         assert row.text == undisturbed[key].text
         assert [each.box for each in row.regions] == [each.box for each in undisturbed[key].regions]
