@@ -2,10 +2,12 @@
 
 import dataclasses
 import math
+from collections import Counter
 from xml.etree import ElementTree
 
 import pytest
 from layout_inputs import draw_columns, save_random_layout
+from paths import ROOT
 from PIL import Image
 from scripted_model import not_finite_on
 
@@ -38,13 +40,13 @@ TEXT = "A few words stand in this column, and they fill some lines of it. " * 20
 
 @pytest.fixture(scope="module")
 def page() -> PageImage:
-    """It has three regions for a layout model that sees text at its foot alone."""
+    """Two columns of text."""
     return PageImage(REF, draw_columns([TEXT, TEXT])[0], 2.0)
 
 
 @pytest.fixture(scope="module")
-def by_region(tmp_path_factory) -> ByRegion:
-    return ByRegion(load_layout(str(save_random_layout(tmp_path_factory.mktemp("l"), 3, "text"))))
+def by_region() -> ByRegion:
+    return ByRegion(load_layout(str(ROOT / "data/models/doclayout-tiny")))
 
 
 def a_reading(text: str, finish_reason: str = "stop") -> OcrResult:
@@ -67,7 +69,7 @@ def test_the_tokens_of_a_page_are_those_of_its_regions_read_alone(
 ) -> None:
     options = {"max_tokens": 12, "top_k": 2}
     [result] = read_pages(bundled_model, [page], by_region=by_region, batch_size=4, **options)
-    assert len(result.regions) == 3
+    assert len(result.regions) >= 2  # one a column, or more
     assert from_json(to_json(result)).regions == result.regions
     for region in result.regions:
         crop = crop_region(page, region.box).page
@@ -105,13 +107,19 @@ def test_a_region_that_cannot_be_read_is_marked_and_the_others_are_read(
     bundled_model: LoadedModel, by_region: ByRegion, page: PageImage
 ) -> None:
     [whole] = read_pages(bundled_model, [page], by_region=by_region, max_tokens=8)
-    patches = 4 * whole.regions[2].num_image_tokens
+    sizes = Counter(region.num_image_tokens for region in whole.regions)
+    number = next(n for n, r in enumerate(whole.regions) if n and sizes[r.num_image_tokens] == 1)
+    label, patches = whole.regions[number].label, 4 * whole.regions[number].num_image_tokens
     with not_finite_on(bundled_model, patches) as broken:
         [result] = read_pages(broken, [page], by_region=by_region, max_tokens=8)
-    assert [region.status for region in result.regions] == ["truncated", "truncated", "failed"]
-    assert result.status == "failed" and result.text.endswith("\n\n[text: not read]")
-    assert result.region_text(result.regions[0]) == whole.region_text(whole.regions[0])
-    assert "NaN" in result.regions[2].reason or "not finite" in result.regions[2].reason
+    failed = result.regions[number]
+    assert result.status == failed.status == "failed"
+    assert result.region_text(failed) == f"[{label}: not read]"
+    assert "NaN" in failed.reason or "not finite" in failed.reason
+    others = [n for n in range(len(whole.regions)) if n != number]
+    assert [result.region_text(result.regions[n]) for n in others] == [
+        whole.region_text(whole.regions[n]) for n in others
+    ]
 
 
 def test_furniture_comes_after_the_body_or_stays_and_is_never_left_out() -> None:
@@ -202,7 +210,7 @@ def test_tokens_stand_within_their_regions_in_every_format(
     failed = result.regions[2]
     result = assemble(
         dataclasses.replace(result, tokens=(), text="", regions=()),
-        [*result.regions[:2], failed],
+        result.regions[:3],
         {
             0: result.of_region(result.regions[0]),
             1: result.of_region(result.regions[1]),

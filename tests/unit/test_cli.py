@@ -155,7 +155,7 @@ def test_ctrl_c_while_a_command_is_still_imported_is_one_sentence(monkeypatch, c
         raise KeyboardInterrupt
 
     monkeypatch.setattr("glmocr_utils.cli.import_module", interrupted)
-    assert main(["ocr", "page.png"]) == 130
+    assert main(["ocr", LETTER]) == 130
     assert capsys.readouterr().err.startswith("stopped")
 
 
