@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 from layout_inputs import draw_columns, save_random_layout
+from paths import ROOT
 from serving import free_port, needs_server, transformers_serve
 
 from glmocr_utils.mass_infer import InferOptions, infer
+from glmocr_utils.records import Box, Region
 from glmocr_utils.records.page_row import PageRow, read_rows
 
 pytestmark = pytest.mark.slow
@@ -28,11 +30,10 @@ def inputs(tmp_path_factory, bundled_folder) -> dict[str, object]:
     for number in range(6):
         page, _ = draw_columns([TEXT * (3 + number), TEXT * (9 - number)], 300)
         page.save(folder / ("in/deeper" if number % 2 else "in") / f"{number}.png")
-    layout = save_random_layout(folder / "layout", 3, "text")
     return {
         "input_path": folder / "in",
         "model_id": str(bundled_folder),
-        "layout": str(layout),
+        "layout": str(ROOT / "data/models/doclayout-tiny"),
         "max_tokens": 6,
         "batch_size": 4,
     }
@@ -53,7 +54,16 @@ def rows_of(folder: Path) -> dict[tuple, PageRow]:
 
 
 def what_was_read(rows: dict[tuple, PageRow]) -> dict[tuple, tuple]:
-    return {key: (row.text, row.status, row.regions) for key, row in rows.items()}
+    """Without the last digits of boxes and scores, which depend on the batch."""
+    return {
+        key: (row.text, row.status, [about(region) for region in row.regions])
+        for key, row in rows.items()
+    }
+
+
+def about(region: Region) -> Region:
+    box = Box(*(round(side) for side in region.box))
+    return replace(region, box=box, score=region.score and round(region.score, 2))
 
 
 def test_pages_end_with_their_last_region_and_their_tokens_are_all_there(undisturbed):
@@ -61,7 +71,8 @@ def test_pages_end_with_their_last_region_and_their_tokens_are_all_there(undistu
     for row in undisturbed.values():
         assert row.status == "truncated" and row.mean_prob
         assert sum(row.token_lengths) == len(row.text)
-        assert {attempt.region for attempt in row.attempts} == set(range(len(row.regions)))
+        read = {region.index for region in row.regions if region.status != "picture"}
+        assert {attempt.region for attempt in row.attempts} == read
 
 
 def test_a_page_alone_is_read_as_among_others(inputs, undisturbed, bundled_model, tmp_path):
