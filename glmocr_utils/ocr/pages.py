@@ -208,7 +208,7 @@ def read_pages(
     watching = Watching(watch, reader, len(pages) if isinstance(pages, Sized) else None)
 
     def end(page: PageInParts) -> None:
-        outcome = page.outcome(reader.blank(page.image))
+        outcome = page.outcome(partial(reader.blank, page.image))
         if isinstance(outcome, OcrResult):
             if on_read:
                 on_read(outcome, page.image)

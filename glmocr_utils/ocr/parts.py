@@ -48,18 +48,18 @@ class PageInParts:
     def has_ended(self) -> bool:
         return self.wanted <= self.readings.keys()
 
-    def outcome(self, blank: OcrResult) -> OcrResult | Exception:
+    def outcome(self, blank: Callable[[], OcrResult]) -> OcrResult | Exception:
         """What came of the page.
 
         Args:
-            blank: what becomes of it where there is no ink.
+            blank: gives what becomes of it where there is no ink.
         """
         if self.error is not None:
             return self.error
         if self.regions and self.by_region:
             size = self.image.image.size
-            return assemble(blank, self.regions, self.readings, self.by_region.furniture, size)
-        return self.readings.get(WHOLE, blank)
+            return assemble(blank(), self.regions, self.readings, self.by_region.furniture, size)
+        return self.readings[WHOLE] if WHOLE in self.readings else blank()
 
 
 @dataclass(frozen=True, slots=True)
