@@ -40,29 +40,35 @@ def page(request, browser, index):
     page.close()
 
 
-def names(page):
-    return [
-        text.split("page ")[1][0]
-        for text in page.locator(".cards > li:not([hidden]) .card").all_inner_texts()
-    ]
+NAMES = """expected => {
+  const cards = [...document.querySelectorAll(".cards > li:not([hidden]) .card")];
+  const names = cards.map(card => (card.textContent.split("page ")[1] || "")[0]);
+  return JSON.stringify(names) === JSON.stringify(expected);
+}"""
+
+
+def wait_for_names(page, *expected):
+    """The cards that are shown, in their order; drawing them takes a moment."""
+    page.wait_for_function(NAMES, arg=list(expected))
 
 
 def test_pages_are_searched_filtered_and_sorted(page):
     page.wait_for_function("() => document.querySelector('.thumb img').naturalWidth > 0")
-    assert names(page) == ["1", "2"]
+    wait_for_names(page, "1", "2")
     page.select_option("#sort", "doubt")
-    assert names(page) == ["2", "1"]
+    wait_for_names(page, "2", "1")
     page.fill("#search", "barley")
-    assert names(page) == ["1"] and "1 of 2 pages" in page.inner_text("#shown")
-    assert page.inner_text("li:not([hidden]) mark") == "barley"
+    wait_for_names(page, "1")
+    assert "1 of 2 pages" in page.text_content("#shown")
+    assert page.text_content("li:not([hidden]) mark") == "barley"
     page.fill("#search", "appeal")
-    assert names(page) == ["2"]
-    assert "may say APPEAL (0.44) where APPLAL was read" in page.inner_text(
+    wait_for_names(page, "2")
+    assert "may say APPEAL (0.44) where APPLAL was read" in page.text_content(
         "li:not([hidden]) small"
     )
     page.fill("#search", "")
     page.select_option("#status", "truncated")
-    assert names(page) == ["2"]
+    wait_for_names(page, "2")
 
 
 def test_a_page_opens_beside_its_text_and_leads_back(page):
