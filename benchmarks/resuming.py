@@ -18,7 +18,7 @@ from PIL import Image
 from glmocr_utils.mass_infer import InferOptions, infer
 from glmocr_utils.mass_infer.engines import run_settings
 from glmocr_utils.mass_infer.known_documents import KnownDocuments, locate
-from glmocr_utils.mass_infer.run import Progress
+from glmocr_utils.mass_infer.progress import Progress
 from glmocr_utils.mass_infer.run_folder import RunFolder
 from glmocr_utils.model import load_model
 from glmocr_utils.notebook_run import project_root

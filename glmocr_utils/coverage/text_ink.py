@@ -1,4 +1,4 @@
-"""Which ink of a page is text: told from rules, pictures, stamps, borders, noise and show-through.
+"""Which ink of a page is text, and not rules, pictures, stamps, borders, noise and show-through.
 
 Text is of one size, nearly as dark as the rest of the text, and changes between ink and paper about
 as often as letters do. All lengths are in units of `text_on_page`.

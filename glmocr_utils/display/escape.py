@@ -27,3 +27,8 @@ def _harmless(character: str) -> str:
     if character in "\u00ad\u200c\u200d":  # soft hyphen and joiners belong to ordinary text
         return character
     return f"⟨U+{ord(character):04X}⟩"
+
+
+def on_one_line(text: str) -> str:
+    """On one line; spaces as they are, since a context is read and not decoded."""
+    return text.replace("\n", "⏎").replace("\t", "⇥")

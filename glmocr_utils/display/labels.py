@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from glmocr_utils.display.escape import escape, visible
+from glmocr_utils.display.escape import escape, on_one_line, visible
 from glmocr_utils.display.page import image_html, page_name
 from glmocr_utils.display.tables import html_table
 from glmocr_utils.labels.disagreements import Disagreement
@@ -51,9 +51,9 @@ def suspects_html(suspects: Sequence[Suspect]) -> str:
             f"{suspect.mean_surprise:.3f}",
             escape(page_name(suspect.label.page)),
             str(suspect.line_number),
-            f"<code>{escape(_on_one_line(suspect.before))}"
+            f"<code>{escape(on_one_line(suspect.before))}"
             f'<b class="worst"><u>{escape(visible(suspect.stretch))}</u></b>'
-            f"{escape(_on_one_line(suspect.after))}</code>",
+            f"{escape(on_one_line(suspect.after))}</code>",
             escape(origin(suspect.label)),
         )
         for suspect in suspects
@@ -131,7 +131,3 @@ def _marked(kind: str, text: str, mark: str) -> str:
         return escape(text)
     signs = "⏎\n".join(visible(line) for line in text.split("\n"))
     return f"<{mark}>{escape(signs)}</{mark}>"
-
-
-def _on_one_line(text: str) -> str:
-    return text.replace("\n", "⏎").replace("\t", "⇥")

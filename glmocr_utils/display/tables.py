@@ -15,7 +15,7 @@ from glmocr_utils.confidence import (
     unseen_errors,
     worst_tokens,
 )
-from glmocr_utils.display.escape import escape, visible
+from glmocr_utils.display.escape import escape, on_one_line, visible
 from glmocr_utils.display.page import anchor, page_name
 from glmocr_utils.records import OcrResult, storable_path
 
@@ -36,9 +36,9 @@ def worst_tokens_html(
         words = [f"{visible(choice.after)} ({choice.other.prob:.2f})" for choice in worst.choices]
         token = escape(visible(worst.token.text)) or "·"
         context = (
-            f"{escape(_on_one_line(worst.before))}"
+            f"{escape(on_one_line(worst.before))}"
             f'<b class="worst"><u>{token}</u></b>'
-            f"{escape(_on_one_line(worst.after))}"
+            f"{escape(on_one_line(worst.after))}"
         )
         rows.append(
             (
@@ -167,11 +167,6 @@ def expected_errors_table(pages: Sequence[MarkedPage]) -> pd.DataFrame:
             for page, estimate in zip(pages, unseen_errors(pages), strict=True)
         ]
     )
-
-
-def _on_one_line(text: str) -> str:
-    """On one line; spaces as they are, since a context is read and not decoded."""
-    return text.replace("\n", "⏎").replace("\t", "⇥")
 
 
 def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

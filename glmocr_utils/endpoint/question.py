@@ -4,7 +4,7 @@ import base64
 
 
 def question(image_url: str, prompt: str) -> list[dict[str, object]]:
-    """The messages that ask `prompt` about one image; the image stands first, as for GLM-OCR."""
+    """The messages that ask `prompt` about one image; the image comes first, as for GLM-OCR."""
     content = [
         {"type": "image_url", "image_url": {"url": image_url}},
         {"type": "text", "text": prompt},

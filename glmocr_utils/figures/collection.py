@@ -10,7 +10,7 @@ from IPython.display import HTML, DisplayHandle, display
 from matplotlib.figure import Figure
 
 from glmocr_utils.figures.style import without_frame
-from glmocr_utils.mass_infer.run import Progress
+from glmocr_utils.mass_infer.progress import Progress
 from glmocr_utils.mass_infer.watching import LogLines, progress_line
 from glmocr_utils.notebook_host import is_kernel_of_a_person
 

@@ -100,7 +100,7 @@ def _of_page(
 def _ranks(order: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
     """How many of the kept queries are read before each, by the model's pairwise votes.
 
-    Queries that stand for nothing have no vote: their order was never trained.
+    Queries that mean nothing have no vote: their order was never trained.
     """
     first, second = torch.meshgrid(queries, queries, indexing="ij")
     upper = order[torch.minimum(first, second), torch.maximum(first, second)].sigmoid()

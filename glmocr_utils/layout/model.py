@@ -43,7 +43,7 @@ class LayoutModel:
 
 
 def find_layout_revision(layout: str) -> str | None:
-    """The commit that a layout's hub id stands for; None for a folder.
+    """The commit that a layout's hub id means; None for a folder.
 
     Raises:
         ModelLoadError: it is not there.

@@ -66,7 +66,7 @@ def page_markdown(
     """A page as Markdown.
 
     Titles are headings; tables are Markdown tables where these can say the same, else HTML;
-    formulas stand between `$$`, with their numbers as tags; words that a hyphen divides at a line's
+    formulas are between `$$`, with their numbers as tags; words that a hyphen divides at a line's
     or a column's end are whole. Footnotes come last. What went wrong in a region is said in a
     comment before it.
 
@@ -112,7 +112,7 @@ def _tagged(formula: str, number: str) -> str:
 
 
 def _joined(regions: Sequence[RegionText]) -> list[RegionText]:
-    """Texts with whole words; one that goes on in the next region of text is joined with it."""
+    """Texts with whole words; one that continues in the next region of text is joined with it."""
     found: list[RegionText] = []
     for each in regions:
         if each.region.label not in TABLE_LABELS | FORMULA_LABELS:
@@ -160,7 +160,7 @@ def _block(each: RegionText, link: Callable[[Region], str | None] | None) -> str
 
 
 def region_content(each: RegionText, as_markdown: bool = False) -> str:
-    """What stands in a region, with the marks of its kind.
+    """The text of a region, with the marks of its kind.
 
     Args:
         as_markdown: writes tables in Markdown where it can say the same.

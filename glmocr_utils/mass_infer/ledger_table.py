@@ -49,8 +49,8 @@ def ledger_table(pages: pd.DataFrame) -> pd.DataFrame:
         pages: rows with any of the ledger's columns, and `doubt`.
 
     Returns:
-        `page` counts from 1; `characters` stands for the text. Columns without a value are left
-        out, but for document, page and status.
+        `page` counts from 1; `characters` is the length of the text. Columns without a value are
+        left out, but for document, page and status.
     """
     table = pages.copy()
     if "page_index" in table:

@@ -1,4 +1,4 @@
-"""Steps that ask for something and go on with the answer, several of them side by side.
+"""Steps that ask for something and continue with the answer, several of them side by side.
 
 A strand is a generator: it yields a request and is sent the answer, or yields `Together` and is
 sent what those strands returned, in their order. This module does not know what is asked for.

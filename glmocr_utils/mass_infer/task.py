@@ -1,7 +1,7 @@
 """What is tried on a page, and what comes of it: the same for every engine.
 
 A `PageTask` asks for passes of the model and is given what was read, until it is done. It turns
-pages that lie on their side or stand on their head, reads what looped again at another resolution,
+pages that lie on their side or upside down, reads what looped again at another resolution,
 and what was cut again with a higher limit: a page, or each of its regions. Every pass is recorded,
 and the text is kept as the model wrote it.
 """

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from tqdm import tqdm
 
-from glmocr_utils.mass_infer.run import Progress
+from glmocr_utils.mass_infer.progress import Progress
 
 LINE_EVERY_S = 30.0
 

@@ -194,7 +194,7 @@ def read_pages(
             nothing (`NotFiniteError`: its numbers are NaN or infinite), which is then left out.
             None raises what was raised.
         on_read: is given each page as soon as it has ended, which may be before its turn comes.
-        watch: is told twice a second where the reading is, and at its end; see `show_reading`.
+        watch: called twice a second with the progress, and at the end; see `show_reading`.
 
     Raises:
         ValueError: an option is out of its range.

@@ -4,6 +4,13 @@ Commands, the parameters of notebooks and `docs/parameters.md` follow from these
 heavy is imported, so that `glmocr ocr --help` needn't wait for a model's libraries.
 """
 
+from glmocr_utils.options.evaluation import (
+    CertifyOptions,
+    DiffOptions,
+    EvaluateOptions,
+    GroundOptions,
+    PredictionsOptions,
+)
 from glmocr_utils.options.finetune import FinetuneOptions
 from glmocr_utils.options.infer import RETRYABLE, EngineName, InferOptions
 from glmocr_utils.options.layout import (
@@ -18,17 +25,12 @@ from glmocr_utils.options.option import Options, option, same_as
 from glmocr_utils.options.reading import ReadingOptions
 from glmocr_utils.options.rendering import RenderOptions, parse_pages
 from glmocr_utils.options.steps import (
-    CertifyOptions,
     DemoOptions,
-    DiffOptions,
-    EvaluateOptions,
     ExportOptions,
-    GroundOptions,
     ImagefolderOptions,
     IndexOptions,
     LabelOptions,
     OcrOptions,
-    PredictionsOptions,
     ReviewOptions,
     SearchOptions,
 )

@@ -101,7 +101,7 @@ def render_documents(
             default twice the workers. No page is started before there is room for it.
         known: asked about each page, in order, before it is rendered; a reading that it returns
             comes in place of the page, which isn't rendered.
-        on_document: is told of each document how many pages come of it, some documents ahead.
+        on_document: called with each document's number of pages, some documents ahead.
     """
     options = options or RenderOptions()
     paths, several = are_several(paths)

@@ -1,16 +1,23 @@
 """What a person should check on a page: flags, few and short, in words, in reading order."""
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from glmocr_utils.confidence import Calibration, Change, Choice, PageTokens, WordRisk
-from glmocr_utils.markup import ink
+from glmocr_utils.confidence import Calibration, Change, PageTokens, WordRisk
 from glmocr_utils.options import ReviewOptions
 from glmocr_utils.records import Box, OcrResult
+from glmocr_utils.review.doubts import (
+    Stretch,
+    doubt_about,
+    joined,
+    on_one_line,
+    overlap,
+    sure_words,
+)
 from glmocr_utils.review.other_readings import other_readings
 
 THRESHOLD = 0.8  # a token below this probability is in doubt
@@ -18,7 +25,6 @@ NUM_AUDITS = 3  # words per page that the model was sure of
 MAX_CHOICES = 5  # other readings of a flag
 
 FlagKind = Literal["unread", "unsupported", "unsure", "audit", "loop", "length", "line"]
-LONGEST_FLAG = 40  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ class Flag:
         choices: (what could be there instead, probability), best first; see `other_readings`.
             Where one joins or divides words, it shows the words around it too.
         changes: what each choice changes in the page's text.
-        number: among unread or unsupported ones; others are told by where they are.
+        number: among unread or unsupported ones; others are known by where they are.
         note: what the reviewer should know; box: of unread ink, in pixels of the page image.
     """
 
@@ -65,33 +71,6 @@ class Flag:
     def is_of_coverage(self) -> bool:
         """A page is not done before such a flag is decided."""
         return self.kind in ("unread", "unsupported")
-
-
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    """Characters `start` to `stop` of a page, and the tokens in it that are doubtful.
-
-    Attributes:
-        prob: the lowest of them.
-        is_word: it has a word in it; otherwise it is a tag, or space between tags.
-        is_markup: only what is not printed is in doubt.
-    """
-
-    start: int
-    stop: int
-    indices: tuple[int, ...]
-    prob: float
-    is_word: bool = True
-    is_markup: bool = False
-
-    @property
-    def limits(self) -> tuple[int, int]:
-        return self.start, self.stop
-
-    @property
-    def kind(self) -> tuple[bool, bool]:
-        """What is printed sorts before markup, words before tags."""
-        return self.is_markup, not self.is_word
 
 
 def find_flags(
@@ -128,14 +107,14 @@ def find_flags(
     if risk and risk.knows(result):
         probs = _probs_by_risk(tokens, probs, risk)
     doubtful = np.flatnonzero(probs < threshold).tolist()
-    doubts = (_doubt(tokens, index, float(probs[index]), threshold) for index in doubtful)
-    unsure = _joined(tokens.text, filter(None, doubts))
+    doubts = (doubt_about(tokens, index, float(probs[index]), threshold) for index in doubtful)
+    unsure = joined(tokens.text, filter(None, doubts))
     unsure = sorted(unsure, key=lambda stretch: (stretch.kind, stretch.prob))[:max_flags]
     flags = [_flag("unsure", tokens, stretch, max_choices) for stretch in unsure]
     sure = [
         word
-        for word in _sure_words(tokens, probs, threshold)
-        if not any(_overlap(word, stretch) for stretch in unsure)
+        for word in sure_words(tokens, probs, threshold)
+        if not any(overlap(word, stretch) for stretch in unsure)
     ]
     rng = random.Random(f"{result.page.document_key} {result.page.page_index}")
     flags += [
@@ -182,7 +161,7 @@ def flag_at(
     if calibration:
         calibration.check_fits(result)
         probs = calibration(probs)
-    stretch = _Stretch(start, stop, indices, float(probs.min(initial=1)))
+    stretch = Stretch(start, stop, indices, float(probs.min(initial=1)))
     return _flag("audit", tokens, stretch, max_choices)
 
 
@@ -203,7 +182,7 @@ def _coverage_flags(tokens: PageTokens) -> Iterator[Flag]:
         yield Flag("unread", line, start, start, "", 0.0, number=number, note=note, box=unread.box)
     for number, run in enumerate(coverage.unsupported):
         first, last = tokens.spans[run.token_start], tokens.spans[run.token_stop - 1]
-        start, stop = _on_one_line(tokens.text, first[0], last[1], first[0])
+        start, stop = on_one_line(tokens.text, first[0], last[1], first[0])
         line, column = _line_of(tokens.text, start)
         note = (
             f"From here on, {run.num_characters} characters may not be on the page: delete them if "
@@ -240,105 +219,7 @@ def _end_flag(text: str, kind: FlagKind, prob: float) -> Flag:
     return Flag(kind, len(lines) - 1, end, end, "", prob)
 
 
-def _doubt(tokens: PageTokens, index: int, prob: float, threshold: float) -> _Stretch | None:
-    """What to look at because of a doubtful token; None where only white space is in doubt."""
-    choices = tokens.choices(index)
-    alike = [choice for choice in choices if tokens.is_layout(choice)]
-    printing = [choice for choice in choices if choice not in alike]
-    doubt = max(1 - tokens.result.tokens[index].prob, 1e-9)
-    prob += (1 - prob) * min(1, sum(choice.other.prob for choice in alike) / doubt)
-    start, stop = tokens.spans[index]
-    has_ink = any(ink(tokens.text)[start:stop])
-    is_tag = not has_ink and tokens.text[start:stop].strip()
-    is_markup = not (prob < threshold and (has_ink or printing))
-    if is_markup and not is_tag and not any(map(_changes_signs, alike)):
-        return None
-    shown = _around(tokens, start, stop, alike if is_markup else printing)
-    return _Stretch(*shown, (index,), prob, bool(tokens.words_at(*shown)), is_markup)
-
-
-def _changes_signs(choice: Choice) -> bool:
-    return "".join(choice.before.split()) != "".join(choice.after.split())
-
-
-def _around(
-    tokens: PageTokens, start: int, stop: int, choices: Sequence[Choice]
-) -> tuple[int, int]:
-    """What to show of a token at `start` to `stop`: its words, or what its choices change."""
-    words = tokens.words_at(start, stop)
-    if words:
-        start, stop = anchor, _ = words[0]
-        for word in words[1:]:
-            if _fit_together(tokens.text, (start, stop), word):
-                stop = word[1]
-    elif choices:
-        anchor, start, stop = start, choices[0].start, choices[0].stop
-    else:
-        written = tokens.text[start:stop]
-        anchor = start + len(written) - len(written.lstrip())
-        start, stop = tokens.around(anchor, anchor + len(written.strip()))
-    return _on_one_line(tokens.text, start, stop, anchor)
-
-
-def _on_one_line(text: str, start: int, stop: int, anchor: int) -> tuple[int, int]:
-    """At most 40 of the characters `start` to `stop`, on the line of `anchor` and around it."""
-    line_end = text.find("\n", anchor)
-    start = max(start, text.rfind("\n", 0, anchor) + 1)
-    stop = max(start, min(stop, len(text) if line_end < 0 else line_end))
-    if stop - start > LONGEST_FLAG:
-        start = max(start, min(anchor - LONGEST_FLAG // 2, stop - LONGEST_FLAG))
-        stop = start + LONGEST_FLAG
-    return start, stop
-
-
-def _joined(text: str, doubts: Iterable[_Stretch]) -> list[_Stretch]:
-    """Doubts about neighbouring words are one flag, up to 40 characters of a line.
-
-    Tags and words stay apart. What is printed goes first: markup in doubt is a flag of its own
-    where no printed word is.
-    """
-    joined: list[_Stretch] = []
-    for doubt in sorted(doubts, key=lambda doubt: (doubt.kind, doubt.start, doubt.stop)):
-        if any(_overlap(other, doubt) for other in joined if other.kind != doubt.kind):
-            continue
-        last = joined[-1] if joined else None
-        if last is None or last.kind != doubt.kind:
-            joined.append(doubt)
-        elif doubt.stop <= last.stop or _fit_together(text, last.limits, doubt.limits):
-            indices, prob = last.indices + doubt.indices, min(last.prob, doubt.prob)
-            stop = max(last.stop, doubt.stop)
-            joined[-1] = replace(last, stop=stop, indices=indices, prob=prob)
-        else:
-            joined.append(_after(text, last.stop, doubt))
-    return joined
-
-
-def _after(text: str, position: int, doubt: _Stretch) -> _Stretch:
-    """The part of a stretch after `position`, without the space that it begins with."""
-    start = max(doubt.start, position)
-    space = len(text[start : doubt.stop]) - len(text[start : doubt.stop].lstrip())
-    return replace(doubt, start=start + space)
-
-
-def _overlap(first: _Stretch, second: _Stretch) -> bool:
-    return first.start < second.stop and second.start < first.stop
-
-
-def _fit_together(text: str, first: tuple[int, int], second: tuple[int, int]) -> bool:
-    is_near = text[first[1] : second[0]] in ("", " ")
-    return is_near and second[1] - first[0] <= LONGEST_FLAG
-
-
-def _sure_words(tokens: PageTokens, probs: np.ndarray, threshold: float) -> Iterator[_Stretch]:
-    for start, stop in tokens.words:
-        indices = tokens.tokens_of(start, stop)
-        worst = min(indices, key=lambda index: probs[index])
-        if probs[worst] >= threshold:
-            shown = _on_one_line(tokens.text, start, stop, start)
-            yield _Stretch(*shown, (worst,), float(probs[worst]))
-
-
-def _flag(kind: FlagKind, tokens: PageTokens, stretch: _Stretch, max_choices: int) -> Flag:
+def _flag(kind: FlagKind, tokens: PageTokens, stretch: Stretch, max_choices: int) -> Flag:
     line_start = tokens.text.rfind("\n", 0, stretch.start) + 1
     readings = other_readings(
         tokens,
