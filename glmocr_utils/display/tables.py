@@ -50,7 +50,7 @@ def worst_tokens_html(
                 escape(", ".join(words)),
             )
         )
-    return html_table(("", "probability", "page", "line", "in its context", "else"), rows)
+    return html_table(("", "probability", "page", "line", "in its context", "alternatives"), rows)
 
 
 def worst_tokens_table(

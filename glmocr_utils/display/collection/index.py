@@ -101,7 +101,7 @@ def index_html(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title>{style()}<style>{style_sheet}</style></head>"
         f'<body><main class="glmocr"><h1>{escape(title)}</h1>'
-        f"<p>{shown}Stronger colour is more doubt; a dashed frame is a page that is not a plain "
+        f"<p>{shown}Stronger colour is more doubt; a dashed frame is a page with ink that is not a plain "
         "<i>ok</i>. A page opens beside its text.</p>"
         '<div class="tools"><input id="search" type="search" '
         'placeholder="words in the text, or among what else it could be" aria-label="search">'
@@ -155,7 +155,8 @@ def _card(entry: PageEntry, image: bytes | None, file: str | None) -> str:
     strength = min(1.0, 4 * doubt)  # a mean below 0.75 was not read
     data = base64.b64encode(image).decode("ascii") if image else ""
     picture = f'<img alt="" src="data:image/jpeg;base64,{data}">' if image else ""
-    status = f'<span class="status">{escape(entry.status)}</span> ' if is_odd else ""
+    mark = ' class="status"' if is_odd else ""
+    status = "" if entry.status == "ok" else f"<span{mark}>{escape(entry.status)}</span> "
     prob = f"{entry.mean_prob:.3f}" if entry.mean_prob is not None else ""
     inner = (
         f'<span class="thumb" style="--doubt:{strength:.2f}">{picture}</span>'
