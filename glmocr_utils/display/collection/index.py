@@ -101,8 +101,8 @@ def index_html(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title>{style()}<style>{style_sheet}</style></head>"
         f'<body><main class="glmocr"><h1>{escape(title)}</h1>'
-        f"<p>{shown}Stronger colour is more doubt; a dashed frame is a page with ink that is not a plain "
-        "<i>ok</i>. A page opens beside its text.</p>"
+        f"<p>{shown}Stronger colour is more doubt; a dashed frame is a page with ink that isn't a "
+        "plain <i>ok</i>. A page opens beside its text.</p>"
         '<div class="tools"><input id="search" type="search" '
         'placeholder="words in the text, or among what else it could be" aria-label="search">'
         f'<select id="status" aria-label="status"><option value="">every status</option>{options}'
