@@ -65,7 +65,7 @@ class OcrOptions(Options):
         False, "print token probabilities and draw them", detail="the 50 lowest in their context"
     )
     formats: str | None = option(
-        None, "with the boxes of words: hocr, alto, alto-pages, page, pdf; several with commas"
+        None, "with boxes: hocr, alto, alto-pages, page, pdf, docling; several with commas"
     )
     start_over: bool = option(
         False,
