@@ -85,8 +85,8 @@ class InferOptions(Options):
         super().__post_init__()
         if self.engine == "server" and self.base_url is None:
             raise ValueError(
-                "engine='server' needs base_url, such as http://localhost:8000/v1; the README "
-                "has the commands that start a server"
+                "engine='server' needs base_url, such as http://localhost:8000/v1; "
+                "docs/collections.md has the commands that start a server"
             )
         if self.engine == "server" and self.coverage:
             raise ValueError(
