@@ -80,7 +80,7 @@ def infer(
             try:
                 stopped = run.collect(tasks)
             except KeyboardInterrupt:
-                stopped = "interrupted; the next start goes on where this one was"
+                stopped = "interrupted; the next start resumes where this one left off"
             except EndpointUnavailable as error:
                 stopped = str(error)
         folder.flush()

@@ -154,7 +154,9 @@ class Server:
             [choice] = response.choices
             _ = choice.message.content
         except (AttributeError, TypeError, ValueError) as error:
-            raise ValueError(f"its answer is no chat completion: {str(response)[:200]}") from error
+            raise ValueError(
+                f"its answer isn't a chat completion: {str(response)[:200]}"
+            ) from error
         return reading_of(choice, time.perf_counter() - begun)
 
     def _create(
@@ -174,7 +176,7 @@ class Server:
             else:
                 self._level = max(self._level, number)
                 return response
-        raise AssertionError("the last wish returns or raises")
+        raise AssertionError("the last attempt returns or raises")
 
 
 _Wanted = tuple[Task, AnyRequest | None]

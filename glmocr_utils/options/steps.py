@@ -147,7 +147,7 @@ class LabelOptions(Options):
         None, "model: a .jsonl of notebook 02, a folder of them, or a run of 06"
     )
     calibration: str | None = option(
-        None, "of that model: calibration.json of notebook 03, or its folder"
+        None, "calibration.json of notebook 03 for that model, or its folder"
     )
     silver_above: float | None = option(
         None, "share of right tokens (0 to 1) above which a draft is silver"
