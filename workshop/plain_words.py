@@ -45,10 +45,10 @@ DOUBTFUL = {
 WORDS = WORST | DOUBTFUL
 
 README, DOCS, NOTEBOOKS, HELP, ERRORS = "README", "docs", "notebooks", "help", "errors"
-MESSAGES, PUBLIC, PRIVATE = "other strings", "public docstrings", "private docstrings"
+MESSAGES, PUBLIC, PRIVATE = "other texts", "public docstrings", "private docstrings"
 COMMENTS, TESTS = "comments", "test names"
-SEEN_BY_USERS = (README, DOCS, NOTEBOOKS, HELP, ERRORS)
-KINDS = (*SEEN_BY_USERS, MESSAGES, PUBLIC, PRIVATE, COMMENTS, TESTS)
+SEEN_BY_USERS = (README, DOCS, NOTEBOOKS, HELP, ERRORS, MESSAGES)
+KINDS = (*SEEN_BY_USERS, PUBLIC, PRIVATE, COMMENTS, TESTS)
 
 _GIVES_HELP = ("option", "same_as", "Command", "Shorthand", "ArgumentParser", "add_argument")
 _FAILS = re.compile(r"(?:Error|Warning|Exit|warn)$")

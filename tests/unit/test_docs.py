@@ -1,4 +1,4 @@
-"""README and docs: short, with links that lead somewhere and commands that exist."""
+"""README and docs: short, in plain words, with links that lead somewhere and real commands."""
 
 import re
 import shlex
@@ -10,6 +10,17 @@ from paths import ROOT
 
 from glmocr_utils.cli.commands import COMMANDS
 from glmocr_utils.notebook_run import notebook_parameters
+from workshop.plain_words import (
+    COMMENTS,
+    ERRORS,
+    HELP,
+    MESSAGES,
+    PRIVATE,
+    PUBLIC,
+    SEEN_BY_USERS,
+    WORST,
+    uses,
+)
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXTS = [*PAGES, *sorted((ROOT / "notebooks").glob("*.ipynb")), *ROOT.glob("data/*/**/README.md")]
@@ -92,3 +103,36 @@ def test_notebooks_take_the_parameters_that_the_pages_show(words: list[str]) -> 
 def test_make_has_the_targets_that_the_pages_show(words: list[str]) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^{re.escape(words[1])}:", makefile, flags=re.MULTILINE)
+
+
+def test_users_meet_no_word_that_has_a_plainer_one() -> None:
+    seen = [
+        f"{each.where}: {word}: {each.text}"
+        for word, each in uses(WORST)
+        if each.kind in SEEN_BY_USERS
+    ]
+    assert seen == []
+
+
+@pytest.mark.parametrize(
+    ("source", "kinds"),
+    [
+        ('"""It stands here."""\n', {PUBLIC}),
+        ('def f():\n    raise ValueError(f"{1} is no page")\n', {ERRORS}),
+        ('x: int = option(0, "or else none")\n', {HELP}),
+        ('print("the run goes on")  # anew\n', {MESSAGES, COMMENTS}),
+        ('def _f():\n    """Whoever\n    asks."""\n', {PRIVATE}),
+        ("told = 1\n", set()),
+        (
+            '"""There is no page, a standard one is no longer kept; `told` stands for it."""\n',
+            set(),
+        ),
+    ],
+)
+def test_words_are_found_by_the_kind_of_text_they_are_in(
+    tmp_path: Path, source: str, kinds: set[str]
+) -> None:
+    (tmp_path / "glmocr_utils").mkdir()
+    (tmp_path / "glmocr_utils/module.py").write_text(source, encoding="utf-8")
+    (tmp_path / "README.md").write_text("Plain.\n", encoding="utf-8")
+    assert {passage.kind for _, passage in uses(WORST, tmp_path)} == kinds
