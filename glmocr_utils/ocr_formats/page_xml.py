@@ -6,13 +6,13 @@ from xml.etree import ElementTree
 
 from glmocr_utils.ocr_formats.placed_text import (
     PlacedBlock,
-    PlacedWord,
     baseline_of,
     placed_blocks,
     polygon_of,
     text_of,
     xml_text,
 )
+from glmocr_utils.ocr_formats.placed_words import PlacedWord
 from glmocr_utils.records import Box, OcrResult, PageLayout, Region
 
 NAMESPACE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"

@@ -16,12 +16,12 @@ from reportlab.pdfgen.canvas import Canvas
 from glmocr_utils.ocr_formats.paper_size import paper_size
 from glmocr_utils.ocr_formats.placed_text import (
     DESCENT,
-    PlacedWord,
     baseline_in,
     joined_words,
     placed_blocks,
     xml_text,
 )
+from glmocr_utils.ocr_formats.placed_words import PlacedWord
 from glmocr_utils.records import OcrResult, PageImage, PageLayout
 
 EM = 1000
