@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from glmocr_utils.ocr_formats.corrected_words import corrected_parts
 from glmocr_utils.ocr_formats.placed_words import PlacedWord, parts_of, with_lines, within
 from glmocr_utils.records import Box, OcrResult, PageLayout, Region, around
 
@@ -45,18 +46,23 @@ class PlacedBlock:
         return self.region.box if self.region else around(line.box for line in self if line.box)
 
 
-def placed_blocks(result: OcrResult, layout: PageLayout) -> list[PlacedBlock]:
+def placed_blocks(
+    result: OcrResult, layout: PageLayout, text: str | None = None
+) -> list[PlacedBlock]:
     """The lines of each block, in reading order.
 
     A block is a region, where the page was read by regions; pictures are blocks without lines.
     Otherwise it ends at a blank line of the text, at the borders of a table, and where the next
     line is above the last, as at the top of a column.
+
+    Args:
+        text: what the page says after a person corrected it; None: what was read.
     """
     if result.regions:
-        return _regions(result, layout)
+        return _regions(result, layout, text)
     blocks: list[list[PlacedLine]] = []
     last_block, last_box = None, None
-    for block, line in _lines(result, layout):
+    for block, line in _lines(result, layout, text):
         is_higher = line.box and last_box and line.box.bottom < last_box.top
         if block != last_block or is_higher:
             blocks.append([])
@@ -65,9 +71,9 @@ def placed_blocks(result: OcrResult, layout: PageLayout) -> list[PlacedBlock]:
     return [PlacedBlock(tuple(lines)) for lines in blocks]
 
 
-def _regions(result: OcrResult, layout: PageLayout) -> list[PlacedBlock]:
+def _regions(result: OcrResult, layout: PageLayout, text: str | None) -> list[PlacedBlock]:
     lines: dict[int, list[PlacedLine]] = {}
-    for region, line in _lines(result, layout):
+    for region, line in _lines(result, layout, text):
         lines.setdefault(region, []).append(line)
     return [
         PlacedBlock(tuple(lines.get(region.index, ())), region)
@@ -76,9 +82,13 @@ def _regions(result: OcrResult, layout: PageLayout) -> list[PlacedBlock]:
     ]
 
 
-def _lines(result: OcrResult, layout: PageLayout) -> Iterator[tuple[int, PlacedLine]]:
+def _lines(
+    result: OcrResult, layout: PageLayout, text: str | None
+) -> Iterator[tuple[int, PlacedLine]]:
     """The lines of a page with the numbers of their blocks."""
     parts = with_lines(list(parts_of(result, layout)))
+    if text is not None and text != result.text:
+        parts = corrected_parts(parts, text, result.regions[0].index if result.regions else None)
     runs = [list(run) for _, run in groupby(parts, key=lambda part: (part.block, part.line))]
     num_runs = Counter(run[0].line for run in runs)
     for run in runs:

@@ -24,21 +24,29 @@ class PlacedWord:
             the box is has no part in it.
         is_joined: no white space is before it, as between two words of Chinese, or where a word
             goes on after a line end.
+        is_corrected: a person wrote it; its `prob` is 1.
     """
 
     text: str
     box: Box | None
     prob: float
     is_joined: bool = False
+    is_corrected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A word, or its part on one line, with the numbers of its block and of its printed line."""
+    """A word, or its part on one line, with the numbers of its block and of its printed line.
+
+    Attributes:
+        line: None where it is unclear.
+        number: of the word on its page; its parts share it.
+    """
 
     word: PlacedWord
     block: int
-    line: int | None  # None where it is unclear
+    line: int | None
+    number: int = 0
 
 
 def parts_of(result: OcrResult, layout: PageLayout) -> Iterator[Part]:
@@ -52,7 +60,7 @@ def parts_of(result: OcrResult, layout: PageLayout) -> Iterator[Part]:
     region_ends = _region_ends(result)
     last_stop = 0
     block = 0
-    for start, stop in word_spans(written):
+    for number, (start, stop) in enumerate(word_spans(written)):
         if region_ends:
             block = next(index for end, index in region_ends if start < end)
         else:
@@ -70,7 +78,7 @@ def parts_of(result: OcrResult, layout: PageLayout) -> Iterator[Part]:
             word = PlacedWord(
                 text, tokens.box_of(spans), tokens.prob_of(spans), is_joined or at > 0
             )
-            yield Part(word, block, line)
+            yield Part(word, block, line, number)
             at += count
         last_stop = stop
 
