@@ -87,7 +87,6 @@ def test_a_word_for_two_of_which_one_is_unclear_is_unclear():
 def test_an_added_word_has_the_gap_of_its_line_or_no_box():
     page = page_of_lines(["one", "", "three"], ["four"])  # two spaces: a word was left out
     assert words_of(page, "one two three\nfour")[0][1] == ("two", (30, 0, 50, 20))
-    assert words_of(page, "one  three four\nfive")[1][-1] == ("five", None) or True
     lines = words_of(PAGE, "The brovvn fox runs\njumps ovcr")
     assert lines[0][-1] == ("runs", None) and [word for word, _ in lines[1]] == ["jumps", "ovcr"]
 
