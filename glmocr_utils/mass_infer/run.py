@@ -187,6 +187,7 @@ class _Run:
                     before or None,
                     again,
                     self._options.coverage,
+                    self._options.second_reader_pages if self._options.second_reader else None,
                 )
         yield from self._documents_that_do_not_open()
 
