@@ -107,8 +107,8 @@ class Attempt:
         max_tokens: new tokens, at most.
         finish_reason: how it ended.
         mean_prob: mean probability of its tokens, 0 to 1; None where it is not known.
-        region: 0-based index of the region that was read; None for the whole page, or for unread ink
-            that was read alone.
+        region: 0-based index of the region that was read; None for the whole page, or for unread
+            ink that was read alone.
     """
 
     angle: int
