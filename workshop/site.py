@@ -42,6 +42,8 @@ def copy_pages(target: Path) -> None:
 def run_of(notebook: NotebookNode, name: str) -> NotebookNode | None:
     """A notebook as the demo ran it; None if it has no run, or its code has changed since.
 
+    The comments and defaults of its parameters may have.
+
     Args:
         notebook: as committed.
         name: its file name.
@@ -52,7 +54,8 @@ def run_of(notebook: NotebookNode, name: str) -> NotebookNode | None:
             run = nbformat.read(path, as_version=4)
             sources = {cell.id: cell.source for cell in run.cells}
             code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-            if all(cell.source == sources.get(cell.id) for cell in code):
+            compared = [cell for cell in code if "parameters" not in cell.metadata.get("tags", ())]
+            if all(cell.source == sources.get(cell.id) for cell in compared):
                 return run
     return None
 
@@ -65,16 +68,16 @@ def notebook_page(notebook: NotebookNode, run: NotebookNode | None, folder: Path
         run: the same with outputs.
         folder: gets its pictures; the page is beside it.
     """
-    prose = {cell.id: cell.source for cell in notebook.cells if cell.cell_type == "markdown"}
+    own = {cell.id: cell.source for cell in notebook.cells}
     parts = [WIDE]
     section = ""
     for cell in (run or notebook).cells:
+        text = own.get(cell.id, cell.source)  # papermill adds a cell with the run's parameters
         if cell.cell_type == "markdown":
-            text = prose.get(cell.id, cell.source)
             section = next(iter(re.findall(r"^#+ (.+)$", text, re.MULTILINE)), section)
             parts.append(_linked(text))
         else:
-            parts.append(f"```python\n{cell.source}\n```")
+            parts.append(f"```python\n{text}\n```")
             parts += [_shown(output, section, folder) for output in cell.outputs]
         if len(parts) == 2 and run is None:
             parts.append(NOT_RUN)
