@@ -50,7 +50,9 @@ class FinetuneOptions(Described):
         None, "default or nothink; None: as model or adapter were trained before"
     )
     label_statuses: str = option("gold,silver", "which labels of a label set are trained on")
-    max_length: int | None = option(2048, "tokens of image, prompt and label; nothing is ever cut")
+    max_length: int | str | None = option(
+        2048, 'tokens of image and text; "auto": the longest page\'s; nothing is ever cut'
+    )
     too_long: Literal["error", "skip"] = option(
         "error", '"error" or "skip": what to do about longer pages'
     )
