@@ -84,7 +84,7 @@ def infer(
             try:
                 stopped = run.collect(tasks)
             except KeyboardInterrupt:
-                stopped = "interrupted; the next start goes on where this one was"
+                stopped = "interrupted; the next start resumes where this one left off"
             except EndpointUnavailable as error:
                 stopped = str(error)
         folder.flush()
@@ -187,6 +187,7 @@ class _Run:
                     before or None,
                     again,
                     self._options.coverage,
+                    self._options.second_reader_pages if self._options.second_reader else None,
                 )
         yield from self._documents_that_do_not_open()
 
