@@ -119,7 +119,9 @@ class ReviewOptions(Options):
         detail="tesseract:deu+eng names languages; disagreements are typed, and show how risky "
         "a word is",
     )
-    formats: str | None = same_as(OcrOptions, "formats")
+    formats: str | None = same_as(
+        OcrOptions, "formats", detail="with what was corrected; txt as well, without boxes"
+    )
     review: bool | Literal["auto"] = option(
         "auto", 'True, False, or "auto": the widget where a person can use it'
     )
@@ -201,28 +203,6 @@ class ExportOptions(Options):
     push_to_hub: str | None = option(
         None, "repository such as user/name; the token comes from HF_TOKEN"
     )
-
-
-@dataclass(frozen=True)
-class IndexOptions(Options):
-    """Options of the command `index`."""
-
-    results: str = option(
-        "outputs/06_mass_infer", "a run of notebook 06, or a folder or .jsonl of notebook 02"
-    )
-    worst_n: int = option(50, "pages with a file of their own, most doubt first")
-    most_pages: int = option(5000, "pages in the index; of more, those with most doubt", at_least=1)
-    thumbnails: bool = option(True, "show small pictures of the pages")
-    password: str | None = same_as(RenderOptions, "password")
-    output_dir: str | Path | None = option(None, "gets index.html and page_files/; None: results")
-
-
-@dataclass(frozen=True)
-class SearchOptions(Options):
-    """Options of the command `search`."""
-
-    results: str = same_as(IndexOptions, "results")
-    words: str = option("", "what to search for; case and line ends do not matter")
 
 
 @dataclass(frozen=True)
