@@ -117,7 +117,9 @@ class ReviewOptions(Options):
     boxes: bool = option(False, "True: locate each token on the page; needs the model that read it")
     second_reader: str | None = same_as(SecondOptions, "second_reader")
     second_reader_pages: SecondPages = same_as(SecondOptions, "second_reader_pages")
-    formats: str | None = same_as(OcrOptions, "formats")
+    formats: str | None = same_as(
+        OcrOptions, "formats", detail="with your corrections; txt as well, without boxes"
+    )
     review: bool | Literal["auto"] = option(
         "auto", 'show the widget: True, False, or "auto": if a person can use it'
     )
@@ -199,30 +201,6 @@ class ExportOptions(Options):
     push_to_hub: str | None = option(
         None, "repository such as user/name; the token comes from HF_TOKEN"
     )
-
-
-@dataclass(frozen=True)
-class IndexOptions(Options):
-    """Options of the command `index`."""
-
-    results: str = option(
-        "outputs/06_mass_infer", "a run of notebook 06, or a folder or .jsonl of notebook 02"
-    )
-    worst_n: int = option(50, "number of pages with a file of their own, most doubtful first")
-    most_pages: int = option(
-        5000, "maximum number of pages in the index, most doubtful first", at_least=1
-    )
-    thumbnails: bool = option(True, "show small pictures of the pages")
-    password: str | None = same_as(RenderOptions, "password")
-    output_dir: str | Path | None = option(None, "gets index.html and page_files/; None: results")
-
-
-@dataclass(frozen=True)
-class SearchOptions(Options):
-    """Options of the command `search`."""
-
-    results: str = same_as(IndexOptions, "results")
-    words: str = option("", "what to search for; case and line ends do not matter")
 
 
 @dataclass(frozen=True)
