@@ -178,7 +178,7 @@ def load_calibration(path: str | Path) -> Calibration:
     """Inverse of `save_calibration`; takes the file or its folder.
 
     Raises:
-        ValueError: the file is no calibration.
+        ValueError: the file isn't a calibration.
     """
     path = Path(path)
     path = path / FILE_NAME if path.is_dir() else path
@@ -187,7 +187,7 @@ def load_calibration(path: str | Path) -> Calibration:
         record |= {"stated": tuple(record["stated"]), "right": tuple(record["right"])}
         return Calibration(**record)
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is no calibration ({error}); fit and save one again") from error
+        raise ValueError(f"{path} isn't a calibration ({error}); fit and save one again") from error
 
 
 def expected_errors(result: OcrResult, calibration: Calibration | None = None) -> ExpectedErrors:

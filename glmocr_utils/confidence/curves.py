@@ -145,7 +145,7 @@ def _gather(pages: Sequence[MarkedPage], score: str) -> tuple[np.ndarray, np.nda
     if not is_wrong.any() or is_wrong.all():
         kind = "wrong" if is_wrong.any() else "right"
         raise ValueError(
-            f"all {len(is_wrong)} tokens are {kind}, so nothing can be told apart; "
+            f"all {len(is_wrong)} tokens are {kind}, so wrong and right ones cannot be compared; "
             "add pages with both"
         )
     return suspicion, is_wrong

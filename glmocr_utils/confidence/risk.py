@@ -208,7 +208,7 @@ def load_risk(path: str | Path) -> WordRisk:
     """Inverse of `save_risk`; takes the file or its folder.
 
     Raises:
-        ValueError: the file is no risk.
+        ValueError: the file isn't a risk.
     """
     path = Path(path)
     path = path / FILE_NAME if path.is_dir() else path
@@ -217,7 +217,7 @@ def load_risk(path: str | Path) -> WordRisk:
         lists = ("readers", "means", "scales", "weights")
         return WordRisk(**{**record, **{name: tuple(record[name]) for name in lists}})
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is no risk ({error}); fit and save one again") from error
+        raise ValueError(f"{path} isn't a risk ({error}); fit and save one again") from error
 
 
 def _log_odds(doubt: float) -> float:

@@ -109,7 +109,7 @@ def decode_image(image: Mapping[str, Any]) -> Image.Image:
     """A row's image as RGB pixels, turned as its EXIF data say.
 
     Raises:
-        OSError, ValueError: it is no image, or a damaged one.
+        OSError, ValueError: it isn't an image, or a damaged one.
     """
     return decode_image_file(image["path"] if image["bytes"] is None else image["bytes"])
 

@@ -85,7 +85,7 @@ class Preflight:
             ),
             f"memory: about {self.memory_bytes / GIB:.1f} GiB of {self.available_bytes / GIB:.1f}",
         ]
-        ending = [f"to mend: {problem}" for problem in self.problems] or ["ready"]
+        ending = [f"fix before training: {problem}" for problem in self.problems] or ["ready"]
         return "\n".join([*lines, *ending])
 
 
@@ -266,7 +266,7 @@ def _with_lengths(
 def _damaged(number: int, row: dict, error: Exception) -> str:
     name = row["image"]["path"] or "its image"
     return (
-        f"row {number} ({name}) is no image that can be read ({error}); replace the image or "
+        f"row {number} ({name}) isn't an image that can be read ({error}); replace the image or "
         "remove the row"
     )
 

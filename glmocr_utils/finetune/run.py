@@ -116,7 +116,7 @@ def finetune(
         callbacks: further callbacks of the trainer, such as a plot that grows.
 
     Raises:
-        ValueError: something is to be mended first, or `output_dir` holds another run.
+        ValueError: a problem must be fixed first, or `output_dir` contains another run.
         ModelLoadError: the model cannot be loaded.
     """
     output_dir = Path(config.output_dir)
@@ -235,14 +235,15 @@ def _claim(output_dir: Path, run: dict[str, Any]) -> None:
             if other.get(part) != run[part]:
                 differing.append(name)
         raise ValueError(
-            f"{output_dir} holds another run, with other {', '.join(differing)}; choose another "
+            f"{output_dir} contains another run, with other {', '.join(differing)}; choose another "
             "output_dir, or delete that one"
         )
     # a dry run of notebook 05 leaves its results there
     there = {file.name for file in output_dir.iterdir()} if output_dir.exists() else set()
     if there - {"results.json"}:
         raise ValueError(
-            f"{output_dir} holds files that are no fine-tuning run; choose an empty output_dir"
+            f"{output_dir} contains files that aren't part of a fine-tuning run; choose an empty "
+            "output_dir"
         )
     _write_json(path, run)
 

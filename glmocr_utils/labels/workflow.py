@@ -129,7 +129,7 @@ def _check(
             raise ValueError(f"source {name} needs {parameter}: {what}")
     if options.silver_above is not None and options.calibration is None:
         raise ValueError(
-            "silver_above needs a calibration, for the model's own probabilities promise too "
+            "silver_above needs a calibration, because the model's own probabilities promise too "
             "much; notebook 03 saves one where true texts are given"
         )
 

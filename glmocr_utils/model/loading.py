@@ -208,7 +208,7 @@ def _attend_once(model: PreTrainedModel) -> None:
 
 
 def check_dtype(dtype: str) -> str:
-    """Refuse a name that is no dtype, before anything is loaded for it.
+    """Refuse a name that isn't a dtype, before anything is loaded for it.
 
     Raises:
         ModelLoadError: it is not one of `DTYPES`.

@@ -1,4 +1,4 @@
-"""Decoded ids → token records, without what is no text."""
+"""Decoded ids → token records, without what isn't text."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class PredictionsOptions(Options):
         if self.form != "hub" and self.benchmark is None:
             raise ValueError(f"form {self.form} needs benchmark, its folder with pages and tests")
         if self.scores and self.form != "omni-parse-bench":
-            raise ValueError(f"the scorer of {self.form} is no package; run its own script")
+            raise ValueError(f"the scorer of {self.form} isn't a package; run its own script")
 
 
 @dataclass(frozen=True)

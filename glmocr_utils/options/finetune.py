@@ -40,7 +40,7 @@ class FinetuneOptions(Described):
     dataset_name: str = option("outputs/04_labels/dataset", "folder, hub id, or ShareGPT .json")
     train_split: str = option("train", "split to train on")
     eval_split: str | None = option(
-        None, "split to evaluate on; None: what the label set put aside, else a share"
+        None, "split to evaluate on; None: the label set's own test split, or a share"
     )
     eval_split_size: float = option(
         0.1, "that share of the documents, 0 to below 1; at 0 nothing is held out"

@@ -10,6 +10,7 @@ from glmocr_utils.options.model import Dtype, ModelOptions
 from glmocr_utils.options.option import Options, option, same_as
 from glmocr_utils.options.reading import ReadingOptions
 from glmocr_utils.options.rendering import RenderOptions
+from glmocr_utils.options.second import SecondOptions, SecondPages
 from glmocr_utils.prompt import PromptStyle
 from glmocr_utils.records import Furniture
 from glmocr_utils.records.ocr_result import PageStatus
@@ -69,6 +70,8 @@ class InferOptions(Options):
         "True: find what was left out or made up; read such pages again",
         detail="local and ray; the command ground chooses the model's heads for it first",
     )
+    second_reader: str | None = same_as(SecondOptions, "second_reader")
+    second_reader_pages: SecondPages = same_as(SecondOptions, "second_reader_pages")
     max_failure_rate: float = option(
         0.5, "stop when more of the last 200 pages fail, loop or are empty"
     )
@@ -85,8 +88,8 @@ class InferOptions(Options):
         super().__post_init__()
         if self.engine == "server" and self.base_url is None:
             raise ValueError(
-                "engine='server' needs base_url, such as http://localhost:8000/v1; the README "
-                "has the commands that start a server"
+                "engine='server' needs base_url, such as http://localhost:8000/v1; "
+                "docs/collections.md has the commands that start a server"
             )
         if self.engine == "server" and self.coverage:
             raise ValueError(

@@ -54,7 +54,7 @@ def parse_tasks(tasks: str | Mapping[str, str] | None, text: str = TEXT_RECOGNIT
         text: the prompt of text regions.
 
     Raises:
-        ValueError: it is no such mapping.
+        ValueError: it isn't such a mapping.
     """
     if not tasks:
         return Tasks(text=text)

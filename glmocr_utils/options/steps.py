@@ -13,6 +13,7 @@ from glmocr_utils.options.model import Dtype, ModelOptions
 from glmocr_utils.options.option import Options, option, same_as
 from glmocr_utils.options.reading import ReadingOptions
 from glmocr_utils.options.rendering import RenderOptions
+from glmocr_utils.options.second import SecondOptions, SecondPages
 from glmocr_utils.records import Furniture
 
 
@@ -113,12 +114,8 @@ class ReviewOptions(Options):
         0, "instead: flags drawn over all results for a certificate of the collection, such as 200"
     )
     boxes: bool = option(False, "True: locate each token on the page; takes the model that read it")
-    second_reader: str | None = option(
-        None,
-        '"tesseract", "rapidocr", or both with a comma: reads the pages too',
-        detail="tesseract:deu+eng names languages; disagreements are typed, and show how risky "
-        "a word is",
-    )
+    second_reader: str | None = same_as(SecondOptions, "second_reader")
+    second_reader_pages: SecondPages = same_as(SecondOptions, "second_reader_pages")
     formats: str | None = same_as(OcrOptions, "formats")
     review: bool | Literal["auto"] = option(
         "auto", 'True, False, or "auto": the widget where a person can use it'
@@ -147,7 +144,7 @@ class LabelOptions(Options):
         None, "model: a .jsonl of notebook 02, a folder of them, or a run of 06"
     )
     calibration: str | None = option(
-        None, "of that model: calibration.json of notebook 03, or its folder"
+        None, "calibration.json of notebook 03 for that model, or its folder"
     )
     silver_above: float | None = option(
         None, "share of right tokens (0 to 1) above which a draft is silver"

@@ -1,5 +1,6 @@
 """Checking what the model was unsure of: flags, decisions, and their log."""
 
+from glmocr_utils.review.corrected_texts import corrected_texts
 from glmocr_utils.review.flags import Flag, find_flags
 from glmocr_utils.review.page_review import Offer, PageReview
 from glmocr_utils.review.read_again import read_again_steps
@@ -12,6 +13,7 @@ __all__ = [
     "PageReview",
     "ReviewSession",
     "ReviewWidget",
+    "corrected_texts",
     "find_flags",
     "read_again_steps",
     "show_review",

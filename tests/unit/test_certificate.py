@@ -301,7 +301,7 @@ def test_the_command_draws_waits_certifies_and_verifies(tmp_path, capsys):
     assert "the file was changed" in capsys.readouterr().out
     (folder / "certificate.json").write_text("{}")
     assert main(["certify", path]) == 2
-    assert "is no certificate" in capsys.readouterr().err
+    assert "isn't a certificate" in capsys.readouterr().err
 
 
 # simulated reviews of readings by the bundled model; `python -m benchmarks.audit` is the long one

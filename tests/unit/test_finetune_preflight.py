@@ -75,7 +75,7 @@ def test_too_long_pages_are_named_and_never_cut(config, tmp_path):
     [problem] = too_long.problems
     assert f"longer than max_length={limit}" in problem and "too_long='skip'" in problem
     assert too_long.too_long[0].num_tokens == max(checked.num_tokens)
-    assert "to mend" in str(too_long)
+    assert "fix before training" in str(too_long)
     skipped = check(config(seed=1, max_length=limit, too_long="skip"))
     assert not skipped.problems
     kept = {*skipped.train["length"], *skipped.held_out["length"]}
