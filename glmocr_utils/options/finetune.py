@@ -49,7 +49,7 @@ class FinetuneOptions(Described):
     )
     label_statuses: str = option("gold,silver", "statuses of the labels to train on")
     max_length: int | str | None = option(
-        2048, 'tokens of image, prompt and label; "auto": the longest page\'s; nothing is ever cut'
+        2048, 'tokens of image, prompt and label; "auto": the longest page\'s; nothing is cut'
     )
     too_long: Literal["error", "skip"] = option(
         "error", '"error" or "skip": what to do with longer pages'
