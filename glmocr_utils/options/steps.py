@@ -66,7 +66,7 @@ class OcrOptions(Options):
         False, "print token probabilities and draw them", detail="the 50 lowest in their context"
     )
     formats: str | None = option(
-        None, "exports with word boxes: hocr, alto, alto-pages, page, pdf; separate with commas"
+        None, "exports with word boxes: hocr, alto, alto-pages, page, pdf, docling; with commas"
     )
     start_over: bool = option(
         False,
