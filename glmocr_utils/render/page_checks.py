@@ -1,7 +1,7 @@
 """Page image → is there ink on it, and do its lines run the right way? Asked before the model is.
 
 Both look at the page's contrast: how far each pixel is from the paper around it. The paper is what
-remains of the page when everything small is taken away, so that uneven light is no ink.
+remains of the page when everything small is taken away, so that uneven light isn't ink.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ NARROW_EDGE = 0.005  # the same where every mark matters
 SCANNER_EDGE = 0.04  # of the long side: nor so near, where it reaches the edge
 
 # Words
-STRONG_INK = 0.4  # of the darkest percent's contrast: what is fainter is no stroke of a letter
+STRONG_INK = 0.4  # of the darkest percent's contrast: what is fainter isn't a stroke of a letter
 MIN_LETTER_PX = 3
 ENOUGH_LETTERS = 100  # to take their size from
 LETTER_CELLS = 5  # a letter's size once words are looked for, in cells of whole pixels
