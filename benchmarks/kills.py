@@ -5,33 +5,25 @@ Afterwards its pages, regions and texts are compared with those of a run that wa
 """
 
 import argparse
+import io
+import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import TextIO
 
-from glmocr_utils.mass_infer import InferOptions, infer
+from glmocr_utils.mass_infer import InferOptions, infer, run_folder
 from glmocr_utils.model import LoadedModel, load_model
 from glmocr_utils.notebook_run import project_root
 from glmocr_utils.records.page_row import read_rows
 from workshop.tiny_layout.pages import draw_random_sheet, unseen_kind
 
-PAGES = 6
-MOST_REGIONS = 7  # of a page, so that a run takes seconds
-READ = """
-import sys
-from glmocr_utils.mass_infer import InferOptions, infer, run_folder
-run_folder.ROWS_A_PART = 2
-print("begins", flush=True)
-infer(InferOptions(sys.argv[1], output_dir=sys.argv[2], model_id=sys.argv[3], layout=sys.argv[4],
-                   max_tokens=6, batch_size=4),
-      watch=lambda progress: print(progress.done, flush=True))
-"""
+PAGES = 4
+MOST_REGIONS = 5  # of a page, so that a run takes seconds
 
 
 def make_pages(folder: Path) -> None:
@@ -63,21 +55,29 @@ def what_was_read(folder: Path) -> dict[tuple, tuple]:
     return found
 
 
-def command(options: InferOptions) -> list[str]:
-    names = (options.input_path, options.output_dir, options.model_id, options.layout)
-    return [sys.executable, "-c", READ, *map(str, names)]
+def read(options: InferOptions, model: LoadedModel, reports: TextIO) -> None:
+    """Read to the end; a line for each report, also while a page is under way."""
+    run_folder.ROWS_A_PART = 2
+    infer(
+        options, model=model, watch=lambda progress: print(progress.done, file=reports, flush=True)
+    )
 
 
-def kill(options: InferOptions, lines: int, delay_s: float) -> None:
-    """Start a run and kill it so long after it has printed so many lines."""
-    with subprocess.Popen(
-        command(options), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as run:
-        assert run.stdout is not None
-        for _ in range(lines):
-            run.stdout.readline()
+def kill(options: InferOptions, model: LoadedModel, reports: int, delay_s: float) -> None:
+    """Start a run in a process of its own and kill it so long after so many reports."""
+    out, into = os.pipe()
+    process = os.fork()  # so that the model isn't loaded again
+    if not process:
+        with open(into, "w") as writing:
+            read(options, model, writing)
+        os._exit(0)
+    os.close(into)
+    with open(out) as reading:
+        for _ in range(reports):
+            reading.readline()
         time.sleep(delay_s)
-        run.send_signal(signal.SIGKILL)
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
 
 
 def resumed(options: InferOptions, model: LoadedModel) -> dict[tuple, tuple]:
@@ -97,23 +97,23 @@ def main() -> None:
         folder / "pages",
         model_id=str(root / "data/models/glm-ocr-tiny"),
         layout=str(root / "data/models/doclayout-tiny"),
-        max_tokens=6,
+        max_tokens=4,
         batch_size=4,
         output_dir=folder / "undisturbed",
     )
-    printed = subprocess.run(
-        command(options), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True
-    ).stdout.count(b"\n")
+    model = load_model(options.model_id, device_map="cpu")
+    reports = io.StringIO()
+    read(options, model, reports)
+    printed = reports.getvalue().count("\n")
     expected = what_was_read(folder / "undisturbed")
     regions = sum(len(each[2]) for each in expected.values())
     print(f"undisturbed: {len(expected)} pages, {regions} regions, {printed} reports", flush=True)
-    model = load_model(options.model_id, device_map="cpu")
     delays = random.Random(0)
     differing = 0
     for number in range(moments):
         killed = replace(options, output_dir=folder / f"killed_{number}")
-        lines = 1 + round(number * (printed - 1) / max(1, moments - 1))
-        kill(killed, lines, delays.random() * 0.05)
+        lines = round(number * printed / max(1, moments - 1))
+        kill(killed, model, lines, delays.random() * 0.05)
         kept = (
             len(list(read_rows(killed.output_dir))) if (folder / f"killed_{number}").exists() else 0
         )
