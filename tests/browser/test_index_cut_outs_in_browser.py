@@ -1,4 +1,4 @@
-"""The index and the hits of a search in a browser: cut-outs, the way there and back, and on paper."""
+"""The index and a search's hits in a browser: cut-outs, the way there and back, and paper."""
 
 import io
 from dataclasses import replace
@@ -89,7 +89,8 @@ def test_a_search_shows_its_cut_outs(page, run):
 def test_paper_keeps_the_tints(page, run, name):
     path = next(run.glob("page_files/*.html")) if name == "page file" else run / name
     page.goto(path.as_uri())
-    page.wait_for_function("() => [...document.images].every((image) => image.naturalWidth > 0)")
+    first = ".thumb img, .sides img"
+    page.wait_for_function(f"() => document.querySelector('{first}').naturalWidth > 0")
     printed = page.pdf(format="A4")  # without "background graphics", as a browser proposes
     pixels = [
         sheet.render(scale=1).to_numpy()[:, :, :3].astype(int)  # blue, green, red

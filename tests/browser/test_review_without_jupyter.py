@@ -66,6 +66,7 @@ def test_a_page_is_reviewed_by_keys(page, served):
     wait_for(lambda: log.exists())
     [decision] = read_decisions(log)
     assert decision.after == "It is therefore ordered"
+    page.wait_for_function("() => document.body.innerText.includes('Nothing left to check')")
     page.wait_for_selector(".glmocr-review:not(.resting)")
     picture(page, "end")
     page.keyboard.press("Enter")
