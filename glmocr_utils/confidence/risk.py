@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from glmocr_utils.confidence.calibration import MIN_WRONG
 from glmocr_utils.confidence.correctness import MarkedPage
@@ -170,6 +169,8 @@ def fit_risk(pages: Sequence[MarkedPage], readers: Sequence[str] | None = None) 
         )
     means, scales = features.mean(axis=0), features.std(axis=0)
     scales = np.where(scales > 0, scales, 1.0)
+    from sklearn.linear_model import LogisticRegression  # seconds, and few runs fit anything
+
     fitted = LogisticRegression(C=STRENGTH, max_iter=1000)
     fitted.fit((features - means) / scales, is_wrong)
     [model] = models
@@ -207,7 +208,7 @@ def load_risk(path: str | Path) -> WordRisk:
     """Inverse of `save_risk`; takes the file or its folder.
 
     Raises:
-        ValueError: the file is no risk.
+        ValueError: the file isn't a risk.
     """
     path = Path(path)
     path = path / FILE_NAME if path.is_dir() else path
@@ -216,7 +217,7 @@ def load_risk(path: str | Path) -> WordRisk:
         lists = ("readers", "means", "scales", "weights")
         return WordRisk(**{**record, **{name: tuple(record[name]) for name in lists}})
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is no risk ({error}); fit and save one again") from error
+        raise ValueError(f"{path} isn't a risk ({error}); fit and save one again") from error
 
 
 def _log_odds(doubt: float) -> float:

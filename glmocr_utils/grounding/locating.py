@@ -94,9 +94,11 @@ class Locator:
         if any(number < 0 for number in ids):
             raise ValueError(
                 f"page {result.page.page_number} of {result.page.document_path} was read by a "
-                "server, which tells no token ids; to place its tokens, read it in this process"
+                "server, which gives no token ids; to locate its tokens, read it in this process"
             )
-        if decode_ids(self._model.processor.tokenizer, ids) != result.text:
+        # white space between parts that were read alone is no token's own
+        spelled = decode_ids(self._model.processor.tokenizer, ids)
+        if "".join(spelled.split()) != "".join(result.text.split()):
             raise ValueError(
                 f"page {result.page.page_number} of {result.page.document_path} was read by "
                 f"{result.model_id}, and its tokens do not spell its text in the vocabulary of "

@@ -30,6 +30,7 @@ from glmocr_utils.options.model import DEFAULT_MODEL, Dtype, ModelOptions
 from glmocr_utils.options.option import Options, option, same_as
 from glmocr_utils.options.reading import ReadingOptions
 from glmocr_utils.options.rendering import RenderOptions, parse_pages
+from glmocr_utils.options.second import SecondOptions, SecondPages
 from glmocr_utils.options.steps import (
     DemoOptions,
     ExportOptions,
@@ -68,6 +69,8 @@ __all__ = [
     "RenderOptions",
     "ReviewOptions",
     "SearchOptions",
+    "SecondOptions",
+    "SecondPages",
     "Tasks",
     "check_at_least_one",
     "coerce_all",

@@ -17,8 +17,10 @@ class IndexOptions(Options):
     results: str = option(
         "outputs/06_mass_infer", "a run of notebook 06, or a folder or .jsonl of notebook 02"
     )
-    worst_n: int = option(50, "pages with a file of their own, most doubt first")
-    most_pages: int = option(5000, "pages in the index; of more, those with most doubt", at_least=1)
+    worst_n: int = option(50, "number of pages with a file of their own, most doubtful first")
+    most_pages: int = option(
+        5000, "maximum number of pages in the index, most doubtful first", at_least=1
+    )
     thumbnails: bool = option(True, "show small pictures of the pages")
     password: str | None = same_as(RenderOptions, "password")
     output_dir: str | Path | None = option(None, "gets index.html and page_files/; None: results")
@@ -33,10 +35,10 @@ class SearchOptions(Options):
     output_dir: str | Path | None = option(
         None, "gets search.html: the hits with cut-outs of their pages; None: hits are only printed"
     )
-    most_hits: int = option(200, "hits with a cut-out, at most", at_least=1)
+    most_hits: int = option(200, "maximum number of hits with a cut-out", at_least=1)
     boxes: bool = option(
         False,
-        "True: locate the words on their pages; takes the model that read them",
+        "True: locate the words on their pages; needs the model that read them",
         detail="otherwise a cut-out is the region, or about the height of the page",
     )
     password: str | None = same_as(RenderOptions, "password")

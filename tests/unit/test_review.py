@@ -297,7 +297,7 @@ class TestLog:
 
     def test_a_file_of_something_else_is_named(self, tmp_path):
         (tmp_path / "log").write_text('{"a": 1}\n')
-        with pytest.raises(ValueError, match="log, line 1 is no review decision"):
+        with pytest.raises(ValueError, match="log, line 1 isn't a review decision"):
             list(read_decisions(tmp_path / "log"))
 
     def test_nothing_to_review_is_said(self, tmp_path):
