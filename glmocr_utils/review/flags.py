@@ -105,7 +105,8 @@ def find_flags(
         calibration.check_fits(result)
         probs = calibration(probs)
     if risk and risk.knows(result):
-        probs = _probs_by_risk(tokens, probs, risk)
+        wrong = risk.of_tokens(result)
+        probs = np.where(np.isnan(wrong), probs, 1 - wrong)
     doubtful = np.flatnonzero(probs < threshold).tolist()
     doubts = (doubt_about(tokens, index, float(probs[index]), threshold) for index in doubtful)
     unsure = joined(tokens.text, filter(None, doubts))
@@ -127,19 +128,6 @@ def find_flags(
     ]
     flags += _coverage_flags(tokens)
     return sorted(flags, key=lambda flag: (flag.line_index, flag.start, flag.end))
-
-
-def _probs_by_risk(tokens: PageTokens, probs: np.ndarray, risk: WordRisk) -> np.ndarray:
-    """(num_tokens,) the chance of each token's word to be right; of others, their own."""
-    probs = probs.copy()
-    words: list[list[float]] = [[] for _ in probs]
-    for word, wrong in zip(tokens.words, risk(tokens.result).tolist(), strict=True):
-        for index in tokens.tokens_of(*word):
-            words[index].append(1 - wrong)
-    for index, own in enumerate(words):
-        if own:
-            probs[index] = min(own)
-    return probs
 
 
 def flag_at(
