@@ -47,7 +47,7 @@ def append_lines(path: Path, *lines: str) -> None:
     """
     with path.open("ab") as file:
         file.truncate(_whole_bytes(path))
-        # what is no Unicode in a file name becomes an escape of JSON, and comes back as it was
+        # bytes of a file name that aren't Unicode become JSON escapes, and come back unchanged
         file.writelines(line.encode("utf-8", "backslashreplace") + b"\n" for line in lines)
         file.flush()
         os.fsync(file.fileno())

@@ -5,7 +5,7 @@ exceed 1. The edit distance is Levenshtein's, from rapidfuzz.
 
 The **headline CER** compares what two texts print and leaves layout aside: a model that writes a
 paragraph as one line reads it no worse than one that keeps the printed lines. Line end and space
-are alike, a word that a line end divides is one word, and markup (HTML, Markdown, LaTeX) is no
+are alike, a word that a line end divides is one word, and markup (HTML, Markdown, LaTeX) isn't
 text. The **raw CER** compares texts as they are written, layout and markup included.
 
     headline_cer("The Court of Ap-\\npeal", "The Court of Appeal")  # 0.0

@@ -3,12 +3,16 @@
 And the way back: a page's text → token ids that spell it.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+if TYPE_CHECKING:  # what it names takes seconds to import
+    from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-REPLACEMENT = "\ufffd"  # what a tokenizer writes for bytes that are no whole character
+REPLACEMENT = "\ufffd"  # what a tokenizer writes for bytes that aren't a whole character
 PLAIN = {"add_special_tokens": False, "split_special_tokens": True}
 
 
@@ -40,7 +44,7 @@ def alternative_texts(
 ) -> list[list[str]]:
     """What each alternative would add to the text in its token's place.
 
-    U+FFFD is in it where the bytes are no whole character. After the first bytes of `ü` the last
+    U+FFFD is in it where the bytes aren't a whole character. After the first bytes of `ü` the last
     byte of `ä` adds `ä`, as the token of `ü` adds `ü` there.
 
     Args:

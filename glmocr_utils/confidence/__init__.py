@@ -1,7 +1,7 @@
 """How sure the model was, what that is worth, and where a person should look first.
 
-A probability here is the model's own, of the token it chose; it is no share of right tokens until a
-`Calibration` has made it one.
+A probability here is the model's own, of the token it chose; it isn't a share of right tokens until
+a `Calibration` has made it one.
 """
 
 from glmocr_utils.confidence.calibration import (

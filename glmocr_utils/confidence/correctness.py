@@ -101,7 +101,7 @@ def load_references(path: str | Path) -> dict[tuple[str, int], str]:
             if is_gold and references.setdefault(key, text) != text:
                 raise ValueError(
                     f"{path}, line {number} has a second text for {key[0]}, page_index {key[1]}; "
-                    "leave the one that is true of the page"
+                    "keep the one that matches the page"
                 )
     return references
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
-from scipy.optimize import minimize
 
 from glmocr_utils.confidence.calibration import MIN_WRONG
 from glmocr_utils.confidence.correctness import MarkedPage
@@ -258,6 +257,8 @@ def _logistic(
     Two second readers say much the same: without that, one of them gets a weight below 0, and a
     word that both dispute ranks behind one that a single reader disputes.
     """
+    from scipy.optimize import minimize  # few runs fit anything
+
     signed = np.where(is_wrong, 1.0, -1.0)
 
     def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
@@ -321,7 +322,7 @@ def load_risk(path: str | Path) -> WordRisk:
     """Inverse of `save_risk`; takes the file or its folder.
 
     Raises:
-        ValueError: the file is no risk.
+        ValueError: the file isn't a risk.
     """
     path = Path(path)
     path = path / FILE_NAME if path.is_dir() else path
@@ -333,7 +334,7 @@ def load_risk(path: str | Path) -> WordRisk:
             raise ValueError("an earlier version fitted it")
         return risk
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is no risk ({error}); fit and save one again") from error
+        raise ValueError(f"{path} isn't a risk ({error}); fit and save one again") from error
 
 
 def _log_odds(doubt: float) -> float:

@@ -17,7 +17,7 @@ from glmocr_utils.markup import ink, word_spans
 from glmocr_utils.metrics import headline_pair
 from glmocr_utils.records import Alternative, OcrResult
 
-REPLACEMENT = "\ufffd"  # what a tokenizer writes for bytes that are no whole character
+REPLACEMENT = "\ufffd"  # what a tokenizer writes for bytes that aren't a whole character
 # Tokens that steer the model and print nothing; a page's own `<|user|>` is several tokens.
 STEERING = re.compile(
     r"<\|[^|<>]*\|>|\[[gs]?MASK\]|<[se]op>|</?(?:think|tool_\w+|arg_\w+)>|/nothink"

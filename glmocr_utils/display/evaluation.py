@@ -171,7 +171,7 @@ def evaluation_html(
     if comparison:
         parts.append(f"<p><b>{escape(comparison.verdict)}</b></p>")
     parts.append(
-        "<p>The headline CER leaves layout aside: line ends, spaces and markup are no errors. "
+        "<p>The headline CER leaves layout aside: line ends, spaces and markup aren't errors. "
         f"Intervals are 95 %, over {scores[0].resampled}.</p>"
     )
     problems = [problem for each in scores for problem in each.problems]

@@ -80,7 +80,7 @@ def _host(base_url: str) -> str:
     """The host in an endpoint's address.
 
     Raises:
-        ValueError: it is no address of the web.
+        ValueError: it isn't an address of the web.
     """
     try:
         parts = urlsplit(base_url)
@@ -90,7 +90,7 @@ def _host(base_url: str) -> str:
         host = None
     if not host or parts.scheme not in ("http", "https") or base_url != base_url.strip():
         raise ValueError(
-            f"{base_url!r} is no endpoint's address; it begins with http:// or https://, such as "
+            f"{base_url!r} isn't an endpoint's address; start it with http:// or https://, such as "
             "http://localhost:8000/v1"
         )
     return host

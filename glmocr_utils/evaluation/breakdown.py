@@ -14,7 +14,7 @@ from glmocr_utils.metrics import comparable_pair, headline_pair
 from glmocr_utils.records import OcrResult
 
 NO_REGION = "no region"
-# first words of Unicode names that are no script
+# first words of Unicode names that aren't a script
 NOT_SCRIPTS = frozenset(
     """LEFT RIGHT FULL COMBINING MODIFIER SUPERSCRIPT SUBSCRIPT EM EN DOUBLE SINGLE LOW HORIZONTAL
     BLACK WHITE EURO POUND SECTION DEGREE PLUS MICRO""".split()

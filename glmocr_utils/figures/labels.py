@@ -51,7 +51,7 @@ def _draw_sources(ax: Axes, report: LabelReport) -> None:
         left += counts
     ax.set(xlabel="pages whose label counts", title="Whose labels count")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_ylim(-1, max(2, len(sources)))  # a single bar is no wall
+    ax.set_ylim(-1, max(2, len(sources)))  # a single bar must not fill the height
     if sources:
         ax.legend(fontsize=8, frameon=False)
 

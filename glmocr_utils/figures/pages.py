@@ -184,7 +184,7 @@ def _draw_line(ax: Axes, number: int, line: Sequence[TokenProb], font_size: floa
         ax.text(
             column,
             number + 0.78,
-            # OCR text is no formula
+            # OCR text isn't a formula
             text.replace("$", r"\$"),
             family=MONOSPACE,
             fontsize=font_size,

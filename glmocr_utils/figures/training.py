@@ -138,7 +138,7 @@ def _draw_marked(ax: Axes, reading: PageReading) -> None:
             ax.text(
                 column,
                 row + 0.78,
-                text.replace("$", r"\$"),  # OCR text is no formula
+                text.replace("$", r"\$"),  # OCR text isn't a formula
                 family=MONOSPACE,
                 fontsize=font_size,
                 color=WORST_INK if is_wrong else INK,

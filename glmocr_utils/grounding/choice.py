@@ -81,15 +81,17 @@ def load_choice(model: LoadedModel) -> HeadChoice:
     advice = f"Choose them with: {COMMAND} {options}"
     if not path.is_file():
         raise NoHeadsError(
-            f"No heads are chosen yet that tell where the tokens of {name} stand: there is no "
-            f"{path}. {advice}"
+            f"Tokens of {name} cannot be located, because no attention heads are chosen yet: "
+            f"there is no {path}. {advice}"
         )
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         heads = tuple(Head(*head) for head in record.pop("heads"))
         choice = HeadChoice(heads, weights=tuple(record.pop("weights")), **record)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise NoHeadsError(f"{path} is no choice of heads ({error}). {advice}") from error
+        raise NoHeadsError(
+            f"{path} doesn't contain a choice of heads ({error}). {advice}"
+        ) from error
     if (choice.revision, choice.weights) != (model.revision, _weights(model)):
         raise NoHeadsError(
             f"The heads in {path} were chosen for another model, with other weights than {name}, "

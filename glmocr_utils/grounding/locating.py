@@ -94,7 +94,7 @@ class Locator:
         if any(number < 0 for number in ids):
             raise ValueError(
                 f"page {result.page.page_number} of {result.page.document_path} was read by a "
-                "server, which tells no token ids; to place its tokens, read it in this process"
+                "server, which gives no token ids; to locate its tokens, read it in this process"
             )
         # white space between parts that were read alone is no token's own
         spelled = decode_ids(self._model.processor.tokenizer, ids)

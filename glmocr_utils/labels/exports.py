@@ -127,5 +127,5 @@ def _exported_before(directory: Path) -> set[str]:
         return {row["file_name"] for row in rows if row["status"]}
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(
-            f"{str(directory)!r} holds files that are no exported labels; choose an empty folder"
+            f"{str(directory)!r} contains files that aren't exported labels; choose an empty folder"
         ) from error

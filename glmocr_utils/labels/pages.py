@@ -116,7 +116,7 @@ def make_label(
         time: when it was made, ISO 8601 with the time zone; None is now.
         angle: degrees clockwise by which the document's page was turned to be read.
     """
-    # half a surrogate pair, as JSON can spell it, is no text and has no UTF-8 form
+    # half a surrogate pair, as JSON can spell it, isn't text and has no UTF-8 form
     raw_text = raw_text.encode("utf-8", "replace").decode()
     return Label(
         file=page,

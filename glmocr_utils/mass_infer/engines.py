@@ -26,6 +26,7 @@ from glmocr_utils.model import (
 from glmocr_utils.model.source import find_model
 from glmocr_utils.model.trained_for import read_trained_for
 from glmocr_utils.ocr.by_region import layout_settings
+from glmocr_utils.ocr.progress import Watch
 from glmocr_utils.options import InferOptions, parse_tasks, resolve_layout
 from glmocr_utils.prompt import limit_page_pixels, max_page_pixels
 from glmocr_utils.second_reader import load_readers
@@ -52,13 +53,17 @@ class Engine:
 
 
 def start_engine(
-    options: InferOptions, settings: dict[str, Any], model: LoadedModel | None
+    options: InferOptions,
+    settings: dict[str, Any],
+    model: LoadedModel | None,
+    watch: Watch | None = None,
 ) -> Engine:
     """The engine that is asked for, with its model where that is here.
 
     Args:
         settings: of `run_settings`.
         model: for the engine `local`, when it is loaded already.
+        watch: called by the engine `local` while it reads, see `InFlightReader`.
 
     Raises:
         ModelLoadError: the model cannot be loaded.
@@ -105,7 +110,7 @@ def start_engine(
     found = load_layout(layout, model.device) if layout else None
     locator = Locator(model) if options.coverage else None
     second_readers = load_readers(options.second_reader)
-    reader = InFlightReader(model, *reading, found, locator, second_readers)
+    reader = InFlightReader(model, *reading, found, locator, watch, second_readers)
     budget = max_page_pixels(model.processor)
     return Engine(partial(read_local, reader), budget, model.trained_for)
 

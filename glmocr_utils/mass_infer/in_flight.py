@@ -29,7 +29,9 @@ from glmocr_utils.mass_infer.request import (
 from glmocr_utils.model import LoadedModel, free_memory, give_back_memory
 from glmocr_utils.model.source import first_line
 from glmocr_utils.ocr import FAILURES_OF_A_PAGE, PageReader, PreparedPage, is_out_of_memory
+from glmocr_utils.ocr.progress import Watch, Watching
 from glmocr_utils.prompt import PromptStyle
+from glmocr_utils.records import OcrResult
 from glmocr_utils.records.page_row import to_result
 from glmocr_utils.second_reader import SecondReader
 
@@ -73,6 +75,8 @@ class InFlightReader:
             holds, at most 64 on a GPU and 16 on a CPU. A region counts as a page.
         layout: finds the regions of pages; None where none are asked for.
         locator: says where text is on a page, for coverage; None where that is not asked for.
+        watch: called twice a second while something is being read, and before the model looks at
+            a page; its progress counts requests, of which a page may need several.
         second_readers: programs that read the pages too, while the model reads others.
     """
 
@@ -84,6 +88,7 @@ class InFlightReader:
         batch_size: int | Literal["auto"] = "auto",
         layout: LayoutModel | None = None,
         locator: Locator | None = None,
+        watch: Watch | None = None,
         second_readers: Sequence[SecondReader] = (),
     ) -> None:
         self.model = model
@@ -92,6 +97,8 @@ class InFlightReader:
         self._second_readers = second_readers
         self._layout = layout
         self._reader = PageReader(model, prompt=prompt, style=style, top_k=1)
+        self._watch = watch
+        self._watching = Watching(None, self._reader, None)
         self._by_memory = batch_size == "auto"
         most = MAX_AUTO_PAGES_CPU if model.device.type == "cpu" else MAX_AUTO_PAGES_GPU
         self._batch_size = most if batch_size == "auto" else batch_size
@@ -130,6 +137,7 @@ class InFlightReader:
         Yields:
             The key of each request with what was read; with None where nothing is to be read.
         """
+        self._watching = Watching(self._watch, self._reader, None)
         put_back: deque[Work] = deque()
         under_way: dict[Hashable, Work] = {}
         to_look_at: list[Work] = []
@@ -219,6 +227,7 @@ class InFlightReader:
         assert work.page is not None and isinstance(
             work.request, Request
         )  # `read` gave others back
+        self._watching.look(work.page.page.page)
         try:
             self._reader.enter(work.key, work.page, work.request.max_tokens)
         except FAILURES_OF_A_PAGE as error:
@@ -252,6 +261,9 @@ class InFlightReader:
                     put_back.append(work)
             self._free_memory()
             return
+        for _, result in ended:
+            self._watching.ended(len(result.tokens) if isinstance(result, OcrResult) else None)
+        self._watching.look()
         for key, result in ended:
             del under_way[key]
             self._count_ended()

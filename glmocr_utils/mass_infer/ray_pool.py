@@ -59,7 +59,13 @@ class PageActor:
         prompt, style, batch_size = reader
         locator = Locator(model) if coverage else None
         self._reader = InFlightReader(
-            model, prompt, style, batch_size, found, locator, load_readers(second_reader)
+            model,
+            prompt,
+            style,
+            batch_size,
+            found,
+            locator,
+            second_readers=load_readers(second_reader),
         )
         self._waiting: queue.SimpleQueue[Work] = queue.SimpleQueue()
         threading.Thread(target=self._serve, name="reader", daemon=True).start()

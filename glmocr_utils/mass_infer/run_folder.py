@@ -238,7 +238,9 @@ class RunFolder:
         if not self.path.is_dir() or (self.path / SETTINGS).exists():
             return
         if {file.name for file in self.path.iterdir()} - NO_PAGES_YET:
-            raise ValueError(f"{self.path} holds files that are no run; choose an empty output_dir")
+            raise ValueError(
+                f"{self.path} contains files that aren't part of a run; choose an empty output_dir"
+            )
 
     def _claim(self, new_run: bool, may_differ: Collection[str]) -> None:
         """Make sure that the folder holds this run; its lock is held."""

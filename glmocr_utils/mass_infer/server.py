@@ -30,6 +30,7 @@ from glmocr_utils.mass_infer.request import (
     SecondRequest,
 )
 from glmocr_utils.mass_infer.server_answer import reading_of
+from glmocr_utils.mass_infer.server_context import context_advice, context_end
 from glmocr_utils.mass_infer.task import PageTask, Task
 from glmocr_utils.model.source import first_line
 from glmocr_utils.ocr import FAILURES_OF_A_PAGE
@@ -117,9 +118,8 @@ class Server:
         try:
             return self._endpoint.patiently(partial(self._ask, request))
         except (openai.OpenAIError, ValueError) as error:
-            return Failure(
-                f"the server did not read it ({reason_of(error)}); run it again with retry"
-            )
+            advice = context_advice(error) or "run it again with retry"
+            return Failure(f"the server did not read it ({reason_of(error)}); {advice}")
 
     def _look(self, request: LayoutRequest) -> Layout | Failure:
         assert self.layout is not None  # it is loaded where regions are asked for
@@ -160,8 +160,11 @@ class Server:
             [choice] = response.choices
             _ = choice.message.content
         except (AttributeError, TypeError, ValueError) as error:
-            raise ValueError(f"its answer is no chat completion: {str(response)[:200]}") from error
-        return reading_of(choice, time.perf_counter() - begun)
+            raise ValueError(
+                f"its answer isn't a chat completion: {str(response)[:200]}"
+            ) from error
+        reading = reading_of(choice, time.perf_counter() - begun)
+        return replace(reading, context_end=context_end(response, request.max_tokens))
 
     def _create(
         self, client: openai.OpenAI, asked: dict[str, Any], extra: dict[str, Any]
@@ -180,7 +183,7 @@ class Server:
             else:
                 self._level = max(self._level, number)
                 return response
-        raise AssertionError("the last wish returns or raises")
+        raise AssertionError("the last attempt returns or raises")
 
 
 _Wanted = tuple[Task, AnyRequest | None]

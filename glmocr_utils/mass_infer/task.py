@@ -31,6 +31,7 @@ from glmocr_utils.mass_infer.request import (
     Second,
     SecondRequest,
 )
+from glmocr_utils.mass_infer.server_context import CONTEXT_SETTINGS
 from glmocr_utils.mass_infer.strands import Strands, Together
 from glmocr_utils.options import SecondPages, Tasks
 from glmocr_utils.records import (
@@ -526,7 +527,7 @@ def _remarks_on(reading: Reading, factor: float, limit: int) -> list[str]:
     if factor != 1:
         remarks.append(f"Read at {factor:g} of its resolution, since it failed at its own.")
     if reading.status == "truncated":
-        remarks.append(f"The limit of {limit} tokens cut it.")
+        remarks.append(_cut_by(reading, limit))
     if reading.status == "looped":
         remarks.append(f"Looped at {len(LOOP_SCALES) + 1} resolutions and was stopped.")
     if reading.status == "empty":
@@ -535,6 +536,15 @@ def _remarks_on(reading: Reading, factor: float, limit: int) -> list[str]:
             "resolutions."
         )
     return remarks
+
+
+def _cut_by(reading: Reading, limit: int) -> str:
+    if reading.context_end is None:
+        return f"The limit of {limit} tokens cut it."
+    return (
+        f"The server's context cut it after {reading.context_end} of {limit} tokens; start the "
+        f"server with a longer one ({CONTEXT_SETTINGS})."
+    )
 
 
 def _mean_prob(readings: list[RegionReading]) -> float | None:

@@ -59,7 +59,7 @@ def find_model(
     if Path(model_id).is_dir():
         if not (Path(model_id) / config_name).is_file():
             raise ModelLoadError(
-                f"The folder {model_id} holds no model or adapter: it has no {config_name}. Pass "
+                f"The folder {model_id} contains no model or adapter: it lacks {config_name}. Pass "
                 "the folder that training or the download wrote."
             )
         return {}

@@ -116,7 +116,7 @@ def export_model(
             with the token in HF_TOKEN.
 
     Raises:
-        ValueError: something is missing, does not fit or reads otherwise; the message says what.
+        ValueError: something is missing, does not fit or reads differently; the message says which.
         ModelLoadError: the base is not there, or a model cannot be loaded.
     """
     check_at_least_one(max_tokens=max_tokens)

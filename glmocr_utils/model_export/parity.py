@@ -75,12 +75,12 @@ class Parity:
                 text; nothing may turn one in a full checkpoint or in a merge in float32.
 
         Raises:
-            ValueError: it reads otherwise, or is no nearer to the adapted model than the base is.
+            ValueError: it reads differently, or is no closer to the adapted model than the base.
         """
         effect = self.adapter_effect
         if self.num_equal < self.num_pages and (effect is None or dtype == torch.float32):
             raise ValueError(
-                f"The exported model reads otherwise than the trained one: {self}. Nothing was "
+                f"The exported model reads differently from the trained one: {self}. Nothing was "
                 "written. Export with the versions of Transformers and PEFT that trained it."
             )
         if effect is not None and self.mean_difference > 0 and self.mean_difference >= effect:

@@ -65,7 +65,7 @@ def find_source(source: str | Path, base: str | None = None) -> ExportSource:
             training report names.
 
     Raises:
-        ValueError: the folder holds neither, its base is not known, or they do not fit.
+        ValueError: the folder contains neither, its base is unknown, or they do not fit.
         ModelLoadError: the base is not there.
     """
     folder = Path(source)
@@ -130,7 +130,7 @@ def _check_is_checkpoint(folder: Path) -> None:
     inside = sorted(path.name for path in folder.glob("checkpoint-*"))
     advice = f"Pass {folder / inside[-1]}" if inside else "Pass the one that training wrote"
     raise ValueError(
-        f"The folder {folder} holds neither an adapter ({ADAPTER_CONFIG_NAME}) nor a full "
+        f"The folder {folder} contains neither an adapter ({ADAPTER_CONFIG_NAME}) nor a full "
         f"checkpoint ({CONFIG_NAME} and safetensors files). {advice}."
     )
 
@@ -149,7 +149,7 @@ def _check_adapter_fits(folder: Path, base: str, base_tensors: Mapping[str, Stor
         module, is_a, _ = name.removeprefix("base_model.model.").partition(".lora_A.")
         module, is_b, _ = module.partition(".lora_B.")
         if not (is_a or is_b):
-            continue  # what is no such matrix is checked when the adapter is loaded
+            continue  # other tensors are checked when the adapter is loaded
         adapted = base_tensors.get(f"{module}.weight")
         side = 1 if is_a else 0
         if adapted is None or adapted.shape[side] != tensor.shape[side]:

@@ -60,7 +60,7 @@ def stored_tensors(*files: Path) -> dict[str, StoredTensor]:
     for file in files:
         try:
             with safe_open(file, framework="pt") as opened:
-                for name in opened.keys():  # noqa: SIM118 (it is no dictionary)
+                for name in opened.keys():  # noqa: SIM118 (it isn't a dictionary)
                     stored = opened.get_slice(name)
                     shape, dtype = tuple(stored.get_shape()), stored.get_dtype()
                     tensors[name] = StoredTensor(file, shape, dtype)

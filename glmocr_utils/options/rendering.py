@@ -54,7 +54,7 @@ def parse_pages(
             last = min(last or num_pages, num_pages)
         elif beyond > num_pages:
             raise ValueError(
-                f"page {beyond} was asked for ({spec!r}), but the document has only "
+                f"page {beyond} is in pages={spec!r}, but the document has only "
                 f"{num_pages} page{'s' if num_pages != 1 else ''}; ask for pages up to "
                 f"{num_pages}, or leave the end open as in '1-'"
             )

@@ -130,7 +130,7 @@ def read_decisions(path: Path) -> Iterator[Decision]:
     """The decisions of a file, undone ones and their `undo` included; a torn line is left out.
 
     Raises:
-        ValueError: a whole line is no decision, or none is; the message names file and line.
+        ValueError: a whole line isn't a decision, or none is; the message names file and line.
     """
     if not path.exists():
         return
@@ -149,6 +149,8 @@ def read_decisions(path: Path) -> Iterator[Decision]:
             fields = dict.fromkeys(NULLABLE)
             yield Decision(**fields | record)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{path}, line {number} is no review decision ({error})") from error
+            raise ValueError(f"{path}, line {number} isn't a review decision ({error})") from error
     if torn > 1 and not whole:  # a crash tears one
-        raise ValueError(f"{path} is no review log; give the review.jsonl that notebook 03 writes")
+        raise ValueError(
+            f"{path} isn't a review log; give the review.jsonl that notebook 03 writes"
+        )

@@ -337,7 +337,7 @@ def from_json(line: str) -> OcrResult:
 
 def write_results(results: Iterable[OcrResult], path: Path) -> None:
     """Write one line of JSON a page, all or nothing: the file appears when it is complete."""
-    # what is no Unicode in a file name becomes an escape of JSON, and comes back as it was
+    # bytes of a file name that aren't Unicode become JSON escapes, and come back unchanged
     with (
         replacing(path) as partial,
         partial.open("w", encoding="utf-8", errors="backslashreplace") as file,

@@ -16,7 +16,7 @@ PageKey = tuple[str, int]  # see `PageRef.key`
 
 
 def storable_path(path: str | Path) -> str:
-    """A path as text that can be written: bytes of a name that are no Unicode become `\\xff`."""
+    """A path as text that can be written: bytes of a name that aren't Unicode become `\\xff`."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
@@ -66,7 +66,7 @@ class PageRef:
 
     @property
     def document_name(self) -> str:
-        """The file's name, for people; bytes of it that are no Unicode stand as `\\xff`."""
+        """The file's name, for people; bytes of it that aren't Unicode appear as `\\xff`."""
         return storable_path(Path(self.document_path).name)
 
     @property

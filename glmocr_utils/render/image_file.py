@@ -74,7 +74,7 @@ def decode_image(
     plugin = image_plugin(head)
     path = Path("image") if isinstance(source, bytes) else Path(source)
     if plugin is None:
-        raise DocumentError("unreadable", f"{named(path)} is no image that can be read")
+        raise DocumentError("unreadable", f"{named(path)} isn't an image that can be read")
     reader = ImageReader(path, plugin, source if isinstance(source, bytes) else None)
     try:
         return reader.decode(frame, max_pixels)[0]
@@ -83,7 +83,7 @@ def decode_image(
 
 
 def image_plugin(head: bytes) -> type[ImageFile.ImageFile] | None:
-    """What reads an image file that begins like this; None for what is no image."""
+    """What reads an image file that begins like this; None for what isn't an image."""
     return next((plugin for mark, plugin in IMAGE_PLUGINS.items() if head.startswith(mark)), None)
 
 

@@ -97,7 +97,7 @@ class ImageFolder:
         """Make this a folder of pages rendered with `options`.
 
         Raises:
-            ValueError: it holds pages that were rendered otherwise.
+            ValueError: it contains pages rendered with other settings.
         """
         settings = {"scale": options.scale, "max_pixels": options.max_pixels}
         path = self._directory / SETTINGS
@@ -105,9 +105,9 @@ class ImageFolder:
         if len(self) and before != settings:
             rendered = _spelled(before) if before else "in another way"
             raise ValueError(
-                f"{named(self._directory)} holds pages rendered {rendered}, and these would be "
+                f"{named(self._directory)} contains pages rendered {rendered}, and these would be "
                 f"rendered {_spelled(settings)}; choose another output_dir, or delete this one to "
-                "render all pages anew"
+                "render all pages again"
             )
         if before != settings:
             write_file(path, json.dumps(settings).encode())

@@ -260,7 +260,7 @@ class WorkerPool:
                 warn_of(reply.page, reply.raster, request.options)
             if isinstance(reply, (Inspected, PngPage, FailedPage)):
                 return reply
-            raise TypeError(f"{type(reply).__name__} is no answer to a {type(request).__name__}")
+            raise TypeError(f"{type(reply).__name__} isn't an answer to a {type(request).__name__}")
         except WorkerDied as death:
             reason = f"{named(request.path, request.page_index)} {death}"
             return FailedPage(str(request.path), request.page_index, "failed", reason)

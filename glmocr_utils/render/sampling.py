@@ -55,7 +55,7 @@ def render_to_imagefolder(
         progress: called after each page with the pages added so far and the pages to add.
 
     Raises:
-        ValueError: the folder holds pages that were rendered at another scale or pixel budget.
+        ValueError: the folder contains pages that were rendered at another scale or pixel budget.
     """
     if num_pages is not None and num_pages < 1:
         raise ValueError(

@@ -262,7 +262,7 @@ def _jpeg_breaks_off(image: ImageObject) -> bool:
         return False
     try:
         JpegImageFile(io.BytesIO(data)).load()
-    except Exception as error:  # nearly any type; a kind of JPEG that Pillow lacks is no damage
+    except Exception as error:  # nearly any type; a kind of JPEG that Pillow lacks isn't damage
         return "truncated" in str(error)
     return False
 

@@ -164,7 +164,7 @@ def _coverage_flags(tokens: PageTokens) -> Iterator[Flag]:
         position = len(tokens.text[:position].rstrip("\n"))
         note = (
             f"About {unread.num_characters:.0f} characters were not read here: type them, or "
-            "accept if that ink is no text."
+            "accept if that ink isn't text."
         )
         line, start = _line_of(tokens.text, position)
         yield Flag("unread", line, start, start, "", 0.0, number=number, note=note, box=unread.box)

@@ -305,7 +305,7 @@ def place_line(line: Line, baseline: float, style: PageStyle) -> list[PlacedText
         return [put(left, text)]
     lengths = [font.getlength(word) for word in line.words]
     space = (right - left - sum(lengths)) / (len(lengths) - 1)
-    if space > 2.5 * style.font_px:  # a river that wide is no line of print
+    if space > 2.5 * style.font_px:  # a river that wide isn't a line of print
         return [put(left, text)]
     starts = accumulate((length + space for length in lengths[:-1]), initial=float(left))
     return [put(x, word) for x, word in zip(starts, line.words, strict=True)]

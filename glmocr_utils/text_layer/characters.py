@@ -17,7 +17,7 @@ from glmocr_utils.text_layer.visibility import Seen, what_is_seen
 
 LINE_END_HYPHENS = {0x02, 0xFFFE}  # what pdfium makes of a hyphen that parts a word
 SOFT_HYPHEN = 0xAD
-HIGHEST_CODE = 0x10FFFF  # a damaged font can name higher ones; this one is no character either
+HIGHEST_CODE = 0x10FFFF  # a damaged font can name higher ones; this one isn't a character either
 NO_WIDTH = {0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF}
 
 

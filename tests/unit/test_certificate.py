@@ -1,6 +1,7 @@
 """The certificate of a collection: units, sample, estimate, review, and checking it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ from glmocr_utils.evaluation.certificate.units import (
 )
 from glmocr_utils.metrics import character_edits, headline_pair, layout_aside
 from glmocr_utils.notebook_run import project_root
-from glmocr_utils.records import read_results
+from glmocr_utils.records import PageCoverage, UnreadInk, read_results, write_results
 from glmocr_utils.review.audit import audit_session, checked_units, open_certificate, undecided
 
 
@@ -181,6 +182,25 @@ def test_a_collection_is_audited_reviewed_certified_and_checked(tmp_path):
         open_audit(readings, folder, count=100, seed=6)
 
 
+def test_the_certificate_says_what_coverage_found_left_out(tmp_path):
+    readings = tmp_path / "run.jsonl"
+    collection(readings)
+    assert "no coverage was read" in population_of(readings).out_of_reach[-1]
+    gap = UnreadInk((10, 10, 90, 30), 15.5, 1)
+    of_page = [
+        PageCoverage(is_clear=True, unread=(gap, gap)), PageCoverage(is_clear=True),
+        PageCoverage(is_clear=False, unread=(gap,)), None,
+    ]  # fmt: skip
+    pages = [
+        replace(result, coverage=coverage)
+        for result, coverage in zip(read_results(readings), of_page, strict=False)
+    ]
+    write_results(pages, readings)
+    said = population_of(readings).out_of_reach[-1]
+    assert "about 31 characters of ink without text, on 1 of 2 pages" in said
+    assert said.endswith("can say nothing of 1 more")
+
+
 def test_a_certificate_that_was_changed_is_found_out(tmp_path):
     readings = tmp_path / "run.jsonl"
     true = collection(readings)
@@ -281,7 +301,7 @@ def test_the_command_draws_waits_certifies_and_verifies(tmp_path, capsys):
     assert "the file was changed" in capsys.readouterr().out
     (folder / "certificate.json").write_text("{}")
     assert main(["certify", path]) == 2
-    assert "is no certificate" in capsys.readouterr().err
+    assert "isn't a certificate" in capsys.readouterr().err
 
 
 # simulated reviews of readings by the bundled model; `python -m benchmarks.audit` is the long one

@@ -243,7 +243,7 @@ class TestCalibration:
 
     def test_a_file_that_is_none_says_so(self, tmp_path):
         (tmp_path / "calibration.json").write_text('{"method": "isotonic"}')
-        with pytest.raises(ValueError, match="is no calibration"):
+        with pytest.raises(ValueError, match="isn't a calibration"):
             load_calibration(tmp_path)
 
     def test_it_holds_for_its_own_model_only(self):

@@ -102,7 +102,7 @@ def test_a_proxy_that_cannot_be_used_is_named(monkeypatch):
     "address", ["localhost:8000/v1", "example.org", "ftp://example.org", "http://", "http://a:b/v1"]
 )
 def test_what_is_no_address_is_refused(address):
-    with pytest.raises(ValueError, match="begins with http:// or https://"):
+    with pytest.raises(ValueError, match="start it with http:// or https://"):
         open_client(address, 5.0, 0)
 
 

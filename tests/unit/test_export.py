@@ -303,8 +303,8 @@ PARITY = Parity(
 @pytest.mark.parametrize(
     ("parity", "dtype", "message"),
     [
-        (PARITY, torch.float32, "reads otherwise than the trained one"),
-        (replace(PARITY, adapter_effect=None), torch.bfloat16, "reads otherwise"),
+        (PARITY, torch.float32, "reads differently from the trained one"),
+        (replace(PARITY, adapter_effect=None), torch.bfloat16, "reads differently"),
         (replace(PARITY, mean_difference=1.1), torch.bfloat16, "The merge lost the adapter"),
         (replace(PARITY, num_equal=2, mean_difference=1.0), torch.float32, "lost the adapter"),
     ],

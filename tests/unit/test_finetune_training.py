@@ -408,7 +408,9 @@ def test_early_stopping(options):
 def test_a_folder_of_another_run_is_left_alone(options):
     finetune(make_config(options | WITHOUT_EVALUATION))
     before = weights(options["output_dir"])
-    with pytest.raises(ValueError, match="holds another run, with other learning_rate") as refused:
+    with pytest.raises(
+        ValueError, match="contains another run, with other learning_rate"
+    ) as refused:
         finetune(make_config(options | WITHOUT_EVALUATION | {"learning_rate": 5e-5}))
     assert "\n" not in str(refused.value)
     after = weights(options["output_dir"])

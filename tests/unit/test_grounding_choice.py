@@ -144,7 +144,7 @@ def test_another_models_tokens_are_refused(bundled_model, page_images):
 def test_a_servers_reading_is_refused_for_it_has_no_token_ids(bundled_model, page_images):
     (result,) = read_pages(bundled_model, page_images[:1], max_tokens=4)
     result = replace(result, tokens=tuple(replace(each, token_id=-1) for each in result.tokens))
-    with pytest.raises(ValueError, match="read by a server, which tells no token ids"):
+    with pytest.raises(ValueError, match="read by a server, which gives no token ids"):
         Locator(bundled_model).locate(result, page_images[0].image)
 
 

@@ -83,7 +83,7 @@ def test_it_comes_back_from_its_file(pages, tmp_path):
     save_risk(risk, tmp_path)
     assert load_risk(tmp_path) == risk
     (tmp_path / "risk.json").write_text("{}")
-    with pytest.raises(ValueError, match="is no risk"):
+    with pytest.raises(ValueError, match="isn't a risk"):
         load_risk(tmp_path)
 
 

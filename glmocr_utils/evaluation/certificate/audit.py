@@ -207,7 +207,7 @@ def load_audit(path: str | Path) -> Audit:
     """Inverse of `save_audit`; takes the file or its folder.
 
     Raises:
-        ValueError: the file is no audit.
+        ValueError: the file isn't an audit.
     """
     path = Path(path)
     path = path / FILE if path.is_dir() else path
@@ -217,7 +217,7 @@ def load_audit(path: str | Path) -> Audit:
             raise ValueError(f"its format is not {FORMAT!r}")
         return audit_from(record)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is no audit ({error}); draw one again") from error
+        raise ValueError(f"{path} isn't an audit ({error}); draw one again") from error
 
 
 def audit_from(record: dict) -> Audit:

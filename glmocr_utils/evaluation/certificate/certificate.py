@@ -181,7 +181,7 @@ def load_certificate(path: str | Path) -> Certificate:
     """Inverse of `save_certificate`; takes the file or its folder. `verify` checks it.
 
     Raises:
-        ValueError: the file is no certificate.
+        ValueError: the file isn't a certificate.
     """
     path, record = _record(path)
     try:
@@ -200,7 +200,7 @@ def load_certificate(path: str | Path) -> Certificate:
             made_at=record["made_at"],
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is no certificate ({error})") from error
+        raise ValueError(f"{path} isn't a certificate ({error})") from error
 
 
 def verify(path: str | Path, population: Population | None = None) -> list[str]:
@@ -210,7 +210,7 @@ def verify(path: str | Path, population: Population | None = None) -> list[str]:
         population: of the readings that it certifies; then the sample is drawn again as well.
 
     Raises:
-        ValueError: the file is no certificate.
+        ValueError: the file isn't a certificate.
     """
     path, record = _record(path)
     certificate = load_certificate(path)
@@ -289,7 +289,7 @@ def _record(path: str | Path) -> tuple[Path, Mapping]:
         if record["format"] != FORMAT:
             raise ValueError(f"its format is {record['format']!r}")
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is no certificate ({error})") from error
+        raise ValueError(f"{path} isn't a certificate ({error})") from error
     return path, record
 
 

@@ -4,20 +4,63 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from glmocr_utils.confidence import Calibration
 from glmocr_utils.evaluation.certificate.units import page_units
-from glmocr_utils.records import OcrResult, PageRef, read_results
+from glmocr_utils.records import OcrResult, PageCoverage, PageRef, read_results
 from glmocr_utils.records.page_row import parts_of, read_rows, to_result
 
 # Pages whose end the model did not come to: what it was sure of there may be made up.
 UNFINISHED = ("looped", "truncated")
 PageKey = tuple[str, str | None, int | None]  # document, its hash, page_index
 RISK_OF_UNFINISHED = 1.0  # errors of a unit, at least
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Ink without text, as far as the readings have coverage.
+
+    Attributes:
+        num_pages: whose text could be located, so that coverage has a number for them.
+        num_unclear: whose text could not.
+        num_lacking: of `num_pages`, those with such ink.
+        characters: about how many it would be on them.
+    """
+
+    num_pages: int = 0
+    num_unclear: int = 0
+    num_lacking: int = 0
+    characters: float = 0.0
+
+    def __add__(self, coverage: PageCoverage) -> "LeftOut":
+        """With one more page."""
+        lacking = coverage.unread_characters
+        if lacking is None:
+            return replace(self, num_unclear=self.num_unclear + 1)
+        return LeftOut(
+            self.num_pages + 1,
+            self.num_unclear,
+            self.num_lacking + (lacking > 0),
+            self.characters + lacking,
+        )
+
+    def __str__(self) -> str:
+        if not self.num_pages + self.num_unclear:
+            return (
+                "passages that were left out: they have no word to draw, and no coverage was read"
+            )
+        said = (
+            "passages that were left out, which have no word to draw: coverage finds about "
+            f"{self.characters:,.0f} characters of ink without text, on {self.num_lacking:,} of "
+            f"{self.num_pages:,} pages"
+        )
+        if self.num_unclear:
+            said += f", and can say nothing of {self.num_unclear:,} more"
+        return said
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +72,7 @@ class Population:
         sha256: of all pages, their status and their text; 64 hex digits.
         pages: those with units.
         statuses: of all pages.
+        left_out: what coverage found on them.
         page: (num_units,) index into `pages`; start: of the unit in its page's text.
         characters, predicted: (num_units,) as in `PageUnits`.
         risk: (num_units,) what strata are made by: `predicted`, and at least 1 on pages that looped
@@ -39,6 +83,7 @@ class Population:
     sha256: str
     pages: tuple[PageRef, ...]
     statuses: Counter[str]
+    left_out: LeftOut
     page: np.ndarray
     start: np.ndarray
     characters: np.ndarray
@@ -58,7 +103,7 @@ class Population:
             "what is missing there is not counted"
             for status, count in without.items()
         ]
-        return [*sentences, "passages that were left out: they have no word to draw"]
+        return [*sentences, str(self.left_out)]
 
 
 def population_of(path: str | Path, calibration: Calibration | None = None) -> Population:
@@ -70,7 +115,7 @@ def population_of(path: str | Path, calibration: Calibration | None = None) -> P
         FileNotFoundError: there is nothing there.
         ValueError: no page has text with probabilities.
     """
-    digest, statuses = hashlib.sha256(), Counter[str]()
+    digest, statuses, left_out = hashlib.sha256(), Counter[str](), LeftOut()
     pages: list[PageRef] = []
     seen: set[PageRef] = set()
     columns: list[tuple[np.ndarray, ...]] = []
@@ -79,6 +124,8 @@ def population_of(path: str | Path, calibration: Calibration | None = None) -> P
         digest.update(_identity(ref, status, text))
         if result is None or result.page in seen:
             continue
+        if result.coverage:
+            left_out += result.coverage
         units = page_units(result, calibration)
         if not len(units):
             continue
@@ -100,7 +147,9 @@ def population_of(path: str | Path, calibration: Calibration | None = None) -> P
             "engine that returns them, such as engine='local'"
         )
     joined = [np.concatenate(column) for column in zip(*columns, strict=True)]
-    return Population(Path(path).stem, digest.hexdigest(), tuple(pages), statuses, *joined)
+    return Population(
+        Path(path).stem, digest.hexdigest(), tuple(pages), statuses, left_out, *joined
+    )
 
 
 def readings(

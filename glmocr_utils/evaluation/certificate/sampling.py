@@ -51,7 +51,7 @@ def draw_sample(
         raise ValueError("nothing with probabilities was read, so there is nothing to draw from")
     num_strata = min(num_strata, max(1, len(risk) // FEWEST_OF_A_STRATUM))
     if count < FEWEST_OF_A_STRATUM * num_strata:
-        raise ValueError(f"{count} places are too few to audit a collection; give at least 50")
+        raise ValueError(f"{count} words are too few to audit a collection; give at least 50")
     strata = _strata(risk, num_strata)
     sizes = np.bincount(strata, minlength=num_strata)
     rng = np.random.default_rng(seed)

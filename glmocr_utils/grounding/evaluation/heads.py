@@ -43,7 +43,9 @@ def score_heads(
             hits = hits + _touches(cells[..., truth.known], grid, truth, page).sum(axis=-1)
             tokens += len(truth.known)
     if not tokens:
-        raise ValueError("the pages have no text to tell by where a head looks; give other pages")
+        raise ValueError(
+            "the pages have no text that could show where a head looks; give other pages"
+        )
     return np.asarray(hits / tokens)
 
 
@@ -83,7 +85,9 @@ def choose_heads(
                 cells = paid.reshape(len(paid), -1).argmax(axis=-1)
                 hits[nth] += _touches(cells, paid.shape[1:], truth, page).sum()
     if not tokens:
-        raise ValueError("the pages have no text to tell by where heads look; give other pages")
+        raise ValueError(
+            "the pages have no text that could show where heads look; give other pages"
+        )
     shares = hits / tokens
     best = max(range(len(choices)), key=lambda n: shares[n] - WORTH_A_HEAD * len(choices[n]))
     return choices[best], float(shares[best])

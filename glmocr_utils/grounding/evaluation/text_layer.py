@@ -22,12 +22,12 @@ def pages_with_text_layer(
     """The pages of PDFs with the boxes of their characters.
 
     Yields:
-        A page, or why it is no page to judge by: its document is none or damaged, it has no layer
+        A page, or why it isn't a page to judge by: its document is none or damaged, it has no layer
         that can be trusted, or its text does not stand upright.
     """
     for path in map(Path, paths):
         if path.suffix.lower() != ".pdf":
-            yield FailedPage(str(path), None, "failed", f"{path} is no PDF: it has no text layer")
+            yield FailedPage(str(path), None, "failed", f"{path} isn't a PDF: it has no text layer")
             continue
         for rendered in render_document(path, options):
             if isinstance(rendered, FailedPage):
@@ -47,7 +47,7 @@ def _known_page(rendered: PageImage, options: RenderOptions | None) -> KnownPage
         page = read_page_text(pdf, rendered.page.page_index)
     trusted_text(page, MAX_IMAGE_SHARE)
     if not page.is_upright:
-        raise NoTextLayer("most of its text does not stand upright")
+        raise NoTextLayer("most of its text is not upright")
     text, boxes = _text_and_boxes(page)
     left, top, right, bottom = page.frame
     scale = np.array([rendered.width_px / (right - left), rendered.height_px / (bottom - top)] * 2)

@@ -108,7 +108,7 @@ def _write(content: bytes, stem: Path) -> Path:
     """Write an image file whole or not at all, with the suffix of its format.
 
     Returns:
-        Its path; without a suffix, and nothing written, when it is no image.
+        Its path; without a suffix, and nothing written, when it isn't an image.
     """
     try:
         with Image.open(io.BytesIO(content), formats=list(SUFFIX_OF_FORMAT)) as image:

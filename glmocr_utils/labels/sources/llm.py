@@ -52,7 +52,7 @@ def label_with_llm(
     A request that fails for a passing reason (429, 5xx, a time-out, no connection) is sent again
     after a pause that doubles, or after the server's Retry-After of up to two minutes. A page that
     fails for good is left out with the reason; a rerun asks for it again. So is one whose answer
-    is no text; what a model says beside the text is taken off, see `answers.page_text`.
+    isn't a text; what a model says beside the text is taken off, see `answers.page_text`.
 
     Args:
         model: the endpoint's name for it.
@@ -134,7 +134,7 @@ def _ask(
         answer, finish_reason = choice.message.content, choice.finish_reason
         refusal = getattr(choice.message, "refusal", None)
     except (AttributeError, IndexError, TypeError) as error:
-        raise ValueError(f"the endpoint's answer is no chat completion: {response!r}") from error
+        raise ValueError(f"the endpoint's answer isn't a chat completion: {response!r}") from error
     if finish_reason == "length":
         raise ValueError("the answer was cut off at the endpoint's token limit; raise it there")
     if finish_reason == "content_filter":

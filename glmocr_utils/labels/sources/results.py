@@ -49,7 +49,7 @@ def label_from_results(
     if len(models) > 1:
         raise ValueError(
             f"these are readings of {', '.join(sorted(models))}; give those of one model, and "
-            "those of the next one afterwards"
+            "those of the next model afterwards"
         )
     model_id = models.pop() if models else "none"
 

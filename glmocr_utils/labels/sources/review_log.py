@@ -50,7 +50,7 @@ def label_from_review_log(
 
     Raises:
         FileNotFoundError: there is no such log.
-        ValueError: a line of it is no decision.
+        ValueError: a line of it isn't a decision.
     """
     path = Path(path)
     if not path.is_file():

@@ -45,8 +45,8 @@ def label_from_text_layer(
             were rendered. A region has the lines of the layer whose middles are in it.
         password: opens encrypted PDFs.
         readings: what a model read, by `PageRef.key`. They count only where the
-            layer itself is suspect (see `why_suspect`): a weak model is no witness against a sound
-            layer.
+            layer itself is suspect (see `why_suspect`): a weak model isn't a witness against a
+            sound layer.
         region_readings: the same for regions, by `PageFile.key`.
         max_cer: a page with a suspect layer is left out where reading and layer differ by more, in
             characters per character of the layer, whatever their line ends.
