@@ -19,6 +19,7 @@ from glmocr_utils.review.doubts import (
     sure_words,
 )
 from glmocr_utils.review.other_readings import other_readings
+from glmocr_utils.review.second_words import with_second_readers
 
 THRESHOLD = 0.8  # a token below this probability is in doubt
 NUM_AUDITS = 3  # words per page that the model was sure of
@@ -45,6 +46,8 @@ class Flag:
         choices: (what could be there instead, probability), best first; see `other_readings`.
             Where one joins or divides words, it shows the words around it too.
         changes: what each choice changes in the page's text.
+        readers: of each choice, the second readers that read it; empty for one of the model's
+            alone.
         number: among unread or unsupported ones; others are known by where they are.
         note: what the reviewer should know; box: of unread ink, in pixels of the page image.
     """
@@ -57,6 +60,7 @@ class Flag:
     prob: float | None
     choices: tuple[tuple[str, float], ...] = ()
     changes: tuple[Change, ...] = ()
+    readers: tuple[str, ...] = ()
     number: int = 0
     note: str | None = None
     box: Box | None = None
@@ -216,6 +220,7 @@ def _flag(kind: FlagKind, tokens: PageTokens, stretch: Stretch, max_choices: int
         with_layout=stretch.is_markup,
         most=max_choices,
     )
+    readings = with_second_readers(tokens, *stretch.limits, readings)[:max_choices]
     return Flag(
         kind,
         tokens.text.count("\n", 0, stretch.start),
@@ -225,4 +230,5 @@ def _flag(kind: FlagKind, tokens: PageTokens, stretch: Stretch, max_choices: int
         stretch.prob,
         tuple((reading.text, reading.prob) for reading in readings),
         tuple(reading.change for reading in readings),
+        tuple(reading.readers for reading in readings),
     )
