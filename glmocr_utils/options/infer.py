@@ -78,6 +78,11 @@ class InferOptions(Options):
     price_per_hour: float | None = option(
         None, "price of the machine an hour, in any currency: what a million pages cost"
     )
+    estimate: bool = option(
+        False,
+        "True: first read 20 pages drawn at random, and say what all of them will take",
+        detail="the command then ends, and nothing is written",
+    )
     new_run: bool = option(False, "put a run with other settings in output_dir aside")
     attn: str = same_as(ModelOptions, "attn")
     device_map: str = same_as(ModelOptions, "device_map")
