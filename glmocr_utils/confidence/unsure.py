@@ -23,6 +23,15 @@ class ProbabilitySummary:
     average: float | None
     minimum: float | None
 
+    def __str__(self) -> str:
+        """`1,204 tokens: probability 0.973 on average, 0.0312 at the least`"""
+        if self.average is None or self.minimum is None:
+            return "no tokens, so no probabilities"
+        return (
+            f"{self.num_tokens:,} tokens: probability {self.average:.3f} on average, "
+            f"{self.minimum:.3g} at the least"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class WorstToken:

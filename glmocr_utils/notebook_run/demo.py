@@ -187,9 +187,17 @@ def run_demo(full: bool = False) -> int:
         except PapermillExecutionError as error:
             print(f"{output.stem} failed: {error}\nIts outputs so far are in {output}")
             return 1
+    _copy_the_others(root / "notebooks", folder)
     page = write_file(folder / "index.html", _index(folder, steps), durable=False)
     print(f"\nOpen {page} in a browser: it links to all that was made.")
     return 0
+
+
+def _copy_the_others(notebooks: Path, folder: Path) -> None:
+    """Notebooks that were not run, as they are: those that were link to them."""
+    for notebook in notebooks.glob("*.ipynb"):
+        if not (folder / notebook.name).exists():
+            shutil.copy(notebook, folder)
 
 
 def _index(folder: Path, steps: Sequence[tuple[str, dict[str, Any]]]) -> str:
