@@ -33,9 +33,7 @@ def page_of_lines(*lines: list[str], unclear: tuple[str, ...] = (), ends: str = 
             boxes.append(None if word in unclear else TokenBox(box, 0.9, number))
             left += width
     read = tuple(TokenProb(n, token, math.log(0.5)) for n, token in enumerate(tokens))
-    result = OcrResult(
-        REF, "".join(tokens), read, "stop", "p", "m", None, None, 1.0, 0.0, **fields
-    )
+    result = OcrResult(REF, "".join(tokens), read, "stop", "p", "m", None, None, 1.0, 0.0, **fields)
     whole = tuple(Box(0, 30 * n, 300, 30 * n + 20) for n in range(len(lines)))
     return result, PageLayout(REF, 400, 200, tuple(boxes), whole)
 
@@ -152,5 +150,5 @@ def test_every_format_has_the_corrected_text():
         alto([PAGE], texts={REF: text}),
         page_xml(result, layout, "a.png", text),
     ):
-        ElementTree.fromstring(written.split("?>", 1)[1].split(".dtd\">")[-1])
+        ElementTree.fromstring(written.split("?>", 1)[1].split('.dtd">')[-1])
         assert "brown" in written and "over" in written and "brovvn" not in written
