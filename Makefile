@@ -2,7 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo demo-full test test-oldest test-vllm check lab bench sweep figures samples tiny-model tiny-layout
+.PHONY: demo demo-full test test-oldest test-vllm check lab bench sweep docs figures samples \
+        tiny-model tiny-layout
 .DEFAULT_GOAL := demo
 
 .venv/installed: pyproject.toml
@@ -59,6 +60,9 @@ bench: .venv/installed  ## this project beside what a user would otherwise run
 sweep: .venv/installed  ## render any folder of PDFs beside poppler: make sweep FOLDER=my-pdfs
 	@test -n "$(FOLDER)" || { echo "name a folder: make sweep FOLDER=my-pdfs"; exit 2; }
 	$(BIN)/python -m workshop.sweep "$(FOLDER)"
+
+docs: .venv/installed  ## build the documentation as a site with the notebooks as run, in outputs/site
+	$(BIN)/python -m workshop.site
 
 figures: .venv/installed  ## draw the pictures in notebooks/figures again (one needs chromium)
 	$(BIN)/python -m workshop.readme_pictures
