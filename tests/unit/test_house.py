@@ -147,7 +147,7 @@ def test_the_cell_that_installs_does_so_where_the_package_is_missing(
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     code = TransformerManager().transform_cell(install_cell.SOURCE)
     exec(code, {"get_ipython": lambda: shell})
-    installed = [("pip", '--quiet "..[notebooks]"')]
+    installed = [("pip", 'install --quiet "..[notebooks]"')]
     assert magics == ([] if is_installed else installed)
 
 
