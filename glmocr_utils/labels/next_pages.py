@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from glmocr_utils.records import PageRef
 
@@ -101,6 +100,8 @@ class _Similarity:
     """
 
     def __init__(self, texts: Sequence[str], labelled_texts: Sequence[str]) -> None:
+        from sklearn.feature_extraction.text import TfidfVectorizer  # it takes seconds
+
         # A mark at the end, so that a blank page has a vector too: like other blank pages.
         marked = [text + "\n\x00\x00" for text in (*texts, *labelled_texts)]
         vectors = TfidfVectorizer(
