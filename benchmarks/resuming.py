@@ -73,6 +73,8 @@ def seconds_to_first_page(options: InferOptions) -> tuple[tuple[float, float], .
     begun, computed = time.perf_counter(), time.process_time()
 
     def watch(progress: Progress) -> None:
+        if progress.reading is not None and progress.last is None:
+            return  # within a page
         times.append((time.perf_counter() - begun, time.process_time() - computed))
 
     infer(options, model=model, watch=watch)

@@ -3,10 +3,14 @@
 And the way back: a page's text → token ids that spell it.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+if TYPE_CHECKING:  # what it names takes seconds to import
+    from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 REPLACEMENT = "\ufffd"  # what a tokenizer writes for bytes that aren't a whole character
 PLAIN = {"add_special_tokens": False, "split_special_tokens": True}

@@ -23,7 +23,8 @@ WORST = {
     "tell": r"(?<!cannot )\b(?:tells?|told)\b",  # shows, gives, records
     "is no": r"(?<!there )(?<!there's )\b(?:is|are|was|were) no\b(?! longer| more)",  # isn't a
     "go on": r"\b(?:go|goes|went|gone|going) on\b",  # resume, continue
-    "else": r"\b(?:or|,) else\b(?! (?:if|where))|(?<!thing )(?<!where )\belse(?=[.;:)]|$)",  # otherwise
+    # otherwise
+    "else": r"\b(?:or|,) else\b(?! (?:if|where))|(?<!thing )(?<!where )\belse(?=[.;:)]|$)",
     "anew": r"\banew\b",  # again
     "parted": r"\bparted\b|\bparts (?=with|by|at)",  # separated
     "mend": r"\bmend(?:s|ed|ing)?\b",  # fix

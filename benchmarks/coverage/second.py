@@ -63,7 +63,7 @@ def _marked() -> list[MarkedPage]:
             result,
             coverage=page_coverage(image.image, result, layout),
             second_readings=tuple(
-                second_reading(reader, result, image.image, layout) for reader in readers
+                second_reading(reader, result.text, image.image, layout) for reader in readers
             ),
         )
         pages.append(mark_tokens(result, truth.text))

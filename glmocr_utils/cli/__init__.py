@@ -19,6 +19,7 @@ EXTRA_OF = {
     **dict.fromkeys(["jupyterlab", "IPython", "ipywidgets", "anywidget"], "notebooks"),
     **dict.fromkeys(["matplotlib", "papermill", "nbformat", "traitlets"], "notebooks"),
     **dict.fromkeys(["trl", "peft", "bitsandbytes", "datasets"], "train"),
+    "docling_core": "docling",
     "openai": "server",
     "ray": "ray",
 }

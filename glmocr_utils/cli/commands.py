@@ -2,7 +2,9 @@
 
 from glmocr_utils.cli.command import Command, Shorthand
 from glmocr_utils.options import (
+    BrowserReviewOptions,
     CertifyOptions,
+    ConvertOptions,
     DemoOptions,
     DiffOptions,
     EvaluateOptions,
@@ -66,6 +68,21 @@ _ALL = (
         "search words in the readings and among the model's alternatives",
         SearchOptions,
         'glmocr search outputs/06_mass_infer --words "court of appeal"',
+    ),
+    Command(
+        "review",
+        "check the flags of a run or of saved results in a browser, without Jupyter",
+        BrowserReviewOptions,
+        "glmocr review outputs/06_mass_infer --num-pages 20",
+        more="It serves this machine alone, at an address that nobody can guess. Each decision is "
+        "on disk at once; end it with Ctrl+C.",
+    ),
+    Command(
+        "convert",
+        "readings, corrected or as they are → text, searchable PDF, hOCR, ALTO, PAGE",
+        ConvertOptions,
+        "glmocr convert outputs/02_ocr_explore --formats pdf,txt --review-log "
+        "outputs/03_probs_viz/review.jsonl",
     ),
     Command(
         "evaluate",

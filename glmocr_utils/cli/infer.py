@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from glmocr_utils.cli.command import counted
 from glmocr_utils.mass_infer import InferOptions, infer
 from glmocr_utils.mass_infer.run_verdict import run_verdict
-from glmocr_utils.mass_infer.watching import watch_in_terminal
+from glmocr_utils.ocr import show_reading
 from glmocr_utils.records import FailureStatus
 from glmocr_utils.records.page_row import parts_of
 
@@ -19,7 +19,11 @@ REASONS_SHOWN = 10
 
 
 def run(options: InferOptions) -> int:
-    summary = infer(options, watch=watch_in_terminal())
+    line = show_reading()
+    try:
+        summary = infer(options, watch=line)
+    finally:
+        line.clear()
     counts = ", ".join(f"{count} {status}" for status, count in summary.statuses.most_common())
     print(
         f"{counted(summary.documents, 'document')}, {counted(summary.total, 'page')}: "

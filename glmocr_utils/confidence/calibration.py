@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
 
 from glmocr_utils.confidence.correctness import MarkedPage
 from glmocr_utils.files import write_file
@@ -152,12 +150,15 @@ def _only(names: set[str | None]) -> str | None:
 
 
 def _isotonic(probs: np.ndarray, is_right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.isotonic import IsotonicRegression  # seconds, and few runs fit anything
+
     fitted = IsotonicRegression(out_of_bounds="clip").fit(probs, is_right)
     return fitted.X_thresholds_, fitted.y_thresholds_
 
 
 def _platt(probs: np.ndarray, is_right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """As points close enough that straight lines between them stay within 0.001."""
+    from sklearn.linear_model import LogisticRegression
 
     def log_odds(prob: np.ndarray) -> np.ndarray:
         prob = prob.clip(1e-6, 1 - 1e-6)

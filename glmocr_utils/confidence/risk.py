@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from glmocr_utils.confidence.calibration import MIN_WRONG
 from glmocr_utils.confidence.correctness import MarkedPage
@@ -170,6 +169,8 @@ def fit_risk(pages: Sequence[MarkedPage], readers: Sequence[str] | None = None) 
         )
     means, scales = features.mean(axis=0), features.std(axis=0)
     scales = np.where(scales > 0, scales, 1.0)
+    from sklearn.linear_model import LogisticRegression  # seconds, and few runs fit anything
+
     fitted = LogisticRegression(C=STRENGTH, max_iter=1000)
     fitted.fit((features - means) / scales, is_wrong)
     [model] = models

@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from transformers import BatchFeature, DynamicCache, PreTrainedModel
+from transformers import BatchFeature, DynamicCache
 
 from glmocr_utils.decoding.not_finite import NotFiniteError
 from glmocr_utils.decoding.repetition import Spell, loop_end
 from glmocr_utils.decoding.replays import Capture, CudaGraphs, ReplayedStep, capture_for
-from glmocr_utils.decoding.step import CACHE_ARGUMENT, TokenStep
+from glmocr_utils.decoding.step import TokenStep, cache_argument
 from glmocr_utils.records import FinishReason
 
 if TYPE_CHECKING:
     from peft import PeftModel
+    from transformers import PreTrainedModel
 
 # Each look at what was written waits for the device; on a CPU there is nothing to wait for.
 STEPS_BETWEEN_LOOKS_GPU = 8
@@ -135,7 +136,7 @@ class PageDecoder:
         # all of it is the page's own: nothing is padded, so nothing is masked
         inputs = {name: each for name, each in inputs.items() if name != "attention_mask"}
         inputs = BatchFeature(inputs).to(self._model.device)
-        output = self._model.model(**inputs, **{CACHE_ARGUMENT: page}, use_cache=True)
+        output = self._model.model(**inputs, **{cache_argument(): page}, use_cache=True)
         self._step.enter(page, self._model.lm_head(output.last_hidden_state[:, -1]), max_tokens)
         self._pages.append(_Page(key, max_tokens, time.perf_counter() - begun))
 

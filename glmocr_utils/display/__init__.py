@@ -23,6 +23,7 @@ from glmocr_utils.display.evaluation import (
 )
 from glmocr_utils.display.fragment import PALETTE, show
 from glmocr_utils.display.labels import (
+    changed_reading_html,
     disagreements_html,
     label_html,
     labelled_page_html,
@@ -43,6 +44,7 @@ from glmocr_utils.display.tables import (
 
 __all__ = [
     "PALETTE",
+    "changed_reading_html",
     "confusions_table",
     "differences_html",
     "disagreements_html",

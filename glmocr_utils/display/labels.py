@@ -74,6 +74,20 @@ def text_difference_html(title: str, heads: tuple[str, str], first: str, second:
     return f'<section class="page"><h3>{escape(title)}</h3>{table}</section>'
 
 
+def changed_reading_html(title: str, label: str, before: str, after: str) -> str:
+    """A page's label beside what was read before and after, character by character.
+
+    Struck out is what is missing in a reading, underlined what it has too much.
+    """
+    tables = "".join(
+        segments_html(("label", name), diff_segments(label, text))
+        for name, text in (("before", before), ("after", after))
+    )
+    return (
+        f'<section class="page"><h3>{escape(title)}</h3><div class="texts">{tables}</div></section>'
+    )
+
+
 def segments_html(heads: tuple[str, str], segments: Sequence[DiffSegment]) -> str:
     """A table of two texts, line by line; lines far from any difference are left out."""
     head_cells = "".join(f"<th>{escape(head)}</th>" for head in heads)

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from glmocr_utils.evaluation.engine_files import dolma_pages, engine_pages, is_dolma
 from glmocr_utils.evaluation.layout_files import hocr_pages, is_layout_xml, xml_pages
 from glmocr_utils.labels import LabelStore
+from glmocr_utils.markdown.text import PAGE_HEAD
 from glmocr_utils.records import OcrResult, read_results
 from glmocr_utils.records.page_row import parts_of, read_rows, to_result
 
@@ -20,9 +21,9 @@ TEXT_COLUMNS = ("text", "markdown", "ground_truth", "label", "transcription")
 DOCUMENT_COLUMNS = ("document_path", "document", "file_name", "pdf", "source", "id")
 LABELS = "labels.jsonl"
 LABEL_STATUSES = ("gold", "silver", "draft")
-# how notebook 06 marks pages and documents in its Markdown
-PAGE_MARK = re.compile(r"^<!-- page (\d+)(?:: (\w+))? -->$", re.MULTILINE)
+# how notebook 06 marks documents in its Markdown
 DOCUMENT_MARK = re.compile(r'^<!-- document: ("(?:[^"\\]|\\.)*"), sha256 \w+ -->$', re.MULTILINE)
+LINE_BREAK = re.compile(r"  $", re.MULTILINE)
 # `decision_p0003.txt`: a page of a document, as notebooks 01 and 03 name them
 # `x_pg1_repeat1.md` is olmOCR-bench's
 PAGE_FILE = re.compile(r"(?P<document>.+)_(?:p|pg|page_?)(?P<number>\d+)(?:_repeat\d+)?$")
@@ -213,7 +214,7 @@ def _from_text(path: Path, _column: str | None) -> Iterator[PageText]:
 def _from_markdown(path: Path, _column: str | None) -> Iterator[PageText]:
     """A file of notebook 06, whose comments number its pages, or any other as one page."""
     text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    marks = list(PAGE_MARK.finditer(text))
+    marks = list(PAGE_HEAD.finditer(text))
     if not marks:
         yield from _from_text(path, None)
         return
@@ -222,7 +223,10 @@ def _from_markdown(path: Path, _column: str | None) -> Iterator[PageText]:
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
     for mark, end in zip(marks, ends, strict=True):
         yield PageText(
-            document, int(mark[1]) - 1, text[mark.end() : end].strip("\n"), mark[2] or "ok"
+            document,
+            int(mark["number"]) - 1,
+            LINE_BREAK.sub("", text[mark.end() : end].strip("\n")),
+            mark["status"] or "ok",
         )
 
 

@@ -1,5 +1,7 @@
 """Figures of a run: as it goes on, and of a finished one from its ledger as a data frame."""
 
+import html
+import sys
 import time
 from collections import deque
 
@@ -11,8 +13,8 @@ from matplotlib.figure import Figure
 
 from glmocr_utils.figures.style import without_frame
 from glmocr_utils.mass_infer.progress import Progress
-from glmocr_utils.mass_infer.watching import LogLines, progress_line
 from glmocr_utils.notebook_host import is_kernel_of_a_person
+from glmocr_utils.ocr.progress import LOOK_EVERY_S, LogLines, bar
 
 DRAW_EVERY_S = 3.0
 POINTS_SHOWN = 2000
@@ -59,14 +61,14 @@ def probability_and_length(pages: pd.DataFrame) -> Figure:
 
 def watch_in_notebook() -> "LiveView | LogLines":
     """Plots that are drawn again where a person looks, else lines now and then."""
-    return LiveView() if is_kernel_of_a_person() else LogLines()
+    return LiveView() if is_kernel_of_a_person() else LogLines(sys.stdout)
 
 
 class LiveView:
-    """A line, and plots of speed, statuses and probability, drawn again every few seconds."""
+    """A bar with a line, twice a second; plots of speed, statuses and probability, less often."""
 
     def __init__(self) -> None:
-        self._drawn_at = 0.0
+        self._written_at = self._drawn_at = -DRAW_EVERY_S
         self._probabilities: deque[tuple[int, float]] = deque(maxlen=POINTS_SHOWN)
         self._speeds: deque[tuple[float, float]] = deque(maxlen=POINTS_SHOWN)
         self._line: DisplayHandle | None = None
@@ -76,19 +78,21 @@ class LiveView:
         if progress.last is not None and progress.last.mean_prob is not None:
             self._probabilities.append((progress.done, progress.last.mean_prob))
         now = time.monotonic()
-        if now - self._drawn_at < DRAW_EVERY_S and progress.done < progress.total:
-            return
-        self._drawn_at = now
-        self._speeds.append((progress.seconds / 60, progress.pages_per_second))
-        line = HTML(f"<b>{progress_line(progress)}</b>")
-        figure = self._figure(progress)
-        if self._line is None or self._plots is None:
-            self._line = display(line, display_id=True)
-            self._plots = display(figure, display_id=True)
-        else:
-            self._line.update(line)
-            self._plots.update(figure)
-        plt.close(figure)
+        if now - self._written_at >= LOOK_EVERY_S or progress.is_over:
+            self._written_at = now
+            self._line = self._shown(self._line, HTML(_line(progress)))
+        if not progress.doing and (now - self._drawn_at >= DRAW_EVERY_S or progress.is_over):
+            self._drawn_at = now
+            self._speeds.append((progress.seconds / 60, progress.pages_per_second))
+            figure = self._figure(progress)
+            self._plots = self._shown(self._plots, figure)
+            plt.close(figure)
+
+    def _shown(self, handle: DisplayHandle | None, shown: object) -> DisplayHandle | None:
+        if handle is None:
+            return display(shown, display_id=True)
+        handle.update(shown)
+        return handle
 
     def _figure(self, progress: Progress) -> Figure:
         figure, axes = plt.subplots(1, 3, figsize=(11, 2.6), layout="constrained")
@@ -105,3 +109,7 @@ class LiveView:
             probability.plot(*points, ".", color=READ, ms=3)
         probability.set(xlabel="page", ylabel="mean probability", ylim=(0, 1.02))
         return without_frame(figure)
+
+
+def _line(progress: Progress) -> str:
+    return f"<b>{bar(progress.share)}{html.escape(str(progress))}</b>"

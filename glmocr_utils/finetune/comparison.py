@@ -75,6 +75,15 @@ def most_changed(
     return sorted(pairs, key=lambda pair: cer(*pair[1].pair) - cer(*pair[0].pair))
 
 
+def worst_after(
+    before: Sequence[PageReading], after: Sequence[PageReading], count: int = 3
+) -> list[tuple[PageReading, PageReading]]:
+    """The pages that are read worst after training, of those with an error: before and after."""
+    _check_same_pages(before, after)
+    wrong = [pair for pair in zip(before, after, strict=True) if cer(*pair[1].pair)]
+    return sorted(wrong, key=lambda pair: -cer(*pair[1].pair))[:count]
+
+
 def changed_confusions(
     before: Sequence[PageReading], after: Sequence[PageReading]
 ) -> list[ChangedConfusion]:

@@ -17,6 +17,8 @@ from glmocr_utils.options import FinetuneOptions, check_at_least_one
 FULL_LEARNING_RATE = 1e-5
 LORA_LEARNING_RATE = 1e-4
 
+AUTO = "auto"  # max_length: measured in the preflight
+
 # TRL's options that would break what is made certain here.
 FORBIDDEN = {
     "packing": "pages are not packed: each needs its own image",
@@ -44,6 +46,7 @@ class FinetuneConfig(FinetuneOptions, SFTConfig):
         warmup_steps: Any = None
 
     def __post_init__(self) -> None:
+        self.max_length = _length(self.max_length)
         self._refuse_what_cannot_work()
         self.model_id = self.model_name = self.model_name or self.model_id
         if self.adapter is not None:
@@ -109,6 +112,20 @@ class FinetuneConfig(FinetuneOptions, SFTConfig):
                 "dataset_name is missing; give a hub id, the dataset/ folder that notebook 04 "
                 "wrote, or a ShareGPT .json file"
             )
+
+
+def _length(max_length: int | str | None) -> int | str | None:
+    """A number that came as text, as a number."""
+    if max_length is None or isinstance(max_length, int) or max_length == AUTO:
+        return max_length
+    if max_length.lower() == "none":
+        return None
+    try:
+        return int(max_length)
+    except ValueError:
+        raise ValueError(
+            f"max_length is a number of tokens, 'auto' or None, got {max_length!r}"
+        ) from None
 
 
 def make_config(options: Mapping[str, Any]) -> FinetuneConfig:

@@ -1,7 +1,8 @@
 """What is trained on and what is held out: any data set with images and texts, in one form.
 
 `load_pages` gives Hugging Face datasets with the columns `image` (path or bytes, not decoded),
-`text`, `document`, `page_index`, `prompt` and, where the data set has it, `scale`.
+`text`, `document`, `page_index`, `prompt` and, where the data set has them, `scale`, `kind` (of
+page, such as `black letter`) and `source` (of the label).
 """
 
 import hashlib
@@ -18,6 +19,8 @@ from glmocr_utils.finetune.config import FinetuneConfig
 from glmocr_utils.labels.sources.loading import TEXT_COLUMNS, find_columns, load_splits
 from glmocr_utils.labels.splits import split_by_document
 from glmocr_utils.render import decode_image as decode_image_file
+
+KEPT_COLUMNS = ("scale", "kind", "source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +185,7 @@ def _in_one_form(rows: datasets.Dataset, config: FinetuneConfig) -> datasets.Dat
         "page_index": rows["page_index"] if "page_index" in rows.column_names else [0] * len(rows),
         "prompt": prompts,
     }
-    if "scale" in rows.column_names:
-        columns["scale"] = rows["scale"]
+    columns |= {name: rows[name] for name in KEPT_COLUMNS if name in rows.column_names}
     formed = rows.select_columns([image_column])
     if image_column != "image":
         formed = formed.rename_column(image_column, "image")

@@ -5,6 +5,7 @@ parameters are counted on the model's shapes alone.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median_low
 
@@ -15,7 +16,7 @@ import torch
 from torch import nn
 from transformers import ProcessorMixin
 
-from glmocr_utils.finetune.config import FinetuneConfig
+from glmocr_utils.finetune.config import AUTO, FinetuneConfig
 from glmocr_utils.finetune.dataset import Pages, decode_image
 from glmocr_utils.finetune.examples import encode_example
 from glmocr_utils.finetune.trainable import count_parameters
@@ -23,6 +24,7 @@ from glmocr_utils.prompt import max_page_pixels, num_image_tokens
 from glmocr_utils.token_text import encode_text
 
 LONGEST_SHOWN = 5
+STEP = 128  # a limit is a multiple of so many tokens
 GIB = 2**30
 
 
@@ -43,6 +45,7 @@ class Preflight:
     Attributes:
         train, held_out: the pages that it would use, each with its `length` in tokens.
         num_tokens: (num_train_pages,) lengths of all training pages, too long ones included.
+        max_length: that of the config, or what `auto` comes to; None: no limit.
         too_long: training and held-out pages above `max_length`, the longest first.
         example: what is shown to the model and what it is trained to answer, as text.
         parameters: for each component all and trained parameters.
@@ -54,6 +57,7 @@ class Preflight:
     train: datasets.Dataset
     held_out: datasets.Dataset | None
     num_tokens: tuple[int, ...]
+    max_length: int | None
     too_long: tuple[LongPage, ...]
     example: tuple[str, str]
     parameters: dict[str, tuple[int, int]]
@@ -76,6 +80,7 @@ class Preflight:
                 f"({page.num_image_tokens} of them image)"
                 for page in self.too_long[:LONGEST_SHOWN]
             ),
+            *self._more_too_long(),
             f"shown to the model: {prompt!r}",
             f"trained to answer:  {answer!r}",
             f"{trained:,} parameters are trained:",
@@ -87,6 +92,10 @@ class Preflight:
         ]
         ending = [f"fix before training: {problem}" for problem in self.problems] or ["ready"]
         return "\n".join([*lines, *ending])
+
+    def _more_too_long(self) -> list[str]:
+        more = len(self.too_long) - LONGEST_SHOWN
+        return [f"  and {more} more that are too long"] if more > 0 else []
 
 
 def known_scales(pages: datasets.Dataset) -> list[float]:
@@ -137,23 +146,27 @@ def preflight(
         )
     notes += [f"left out: {count} with {reason}" for reason, count in pages.left_out.items()]
     notes.append(f"texts come from the column {pages.text_column!r}")
+    lengths = [*num_tokens, *(held_out["length"] if held_out else ())]
+    max_length = _max_length(config, sketch, lengths)
+    if config.max_length == AUTO:
+        notes.append(_auto_note(max_length, max(lengths)))
     empty = sum(not text for text in train["text"])
     if empty:
         notes.append(f"{empty} pages are blank: they train the stop token alone")
     notes += [] if config.scale else _scale_notes(train)
     notes.append(f"pixel budget of a page: {max_page_pixels(processor):,}")
-    too_long = _too_long(config, train) + (_too_long(config, held_out) if held_out else [])
+    too_long = _too_long(max_length, train) + (_too_long(max_length, held_out) if held_out else [])
     if too_long and config.too_long == "error":
-        problems.append(_advice(config, too_long, len(train) + len(held_out or ())))
+        problems.append(_advice(config, max_length, too_long, len(lengths)))
     elif too_long:
-        notes.append(f"{len(too_long)} pages above max_length={config.max_length} are left out")
-        train = _short_enough(config, train)
-        held_out = held_out and _short_enough(config, held_out)
+        notes.append(f"{len(too_long)} pages above max_length={max_length} are left out")
+        train = _short_enough(max_length, train)
+        held_out = held_out and _short_enough(max_length, held_out)
     if not len(train):
         problems.append("no page is left to train on; raise max_length")
     if held_out is not None and not len(held_out):
         problems.append("no page is left to evaluate on; raise max_length")
-    longest = min(max(num_tokens), config.max_length or max(num_tokens))
+    longest = min(max(num_tokens), max_length or max(num_tokens))
     memory = estimate_memory(config, sketch, longest)
     available = _available_bytes(config)
     if memory > available:
@@ -165,6 +178,7 @@ def preflight(
         train=train,
         held_out=held_out,
         num_tokens=num_tokens,
+        max_length=max_length,
         too_long=tuple(sorted(too_long, key=lambda page: -page.num_tokens)),
         example=masked_example(config, pages.train, processor),
         parameters=count_parameters(sketch.named_parameters()),
@@ -271,8 +285,32 @@ def _damaged(number: int, row: dict, error: Exception) -> str:
     )
 
 
-def _too_long(config: FinetuneConfig, pages: datasets.Dataset) -> list[LongPage]:
-    if config.max_length is None:
+def _max_length(config: FinetuneConfig, sketch: nn.Module, lengths: Sequence[int]) -> int | None:
+    """The limit; `auto` is the longest page's length, or what memory holds where that is less."""
+    if config.max_length != AUTO:
+        return None if config.max_length is None else int(config.max_length)
+    longest = _rounded_up(max(lengths))
+    without, with_one = (estimate_memory(config, sketch, tokens) for tokens in (0, 1_000))
+    room = _available_bytes(config) - without
+    if room <= 0:  # not the length is what doesn't fit
+        return longest
+    held = int(room / (with_one - without) * 1_000) // STEP * STEP
+    return min(longest, max(STEP, held))
+
+
+def _auto_note(max_length: int | None, longest: int) -> str:
+    said = f"max_length=auto comes to {max_length}: the longest page has {longest} tokens"
+    if max_length is None or longest <= max_length:
+        return said
+    return f"{said}, and memory holds no longer ones with this per_device_train_batch_size"
+
+
+def _rounded_up(tokens: int) -> int:
+    return -(-tokens // STEP) * STEP
+
+
+def _too_long(max_length: int | None, pages: datasets.Dataset) -> list[LongPage]:
+    if max_length is None:
         return []
     columns = ("document", "page_index", "length", "image_tokens")
     return [
@@ -280,22 +318,28 @@ def _too_long(config: FinetuneConfig, pages: datasets.Dataset) -> list[LongPage]
         for document, page_index, length, image_tokens in zip(
             *(pages[name] for name in columns), strict=True
         )
-        if length > config.max_length
+        if length > max_length
     ]
 
 
-def _short_enough(config: FinetuneConfig, pages: datasets.Dataset) -> datasets.Dataset:
-    lengths = pages["length"]
-    return pages.select([n for n, length in enumerate(lengths) if length <= config.max_length])
+def _short_enough(max_length: int | None, pages: datasets.Dataset) -> datasets.Dataset:
+    kept = [n for n, length in enumerate(pages["length"]) if not max_length or length <= max_length]
+    return pages.select(kept)
 
 
-def _advice(config: FinetuneConfig, too_long: list[LongPage], num_pages: int) -> str:
+def _advice(
+    config: FinetuneConfig, max_length: int | None, too_long: list[LongPage], num_pages: int
+) -> str:
     longest = max(page.num_tokens for page in too_long)
+    raised = (
+        "lower per_device_train_batch_size (and raise gradient_accumulation_steps)"
+        if config.max_length == AUTO
+        else f"set max_length={_rounded_up(longest)}, or 'auto'"
+    )
     return (
-        f"{len(too_long)} of {num_pages} pages are longer than max_length={config.max_length} "
-        f"(the longest has {longest} tokens), and nothing is ever cut; set "
-        f"max_length={-(-longest // 128) * 128}, render at a lower scale, lower max_pixels, or "
-        "leave them out with too_long='skip'"
+        f"{len(too_long)} of {num_pages} pages are longer than max_length={max_length} "
+        f"(the longest has {longest} tokens), and nothing is ever cut; {raised}, render at a lower "
+        "scale, lower max_pixels, or leave them out with too_long='skip'"
     )
 
 

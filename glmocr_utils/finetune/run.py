@@ -27,6 +27,7 @@ from glmocr_utils.finetune.comparison import (
 from glmocr_utils.finetune.config import FinetuneConfig
 from glmocr_utils.finetune.dataset import data_hash, load_pages, load_whole
 from glmocr_utils.finetune.evaluation import PageReading, scores
+from glmocr_utils.finetune.kinds import RETAINED, KindChange, compare_kinds, kinds_verdict
 from glmocr_utils.finetune.model_card import MODEL_CARD, training_card
 from glmocr_utils.finetune.preflight import Preflight, known_scales, preflight
 from glmocr_utils.finetune.trainable import (
@@ -77,6 +78,7 @@ class FinetuneResult:
         before, after: the held-out pages' readings; empty without held-out pages.
         retained_before, retained_after: those of `retention_dataset`; empty without one.
         comparison: before against after; None without held-out pages.
+        kinds: the same for each kind of page, those not to be forgotten last.
     """
 
     output_dir: Path
@@ -87,12 +89,22 @@ class FinetuneResult:
     retained_before: tuple[PageReading, ...]
     retained_after: tuple[PageReading, ...]
     comparison: Comparison | None
+    kinds: tuple[KindChange, ...]
+
+    @property
+    def verdict(self) -> str:
+        """What came of it, as a whole and by kind of page, in two lines."""
+        if self.comparison is None:
+            return "no page was held out, so nothing shows whether the model reads better"
+        whole = self.comparison
+        return f"{whole.verdict}: CER {whole.before} → {whole.after}\n{kinds_verdict(self.kinds)}"
 
 
 def check(config: FinetuneConfig) -> Preflight:
     """The preflight alone: what `dry_run` does. No weights are loaded.
 
-    What the config leaves to the model, its prompt style and pixel budget, is filled in.
+    What the config leaves to the model, its prompt style and pixel budget, is filled in, as is a
+    `max_length` of `auto`.
 
     Raises:
         ValueError, ModelLoadError: the data set or the model is not there, or an image is damaged.
@@ -100,7 +112,9 @@ def check(config: FinetuneConfig) -> Preflight:
     go_on_as_trained(config)
     pages = load_pages(config)
     sketch = sketch_trainable(config)
-    return preflight(config, pages, _processor(config), sketch)
+    checked = preflight(config, pages, _processor(config), sketch)
+    config.max_length = checked.max_length
+    return checked
 
 
 def finetune(
@@ -124,6 +138,7 @@ def finetune(
     with process.main_process_first():
         go_on_as_trained(config)
         checked = checked or check(config)
+    config.max_length = checked.max_length
     if checked.problems:
         raise ValueError("; ".join(checked.problems))
     train, held_out = checked.train, checked.held_out
@@ -162,9 +177,16 @@ def finetune(
         _round_to(loaded.model, dtype)
     after, retained_after = read("after", held_out), read("retained_after", retained)
     comparison = compare(before, after, config.seed) if before else None
+    kinds = (
+        *compare_kinds(held_out, before, after, config.seed),
+        *compare_kinds(retained, retained_before, retained_after, config.seed, RETAINED),
+    )
     _save(trainer, dtype, output_dir)
     if process.is_main_process:
         report = _report(config, run, before, after, retained_before, retained_after)
+        report["kinds"] = [
+            {**asdict(each), "verdict": each.verdict, "sentence": str(each)} for each in kinds
+        ]
         report["train_pages"] = len(train)
         report["held_out_sha256"] = held_out and data_hash(held_out)
         report["trained_for"] = asdict(
@@ -188,6 +210,7 @@ def finetune(
         retained_before,
         retained_after,
         comparison,
+        kinds,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from glmocr_utils.finetune.comparison import changed_confusions, compare_documents
 from glmocr_utils.finetune.evaluation import PageReading, scores
+from glmocr_utils.finetune.kinds import kinds_verdict
 from glmocr_utils.finetune.run import FinetuneResult
 
 SCORES = {
@@ -20,13 +21,14 @@ CONFUSIONS_SHOWN = 10
 def summary_lines(result: FinetuneResult) -> list[str]:
     """Before against after: scores, documents, confusions; and what was to be retained."""
     if result.comparison is None:
-        return ["no page was held out, so nothing shows whether the model reads better"]
+        return [result.verdict]
     comparison = result.comparison
     lines = [
         f"{'held-out pages':<32}{'before':>10}{'after':>10}",
         *_score_lines(result.before, result.after),
         f"CER {comparison.before} before, {comparison.after} after: {comparison.verdict} "
         f"(95 % intervals over {comparison.resampled})",
+        *filter(None, [kinds_verdict(result.kinds)]),
     ]
     if result.retained_before:
         lines.append(f"{'pages not to be forgotten':<32}{'before':>10}{'after':>10}")

@@ -96,7 +96,9 @@ class Locator:
                 f"page {result.page.page_number} of {result.page.document_path} was read by a "
                 "server, which gives no token ids; to locate its tokens, read it in this process"
             )
-        if decode_ids(self._model.processor.tokenizer, ids) != result.text:
+        # white space between parts that were read alone is no token's own
+        spelled = decode_ids(self._model.processor.tokenizer, ids)
+        if "".join(spelled.split()) != "".join(result.text.split()):
             raise ValueError(
                 f"page {result.page.page_number} of {result.page.document_path} was read by "
                 f"{result.model_id}, and its tokens do not spell its text in the vocabulary of "

@@ -3,13 +3,15 @@
 Notebook 04 and the command `label` are this module and what they show of it.
 """
 
+from __future__ import annotations
+
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
-from transformers import ProcessorMixin
 
 from glmocr_utils.confidence import Calibration, expected_errors
 from glmocr_utils.labels import LabelRun, LabelStore, PageFile, find_pages
@@ -33,6 +35,9 @@ from glmocr_utils.prompt import TEXT_RECOGNITION, num_image_tokens
 from glmocr_utils.records import Label, OcrResult, PageKey, PageRef, TokenProb
 from glmocr_utils.render import decode_image
 from glmocr_utils.render.documents import file_sha256
+
+if TYPE_CHECKING:  # what it names takes seconds to import
+    from transformers import ProcessorMixin
 
 DEFAULT_PAGES = "outputs/01_render"
 TRUSTED = ("gold", "silver")  # what may be trained on

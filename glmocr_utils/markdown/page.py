@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from glmocr_utils.markdown.tables import as_markdown_table
+from glmocr_utils.markdown.text import text_markdown
 from glmocr_utils.records import OcrResult, Region
 from glmocr_utils.records.page_row import PageRow
 from glmocr_utils.records.region import (
@@ -107,7 +108,7 @@ def _numbered(regions: Sequence[RegionText]) -> list[RegionText]:
 
 
 def _tagged(formula: str, number: str) -> str:
-    latex = _latex(formula)
+    latex = plain_formula(formula)
     return latex if "\\tag" in latex or not number else f"{latex} \\tag{{{number}}}"
 
 
@@ -163,22 +164,25 @@ def region_content(each: RegionText, as_markdown: bool = False) -> str:
     """The text of a region, with the marks of its kind.
 
     Args:
-        as_markdown: writes tables in Markdown where it can say the same.
+        as_markdown: escapes what Markdown would take for markup, and writes tables in Markdown
+            where it can say the same.
     """
     text, label = each.text.strip(), each.region.label
     if not text or each.region.status == "failed":
         return text
     if label in HEADING_MARKS:
-        return HEADING_MARKS[label] + " ".join(HASHES.sub("", text).split())
+        title = " ".join(HASHES.sub("", text).split())
+        return HEADING_MARKS[label] + (text_markdown(title) if as_markdown else title)
     if label in TABLE_LABELS:
         return (as_markdown and as_markdown_table(text)) or text
     if label in FORMULA_LABELS:
-        return f"$$\n{_latex(text)}\n$$"
-    return BULLET.sub("- ", text)
+        return f"$$\n{plain_formula(text)}\n$$"
+    text = BULLET.sub("- ", text)
+    return text_markdown(text, keep_lines=False) if as_markdown else text
 
 
-def _latex(text: str) -> str:
-    """A formula without what encloses it."""
+def plain_formula(text: str) -> str:
+    """The LaTeX of a formula, without what encloses it, such as `$$`."""
     text = text.strip()
     for opening, closing in DELIMITERS:
         if text.startswith(opening) and text.endswith(closing) and len(text) > len(opening):

@@ -8,7 +8,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from glmocr_utils.files import cut_half_line, same_name, whole_lines, write_file
-from glmocr_utils.markdown import page_markdown, picture_name, regions_of_row
+from glmocr_utils.markdown import (
+    page_head,
+    page_markdown,
+    picture_name,
+    regions_of_row,
+    text_markdown,
+)
 from glmocr_utils.records import Furniture, storable_path
 from glmocr_utils.records.page_row import PageRow
 from glmocr_utils.render import folder_below, safe_stem
@@ -20,7 +26,8 @@ HEAD = "<!-- document: {}, sha256 {} -->\n"
 class DocumentFiles:
     """Collects the pages of documents and writes `{name}.md` for each that is complete.
 
-    A page begins with a comment that says its number, and its status where that is not `ok`. Two
+    A page begins with its number, and its status where that is not `ok`: in a comment, and to be
+    seen. Signs that Markdown would take for markup are escaped, lines end as they were read. Two
     documents of one name get two files: the first line of a file says whose it is.
 
     Folders below the input are kept. `document_files.jsonl` beside the folder says which file is
@@ -93,14 +100,11 @@ class DocumentFiles:
         self._files[head] = name
 
     def _page_text(self, page_index: int, row: PageRow) -> str:
-        marks = [f"page {page_index + 1}"]
-        if row.status != "ok":
-            marks.append(row.status)
-        return f"<!-- {': '.join(marks)} -->\n\n{self._markdown(page_index, row)}\n"
+        return f"{page_head(page_index + 1, row.status)}\n\n{self._markdown(page_index, row)}\n"
 
     def _markdown(self, page_index: int, row: PageRow) -> str:
         if not row.regions:
-            return row.text or ""
+            return text_markdown(row.text or "")
         below = folder_below(row.document_path, self._roots)
         pictures = (
             "../" * (len(below.parts) + 1) + f"pictures/{picture_folder(row.document_sha256)}"

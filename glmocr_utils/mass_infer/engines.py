@@ -26,8 +26,10 @@ from glmocr_utils.model import (
 from glmocr_utils.model.source import find_model
 from glmocr_utils.model.trained_for import read_trained_for
 from glmocr_utils.ocr.by_region import layout_settings
+from glmocr_utils.ocr.progress import Watch
 from glmocr_utils.options import InferOptions, parse_tasks, resolve_layout
 from glmocr_utils.prompt import limit_page_pixels, max_page_pixels
+from glmocr_utils.second_reader import load_readers
 
 CHECKPOINT_PIXELS = 4_816_896  # the budget of GLM-OCR's own checkpoint, for a server's pages
 PINNED_PACKAGES = ("torch", "transformers")
@@ -51,13 +53,17 @@ class Engine:
 
 
 def start_engine(
-    options: InferOptions, settings: dict[str, Any], model: LoadedModel | None
+    options: InferOptions,
+    settings: dict[str, Any],
+    model: LoadedModel | None,
+    watch: Watch | None = None,
 ) -> Engine:
     """The engine that is asked for, with its model where that is here.
 
     Args:
         settings: of `run_settings`.
         model: for the engine `local`, when it is loaded already.
+        watch: called by the engine `local` while it reads, see `InFlightReader`.
 
     Raises:
         ModelLoadError: the model cannot be loaded.
@@ -73,6 +79,7 @@ def start_engine(
             options.concurrency,
             options.prompt_style,
             load_layout(layout, _device_of_layout(options)) if layout else None,
+            load_readers(options.second_reader),
         )
         return Engine(server.read, CHECKPOINT_PIXELS)
     load: dict[str, Any] = {
@@ -86,7 +93,13 @@ def start_engine(
     reading = options.prompt, options.prompt_style, options.batch_size
     if options.engine == "ray":
         pool = RayPool(
-            load, reading, options.num_actors, options.ray_address, layout, options.coverage
+            load,
+            reading,
+            options.num_actors,
+            options.ray_address,
+            layout,
+            options.coverage,
+            options.second_reader,
         )
         trained_for = _trained_for(settings)
         processor = load_processor(options.model_id, options.adapter)
@@ -96,7 +109,8 @@ def start_engine(
     model = model or load_model(**load)
     found = load_layout(layout, model.device) if layout else None
     locator = Locator(model) if options.coverage else None
-    reader = InFlightReader(model, *reading, found, locator)
+    second_readers = load_readers(options.second_reader)
+    reader = InFlightReader(model, *reading, found, locator, watch, second_readers)
     budget = max_page_pixels(model.processor)
     return Engine(partial(read_local, reader), budget, model.trained_for)
 
@@ -126,8 +140,18 @@ def run_settings(options: InferOptions) -> dict[str, object]:
         "retry_max_tokens": options.retry_max_tokens,
         "calibration": options.calibration,
         **({"coverage": True} if options.coverage else {}),
+        **_second_settings(options),
         **_layout_settings(options),
         "versions": {name: importlib.metadata.version(name) for name in PINNED_PACKAGES},
+    }
+
+
+def _second_settings(options: InferOptions) -> dict[str, object]:
+    if not options.second_reader:
+        return {}
+    return {
+        "second_reader": options.second_reader,
+        "second_reader_pages": options.second_reader_pages,
     }
 
 

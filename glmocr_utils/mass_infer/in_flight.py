@@ -1,33 +1,39 @@
 """Requests → readings with a model in this process: as many at a time as memory holds.
 
-A request is for a page, a region of one, for the regions of a page, or for what it left out.
+A request is for a page, a region of one, for the regions of a page, for what it left out, or for
+what second readers say of it.
 """
 
+import os
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from glmocr_utils.coverage import cover
+from glmocr_utils.coverage import page_coverage
 from glmocr_utils.decoding import NotFiniteError
 from glmocr_utils.grounding import Locator
 from glmocr_utils.layout import LAYOUT_BATCH, LayoutModel, find_regions
 from glmocr_utils.mass_infer.request import (
     Answer,
     AnyRequest,
+    Covered,
     CoverRequest,
     Failure,
     Layout,
     LayoutRequest,
     Reading,
     Request,
+    SecondRequest,
 )
 from glmocr_utils.model import LoadedModel, free_memory, give_back_memory
 from glmocr_utils.model.source import first_line
 from glmocr_utils.ocr import FAILURES_OF_A_PAGE, PageReader, PreparedPage, is_out_of_memory
+from glmocr_utils.ocr.progress import Watch, Watching
 from glmocr_utils.prompt import PromptStyle
-from glmocr_utils.records import PageCoverage
+from glmocr_utils.records import OcrResult
 from glmocr_utils.records.page_row import to_result
+from glmocr_utils.second_reader import SecondReader
 
 MAX_AUTO_PAGES_GPU = 64
 MAX_AUTO_PAGES_CPU = 16  # with more, a page takes no less time
@@ -46,7 +52,8 @@ class Work:
         request: None where nothing is to be read, as of a page that is blank.
         page: None without a request, for the regions of a page, where the page could not be
             prepared, and once it is under way, for its patches are large.
-        failure: why it could not be prepared.
+        answer: where no pass of the model is needed: of second readers, or why it could not be
+            prepared.
         max_length: tokens of image and text together, at most.
         is_suspect: a pass in which it took part failed, so it is tried alone.
     """
@@ -54,7 +61,7 @@ class Work:
     key: Any  # hashable
     request: AnyRequest | None
     page: PreparedPage | None = None
-    failure: Failure | None = None
+    answer: Answer | None = None
     max_length: int = 0
     is_suspect: bool = False
 
@@ -68,6 +75,9 @@ class InFlightReader:
             holds, at most 64 on a GPU and 16 on a CPU. A region counts as a page.
         layout: finds the regions of pages; None where none are asked for.
         locator: says where text is on a page, for coverage; None where that is not asked for.
+        watch: called twice a second while something is being read, and before the model looks at
+            a page; its progress counts requests, of which a page may need several.
+        second_readers: programs that read the pages too, while the model reads others.
     """
 
     def __init__(
@@ -78,27 +88,39 @@ class InFlightReader:
         batch_size: int | Literal["auto"] = "auto",
         layout: LayoutModel | None = None,
         locator: Locator | None = None,
+        watch: Watch | None = None,
+        second_readers: Sequence[SecondReader] = (),
     ) -> None:
         self.model = model
         self._prompt = prompt
         self._locator = locator
+        self._second_readers = second_readers
         self._layout = layout
         self._reader = PageReader(model, prompt=prompt, style=style, top_k=1)
+        self._watch = watch
+        self._watching = Watching(None, self._reader, None)
         self._by_memory = batch_size == "auto"
         most = MAX_AUTO_PAGES_CPU if model.device.type == "cpu" else MAX_AUTO_PAGES_GPU
         self._batch_size = most if batch_size == "auto" else batch_size
         self._most = self._batch_size  # lowered when memory runs out
         self._ended_since = 0
 
+    @property
+    def threads(self) -> int:
+        """How many should prepare requests: second readers take a second or more a page."""
+        return max(1, (os.cpu_count() or 1) // 2) if self._second_readers else 1
+
     def prepare(self, key: Any, request: AnyRequest | None) -> Work:
         """What can be done before the model is free; threads may do it."""
+        if isinstance(request, SecondRequest):
+            return Work(key, request, answer=request.answered_by(self._second_readers))
         if not isinstance(request, Request):
             return Work(key, request)
         try:
             page = self._reader.prepare(request.page, request.prompt)
             return Work(key, request, page, None, page.num_image_tokens + request.max_tokens)
         except FAILURES_OF_A_PAGE as error:  # as of a page that is far wider than high
-            return Work(key, request, failure=_failure(error))
+            return Work(key, request, answer=_failure(error))
 
     def read(self, take: Callable[[bool], Work | None]) -> Iterator[tuple[Any, Answer | None]]:
         """Read what `take` gives, until it gives nothing.
@@ -115,6 +137,7 @@ class InFlightReader:
         Yields:
             The key of each request with what was read; with None where nothing is to be read.
         """
+        self._watching = Watching(self._watch, self._reader, None)
         put_back: deque[Work] = deque()
         under_way: dict[Hashable, Work] = {}
         to_look_at: list[Work] = []
@@ -134,7 +157,7 @@ class InFlightReader:
                 elif isinstance(work.request, CoverRequest):
                     yield work.key, self._cover(work.request)
                 elif work.page is None:
-                    yield work.key, work.failure
+                    yield work.key, work.answer
                 elif not self._has_room(work, under_way):
                     break
                 elif failure := self._enter(work, under_way, put_back):
@@ -165,7 +188,7 @@ class InFlightReader:
         for work, regions in zip(works, found, strict=True):
             yield work.key, Layout(tuple(regions))
 
-    def _cover(self, request: CoverRequest) -> PageCoverage | Failure:
+    def _cover(self, request: CoverRequest) -> Covered | Failure:
         assert self._locator is not None  # it is there where coverage is asked for
         run = {
             "prompt": self._prompt,
@@ -174,10 +197,11 @@ class InFlightReader:
             "adapter": self.model.adapter,
         }
         result = to_result(request.row, run)
-        if result is None:
+        if result is None or not result.tokens:
             return Failure("there is no text to locate")
         try:
-            return cover(self._locator, result, request.page.image)
+            layout = self._locator.locate(result, request.page.image)
+            return Covered(page_coverage(request.page.image, result, layout), layout)
         except FAILURES_OF_A_PAGE as error:
             self._free_memory()
             return _failure(error)
@@ -203,6 +227,7 @@ class InFlightReader:
         assert work.page is not None and isinstance(
             work.request, Request
         )  # `read` gave others back
+        self._watching.look(work.page.page.page)
         try:
             self._reader.enter(work.key, work.page, work.request.max_tokens)
         except FAILURES_OF_A_PAGE as error:
@@ -236,6 +261,9 @@ class InFlightReader:
                     put_back.append(work)
             self._free_memory()
             return
+        for _, result in ended:
+            self._watching.ended(len(result.tokens) if isinstance(result, OcrResult) else None)
+        self._watching.look()
         for key, result in ended:
             del under_way[key]
             self._count_ended()

@@ -25,6 +25,7 @@ NAMES = {
     "doubt": "doubt",
     "unread_characters": "unread characters",
     "unsupported_characters": "characters without ink",
+    "disagreements": "second reader disagrees",
     "angle": "turned by",
     "seconds": "seconds",
     "reason": "reason",
@@ -38,7 +39,7 @@ DIGITS = {
     "unsupported_characters": 0,
     "seconds": 2,
 }
-WHOLE_NUMBERS = ("page", "num_pages", "characters", "angle")
+WHOLE_NUMBERS = ("page", "num_pages", "characters", "disagreements", "angle")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would compute it
 
 

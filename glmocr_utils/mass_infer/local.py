@@ -51,14 +51,14 @@ def _first_works(reader: InFlightReader, tasks: Iterable[Task]) -> Iterator[Work
 
 
 class _Unfinished:
-    """What begun pages still need, prepared in a thread in the order in which it came up."""
+    """What begun pages still need, prepared in threads in the order in which it came up."""
 
     def __init__(self, reader: InFlightReader) -> None:
         self._reader = reader
         self._waiting: deque[Wanted] = deque()
         self._prepared: deque[Future[Work]] = deque()
         self._kept = threading.local()
-        self._thread = ThreadPoolExecutor(1, "prepare", self._leave_cores_to_the_model)
+        self._thread = ThreadPoolExecutor(reader.threads, "prepare", self._leave_cores_to_the_model)
 
     def __enter__(self) -> "_Unfinished":
         return self

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
+from glmocr_utils.ocr import ReadingProgress
 from glmocr_utils.records.page_row import PageRow
 
 
@@ -17,7 +19,11 @@ class Progress:
         read_now: pages that this run has added.
         seconds: since this run began to read.
         statuses: how many pages have which status, earlier runs included.
-        last: the row that was added last; None before the first.
+        last: the row that has just been added; None where none has.
+        doing: what is done before the first page is read, `loading the model`; empty afterwards.
+        reading: the page that a model in this process is writing; None before the first, and
+            where other processes read.
+        tokens_now: written since this run began to read, as far as that is known.
     """
 
     done: int
@@ -26,6 +32,22 @@ class Progress:
     seconds: float
     statuses: Counter[str]
     last: PageRow | None
+    doing: str = ""
+    reading: ReadingProgress | None = None
+    tokens_now: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        return self.done == self.total and not self.doing
+
+    @property
+    def share(self) -> float | None:
+        """Of the pages, 0 to 1."""
+        return self.done / self.total if self.total else None
+
+    @property
+    def tokens_per_second(self) -> float:
+        return self.tokens_now / self.seconds if self.seconds else 0.0
 
     @property
     def pages_per_second(self) -> float:
@@ -36,6 +58,30 @@ class Progress:
         """Expected, at the speed so far; None before the first page."""
         speed = self.pages_per_second
         return (self.total - self.done) / speed if speed else None
+
+    def __str__(self) -> str:
+        """`412 of 1,000 pages, 3.1 pages/s, 96 tokens/s, 0:03:10 left · ok 400, looped 12 · …`
+
+        The end names the page under way, its tokens so far and the last of what is written.
+        """
+        parts = [f"{self.done:,} of {self.total:,} pages"]
+        if self.read_now and self.seconds_left is not None:
+            parts.append(f"{self.pages_per_second:.2g} pages/s")
+        if self.tokens_now:
+            parts.append(f"{self.tokens_per_second:.3g} tokens/s")
+        if self.read_now and self.seconds_left:
+            parts.append(f"{timedelta(seconds=round(self.seconds_left))} left")
+        counts = (f"{status} {count:,}" for status, count in self.statuses.most_common())
+        return " · ".join(filter(None, (", ".join(parts), ", ".join(counts), self._now())))
+
+    def _now(self) -> str:
+        """What is being done at the moment."""
+        reading = self.reading
+        if self.doing or self.is_over or reading is None or reading.page is None:
+            return self.doing
+        at = f"{reading.page.document_name}, page {reading.page.page_number}: "
+        at += f"{reading.tokens:,} tokens" if reading.tokens else "looking at it"
+        return f"{at} · … {reading.tail}" if reading.tail else at
 
 
 @dataclass(frozen=True, slots=True)

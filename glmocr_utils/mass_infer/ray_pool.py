@@ -29,6 +29,7 @@ from glmocr_utils.mass_infer.in_flight import (
 from glmocr_utils.mass_infer.request import Answer, AnyRequest
 from glmocr_utils.mass_infer.task import PageTask, Settled, Task
 from glmocr_utils.model import load_model
+from glmocr_utils.second_reader import load_readers
 
 MAX_LOSSES = 3  # of actors, with the same page under way
 PAUSE_S = 1.0  # before a lost actor is asked again whether it is there
@@ -50,13 +51,22 @@ class PageActor:
         num_threads: int,
         layout: str | None = None,
         coverage: bool = False,
+        second_reader: str | None = None,
     ) -> None:
         torch.set_num_threads(num_threads)
         model = load_model(**load)
         found = load_layout(layout, model.device) if layout else None
         prompt, style, batch_size = reader
         locator = Locator(model) if coverage else None
-        self._reader = InFlightReader(model, prompt, style, batch_size, found, locator)
+        self._reader = InFlightReader(
+            model,
+            prompt,
+            style,
+            batch_size,
+            found,
+            locator,
+            second_readers=load_readers(second_reader),
+        )
         self._waiting: queue.SimpleQueue[Work] = queue.SimpleQueue()
         threading.Thread(target=self._serve, name="reader", daemon=True).start()
 
@@ -146,6 +156,7 @@ class RayPool:
         address: of a cluster, or `auto`; None starts Ray on this machine.
         layout: id or folder of a layout model, for each actor; None reads whole pages.
         coverage: find what was left out of pages and what was made up.
+        second_reader: names of programs that read the pages too.
     """
 
     load: Mapping[str, object]
@@ -154,6 +165,7 @@ class RayPool:
     address: str | None = None
     layout: str | None = None
     coverage: bool = False
+    second_reader: str | None = None
     actors: list = field(default_factory=list, init=False)
     _calls: int = field(default=0, init=False)  # under way on an actor, at most
 
@@ -197,7 +209,14 @@ class RayPool:
             max_restarts=-1,
             max_concurrency=self._calls + 1,  # and `process_id`
         )(PageActor)
-        options = (dict(self.load), self.reader, share.cores, self.layout, self.coverage)
+        options = (
+            dict(self.load),
+            self.reader,
+            share.cores,
+            self.layout,
+            self.coverage,
+            self.second_reader,
+        )
         self.actors = [actor.remote(*options) for _ in range(share.num_actors)]
         ray.get([actor.process_id.remote() for actor in self.actors])
 

@@ -12,11 +12,14 @@ from glmocr_utils.records import (
     OcrResult,
     PageCoverage,
     PageImage,
+    PageLayout,
     ReadStatus,
     Region,
+    SecondReading,
     read_status,
 )
 from glmocr_utils.records.page_row import PageRow
+from glmocr_utils.second_reader import SecondReader, read_second
 
 
 class RequestFailed(Exception):
@@ -75,7 +78,7 @@ class CoverRequest:
 
     Attributes:
         page: as it was read.
-        row: the reading. The answer is a `PageCoverage`.
+        row: the reading. The answer is `Covered`.
     """
 
     page: PageImage
@@ -83,6 +86,43 @@ class CoverRequest:
 
     def alone(self) -> "CoverRequest":
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What a reading left out and made up, and where its tokens are."""
+
+    coverage: PageCoverage
+    layout: PageLayout | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SecondRequest:
+    """What second readers say of a page is wanted.
+
+    Attributes:
+        page: as it was read.
+        text: the reading; layout: where its tokens are, if known. The answer is `Second`.
+    """
+
+    page: PageImage
+    text: str
+    layout: PageLayout | None = None
+
+    def alone(self) -> "SecondRequest":
+        return self
+
+    def answered_by(self, readers: Sequence[SecondReader]) -> "Second":
+        readings, failed = read_second(readers, self.text, self.page.image, self.layout)
+        return Second(tuple(readings), tuple(failed))
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """What second readers say of a page; `failed` has a sentence for each that could not."""
+
+    readings: tuple[SecondReading, ...]
+    failed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +146,8 @@ class Reading:
         dtype, attention: as in `OcrResult`; None where they are not known.
         remark: a sentence about it for the row's `reason`; None without one.
         factor: of the page's resolution at which it was read, where the engine reduced it.
+        context_end: after how many tokens the engine's context ended it, before the limit did;
+            None where it did not.
     """
 
     text: str
@@ -119,6 +161,7 @@ class Reading:
     attention: str | None = None
     remark: str | None = None
     factor: float = 1.0
+    context_end: int | None = None
 
     @classmethod
     def of(cls, result: OcrResult) -> "Reading":
@@ -150,5 +193,5 @@ class Reading:
         return np.exp([each for each in self.logprobs or () if each is not None])
 
 
-Answer = Reading | Layout | PageCoverage | Failure
-AnyRequest = Request | LayoutRequest | CoverRequest
+Answer = Reading | Layout | Covered | Second | Failure
+AnyRequest = Request | LayoutRequest | CoverRequest | SecondRequest

@@ -17,7 +17,8 @@ from glmocr_utils.mass_infer.progress import Progress, RunSummary
 from glmocr_utils.mass_infer.run_folder import RunFolder
 from glmocr_utils.mass_infer.task import Limits, PageTask, RegionOptions, Settled, Task
 from glmocr_utils.model import LoadedModel
-from glmocr_utils.ocr import ScaleCheck
+from glmocr_utils.ocr import ReadingProgress, ScaleCheck
+from glmocr_utils.ocr.progress import LOOK_EVERY_S
 from glmocr_utils.options import InferOptions, parse_tasks, resolve_layout
 from glmocr_utils.records import FailedPage, PageImage, PageRef, storable_path
 from glmocr_utils.records.page_row import PageRow, to_result
@@ -46,7 +47,8 @@ def infer(
 
     Args:
         model: for the engine `local`, when it is loaded already.
-        watch: called after each page, and once before the first.
+        watch: called after each page, and before the first; with the engine `local` also twice a
+            second while a page is read. See `show_reading`.
 
     Raises:
         ValueError: options that cannot work, or `output_dir` holds another run.
@@ -70,7 +72,9 @@ def infer(
         run.look(looks, len(documents))
         engine = Engine(_as_they_are, render_options.max_pixels)
         if run.misses_pages:
-            engine = start_engine(options, settings, model)
+            if model is None and options.engine != "server":
+                run.tell("loading the model")
+            engine = start_engine(options, settings, model, run.read_on)
             render_options = replace(render_options, max_pixels=engine.max_pixels)
         stopped = None
         with (
@@ -125,12 +129,18 @@ class _Run:
         self._missing: Iterator[tuple[Inspected, int]] = iter(())
         self._next: tuple[Inspected, int] | None = None
         self._failed: deque[bool] = deque(maxlen=MAX_PAGES_TO_JUDGE)  # of each of the last pages
+        self._reading: ReadingProgress | None = None
+        self._tokens = 0  # of rows that were added
+        self._is_looking = False
+        self._told_at = time.monotonic()
 
     def look(self, looks: Iterable[tuple[Located, Inspected | FailedPage]], documents: int) -> None:
         """Look at documents until one misses a page; the others follow while pages are read."""
         self.documents = self._to_look_at = documents
         self._missing = self._missing_of(looks)
+        self._is_looking = True
         self._next = next(self._missing, None)
+        self._is_looking = False
 
     @property
     def misses_pages(self) -> bool:
@@ -177,6 +187,7 @@ class _Run:
                     before or None,
                     again,
                     self._options.coverage,
+                    self._options.second_reader_pages if self._options.second_reader else None,
                 )
         yield from self._documents_that_do_not_open()
 
@@ -196,6 +207,7 @@ class _Run:
     ) -> Iterator[tuple[Inspected, int]]:
         """Documents and indices of pages that have no row."""
         for located, document in looks:
+            self._tell_of_looking()
             name = self._known.name(located, document)
             self._known.note(located, document, name)
             self._names[storable_path(located.path)] = name
@@ -204,6 +216,13 @@ class _Run:
             else:
                 for page_index in self._take_opened(located, document, name):
                     yield document, page_index
+
+    def _tell_of_looking(self) -> None:
+        now = time.monotonic()
+        if self._is_looking and now - self._told_at >= LOOK_EVERY_S:
+            self._told_at = now
+            looked_at = self.documents - self._to_look_at
+            self.tell(f"looked at {looked_at:,} of {self.documents:,} documents")
 
     def _take_unopened(self, failed: FailedPage, name: str) -> None:
         row = _document_row(failed)
@@ -237,7 +256,7 @@ class _Run:
     def collect(self, tasks: Iterable[Task]) -> str | None:
         """Take in what is done. Returns why the run ends early, or None."""
         self._begun = time.monotonic()  # the model is loaded
-        self._tell(None)
+        self.tell()
         for task in tasks:
             if task.row is None:
                 raise RuntimeError("an engine gave a page back before it was done")
@@ -268,8 +287,9 @@ class _Run:
         with self._ledger:
             self._folder.add(replace(row, document_path=name, finished_at=time.time()))
             self.read_now += 1
+        self._tokens += len(row.token_ids or ())
         self._failed.append(row.status in FAILURES)
-        self._tell(row)
+        self.tell(row=row)
 
     def _with_expected_errors(self, row: PageRow) -> PageRow:
         result = to_result(row, self._settings) if self._calibration else None
@@ -281,7 +301,19 @@ class _Run:
             return 0.0
         return sum(self._failed) / len(self._failed)
 
-    def _tell(self, row: PageRow | None) -> None:
+    def read_on(self, reading: ReadingProgress) -> None:
+        """What the engine is writing."""
+        self._reading = reading
+        self.tell()
+
+    def tell(self, doing: str = "", row: PageRow | None = None) -> None:
+        """Show where the run is.
+
+        Args:
+            doing: before pages are read.
+            row: that has just been added.
+        """
+        reading = self._reading
         self._watch(
             Progress(
                 done=self._there + self.read_now,
@@ -290,6 +322,9 @@ class _Run:
                 seconds=time.monotonic() - self._begun,
                 statuses=self._folder.statuses,
                 last=row,
+                doing=doing,
+                reading=reading,
+                tokens_now=reading.tokens_now if reading else self._tokens,
             )
         )
 

@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -27,13 +27,16 @@ from glmocr_utils.mass_infer.request import (
     LayoutRequest,
     Reading,
     Request,
+    SecondRequest,
 )
 from glmocr_utils.mass_infer.server_answer import reading_of
+from glmocr_utils.mass_infer.server_context import context_advice, context_end
 from glmocr_utils.mass_infer.task import PageTask, Task
 from glmocr_utils.model.source import first_line
 from glmocr_utils.ocr import FAILURES_OF_A_PAGE
 from glmocr_utils.prompt import PromptStyle
 from glmocr_utils.records import PageImage
+from glmocr_utils.second_reader import SecondReader
 
 TIMEOUT_S = 600.0  # for one page; a busy server lets it wait
 
@@ -62,6 +65,7 @@ class Server:
         concurrency: requests under way at a time.
         prompt_style: `nothink` asks the server to render its chat template so.
         layout: finds the regions of pages, in this process; None where none are asked for.
+        second_readers: programs in this process that read the pages too.
     """
 
     base_url: str
@@ -70,6 +74,7 @@ class Server:
     concurrency: int = 16
     prompt_style: PromptStyle | None = None
     layout: LayoutModel | None = None
+    second_readers: Sequence[SecondReader] = ()
     _layout_lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _level: int = field(default=0, init=False)  # of `WISHES`
     _endpoint: Endpoint = field(init=False, repr=False)
@@ -108,12 +113,13 @@ class Server:
             return self._look(request)
         if isinstance(request, CoverRequest):
             return Failure("a server gives no token ids, so the text cannot be located")
+        if isinstance(request, SecondRequest):
+            return request.answered_by(self.second_readers)
         try:
             return self._endpoint.patiently(partial(self._ask, request))
         except (openai.OpenAIError, ValueError) as error:
-            return Failure(
-                f"the server did not read it ({reason_of(error)}); run it again with retry"
-            )
+            advice = context_advice(error) or "run it again with retry"
+            return Failure(f"the server did not read it ({reason_of(error)}); {advice}")
 
     def _look(self, request: LayoutRequest) -> Layout | Failure:
         assert self.layout is not None  # it is loaded where regions are asked for
@@ -157,7 +163,8 @@ class Server:
             raise ValueError(
                 f"its answer isn't a chat completion: {str(response)[:200]}"
             ) from error
-        return reading_of(choice, time.perf_counter() - begun)
+        reading = reading_of(choice, time.perf_counter() - begun)
+        return replace(reading, context_end=context_end(response, request.max_tokens))
 
     def _create(
         self, client: openai.OpenAI, asked: dict[str, Any], extra: dict[str, Any]

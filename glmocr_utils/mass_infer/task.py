@@ -10,7 +10,14 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from glmocr_utils.confidence import PageQuality
 from glmocr_utils.markdown.pictures import Picture, crop_pictures
+from glmocr_utils.mass_infer.covering import (
+    CoveredRow,
+    renumbered,
+    with_parts,
+    with_regions,
+)
 from glmocr_utils.mass_infer.region_rows import RegionReading, joined, kept_readings, remarks_of
 from glmocr_utils.mass_infer.request import (
     Answer,
@@ -21,14 +28,19 @@ from glmocr_utils.mass_infer.request import (
     Reading,
     Request,
     RequestFailed,
+    Second,
+    SecondRequest,
 )
+from glmocr_utils.mass_infer.server_context import CONTEXT_SETTINGS
 from glmocr_utils.mass_infer.strands import Strands, Together
-from glmocr_utils.options import Tasks
+from glmocr_utils.options import SecondPages, Tasks
 from glmocr_utils.records import (
+    Box,
     Furniture,
-    PageCoverage,
     PageImage,
+    PageLayout,
     Region,
+    UnreadInk,
     read_status,
     storable_path,
 )
@@ -41,8 +53,9 @@ DOUBTFUL_PROB = 0.7  # a page read with less on average may stand on its head
 CLEARLY_SURER = 0.1  # by so much in mean probability is the other way up the right one
 # other resolutions for a page that looped or was read as nothing, as shares of its own
 LOOP_SCALES = (0.75, 1.25)
-COVER_SCALES = (1.25, 0.75)  # the same, for a page of which so many characters were left out
-READ_AGAIN_FROM = 12
+COVER_SCALES = (1.25, 0.75)  # the same, for a page that lacks much
+PART_MARGIN_PT = 2.0  # around unread ink
+UNREAD_LABEL = "text"  # of a region that is unread ink
 
 Steps = Generator[AnyRequest | Together, Any, Any]
 
@@ -89,6 +102,7 @@ class PageTask:
         before: its row of an earlier reading by regions: only what has one of the statuses `again`
             is read again, and where that fails, the earlier text stays.
         cover: find what was left out or made up, and read a page with unread ink again.
+        second: which pages second readers read too; None where there are none.
 
     Attributes:
         row: what became of it; None until it is done.
@@ -104,6 +118,7 @@ class PageTask:
         before: PageRow | None = None,
         again: frozenset[str] = frozenset(),
         cover: bool = False,
+        second: SecondPages | None = None,
     ) -> None:
         self._checked = page
         self._page = page.image
@@ -112,6 +127,7 @@ class PageTask:
         self._before = before if before is not None and before.regions else None
         self._again = again
         self._cover = cover
+        self._second = second
         self._turns: dict[int, PageImage] = {}
         self._attempts: list[Attempt] = []
         self._seconds = 0.0
@@ -181,35 +197,89 @@ class PageTask:
         reading, factor, limit = yield from self._tried_again(first, angle)
         row = self._read_row(reading, angle, factor, limit)
         if not self._cover or not reading.token_ids:
-            return row
-        coverage = yield from self._coverage(row, angle, factor * reading.factor)
-        if lacking(coverage) >= READ_AGAIN_FROM and row.status == "ok":
-            return (yield from self._covering_more(row, coverage, angle))
-        return covered(row, coverage)
+            return (yield from self._with_second(row))
+        first = yield from self._covered(row)
+        best = first
+        if first.lacks_much:
+            best = yield from self._with_unread_parts(first)
+            if best.lacks_much:
+                best = yield from self._covering_more(best)
+        return (yield from self._kept(best, first))
 
-    def _covering_more(self, row: PageRow, coverage: PageCoverage, angle: int) -> Steps:
-        """The reading at another resolution that lacks least; the first one if none is better."""
-        best = row, coverage
+    def _covering_more(self, best: CoveredRow) -> Steps:
+        """The reading at another resolution that lacks least, where one lacks less."""
         limit = self._limits.max_tokens
+        angle = best.row.angle
         for factor in COVER_SCALES:
             reading = yield from self._pass(angle, factor, limit)
             if reading.status != "ok":
                 continue
-            other = self._read_row(reading, angle, factor, limit)
-            other_coverage = yield from self._coverage(other, angle, factor * reading.factor)
-            if other_coverage and other_coverage.is_clear:
-                best = min(best, (other, other_coverage), key=lambda each: lacking(each[1]))
-            if lacking(best[1]) < READ_AGAIN_FROM:
+            other = yield from self._covered(self._read_row(reading, angle, factor, limit))
+            best = best.or_better(other)
+            if not best.lacks_much:
                 break
-        kept = covered(*best, again=best[0] is not row)
-        return replace(kept, attempts=tuple(self._attempts), seconds=self._seconds)
+        return best
 
-    def _coverage(self, row: PageRow, angle: int, factor: float) -> Steps:
-        """What a reading left out and made up; None where that cannot be found out."""
+    def _with_unread_parts(self, first: CoveredRow) -> Steps:
+        """The reading with its unread ink read alone and inserted, where it then lacks less."""
+        row, coverage = first.row, first.coverage
+        factor = self._factor_of(row)
+        parts = yield Together.of(
+            self._read_part(unread, row.angle, factor) for unread in coverage.unread
+        )
+        read = [part for part in parts if part is not None]
+        if not read:
+            return first
+        other = yield from self._covered(with_parts(row, read))
+        return first.or_better(other)
+
+    def _read_part(self, unread: UnreadInk, angle: int, factor: float) -> Steps:
+        """(tokens before it, reading) of unread ink by itself; None where nothing came of it."""
+        box = unread.box.grown(PART_MARGIN_PT * self._page.scale).scaled(1 / factor)
         try:
-            return (yield CoverRequest(self._turned(angle).resized(factor), row))
+            reading = yield from self._pass(angle, factor, self._limits.max_tokens, part=box)
         except RequestFailed:
             return None
+        return (
+            (unread.token_stop, reading) if reading.status == "ok" and reading.token_ids else None
+        )
+
+    def _covered(self, row: PageRow) -> Steps:
+        """A row with what its reading left out and made up, as far as that can be found out."""
+        try:
+            answer = yield CoverRequest(self._as_read(row), row)
+        except RequestFailed:
+            return CoveredRow(row)
+        return CoveredRow(row, answer.coverage, answer.layout)
+
+    def _kept(self, best: CoveredRow, first: CoveredRow) -> Steps:
+        row = replace(
+            best.as_row(again=best is not first),
+            attempts=tuple(self._attempts),
+            seconds=self._seconds,
+        )
+        return (yield from self._with_second(row, best.layout))
+
+    def _with_second(self, row: PageRow, layout: PageLayout | None = None) -> Steps:
+        """A row with what second readers say of it; whatever they fail at, it stays."""
+        wanted = self._second
+        if wanted is None or not (row.text or "").strip():
+            return row
+        if wanted == "doubtful" and not _is_doubtful(row):
+            return row
+        try:
+            second = yield SecondRequest(self._as_read(row), row.text, layout)
+        except RequestFailed as error:
+            second = Second((), (f"No second reader could read it: {error}.",))
+        reason = " ".join(filter(None, [row.reason, *second.failed])) or None
+        return replace(row, second_readings=second.readings, reason=reason)
+
+    def _factor_of(self, row: PageRow) -> float:
+        """Of the page's resolution, at which the row was read."""
+        return 1.0 if row.regions else (row.scale or self._page.scale) / self._page.scale
+
+    def _as_read(self, row: PageRow) -> PageImage:
+        return self._turned(row.angle).resized(self._factor_of(row))
 
     def _read_by_region(self, by_region: RegionOptions) -> Steps:
         if self._checked.is_blank:
@@ -228,8 +298,46 @@ class PageTask:
                 readings = yield from self._read_regions(angle, tasks)
         row = self._region_row(readings, angle, by_region.furniture)
         if not self._cover or not row.token_ids:
-            return row
-        return covered(row, (yield from self._coverage(row, angle, 1)))
+            return (yield from self._with_second(row))
+        first = yield from self._covered(row)
+        best = first
+        if first.lacks_much:
+            best = yield from self._with_unread_regions(first, readings, by_region)
+        return (yield from self._kept(best, first))
+
+    def _with_unread_regions(
+        self, first: CoveredRow, readings: list[RegionReading], by_region: RegionOptions
+    ) -> Steps:
+        """The page with its unread ink as regions of their own, where it then lacks less."""
+        pictures, attempts = self.pictures, self._attempts
+        unchanged = {each.region.index: each.region.index for each in readings}
+        row, margin = first.row, PART_MARGIN_PT * self._page.scale
+        gaps = first.coverage.unread
+        read = yield Together.of(
+            self._read_region(
+                RegionReading.wanted(
+                    Region(len(readings) + number, UNREAD_LABEL, gap.box.grown(margin)),
+                    by_region.tasks,
+                ),
+                row.angle,
+            )
+            for number, gap in enumerate(gaps)
+        )
+        new = [
+            (gap.token_stop, each)
+            for gap, each in zip(gaps, read, strict=True)
+            if each.region.status == "ok"
+        ]
+        if not new:
+            self._attempts = renumbered(attempts, unchanged)
+            return first
+        together, numbers = with_regions(readings, row, new)
+        self._attempts = renumbered(attempts, numbers)
+        other = yield from self._covered(self._region_row(together, row.angle, by_region.furniture))
+        best = first.or_better(other)
+        if best is first:
+            self.pictures, self._attempts = pictures, renumbered(attempts, unchanged)
+        return best
 
     def _read_regions(self, angle: int, tasks: Tasks) -> Steps:
         """Find the regions of the turned page and read them."""
@@ -310,11 +418,17 @@ class PageTask:
         return surest if probs[surest] > probs[0] + CLEARLY_SURER else 0
 
     def _pass(
-        self, angle: int, factor: float, max_tokens: int, region: Region | None = None
+        self,
+        angle: int,
+        factor: float,
+        max_tokens: int,
+        region: Region | None = None,
+        part: Box | None = None,
     ) -> Steps:
+        """One pass over the page, a region of it, or a part that is no region."""
         page = self._turned(angle)
         if region is None:
-            reading = yield Request(page, max_tokens, factor=factor)
+            reading = yield Request(page, max_tokens, box=part, factor=factor)
         else:
             reading = yield Request(page, max_tokens, region.task, region.box, factor)
         scale = page.scale * factor * reading.factor
@@ -400,24 +514,12 @@ class PageTask:
 Task = PageTask | Settled
 
 
-def lacking(coverage: PageCoverage | None) -> float:
-    """How many characters were left out or made up, as far as that is known."""
-    if coverage is None:
-        return 0.0
-    return (coverage.unread_characters or 0.0) + coverage.unsupported_characters
-
-
-def covered(row: PageRow, coverage: PageCoverage | None, again: bool = False) -> PageRow:
-    """A row with its coverage.
-
-    Args:
-        again: this reading is not the first, and covers more.
-    """
-    if coverage is None:
-        return row
-    said = [row.reason, coverage.reason]
-    said += ["Read again, since the first reading left something out."] if again else []
-    return replace(row, coverage=coverage, reason=" ".join(filter(None, said)) or None)
+def _is_doubtful(row: PageRow) -> bool:
+    """Whether a page was not read well, or left something out or made something up."""
+    if row.coverage is not None and not row.coverage.is_complete:
+        return True
+    known = {"status": row.status, "mean_prob": row.mean_prob, "text": row.text}
+    return PageQuality.of_row(known).quality != "well_read"
 
 
 def _remarks_on(reading: Reading, factor: float, limit: int) -> list[str]:
@@ -425,7 +527,7 @@ def _remarks_on(reading: Reading, factor: float, limit: int) -> list[str]:
     if factor != 1:
         remarks.append(f"Read at {factor:g} of its resolution, since it failed at its own.")
     if reading.status == "truncated":
-        remarks.append(f"The limit of {limit} tokens cut it.")
+        remarks.append(_cut_by(reading, limit))
     if reading.status == "looped":
         remarks.append(f"Looped at {len(LOOP_SCALES) + 1} resolutions and was stopped.")
     if reading.status == "empty":
@@ -434,6 +536,15 @@ def _remarks_on(reading: Reading, factor: float, limit: int) -> list[str]:
             "resolutions."
         )
     return remarks
+
+
+def _cut_by(reading: Reading, limit: int) -> str:
+    if reading.context_end is None:
+        return f"The limit of {limit} tokens cut it."
+    return (
+        f"The server's context cut it after {reading.context_end} of {limit} tokens; start the "
+        f"server with a longer one ({CONTEXT_SETTINGS})."
+    )
 
 
 def _mean_prob(readings: list[RegionReading]) -> float | None:

@@ -1,19 +1,13 @@
 """Load a model: dtype by hardware, device, attention, adapter, quantisation."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, get_args
 
 import torch
 from safetensors import SafetensorError
-from transformers import (
-    AutoModelForImageTextToText,
-    AutoProcessor,
-    BitsAndBytesConfig,
-    GenerationConfig,
-    PreTrainedModel,
-    ProcessorMixin,
-)
 
 from glmocr_utils.model.attention import PLAIN, AttentionChoice, choose_attention
 from glmocr_utils.model.cpu_threads import fit_threads
@@ -30,8 +24,9 @@ from glmocr_utils.model.trained_for import TrainedFor, read_trained_for
 from glmocr_utils.options import Dtype, ModelOptions
 from glmocr_utils.prompt import PromptStyle, limit_page_pixels, stop_token_ids
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # their modules take seconds: they are loaded where they are used
     from peft import PeftModel
+    from transformers import BitsAndBytesConfig, PreTrainedModel, ProcessorMixin
 
 
 DTYPES = get_args(Dtype)
@@ -53,7 +48,7 @@ class LoadedModel:
         threads: how many a CPU reads with, and why; None on a GPU.
     """
 
-    model: "PreTrainedModel | PeftModel"
+    model: PreTrainedModel | PeftModel
     processor: ProcessorMixin
     model_id: str
     revision: str | None
@@ -125,6 +120,8 @@ def load_model(
     Raises:
         ModelLoadError: what is asked for is not there, does not fit, or cannot work here.
     """
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
     model_id, adapter = resolve_adapter(str(model_id), adapter)
     hardware = find_hardware()
     device = place(device_map, hardware)
@@ -192,6 +189,8 @@ def load_processor(
     Raises:
         ModelLoadError: the model is not there.
     """
+    from transformers import AutoProcessor
+
     model_id, _ = resolve_adapter(str(model_id), adapter)
     source = find_model(model_id, "config.json", None)
     try:
@@ -228,6 +227,8 @@ def _dtype(dtype: str | torch.dtype | None, best: torch.dtype) -> torch.dtype:
 
 
 def _four_bit(dtype: torch.dtype) -> BitsAndBytesConfig:
+    from transformers import BitsAndBytesConfig
+
     return BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
     )
@@ -235,6 +236,8 @@ def _four_bit(dtype: torch.dtype) -> BitsAndBytesConfig:
 
 def _take_greedy_generation(model: PreTrainedModel, processor: ProcessorMixin) -> None:
     """Greedy, no penalties (they corrupt tables and numbers), every stop token GLM-OCR has."""
+    from transformers import GenerationConfig
+
     stops = stop_token_ids(processor.tokenizer)
     model.generation_config = GenerationConfig(
         do_sample=False, eos_token_id=stops, pad_token_id=processor.tokenizer.pad_token_id
@@ -243,7 +246,7 @@ def _take_greedy_generation(model: PreTrainedModel, processor: ProcessorMixin) -
 
 def _add_adapter(
     model: PreTrainedModel, model_id: str, adapter: str, source: dict[str, str | bool | None]
-) -> "PeftModel":
+) -> PeftModel:
     # importing it takes seconds, and most readers have no adapter
     from peft import PeftModel, get_peft_model_state_dict, load_peft_weights
 

@@ -1,5 +1,6 @@
 """What is shown while pages are read: which page, how far, how fast, how long it still takes."""
 
+import shutil
 import sys
 import time
 from collections.abc import Callable, Collection, Hashable, Iterator
@@ -201,13 +202,17 @@ class Line:
         self._width = 0
 
     def __call__(self, progress: Progress) -> None:
-        share = progress.share
-        full = 0 if share is None else round(share * BAR_CELLS)
-        bar = "" if share is None else f"▕{'█' * full}{'░' * (BAR_CELLS - full)}▏ "
-        text = bar + str(progress)
+        text = self._cut(bar(progress.share) + str(progress))
         self._file.write("\r" + text.ljust(self._width) + ("\n" if progress.is_over else ""))
         self._file.flush()
         self._width = 0 if progress.is_over else len(text)
+
+    def _cut(self, text: str) -> str:
+        """A line that a terminal would break could not be written over."""
+        if not self._file.isatty():
+            return text
+        columns = shutil.get_terminal_size().columns - 1
+        return text if len(text) <= columns else text[: columns - 1] + "…"
 
     def clear(self) -> None:
         """Take the line away before something else is printed."""
@@ -215,6 +220,14 @@ class Line:
             self._file.write("\r" + " " * self._width + "\r")
             self._file.flush()
             self._width = 0
+
+
+def bar(share: float | None) -> str:
+    """`▕██████░░░░░░▏ ` for a half; nothing where the share isn't known."""
+    if share is None:
+        return ""
+    full = round(share * BAR_CELLS)
+    return f"▕{'█' * full}{'░' * (BAR_CELLS - full)}▏ "
 
 
 class LogLines:

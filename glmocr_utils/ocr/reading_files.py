@@ -18,10 +18,12 @@ from urllib.parse import quote
 from glmocr_utils.files import append_lines, same_name, write_file
 from glmocr_utils.markdown import (
     crop_pictures,
+    page_head,
     page_markdown,
     picture_name,
     regions_of_result,
     sdk_page,
+    text_markdown,
 )
 from glmocr_utils.model import LoadedModel, weights_sha256
 from glmocr_utils.ocr.by_region import NO_LAYOUT
@@ -236,9 +238,9 @@ def with_suffix(stem: Path, suffix: str) -> Path:
 
 
 def _markdown(page: OcrResult, document: _Document, furniture: Furniture | None) -> str:
-    head = f"<!-- page {page.page.page_number} -->"
+    head = page_head(page.page.page_number, page.status)
     if not page.regions:
-        return REGION_BREAK.join(filter(None, (head, page.text)))
+        return REGION_BREAK.join(filter(None, (head, text_markdown(page.text))))
     link = partial(_link, document, page)
     text = page_markdown(regions_of_result(page), furniture=furniture or "apart", link=link)
     return REGION_BREAK.join(filter(None, (head, text)))

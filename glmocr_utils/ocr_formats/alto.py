@@ -1,7 +1,7 @@
 """ALTO XML, version 4.4: the archives' format for text with its boxes (Library of Congress)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
 from glmocr_utils.ocr_formats.placed_text import (
@@ -11,14 +11,18 @@ from glmocr_utils.ocr_formats.placed_text import (
     polygon_of,
     xml_text,
 )
-from glmocr_utils.records import Box, OcrResult, PageLayout, Region
+from glmocr_utils.records import Box, OcrResult, PageLayout, PageRef, Region
 
 NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
 SCHEMA = "http://www.loc.gov/standards/alto/v4/alto-4-4.xsd"
 INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 
 
-def alto(pages: Sequence[tuple[OcrResult, PageLayout]], image_name: str | None = None) -> str:
+def alto(
+    pages: Sequence[tuple[OcrResult, PageLayout]],
+    image_name: str | None = None,
+    texts: Mapping[PageRef, str] | None = None,
+) -> str:
     """One page or several of a document as ALTO, in pixels of the page images.
 
     `WC` is the lowest probability of a word's tokens. What has no clear box has no position,
@@ -29,6 +33,7 @@ def alto(pages: Sequence[tuple[OcrResult, PageLayout]], image_name: str | None =
         image_name: `fileName` of the source image: the name of the page's image file. None gives
             the document's name, as for several pages, for which ALTO has only one. The document is
             named as `documentIdentifier` in both cases.
+        texts: of pages that a person corrected; `CS` marks their words.
     """
     first, _ = pages[0]
     root = ElementTree.Element(
@@ -56,7 +61,8 @@ def alto(pages: Sequence[tuple[OcrResult, PageLayout]], image_name: str | None =
         )
         whole = Box(0, 0, layout.width_px, layout.height_px)
         space = ElementTree.SubElement(page, "PrintSpace", _position(whole))
-        for count, block in enumerate(placed_blocks(result, layout), start=1):
+        blocks = placed_blocks(result, layout, (texts or {}).get(result.page))
+        for count, block in enumerate(blocks, start=1):
             _add_block(space, block, f"{number}_{count}")
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(
@@ -100,6 +106,8 @@ def _add_block(space: ElementTree.Element, block: PlacedBlock, number: str) -> N
                 ElementTree.SubElement(element, "SP")
             attributes = {"ID": f"word_{own}_{at}"} | _position(word.box)
             attributes |= {"CONTENT": xml_text(word.text), "WC": f"{word.prob:.4f}"}
+            if word.is_corrected:
+                attributes["CS"] = "true"
             ElementTree.SubElement(element, "String", attributes)
 
 

@@ -1,11 +1,11 @@
 """hOCR: HTML whose elements say which part of the page they are (Breuel, hOCR 1.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 from glmocr_utils.ocr_formats.placed_text import PlacedBlock, placed_blocks, xml_text
-from glmocr_utils.records import Box, OcrResult, PageLayout, around
+from glmocr_utils.records import Box, OcrResult, PageLayout, PageRef, around
 
 XHTML = "http://www.w3.org/1999/xhtml"
 CAPABILITIES = (
@@ -21,10 +21,16 @@ DOCTYPE = (
 )
 
 
-def hocr(pages: Sequence[tuple[OcrResult, PageLayout]]) -> str:
+def hocr(
+    pages: Sequence[tuple[OcrResult, PageLayout]], texts: Mapping[PageRef, str] | None = None
+) -> str:
     """A document as hOCR; `x_wconf` is the lowest probability of a word's tokens, in percent.
 
-    An `ocr_line` is a printed line. A word or line whose box is unclear has no `bbox`.
+    An `ocr_line` is a printed line. A word or line whose box is unclear has no `bbox`. A corrected
+    word has an `x_wconf` of 100.
+
+    Args:
+        texts: of pages that a person corrected.
     """
     name = Path(pages[0][0].page.document_path).name
     html = ElementTree.Element("html", {"xmlns": XHTML, "lang": "en"})
@@ -40,7 +46,8 @@ def hocr(pages: Sequence[tuple[OcrResult, PageLayout]]) -> str:
     for number, (result, layout) in enumerate(pages, start=1):
         title = f"bbox 0 0 {layout.width_px} {layout.height_px}; ppageno {result.page.page_index}"
         page = _element(body, "div", "ocr_page", f"page_{number}", title)
-        for count, block in enumerate(placed_blocks(result, layout), start=1):
+        blocks = placed_blocks(result, layout, (texts or {}).get(result.page))
+        for count, block in enumerate(blocks, start=1):
             _add_block(page, block, f"{number}_{count}")
     return DOCTYPE + ElementTree.tostring(html, encoding="unicode")
 

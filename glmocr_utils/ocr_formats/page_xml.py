@@ -6,13 +6,13 @@ from xml.etree import ElementTree
 
 from glmocr_utils.ocr_formats.placed_text import (
     PlacedBlock,
-    PlacedWord,
     baseline_of,
     placed_blocks,
     polygon_of,
     text_of,
     xml_text,
 )
+from glmocr_utils.ocr_formats.placed_words import PlacedWord
 from glmocr_utils.records import Box, OcrResult, PageLayout, Region
 
 NAMESPACE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
@@ -34,7 +34,9 @@ TYPES = {
 }
 
 
-def page_xml(result: OcrResult, layout: PageLayout, image_name: str) -> str:
+def page_xml(
+    result: OcrResult, layout: PageLayout, image_name: str, text: str | None = None
+) -> str:
     """A page as PAGE XML, in pixels of its image.
 
     `conf` of a word is the lowest probability of its tokens. The format asks for coordinates of
@@ -43,6 +45,7 @@ def page_xml(result: OcrResult, layout: PageLayout, image_name: str) -> str:
 
     Args:
         image_name: the name of the page's image file.
+        text: what the page says after a person corrected it; None: what was read.
     """
     root = ElementTree.Element(
         "PcGts",
@@ -66,7 +69,7 @@ def page_xml(result: OcrResult, layout: PageLayout, image_name: str) -> str:
             "imageHeight": str(layout.height_px),
         },
     )
-    blocks = placed_blocks(result, layout)
+    blocks = placed_blocks(result, layout, text)
     if blocks:
         order = ElementTree.SubElement(page, "ReadingOrder")
         group = ElementTree.SubElement(order, "OrderedGroup", {"id": "reading_order"})

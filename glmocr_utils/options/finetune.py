@@ -48,7 +48,9 @@ class FinetuneOptions(Described):
         None, "default or nothink; None: as in the model's or adapter's earlier training"
     )
     label_statuses: str = option("gold,silver", "statuses of the labels to train on")
-    max_length: int | None = option(2048, "tokens of image, prompt and label; nothing is ever cut")
+    max_length: int | str | None = option(
+        2048, 'tokens of image, prompt and label; "auto": the longest page\'s; nothing is cut'
+    )
     too_long: Literal["error", "skip"] = option(
         "error", '"error" or "skip": what to do with longer pages'
     )

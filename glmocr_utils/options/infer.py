@@ -10,6 +10,7 @@ from glmocr_utils.options.model import Dtype, ModelOptions
 from glmocr_utils.options.option import Options, option, same_as
 from glmocr_utils.options.reading import ReadingOptions
 from glmocr_utils.options.rendering import RenderOptions
+from glmocr_utils.options.second import SecondOptions, SecondPages
 from glmocr_utils.prompt import PromptStyle
 from glmocr_utils.records import Furniture
 from glmocr_utils.records.ocr_result import PageStatus
@@ -75,6 +76,8 @@ class InferOptions(Options):
         "True: find text that was left out or made up, and read such pages again",
         detail="with a local model or Ray; choose the model's heads with the command ground first",
     )
+    second_reader: str | None = same_as(SecondOptions, "second_reader")
+    second_reader_pages: SecondPages = same_as(SecondOptions, "second_reader_pages")
     max_failure_rate: float = option(
         0.5, "stop when more of the last 200 pages fail, loop or are empty"
     )

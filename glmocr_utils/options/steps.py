@@ -13,6 +13,7 @@ from glmocr_utils.options.model import Dtype, ModelOptions
 from glmocr_utils.options.option import Options, option, same_as
 from glmocr_utils.options.reading import ReadingOptions
 from glmocr_utils.options.rendering import RenderOptions
+from glmocr_utils.options.second import SecondOptions, SecondPages
 from glmocr_utils.records import Furniture
 
 
@@ -65,7 +66,7 @@ class OcrOptions(Options):
         False, "print token probabilities and draw them", detail="the 50 lowest in their context"
     )
     formats: str | None = option(
-        None, "exports with word boxes: hocr, alto, alto-pages, page, pdf; separate with commas"
+        None, "exports with word boxes: hocr, alto, alto-pages, page, pdf, docling; with commas"
     )
     start_over: bool = option(
         False,
@@ -114,13 +115,11 @@ class ReviewOptions(Options):
         "flags drawn for a certificate of the collection, such as 200; 0: a normal review",
     )
     boxes: bool = option(False, "True: locate each token on the page; needs the model that read it")
-    second_reader: str | None = option(
-        None,
-        'another OCR program that reads the pages: "tesseract", "rapidocr", or both',
-        detail="tesseract:deu+eng names languages; disagreements are classified and show how risky "
-        "a word is",
+    second_reader: str | None = same_as(SecondOptions, "second_reader")
+    second_reader_pages: SecondPages = same_as(SecondOptions, "second_reader_pages")
+    formats: str | None = same_as(
+        OcrOptions, "formats", detail="with your corrections; txt as well, without boxes"
     )
-    formats: str | None = same_as(OcrOptions, "formats")
     review: bool | Literal["auto"] = option(
         "auto", 'show the widget: True, False, or "auto": if a person can use it'
     )
@@ -202,30 +201,6 @@ class ExportOptions(Options):
     push_to_hub: str | None = option(
         None, "repository such as user/name; the token comes from HF_TOKEN"
     )
-
-
-@dataclass(frozen=True)
-class IndexOptions(Options):
-    """Options of the command `index`."""
-
-    results: str = option(
-        "outputs/06_mass_infer", "a run of notebook 06, or a folder or .jsonl of notebook 02"
-    )
-    worst_n: int = option(50, "number of pages with a file of their own, most doubtful first")
-    most_pages: int = option(
-        5000, "maximum number of pages in the index, most doubtful first", at_least=1
-    )
-    thumbnails: bool = option(True, "show small pictures of the pages")
-    password: str | None = same_as(RenderOptions, "password")
-    output_dir: str | Path | None = option(None, "gets index.html and page_files/; None: results")
-
-
-@dataclass(frozen=True)
-class SearchOptions(Options):
-    """Options of the command `search`."""
-
-    results: str = same_as(IndexOptions, "results")
-    words: str = option("", "what to search for; case and line ends do not matter")
 
 
 @dataclass(frozen=True)

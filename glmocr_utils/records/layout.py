@@ -28,6 +28,15 @@ class Box:
         """(x, y)."""
         return (self.left + self.right) / 2, (self.top + self.bottom) / 2
 
+    def grown(self, margin: float) -> "Box":
+        """With a margin on each side; it does not begin left of the image or above it."""
+        left, top = max(0.0, self.left - margin), max(0.0, self.top - margin)
+        return Box(left, top, self.right + margin, self.bottom + margin)
+
+    def scaled(self, factor: float) -> "Box":
+        """On the image with `factor` times its width and height."""
+        return Box(*(side * factor for side in self))
+
 
 @dataclass(frozen=True, slots=True)
 class TokenBox:

@@ -32,6 +32,11 @@ from glmocr_utils.records.region import (
     region_from_record,
     region_to_record,
 )
+from glmocr_utils.records.second_reading import (
+    SecondReading,
+    second_from_record,
+    second_to_record,
+)
 
 FINISH_REASON_OF: dict[ReadStatus, FinishReason] = {v: k for k, v in STATUS_OF.items()}
 PART = "part-{:06d}.parquet"
@@ -79,6 +84,8 @@ SCHEMA = pa.schema(
         ("unread_characters", pa.float32()),
         ("unsupported_characters", pa.int32()),
         ("coverage", pa.string()),
+        ("disagreements", pa.int32()),
+        ("second_readings", pa.string()),
         ("width_px", pa.int32()),
         ("height_px", pa.int32()),
     ]
@@ -100,7 +107,8 @@ class Attempt:
         max_tokens: new tokens, at most.
         finish_reason: how it ended.
         mean_prob: mean probability of its tokens, 0 to 1; None where it is not known.
-        region: 0-based index of the region that was read; None for the whole page.
+        region: 0-based index of the region that was read; None for the whole page, or for unread
+            ink that was read alone.
     """
 
     angle: int
@@ -143,6 +151,8 @@ class PageRow:
         width_px, height_px: of the page image that the regions' boxes are given for.
         coverage: as in `OcrResult`. Its columns are `unread_characters` (null where it is not
             clear), `unsupported_characters` and, with the boxes, `coverage` as JSON.
+        second_readings: what second readers disagree about; empty where none read the page. Its
+            columns are `disagreements`, how many, and `second_readings` as JSON.
     """
 
     document_path: str
@@ -170,6 +180,7 @@ class PageRow:
     width_px: int | None = None
     height_px: int | None = None
     coverage: PageCoverage | None = None
+    second_readings: tuple[SecondReading, ...] = ()
 
     def __post_init__(self) -> None:
         check_one_of("status", self.status, PageStatus)
@@ -223,6 +234,8 @@ def row_from_record(record: dict[str, Any]) -> PageRow:
     covered = record.get("coverage")
     values = {**record, "attempts": attempts, "regions": regions}
     values["coverage"] = covered and coverage_from_record(json.loads(covered))
+    seconds = json.loads(record.get("second_readings") or "[]")
+    values["second_readings"] = tuple(map(second_from_record, seconds))
     known = {field.name for field in fields(PageRow)}
     return PageRow(**{name: value for name, value in values.items() if name in known})
 
@@ -274,6 +287,7 @@ def to_result(row: PageRow, run: Mapping[str, Any]) -> OcrResult | None:
         regions=_with_ranges(row.regions, kept) if has_tokens else row.regions,
         size_px=(row.width_px, row.height_px) if row.width_px and row.height_px else None,
         coverage=row.coverage,
+        second_readings=row.second_readings,
     )
 
 
@@ -333,4 +347,10 @@ def _to_record(row: PageRow) -> dict[str, object]:
         record["unread_characters"] = row.coverage.unread_characters
         record["unsupported_characters"] = row.coverage.unsupported_characters
         record["coverage"] = json.dumps(coverage_to_record(row.coverage))
+    seconds = row.second_readings
+    record["second_readings"] = (
+        json.dumps(list(map(second_to_record, seconds))) if seconds else None
+    )
+    if seconds:
+        record["disagreements"] = sum(len(each.disagreements) for each in seconds)
     return record

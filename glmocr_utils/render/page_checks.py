@@ -4,9 +4,13 @@ Both look at the page's contrast: how far each pixel is from the paper around it
 remains of the page when everything small is taken away, so that uneven light isn't ink.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageChops
 from scipy import ndimage
+
+from glmocr_utils.records import Box
 
 LONG_SIDE_PX = 1200  # larger pages are reduced to it: A4 at about 100 DPI
 TILE_PX = 24  # the paper's level is measured in squares of this side
@@ -66,17 +70,19 @@ def is_blank(image: Image.Image) -> bool:
     return True
 
 
-def find_marks(image: Image.Image) -> np.ndarray:
+def find_marks(image: Image.Image, but_in: Sequence[Box] = ()) -> np.ndarray:
     """Where the page's ink is: the marks for which `is_blank` would call it a page with ink.
 
     Args:
         image: RGB, of any size; pages over `LONG_SIDE_PX` are reduced first.
+        but_in: boxes in pixels of `image` in which nothing is looked for and no paper is measured.
+            The paper beside a photograph is brighter than it, and would be ink otherwise.
 
     Returns:
         (height, width) of the reduced page, int32: 0 for paper, and a number for each mark. Specks
         count, as a full stop is one; what lies on the page's very edge is paper.
     """
-    contrast = _contrast(image)
+    contrast = _contrast(image, but_in)
     found = np.zeros(contrast.shape, np.int32)
     for level, least in enumerate(MIN_CONTRASTS):
         noise = _noise(contrast, TILE_PX >> level)
@@ -148,10 +154,19 @@ def runs_sideways(image: Image.Image) -> bool:
     return found and sideways >= MIN_MAJORITY * upright
 
 
-def _contrast(image: Image.Image) -> np.ndarray:
-    """How much darker each pixel is than its paper, (height, width), float32, in grey levels."""
+def _contrast(image: Image.Image, but_in: Sequence[Box] = ()) -> np.ndarray:
+    """How much darker each pixel is than its paper, (height, width), float32, in grey levels.
+
+    Args:
+        but_in: boxes of `image` whose contrast is 0.
+    """
     page = _soften(_grey(image))
-    return _paper(page) - page
+    ignored = np.zeros(page.shape, bool)
+    across, down = page.shape[1] / image.width, page.shape[0] / image.height
+    for x1, y1, x2, y2 in but_in:
+        rows = slice(max(0, int(y1 * down)), int(np.ceil(y2 * down)))
+        ignored[rows, max(0, int(x1 * across)) : int(np.ceil(x2 * across))] = True
+    return np.where(ignored, np.float32(0), _paper(page, ignored) - page)
 
 
 def _grey(image: Image.Image) -> np.ndarray:
@@ -172,18 +187,34 @@ def _grey(image: Image.Image) -> np.ndarray:
     return np.asarray(grey, np.float32)
 
 
-def _paper(page: np.ndarray) -> np.ndarray:
-    """The level of the paper at each pixel: the median of tiles, and of 5 × 5 tiles."""
+def _paper(page: np.ndarray, ignored: np.ndarray) -> np.ndarray:
+    """The level of the paper at each pixel: the median of tiles, and of 5 × 5 tiles.
+
+    Args:
+        ignored: (height, width), True where no paper is measured; it is as in the nearest tile.
+    """
     height, width = page.shape
     down, across = max(1, round(height / TILE_PX)), max(1, round(width / TILE_PX))
     rows, columns = _spaced(height, down * TILE_SAMPLES), _spaced(width, across * TILE_SAMPLES)
-    samples = page[np.ix_(rows, columns)].reshape(down, TILE_SAMPLES, across, TILE_SAMPLES)
-    tiles = np.median(samples.swapaxes(1, 2).reshape(down, across, -1), axis=2)
+    tiles = np.median(_in_tiles(page[np.ix_(rows, columns)]), axis=2)
+    is_paper = _in_tiles(~ignored[np.ix_(rows, columns)]).mean(axis=2) == 1
+    if is_paper.any() and not is_paper.all():
+        nearest = ndimage.distance_transform_edt(
+            ~is_paper, return_distances=False, return_indices=True
+        )
+        tiles = tiles[tuple(nearest)]
     tiles = _extended(_extended(tiles.astype(np.float32)).T).T
     smooth = np.ascontiguousarray(ndimage.median_filter(tiles, 5)[2:-2, 2:-2])
     box = (1, 1, across + 1, down + 1)  # one tile of what was extended stays on each side
     paper = Image.fromarray(smooth).resize((width, height), Image.Resampling.BILINEAR, box=box)
     return np.asarray(paper)
+
+
+def _in_tiles(samples: np.ndarray) -> np.ndarray:
+    """(down, across, samples of the tile)."""
+    down, across = (length // TILE_SAMPLES for length in samples.shape)
+    cells = samples.reshape(down, TILE_SAMPLES, across, TILE_SAMPLES)
+    return cells.swapaxes(1, 2).reshape(down, across, -1)
 
 
 def _spaced(length: int, number: int) -> np.ndarray:

@@ -5,8 +5,6 @@ after a crash or a year, goes on where the last one stopped. The texts of finish
 beside the log, in `reviewed/`.
 """
 
-import hashlib
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -25,19 +23,13 @@ from glmocr_utils.records import (
     PageLayout,
     PageRef,
     ReadAgain,
-    append_decisions,
-    read_decisions,
     standing,
 )
+from glmocr_utils.review.decision_log import DecisionLog
 from glmocr_utils.review.finished_texts import text_files, write_text
 from glmocr_utils.review.flags import MAX_CHOICES, NUM_AUDITS, THRESHOLD, Flag, find_flags
 from glmocr_utils.review.page_review import Offer, PageReview, find_same, replace_word
 
-# to tell a reviewer how long a page will take
-SECONDS_A_FLAG = 10
-SECONDS_A_WORD_MORE = 1.5  # in a flag of several words
-TYPED_CHARACTERS_A_SECOND = 3.5  # 40 words a minute
-CHARACTERS_A_PAGE = 1500  # where nothing is known of a page
 Order = Literal["reading", "worst"]
 
 
@@ -74,11 +66,10 @@ class ReviewSession:
         if not results:
             raise ValueError("there is no page to review; read some with notebook 02 first")
         self.log_path = Path(log_path)
-        self.reviewer = reviewer
         self.calibration = calibration
         self._images = images or {}
         self._layouts = layouts or {}
-        self._image_hashes: dict[PageRef, str | None] = {}
+        self._log = DecisionLog(self.log_path, self._images, reviewer)
         self.pages = [
             PageReview(
                 result,
@@ -103,14 +94,15 @@ class ReviewSession:
         self._why_not_read = [
             None if flags is not None else PageQuality.of(result).why_not_read for result in results
         ]
-        self._number_of = {_key(page.result): n for n, page in enumerate(self.pages)}
         self._decisions: list[list[Decision]] = [[] for _ in self.pages]
-        self._step = 0
-        self._asked_at = time.monotonic()
-        self.saved_at: datetime | None = None
         self._replay()
 
     # what there is
+
+    @property
+    def saved_at(self) -> datetime | None:
+        """When the last decision was written."""
+        return self._log.saved_at
 
     def image(self, number: int) -> PageImage | None:
         """The image of page `number`."""
@@ -159,18 +151,6 @@ class ReviewSession:
         if page.typed is not None or page.decided or page.coverage:
             return None
         return self._why_not_read[number]
-
-    def seconds_left(self, number: int) -> int:
-        """What it will take, about, to check the rest of a page's flags."""
-        page = self.pages[number]
-        words = sum(max(1, len(flag.text.split())) for flag in page.open_flags)
-        more = words - len(page.open_flags)
-        return round(SECONDS_A_FLAG * len(page.open_flags) + SECONDS_A_WORD_MORE * more)
-
-    def seconds_to_type(self, number: int) -> int:
-        """What it will take, about, to type a page; its text, if any, says how long it is."""
-        length = len(self.pages[number].result.text.strip()) or CHARACTERS_A_PAGE
-        return round(max(length, CHARACTERS_A_PAGE / 3) / TYPED_CHARACTERS_A_SECOND)
 
     def __str__(self) -> str:
         numbers = self.summary()
@@ -351,32 +331,11 @@ class ReviewSession:
     def _decision(
         self, action: Action, number: int, step: int | None = None, **fields: Any
     ) -> Decision:
-        result = self.pages[number].result
-        return Decision(
-            action=action,
-            step=self._step if step is None else step,
-            document_path=result.page.document_path,
-            document_sha256=result.page.document_sha256,
-            page_index=result.page.page_index,
-            image_sha256=self._image_sha256(number),
-            model_id=result.model_id,
-            revision=result.revision,
-            adapter=result.adapter,
-            prompt=result.prompt,
-            text_sha256=result.text_sha256,
-            reviewer=self.reviewer,
-            time=datetime.now().astimezone().isoformat(timespec="seconds"),
-            seconds=round(time.monotonic() - self._asked_at, 1),
-            angle=result.angle,
-            **fields,
-        )
+        return self._log.make(action, self.pages[number].result, step, **fields)
 
     def _decide(self, step: Mapping[int, Sequence[Decision]]) -> None:
         """One step, by page number: first on disk, then counted."""
-        append_decisions(self.log_path, [d for of_page in step.values() for d in of_page])
-        self.saved_at = datetime.now().astimezone()
-        self._asked_at = time.monotonic()
-        self._step += 1
+        self._log.append([d for of_page in step.values() for d in of_page])
         for number, decisions in step.items():
             page = self.pages[number]
             had_text = page.coverage in TEXT_COVERAGES
@@ -389,29 +348,10 @@ class ReviewSession:
 
     def _replay(self) -> None:
         """Take from the log what was decided about these pages; lost texts are written again."""
-        for decision in read_decisions(self.log_path):
-            self._step = max(self._step, decision.step + 1)
-            number = self._number_of.get(_key(decision))
-            if number is not None:
-                self._decisions[number].append(decision)
-                self.saved_at = datetime.fromisoformat(decision.time)
+        for number, decision in self._log.read([page.result for page in self.pages]):
+            self._decisions[number].append(decision)
         for number, page in enumerate(self.pages):
             page.replay(standing(self._decisions[number]))
             file = self.text_files[page.result.page]
             if page.coverage in TEXT_COVERAGES and not file.exists():
                 write_text(file, page.text)
-
-    def _image_sha256(self, number: int) -> str | None:
-        page = self.pages[number].result.page
-        if page not in self._image_hashes:
-            image = self._images.get(page)
-            self._image_hashes[page] = (
-                hashlib.sha256(image.image.tobytes()).hexdigest() if image else None
-            )
-        return self._image_hashes[page]
-
-
-def _key(read: OcrResult | Decision) -> tuple[object, ...]:
-    """What a decision must share with a page to be about it."""
-    text = read.text_sha256
-    return (read.page.key, read.model_id, read.revision, read.adapter, read.prompt, text)

@@ -80,7 +80,8 @@ function render({ model, el }) {
       view.silent = true;
       view.keys = [];
       root.classList.add("lost");
-      warn("The kernel does not answer, so nothing is saved now. Wait if it is busy; if it was restarted, run this cell again.");
+      warn(model.gone ? "glmocr review does not answer, so nothing is saved now. Wait if it is busy."
+        : "The kernel does not answer, so nothing is saved now. Wait if it is busy; if it was restarted, run this cell again.");
     }, PATIENCE_MS);
   }
 
@@ -98,7 +99,7 @@ function render({ model, el }) {
     root.setAttribute("aria-disabled", "true");
     for (const node of root.querySelectorAll("button")) node.disabled = true;
     for (const node of root.querySelectorAll("textarea")) node.readOnly = true; // and can be copied
-    warn(LOST);
+    warn(model.gone ?? LOST);
   });
 
   function warn(text) {

@@ -17,6 +17,7 @@ from glmocr_utils.notebook_host import allow_widgets
 from glmocr_utils.records import STATUS_OF, STATUS_WARNINGS, Coverage, OcrResult, ReadAgain
 from glmocr_utils.review.attended import is_attended
 from glmocr_utils.review.browser_widget import KERNEL_LINK, BrowserWidget
+from glmocr_utils.review.estimates import seconds_left, seconds_to_type
 from glmocr_utils.review.flags import Flag
 from glmocr_utils.review.page_review import Offer
 from glmocr_utils.review.session import Order, ReviewSession
@@ -264,8 +265,8 @@ class ReviewWidget(BrowserWidget):
                 "left": len(session.unfinished),
                 "decided": page.decided,
                 "coverage": page.coverage,
-                "seconds_left": session.seconds_left(self._number),
-                "seconds_to_type": session.seconds_to_type(self._number),
+                "seconds_left": seconds_left(page),
+                "seconds_to_type": seconds_to_type(page),
                 "order": self._order,
                 "offer": offer
                 and {"before": offer.before, "after": offer.after, "count": len(offer.flags)},

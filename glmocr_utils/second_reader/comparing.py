@@ -1,6 +1,7 @@
 """A reading beside a second one: words aligned by text and, where boxes are known, by place."""
 
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -8,8 +9,9 @@ import numpy as np
 from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
-from glmocr_utils.confidence import PageTokens
-from glmocr_utils.markup import printed
+from glmocr_utils.confidence import PageQuality
+from glmocr_utils.markup import printed, word_spans
+from glmocr_utils.options import SecondPages
 from glmocr_utils.records import (
     Box,
     Disagreement,
@@ -29,18 +31,56 @@ SHORTEST_MOVED = 3  # characters: shorter words occur anywhere on a page
 
 
 def second_reading(
-    reader: SecondReader, result: OcrResult, image: Image.Image, layout: PageLayout | None = None
+    reader: SecondReader, text: str, image: Image.Image, layout: PageLayout | None = None
 ) -> SecondReading:
     """Let the second reader read a page, and compare.
 
     Args:
+        text: the first reading.
         image: the page, as it was read first.
         layout: where the first reading's tokens are; without it, the reader's own order counts.
     """
     start = time.perf_counter()
     words = reader.read(image)
     seconds = time.perf_counter() - start
-    return SecondReading(reader.name, tuple(compare(result, words, layout)), seconds)
+    return SecondReading(reader.name, tuple(compare(text, words, layout)), seconds)
+
+
+def read_second(
+    readers: Sequence[SecondReader],
+    text: str,
+    image: Image.Image,
+    layout: PageLayout | None = None,
+) -> tuple[list[SecondReading], list[str]]:
+    """What each second reader says of a page, and a sentence for each that could not read it.
+
+    Args:
+        text, image, layout: as in `second_reading`.
+    """
+    done, failed = [], []
+    for reader in readers:
+        try:
+            done.append(second_reading(reader, text, image, layout))
+        except Exception as error:  # whatever another program fails at, the first reading stays
+            first_line = (str(error).strip() or repr(error)).splitlines()[0]
+            failed.append(f"The second reader {reader.name} could not read it ({first_line}).")
+    return done, failed
+
+
+def load_readers(names: str | None) -> list[SecondReader]:
+    """The second readers of an option: `tesseract`, `rapidocr`, or both with a comma between.
+
+    Raises:
+        ValueError, ModuleNotFoundError: as in `load_reader`.
+    """
+    return [load_reader(name.strip()) for name in names.split(",")] if names else []
+
+
+def is_doubtful(result: OcrResult) -> bool:
+    """Whether a page was not read well, or left something out or made something up."""
+    if result.coverage is not None and not result.coverage.is_complete:
+        return True
+    return PageQuality.of(result).quality != "well_read"
 
 
 def with_second_readings(
@@ -48,44 +88,51 @@ def with_second_readings(
     names: str | None,
     images: Mapping[PageRef, PageImage],
     layouts: Mapping[PageRef, PageLayout],
+    pages: SecondPages = "all",
 ) -> list[OcrResult]:
     """Results with what second readers say of them.
 
+    What a second reader has read already is kept; where one fails, its page stays as it is, with a
+    warning.
+
     Args:
-        names: `tesseract`, `rapidocr`, or both with a comma between; None leaves results as they
-            are.
+        names: as in `load_readers`; None leaves results as they are.
         layouts: where tokens are, of the pages for which it is known.
+        pages: `all`, or only the `doubtful` ones; see `is_doubtful`.
 
     Raises:
         ValueError, ModuleNotFoundError: as in `load_reader`.
     """
-    if not names:
-        return list(results)
-    readers = [load_reader(name.strip()) for name in names.split(",")]
+    readers = load_readers(names)
     done = []
     for result in results:
-        page = images.get(result.page)
-        if page and result.tokens:
+        has = {each.reader for each in result.second_readings}
+        wanted = [each for each in readers if each.name not in has]
+        is_due = bool(wanted and result.tokens) and (pages == "all" or is_doubtful(result))
+        page = images.get(result.page) if is_due else None
+        if page:
             layout = layouts.get(result.page)
-            seconds = [second_reading(each, result, page.image, layout) for each in readers]
-            result = replace(result, second_readings=tuple(seconds))
+            new, failed = read_second(wanted, result.text, page.image, layout)
+            for sentence in failed:
+                where = f"page {result.page.page_number} of {result.page.document_path}"
+                warnings.warn(f"{where}: {sentence}", stacklevel=2)
+            result = replace(result, second_readings=(*result.second_readings, *new))
         done.append(result)
     return done
 
 
 def compare(
-    result: OcrResult, words: Sequence[ReadWord], layout: PageLayout | None = None
+    text: str, words: Sequence[ReadWord], layout: PageLayout | None = None
 ) -> list[Disagreement]:
-    """Where a second reader does not confirm a reading, in the order of the text."""
-    ours = PageTokens(result).words
-    theirs = _in_our_order(words, result, layout) if layout else list(words)
-    moved, theirs = _moved([result.text[start:stop] for start, stop in ours], theirs)
+    """Where a second reader does not confirm a reading's text, in the order of the text."""
+    ours = tuple(word_spans(text))
+    theirs = _in_our_order(words, layout) if layout else list(words)
+    moved, theirs = _moved([text[start:stop] for start, stop in ours], theirs)
     order = [
-        Disagreement("order", *ours[n], result.text[slice(*ours[n])], box)
-        for n, box in moved.items()
+        Disagreement("order", *ours[n], text[slice(*ours[n])], box) for n, box in moved.items()
     ]
     ours = tuple(word for n, word in enumerate(ours) if n not in moved)
-    our_text, our_word = _characters([result.text[start:stop] for start, stop in ours])
+    our_text, our_word = _characters([text[start:stop] for start, stop in ours])
     their_text, their_word = _characters([word.text for word in theirs])
     changed: dict[int, set[int]] = {}  # our word → theirs that touch it
     confirmed = np.zeros(len(ours), int)
@@ -109,8 +156,8 @@ def compare(
     lengths = np.bincount(our_word, minlength=len(ours)) if len(our_word) else np.zeros(0, int)
     found = [
         *order,
-        *_about_ours(result.text, ours, theirs, changed, confirmed == lengths),
-        *_left_out(ours, theirs, extra, taken, len(result.text)),
+        *_about_ours(text, ours, theirs, changed, confirmed == lengths),
+        *_left_out(ours, theirs, extra, taken, len(text)),
     ]
     return sorted(found, key=lambda each: (each.start, each.stop))
 
@@ -188,9 +235,7 @@ def _moved(
     return moved, [word for n, word in enumerate(theirs) if n not in taken]
 
 
-def _in_our_order(
-    words: Sequence[ReadWord], result: OcrResult, layout: PageLayout
-) -> list[ReadWord]:
+def _in_our_order(words: Sequence[ReadWord], layout: PageLayout) -> list[ReadWord]:
     """Their words along our printed lines; those on none come after the line above them."""
     found = [each for each in layout.found or layout.tokens if each is not None]
     if not found:

@@ -5,6 +5,7 @@ import io
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -104,23 +105,26 @@ def _words_of_table(table: str) -> list[ReadWord]:
 
 def _rapidocr() -> Callable[[Image.Image], list[ReadWord]]:
     try:
+        import onnxruntime  # noqa: F401  # rapidocr itself misses it at the first page only
         from rapidocr import RapidOCR
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             "second_reader='rapidocr' needs rapidocr and onnxruntime; install them with: "
             "pip install 'glmocr-utils[second-reader]'"
         ) from error
-    engine = RapidOCR(
-        params={
-            "Global.log_level": "error",
-            "Global.use_cls": False,  # pages are upright by now
-            "EngineConfig.onnxruntime.intra_op_num_threads": 1,
-            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-        }
-    )
+    params = {
+        "Global.log_level": "error",
+        "Global.use_cls": False,  # pages are upright by now
+        "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+        "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+    }
+    of_thread = threading.local()  # it keeps the size of the image that it is reading
 
     def read(image: Image.Image) -> list[ReadWord]:
-        output: Any = engine(np.asarray(image.convert("RGB"))[:, :, ::-1], return_word_box=True)
+        if not hasattr(of_thread, "engine"):
+            of_thread.engine = RapidOCR(params=params)
+        pixels = np.asarray(image.convert("RGB"))[:, :, ::-1]
+        output: Any = of_thread.engine(pixels, return_word_box=True)
         lines = output.word_results or ()
         return [
             ReadWord("".join(text.split()), _around(corners), float(score))

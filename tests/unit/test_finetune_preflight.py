@@ -7,7 +7,7 @@ from torch import nn
 from training_pages import write_imagefolder, write_metadata
 
 from glmocr_utils.cli.finetune import main
-from glmocr_utils.finetune import check, make_config
+from glmocr_utils.finetune import check, make_config, preflight
 from glmocr_utils.finetune.trainable import (
     check_frozen,
     count_parameters,
@@ -84,6 +84,34 @@ def test_too_long_pages_are_named_and_never_cut(config, tmp_path):
     assert num_left == len(checked.train) + len(checked.held_out) - len(skipped.too_long)
 
 
+def test_auto_takes_the_longest_page(config, tmp_path):
+    write_imagefolder(tmp_path / "pages")
+    asked = config(seed=1, max_length="auto")
+    checked = check(asked)
+    longest = max([*checked.num_tokens, *checked.held_out["length"]])
+    assert not checked.problems and not checked.too_long
+    assert asked.max_length == checked.max_length == -(-longest // 128) * 128
+    assert f"max_length=auto comes to {checked.max_length}" in str(checked)
+
+
+def test_auto_takes_no_more_than_memory_holds_and_names_what_is_longer(
+    config, tmp_path, monkeypatch
+):
+    rows = write_imagefolder(tmp_path / "pages", text=["word " * 200, *["x"] * 7])
+    tight = config(seed=1, max_length="auto", eval_split_size=0, eval_strategy="no")
+    sketch = sketch_trainable(tight)
+    room = preflight.estimate_memory(tight, sketch, 500)
+    monkeypatch.setattr(preflight, "_available_bytes", lambda _: room)
+    checked = check(tight)
+    assert tight.max_length == 384  # the multiple of 128 below 500
+    [long] = checked.too_long
+    assert long.num_tokens > 1000
+    [problem] = checked.problems
+    assert problem.startswith(f"1 of {len(rows)} pages are longer than max_length=384")
+    assert "lower per_device_train_batch_size" in problem
+    assert f"too long: {long.document}" in str(checked)
+
+
 def test_no_limit_is_no_limit(config, tmp_path):
     write_imagefolder(tmp_path / "pages")
     assert not check(config(seed=1, max_length=None)).too_long
@@ -136,7 +164,13 @@ def test_several_gpus_in_one_process_are_to_mend(config, tmp_path, monkeypatch):
 def test_the_command_takes_every_name_of_the_model(config, tmp_path, name):
     write_imagefolder(tmp_path / "pages")
     model, data = config().model_name, config().dataset_name
-    rest = [f"--dataset_name={data}", "--dry_run", "--report_to=none", "--seed=1"]
+    rest = [
+        f"--dataset_name={data}",
+        "--dry_run",
+        "--report_to=none",
+        "--seed=1",
+        "--max_length=auto",
+    ]
     assert main([f"{name}={model}", *rest]) == 0
     assert main([name, model, *rest]) == 0
 

@@ -18,6 +18,7 @@ from glmocr_utils.review import (
     read_again_steps,
     show_review,
 )
+from glmocr_utils.review.estimates import seconds_left, seconds_to_type
 
 
 def words(text: str, unsure: dict[str, float], choices: dict[str, dict[str, float]] | None = None):
@@ -223,7 +224,7 @@ class TestLog:
     def test_a_line_says_who_what_where_and_how_long(self, tmp_path, monkeypatch):
         now = [100.0]
         clock = SimpleNamespace(monotonic=lambda: now[0])
-        monkeypatch.setattr("glmocr_utils.review.session.time", clock)
+        monkeypatch.setattr("glmocr_utils.review.decision_log.time", clock)
         image = PageImage(PAGE.page, Image.new("RGB", (10, 10)), 2.0)
         session = ReviewSession(
             [PAGE], tmp_path / "log", images={PAGE.page: image}, reviewer="ada", num_audits=0
@@ -403,6 +404,6 @@ class TestPagesThatWereNotRead:
         assert (summary["pages_not_usable"], summary["pages_to_read_again"]) == (1, 1)
 
     def test_typing_takes_as_long_as_the_page_and_flags_as_long_as_their_words(self, session):
-        assert session.seconds_to_type(0) >= 120
-        assert session.seconds_left(1) == 10 * len(session.pages[1].flags)
-        assert session.seconds_left(0) > 10 * len(session.pages[0].flags)
+        assert seconds_to_type(session.pages[0]) >= 120
+        assert seconds_left(session.pages[1]) == 10 * len(session.pages[1].flags)
+        assert seconds_left(session.pages[0]) > 10 * len(session.pages[0].flags)

@@ -218,7 +218,7 @@ def test_what_cannot_be_saved_is_said(browser, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("glmocr_utils.review.session.append_decisions", full)
+    monkeypatch.setattr("glmocr_utils.review.decision_log.append_decisions", full)
     before = browser.state
     browser.do("accept")
     assert browser.state is before and browser.last("refused")["reason"].startswith("Not saved")
