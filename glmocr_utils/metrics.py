@@ -98,7 +98,7 @@ def character_edits(reference: str, prediction: str) -> int:
 def cer(reference: str, prediction: str) -> float:
     """Character error rate: edits / reference characters.
 
-    An empty reference has no length to divide by: 0 for an empty prediction, else 1 for each
+    An empty reference has no length to divide by: 0 for an empty prediction, otherwise 1 for each
     character of it.
     """
     return character_edits(reference, prediction) / max(1, len(reference))

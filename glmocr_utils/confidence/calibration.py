@@ -76,7 +76,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedErrors:
-    """Wrong tokens to expect on a page; `is_calibrated` tells an estimate from a mere sum.
+    """Wrong tokens to expect on a page; `is_calibrated` separates an estimate from a mere sum.
 
     Attributes:
         mean: sum of the tokens' chances to be wrong; infinite where nothing was read of a page

@@ -142,7 +142,7 @@ class _MissingRun:
     def lacking_tokens(self, true: str, tokens: Sequence[int]) -> list[int | None]:
         """For each missing character the token that lacks it, or None where no token does.
 
-        It is the one before the gap, or else the one behind it, where no white space of the
+        It is the one before the gap, otherwise the one behind it, where no white space of the
         reference comes between; one that spells a single character lacks none.
 
         Args:

@@ -28,7 +28,7 @@ class WorstToken:
     """A token of low probability in its surroundings.
 
     Attributes:
-        page: where it stands; line_number: printed line on that page, from 1.
+        page: the page it is on; line_number: printed line on that page, from 1.
         index: of the token on its page, from 0.
         token: the token itself.
         before, after: the text of the tokens around it.
@@ -66,7 +66,7 @@ def worst_tokens(
     """The `worst_n` tokens of lowest probability over all pages, worst first.
 
     Args:
-        context_tokens: how many tokens of the same page are told on each side.
+        context_tokens: how many tokens of the same page are given on each side.
     """
     candidates = sorted(
         (token.logprob, number, index)

@@ -12,9 +12,9 @@ class SlotCache(Cache):
     """A row for each page, filled from its first column on, each as far as its page has come.
 
     The caches of Transformers pad rows on the left to one length, so that all of a batch begin and
-    end together. Here a page can be put in and taken out while others go on. Where each row ends
-    is on the device, and `open` gets it from there; the host knows lengths of its own, at which the
-    device may have stopped short.
+    end together. Here a page can be put in and taken out while others are still decoded. Where each
+    row ends is on the device, and `open` gets it from there; the host knows lengths of its own, at
+    which the device may have stopped short.
 
     Attributes:
         lengths: tokens of each row, at most.

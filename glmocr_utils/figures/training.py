@@ -171,7 +171,7 @@ def reliability_change(before: Sequence[PageReading], after: Sequence[PageReadin
 class LiveCurve(TrainerCallback):
     """Draws `training_curve` under the cell that trains, again at each line of the log.
 
-    The trainer's own progress bar stands above it and says how long it will take.
+    The trainer's own progress bar above it shows the time left.
     """
 
     def __init__(self) -> None:

@@ -32,7 +32,7 @@ class Pages:
         held_out: pages to evaluate on, of other documents; None without evaluation.
         text_column: which column of the data set the texts came from.
         left_out: how many rows were left out, by reason.
-        notes: what a person should know about how the pages were parted.
+        notes: what a person should know about how the pages were split.
     """
 
     train: datasets.Dataset

@@ -21,7 +21,7 @@ from glmocr_utils.records import OcrResult, PageImage, PageRef
 
 @dataclass(frozen=True, slots=True)
 class PageReading:
-    """A held-out page: what stands on it and what was read.
+    """A held-out page: its text and its reading.
 
     Attributes:
         document: name of the page's document.

@@ -50,7 +50,7 @@ class Preflight:
         example: what is shown to the model and what it is trained to answer, as text.
         parameters: for each component all and trained parameters.
         memory_bytes: what training takes, roughly; available_bytes: what the device has.
-        problems: what must be mended before training; none when it can begin.
+        problems: what must be fixed before training; none when it can begin.
         notes: what a person should know.
     """
 
@@ -217,8 +217,8 @@ def estimate_memory(config: FinetuneConfig, sketch: nn.Module, longest: int) -> 
     """Bytes that training takes on a device, roughly, without sharding.
 
     Weights; for those trained also gradient and the optimizer's two moments; and the activations of
-    one batch: with gradient checkpointing what stands between the layers and one layer worked out
-    again, else all of it (about 34 numbers a token, layer and hidden unit).
+    one batch: with gradient checkpointing the inputs of all layers and the inside of one, otherwise
+    all of it (about 34 numbers a token, layer and hidden unit).
     """
     total = trained = 0
     for count, moved in count_parameters(sketch.named_parameters()).values():

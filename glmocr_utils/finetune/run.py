@@ -123,7 +123,7 @@ def finetune(
     checked: Preflight | None = None,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> FinetuneResult:
-    """Train, or go on at the last checkpoint of the same run, and prove what came of it.
+    """Train (or resume from the last checkpoint), then evaluate on held-out pages.
 
     Args:
         checked: the result of `check(config)`; None checks first.

@@ -23,7 +23,7 @@ COMPONENTS = ("vision tower", "projector", "decoder", "adapter")
 def go_on_as_trained(config: FinetuneConfig) -> None:
     """Fill in prompt style and pixel budget, where the config leaves them to the model.
 
-    A model or adapter that was fine-tuned before has both in its report; to go on with others
+    A model or adapter that was fine-tuned before has both in its report; continuing with others
     would undo part of what it learned.
 
     Raises:

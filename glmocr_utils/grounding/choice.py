@@ -46,7 +46,7 @@ class HeadChoice:
 def choice_path(model: LoadedModel) -> Path:
     """Where the choice for a model is kept.
 
-    In the folder of its adapter, or else of the model. For one from the hub, whose files are not
+    In the folder of its adapter, otherwise of the model. For one from the hub, whose files are not
     to be changed, in `glmocr_utils` under the home of the hub's own cache (`HF_HOME`).
     """
     own = model.adapter or model.model_id

@@ -9,7 +9,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from glmocr_utils.records import PageRef
 
-NGRAMS = (2, 4)  # characters: they tell scripts, fonts' typical misreadings and topics apart
+NGRAMS = (2, 4)  # characters: they separate scripts, fonts' typical misreadings and topics
 
 
 @dataclass(frozen=True, slots=True)

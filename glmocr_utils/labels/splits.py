@@ -26,7 +26,7 @@ class Split:
 
     Attributes:
         of_group: `train` or `test` for each group.
-        group: the group of a label; pages of a group are never parted.
+        group: the group of a label; pages of a group are never separated.
     """
 
     of_group: Mapping[str, SplitName]

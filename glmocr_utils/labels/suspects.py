@@ -23,7 +23,7 @@ class Suspect:
         label: which.
         surprise: of the stretch, in nats: minus the sum of its tokens' log probabilities.
         mean_surprise: of all tokens, nats a token.
-        stretch: the text of the stretch; before, after: what stands around it.
+        stretch: the text of the stretch; before, after: the text around it.
         line_number: 1-based line in which the stretch begins.
     """
 

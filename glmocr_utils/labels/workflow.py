@@ -50,7 +50,7 @@ class SourceOptions:
     Attributes:
         results: what the model read. `model` makes drafts of it, and `text_layer` leaves out pages
             whose layer is at odds with it.
-        calibration: of that model.
+        calibration: of the model that made the readings.
         silver_above: share of right tokens to expect, 0 to 1, above which a draft is silver.
         review_log: for `review`.
         llm_model, llm_base_url, llm_prompt: for `llm`; no prompt takes `llm.PROMPT`.
@@ -287,7 +287,7 @@ def split_labels(
 ) -> Split:
     """Part the documents, keeping where each was put by an earlier split of this kind.
 
-    Writes `train.txt`, `test.txt` and `split.json`. Another test_size or seed parts them anew.
+    Writes `train.txt`, `test.txt` and `split.json`. Another test_size or seed splits them again.
     """
     settings = {"test_size": test_size, "seed": seed}
     before = read_split(output_dir, settings)

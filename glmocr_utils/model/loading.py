@@ -110,10 +110,10 @@ def load_model(
         adapter: hub id or folder of a LoRA adapter for `model_id`.
         attn: `auto`, or an implementation of Transformers: `sdpa`, `eager`, `flash_attention_2`,
             `kernels-community/flash-attn2`.
-        device_map: `auto` takes one GPU (CUDA, Intel or a Mac's) if there is any that works, else
-            the CPU; or `cpu`, `cuda:1`, `mps`, …, or what else Transformers knows.
-        dtype: `auto` (or None) takes bfloat16 on a GPU that computes it, float16 on one that does
-            not, else float32; or `float32`, `bfloat16`, `float16`.
+        device_map: `auto` takes one GPU (CUDA, Intel or a Mac's) if there is any that works,
+            otherwise the CPU; or `cpu`, `cuda:1`, `mps`, …, or what Transformers knows besides.
+        dtype: `auto` (or None) takes bfloat16 on a GPU that computes it, float16 on one that
+            does not, otherwise float32; or `float32`, `bfloat16`, `float16`.
         load_in_4bit: quantise the weights to NF4 with bitsandbytes.
         revision: branch, tag or commit on the hub.
 
@@ -257,7 +257,7 @@ def _add_adapter(
         weights = load_peft_weights(adapter, device="cpu", **source)
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelLoadError(f"{misfit}: {first_line(error)} {advice}") from error
-    # PEFT only warns when a tensor finds no place, and goes on with part of the adapter
+    # PEFT only warns when a tensor does not fit, and continues with part of the adapter
     stray = weights.keys() ^ get_peft_model_state_dict(adapted).keys()
     if stray:
         raise ModelLoadError(

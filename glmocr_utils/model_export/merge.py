@@ -45,7 +45,7 @@ class ExportResult:
         num_mtp_tensors: those of the multi-token-prediction layer; 0 when the base has none.
         prompt_style: that the model was trained with.
         parity: the exported model against the trained one.
-        notes: what was mended, changed or left out, a sentence each.
+        notes: what was fixed, changed or left out, a sentence each.
         address: of the repository on the hub; None when it was not pushed.
     """
 
@@ -172,7 +172,7 @@ def _write_model(
     """Read the pages with what was trained, then write it.
 
     Returns:
-        What was mended, what was read, and how much an adapter changes.
+        The fixes, the comparison of readings, and how much an adapter changes.
     """
     trained = load_model(
         found.base if found.is_adapter else str(found.folder),

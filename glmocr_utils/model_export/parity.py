@@ -75,7 +75,7 @@ class Parity:
                 text; nothing may turn one in a full checkpoint or in a merge in float32.
 
         Raises:
-            ValueError: it reads differently, or is no closer to the adapted model than the base.
+            ValueError: it reads differently, or isn't closer to the adapted model than the base.
         """
         effect = self.adapter_effect
         if self.num_equal < self.num_pages and (effect is None or dtype == torch.float32):

@@ -57,7 +57,7 @@ class ExportSource:
 
 
 def find_source(source: str | Path, base: str | None = None) -> ExportSource:
-    """Find out what the folder holds and on which base it stands, and that the two fit.
+    """Find out what the folder contains and which base it needs, and check that the two fit.
 
     Args:
         source: folder of an adapter or of a full checkpoint.

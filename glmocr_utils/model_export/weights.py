@@ -83,7 +83,7 @@ def main_dtype(tensors: Mapping[str, StoredTensor]) -> torch.dtype:
 
 
 def mtp_tensors(tensors: Mapping[str, StoredTensor], num_layers: int) -> dict[str, StoredTensor]:
-    """Those of the multi-token-prediction layer, which stands behind the decoder's last layer.
+    """Those of the multi-token-prediction layer, which follows the decoder's last layer.
 
     Transformers passes over it when it loads a model, so nothing that it saves has it.
 

@@ -190,8 +190,8 @@ def read_pages(
         prompt, style, top_k: as in `PageReader`.
         by_region: reads each page region by region; None reads it as a whole. A region that cannot
             be read is marked in its page.
-        on_failure: is told of a page that cannot be prepared, finds no room in memory or comes to
-            nothing (`NotFiniteError`: its numbers are NaN or infinite), which is then left out.
+        on_failure: is called for a page that cannot be prepared, finds no room in memory or comes
+            to nothing (`NotFiniteError`: its numbers are NaN or infinite), which is then left out.
             None raises what was raised.
         on_read: is given each page as soon as it has ended, which may be before its turn comes.
         watch: called twice a second with the progress, and at the end; see `show_reading`.

@@ -46,7 +46,7 @@ class Prefetch(Generic[Item]):
         return self._ended
 
     def take(self, wait: bool = True) -> Item | None:
-        """The next item; None after the last one, or, if told not to wait, where none is ready."""
+        """The next item; None after the last one, or, without waiting, if none is ready."""
         if self._ended:
             return None
         try:
@@ -64,7 +64,7 @@ class Prefetch(Generic[Item]):
         end: BaseException | None = None
         try:
             # A thread takes over the model's number of threads when it first asks. PyTorch's own
-            # setting would lower that of later threads too, so OpenMP is told.
+            # setting would lower that of later threads too, so OpenMP is used.
             torch.get_num_threads()
             with threadpool_limits(1, user_api="openmp"):
                 for item in self._items:

@@ -94,5 +94,5 @@ def token_logits(
         ("mm_token_type_ids", torch.zeros_like(target)),
     ):
         inputs[name] = torch.cat([inputs[name], added.to(inputs[name].dtype)], dim=1)
-    # the logits that predict the first token stand before it; those after the last are not needed
+    # the logits that predict the first token are before it; those after the last are not needed
     return model.model(**inputs, logits_to_keep=len(token_ids) + 1).logits[0, :-1]

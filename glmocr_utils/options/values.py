@@ -45,7 +45,7 @@ def coerced(name: str, value: object, kind: object) -> object:
             `dict | str`, only numbers and booleans are held to the simple parts.
 
     Raises:
-        ValueError: the value is of another type, or what was typed cannot be told from it.
+        ValueError: the value is of another type, or what was typed is ambiguous.
     """
     parts, words = _members(kind)
     members = [part for part in SIMPLE if part in parts]

@@ -71,7 +71,7 @@ class Label:
             is trusted), `draft` (to be corrected) or `rejected` (a person found this text wrong).
         source: who or what it comes from, such as `text_layer` or `llm:some-model`.
         time: when, ISO 8601 with the time zone.
-        reviewer: the person who checked it, None if nobody did.
+        reviewer: the person who checked it, None if it is unchecked.
         model_id: the model that it was drafted with, None without one.
         prompt: what an llm was asked, None where none was.
         angle: degrees clockwise by which the image is to be turned for this text: 0, 90, 180, 270.

@@ -76,7 +76,7 @@ def page_status(
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another token that could have stood in a token's place.
+    """Another token that the model could have chosen in a token's place.
 
     Attributes:
         token_id: in the model's vocabulary.

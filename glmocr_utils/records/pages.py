@@ -76,7 +76,7 @@ class PageRef:
 
     @classmethod
     def pop_from(cls, record: dict) -> "PageRef":
-        """Take the page's fields out of a JSON record, in which they stand beside others.
+        """Take the page's fields out of a JSON record, in which they are among others.
 
         Raises:
             KeyError: one of them is missing.

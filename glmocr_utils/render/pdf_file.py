@@ -23,7 +23,7 @@ from glmocr_utils.render.undrawn import find_undrawn
 # A page so long and thin that the pixel budget leaves its short side less than this shows nothing.
 SMALLEST_SIDE_PX = 16
 
-# pdfium keeps what it read of a file until the document is closed. Opening it anew now and then
+# pdfium keeps what it read of a file until the document is closed. Opening it again now and then
 # keeps a scanned book of gigabytes from filling the memory.
 PAGES_PER_OPENING = 50
 

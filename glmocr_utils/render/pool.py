@@ -172,7 +172,7 @@ def are_several(paths: Iterable[str | Path]) -> tuple[Iterator[str | Path], bool
 def page_requests(
     document: Inspected | FailedPage, options: RenderOptions, *, one_of_many: bool = False
 ) -> Iterator[Render | FailedPage]:
-    """A request for each page that was asked for, or the failure that stands in their place."""
+    """A request for each page that was asked for, or the failure in their place."""
     if isinstance(document, FailedPage):
         yield document
         return

@@ -17,12 +17,12 @@ import pypdfium2.raw as pdfium_c
 SCALE = 2.0  # pixels per unit of the page: what a model is given
 MAX_PIXELS = 16_000_000
 CHANGE = 16  # levels of a colour, 0 to 255, that drawing a letter changes at least
-CONTRAST = 40  # grey levels in a box that holds somebody else's letter
+CONTRAST = 40  # grey levels in a box that contains another character's ink
 MIN_EXTENT = 0.4  # of a letter's box, in each direction, that its ink spans at least
 MIN_HEIGHT_PX = 5  # of a font; what is smaller cannot be read
 THIN_PX = 3
 FLAT = 0.005  # of a letter's side: it has no outline
-MAX_LAYERS = 4  # of text over text are told apart
+MAX_LAYERS = 4  # of text over text are distinguished
 MAX_DEPTH = 8  # of forms within forms
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top in the page's own units

@@ -57,7 +57,7 @@ def choose_heads(
     prompt: str = TEXT_RECOGNITION,
     batch_size: int = 1,
 ) -> tuple[tuple[Head, ...], float]:
-    """The heads whose mean attention tells best where a token stands: one, two or three.
+    """The heads whose mean attention shows best where a token is: one, two or three.
 
     Args:
         scores: of `score_heads`.
