@@ -16,6 +16,7 @@ from glmocr_utils.figures.style import (
     MONOSPACE,
     MONOSPACE_ADVANCE_EM,
     WORST_INK,
+    nothing_to_draw,
     without_frame,
 )
 from glmocr_utils.finetune.comparison import DocumentChange
@@ -87,6 +88,8 @@ def labels_curve(rounds: Sequence[Round]) -> Figure:
 
 def document_changes(changes: Sequence[DocumentChange]) -> Figure:
     """Each document's CER before and after, the most improved at the top."""
+    if not changes:
+        return nothing_to_draw("no documents were read before and after")
     shown = list(changes[:DOCUMENTS_SHOWN])[::-1]
     figure, ax = plt.subplots(figsize=(8, 1 + 0.3 * len(shown)), layout="constrained")
     before, after = [c.cer_before for c in shown], [c.cer_after for c in shown]
@@ -152,6 +155,8 @@ def reliability_change(before: Sequence[PageReading], after: Sequence[PageReadin
 
     On the diagonal a probability means what it says; below it the model is too sure.
     """
+    if not before and not after:
+        return nothing_to_draw("no pages were read before and after")
     figure, ax = plt.subplots(figsize=(4, 4), layout="constrained")
     ax.plot([0, 1], [0, 1], color="#cccccc", lw=1)
     for readings, color, marker, label in (
