@@ -81,7 +81,7 @@ def test_scales_are_named_in_dots_per_inch():
     assert titles == ["scale 2 = 144 DPI", "scale 4 = 288 DPI"]
 
 
-def test_review_curves_compare_the_scores_and_tell_what_they_cannot_find():
+def test_review_curves_compare_the_scores_and_show_what_they_cannot_find():
     read = result(("a", -0.01), ("x", -2.0), ("c", -0.2), ("d", -0.05))
     figure = review_curves([mark_tokens(read, "abcdef")])
     caught, precision, stated, trusted = figure.axes
@@ -111,7 +111,7 @@ def test_figures_without_data_say_why():
     ]
 
 
-def test_unsure_words_are_outlined_where_they_stand():
+def test_unsure_words_are_outlined_at_their_boxes():
     read = result(("sure", -0.01), (" ", -0.01), ("so-so", -0.4), (" ", 0.0), ("bad", -3.0))
     read = result(*((token.text, token.logprob) for token in read.tokens), (" x", -2.0))
     boxes = [TokenBox(Box(10 * n, 5, 10 * n + 8, 15), 0.9, 0) for n in range(5)]
