@@ -86,7 +86,7 @@ def headline_pair(reference: str, prediction: str) -> tuple[str, str]:
 
 
 def headline_cer(reference: str, prediction: str) -> float:
-    """Character error rate of what two texts print, layout left aside."""
+    """Character error rate of the printed characters of two texts, layout left aside."""
     return cer(*headline_pair(reference, prediction))
 
 

@@ -191,7 +191,7 @@ def load_calibration(path: str | Path) -> Calibration:
 
 
 def expected_errors(result: OcrResult, calibration: Calibration | None = None) -> ExpectedErrors:
-    """Wrong tokens to expect on a page; without a calibration, as the model's doubt has it.
+    """Wrong tokens to expect on a page; without a calibration, the sum of the model's doubt.
 
     Raises:
         ValueError: the calibration belongs to another model.

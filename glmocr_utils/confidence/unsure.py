@@ -66,7 +66,7 @@ def worst_tokens(
     """The `worst_n` tokens of lowest probability over all pages, worst first.
 
     Args:
-        context_tokens: how many tokens of the same page are given on each side.
+        context_tokens: number of tokens of context on each side, from the same page.
     """
     candidates = sorted(
         (token.logprob, number, index)

@@ -23,8 +23,8 @@ class Locator:
     """Locates the tokens of a model's readings.
 
     Args:
-        model: the one that read the pages.
-        heads: that are listened to; None takes those chosen for the model.
+        model: the model that read the pages.
+        heads: attention heads to use; None takes those chosen for the model.
 
     Raises:
         NoHeadsError: none are chosen for this model.

@@ -67,7 +67,7 @@ class LabelStore:
 
     Raises:
         ValueError: a line, other than a half-written last one, is not a label.
-        BlockingIOError: from what writes, while another process writes to the folder.
+        BlockingIOError: on writing, while another process writes to the folder.
     """
 
     def __init__(self, directory: str | Path) -> None:

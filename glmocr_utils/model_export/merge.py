@@ -97,8 +97,8 @@ def export_model(
 
     The folder gets the base's processor, chat template and configuration, generation settings with
     every stop token, and the base's multi-token-prediction layer, which training does not keep.
-    Before it appears, it is loaded as any model is and read with: it has to read as what was
-    trained. An export that fails leaves nothing.
+    Before it appears, it is loaded and checked: it must read the same as the trained model. A
+    failed export leaves nothing behind.
 
     A merge happens in float32 and is rounded once, to the base's dtype. For a model of GLM-OCR's
     size that took 35 s and 8.5 GB of memory, mapped files included, on two CPU cores; each page of
@@ -109,8 +109,8 @@ def export_model(
         output_dir: a new or empty folder.
         base: hub id or folder of the base; None takes the one that the adapter or the training
             report names.
-        pages: read by both models for the check; none draws a small page for it.
-        max_tokens: new tokens on each of them, at most.
+        pages: read by both models for the check; if empty, a small page is drawn.
+        max_tokens: token limit for each of them.
         device_map: as in `load_model`.
         push_to_hub: a repository such as `user/name`, to which the finished folder is uploaded
             with the token in HF_TOKEN.

@@ -178,22 +178,22 @@ def read_pages(
     on_read: Callable[[OcrResult, PageImage], None] | None = None,
     watch: Watch | None = None,
 ) -> Generator[OcrResult, None, None]:
-    """Read pages, `batch_size` at a time, and give them in their order.
+    """Read pages, `batch_size` at a time, and yield them in order.
 
-    Whenever a page has ended, the next one takes its place; as many again are prepared ahead.
-    A page without ink is not given to the model. By regions, those of several pages are under way
-    together, and a page has ended with its last region.
+    When a page has ended, the next one takes its place; as many again are prepared ahead. A page
+    without ink is not given to the model. By regions, those of several pages are in flight
+    together, and a page ends with its last region.
 
     Args:
-        max_tokens: new tokens a page or region, at most.
-        batch_size: pages or regions that are under way together.
+        max_tokens: token limit per page or region.
+        batch_size: pages or regions in flight together.
         prompt, style, top_k: as in `PageReader`.
         by_region: reads each page region by region; None reads it as a whole. A region that cannot
             be read is marked in its page.
-        on_failure: is called for a page that cannot be prepared, finds no room in memory or comes
-            to nothing (`NotFiniteError`: its numbers are NaN or infinite), which is then left out.
-            None raises what was raised.
-        on_read: is given each page as soon as it has ended, which may be before its turn comes.
+        on_failure: called for a page that cannot be prepared, does not fit into memory or fails
+            (`NotFiniteError`: its numbers are NaN or infinite); the page is then left out. None
+            raises the error.
+        on_read: called with each page as soon as it has ended, which may be before its turn.
         watch: called twice a second with the progress, and at the end; see `show_reading`.
 
     Raises:

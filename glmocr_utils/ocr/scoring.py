@@ -27,11 +27,11 @@ def score_text(
 ) -> tuple[TokenProb, ...]:
     """The probability that the model gives to each token of any text, in one teacher-forced pass.
 
-    For the text that the model reads itself, these are the probabilities that `read_pages`
-    recorded (within 1e-3 in float32).
+    For the model's own reading, these are the probabilities that `read_pages` recorded (within 1e-3
+    in float32).
 
     Returns:
-        One record a token of `text`; joining their texts gives `text`.
+        One record per token of `text`; their texts joined give `text`.
 
     Raises:
         NotFiniteError: the model's numbers are NaN or infinite.
