@@ -32,7 +32,7 @@ class Comparable:
     """A text with its layout left aside.
 
     Attributes:
-        text: what is compared.
+        text: the text to compare.
         spans: (start, stop) of each of its characters in the written text.
         divisions: where line ends divided words: a position in `text` → the span of the hyphen that
             was there.
@@ -44,7 +44,7 @@ class Comparable:
 
 
 def layout_aside(written: str) -> str:
-    """What a text prints, on one line: NFC, no markup, words whole that line ends divided.
+    """The printed form of a text, on one line: NFC, no markup, words whole that line ends divided.
 
     Idempotent for text without markup. To compare two texts, take `headline_pair`.
     """

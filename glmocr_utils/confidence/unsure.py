@@ -33,7 +33,7 @@ class WorstToken:
         token: the token itself.
         before, after: the text of the tokens around it.
         word: the word or words that it is in; empty where it is in none.
-        choices: what the page could say there with another token.
+        choices: the page's possible texts there, with other tokens.
     """
 
     page: PageRef

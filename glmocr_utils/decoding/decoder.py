@@ -127,7 +127,7 @@ class PageDecoder:
         Where that fails, for lack of memory say, the pages under way are as they were.
 
         Args:
-            key: what the page comes out under.
+            key: returned with the finished page.
             inputs: of this page alone, as `prompt.encode_prompt` makes them, on any device.
             max_tokens: new tokens, at most.
         """

@@ -1,4 +1,4 @@
-"""What a step must know of each page."""
+"""The state of each page that a step needs."""
 
 from typing import NamedTuple
 

@@ -36,7 +36,7 @@ class SlotCache(Cache):
         return sum(layer.num_bytes for layer in self.layers)
 
     def append(self, page: Cache) -> None:
-        """Add a row with what is in the cache of a page on its own."""
+        """Add a row with the contents of a single page's cache."""
         row, length = len(self.lengths), page.get_seq_length()
         for layer, filled in zip(self.layers, page.layers, strict=True):
             layer.make_room(row + 1, max(length, self.longest), like=filled.keys)

@@ -105,7 +105,7 @@ def document_changes(changes: Sequence[DocumentChange]) -> Figure:
 
 
 def page_before_and_after(image: Image.Image, before: PageReading, after: PageReading) -> Figure:
-    """A page image beside what was read before and after; wrong tokens red, bold and underlined.
+    """A page image beside its readings before and after; wrong tokens red, bold and underlined.
 
     Text that is missing altogether has no token, and shows in the CER alone.
     """
@@ -153,7 +153,7 @@ def _draw_marked(ax: Axes, reading: PageReading) -> None:
 def reliability_change(before: Sequence[PageReading], after: Sequence[PageReading]) -> Figure:
     """Stated probability against the share of right tokens, before and after.
 
-    On the diagonal a probability means what it says; below it the model is too sure.
+    On the diagonal probabilities are calibrated; below it the model is too sure.
     """
     if not before and not after:
         return nothing_to_draw("no pages were read before and after")

@@ -40,18 +40,18 @@ class LongPage:
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """What a run would do, and whether it can.
+    """What a run would do, and whether it can run.
 
     Attributes:
         train, held_out: the pages that it would use, each with its `length` in tokens.
         num_tokens: (num_train_pages,) lengths of all training pages, too long ones included.
         max_length: that of the config, or what `auto` comes to; None: no limit.
         too_long: training and held-out pages above `max_length`, the longest first.
-        example: what is shown to the model and what it is trained to answer, as text.
+        example: the prompt and the trained answer, as text.
         parameters: for each component all and trained parameters.
-        memory_bytes: what training takes, roughly; available_bytes: what the device has.
+        memory_bytes: of training, roughly; available_bytes: of the device.
         problems: what must be fixed before training; none when it can begin.
-        notes: what a person should know.
+        notes: remarks for the user.
     """
 
     train: datasets.Dataset
@@ -192,7 +192,7 @@ def preflight(
 def masked_example(
     config: FinetuneConfig, pages: datasets.Dataset, processor: ProcessorMixin
 ) -> tuple[str, str]:
-    """The first page's sequence as text: what is masked, and what is trained.
+    """The first page's sequence as text: the masked part and the trained part.
 
     The image's tokens are written once, with their number.
     """

@@ -73,7 +73,7 @@ class FinetuneResult:
 
     Attributes:
         output_dir: the trained model or adapter, with its report.
-        preflight: what was checked before.
+        preflight: the check before training.
         history: the trainer's log: a line for each loss and each evaluation.
         before, after: the held-out pages' readings; empty without held-out pages.
         retained_before, retained_after: those of `retention_dataset`; empty without one.

@@ -20,7 +20,7 @@ class NoHeadsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class HeadChoice:
-    """The heads of one model that look at what they read.
+    """The heads of one model that look at the text they read.
 
     Attributes:
         heads: the mean of their attention is taken; the best comes first.

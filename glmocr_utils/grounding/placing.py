@@ -1,7 +1,7 @@
-"""What a decoder looked at → where each line and each character is.
+"""Turn decoder attention into line and character positions.
 
 An image token is 28 pixels wide: about three characters, and more than the step from line to line
-of small print. What is known of text gives the rest: the characters of a line follow each other,
+of small print. Knowledge of text gives the rest: the characters of a line follow each other,
 each about as wide as its kind; lines follow each other and leave none out; and all are where there
 is ink. `printed_lines` says which pieces of text are on one line. Here the heights of lines are
 found first, then the characters of each, both as the likeliest path through all positions

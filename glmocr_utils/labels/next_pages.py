@@ -18,7 +18,7 @@ class Candidate:
 
     Attributes:
         page: which page.
-        text: what the model read on it.
+        text: the model's reading.
         expected_errors: how many wrong tokens the model is thought to have written, ≥ 0; infinite
             where it wrote nothing on a page with ink.
     """

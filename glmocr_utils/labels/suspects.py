@@ -17,7 +17,7 @@ CONTEXT_TOKENS = 12
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A label and what is least probable in it.
+    """A label and its least probable stretch.
 
     Attributes:
         label: which.

@@ -1,4 +1,4 @@
-"""What computes a model's attention, by what is installed and what the hardware can do."""
+"""The implementation of attention, chosen by installed packages and hardware."""
 
 from dataclasses import dataclass
 

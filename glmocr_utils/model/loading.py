@@ -82,7 +82,7 @@ class LoadedModel:
         return "default" if self.trained_for is None else self.trained_for.prompt_style
 
     def describe(self) -> str:
-        """For people: what is loaded, where, with what; then why a GPU is not used."""
+        """For people: model, device, dtype and attention; then why a GPU is not used."""
         name = self.model_id if self.adapter is None else f"{self.model_id} + {self.adapter}"
         line = (
             f"{name} on {self.device} in {self.dtype_name}, "

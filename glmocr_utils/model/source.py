@@ -114,6 +114,6 @@ def cached_commit(model_id: str, revision: str | None) -> str | None:
 
 
 def first_line(error: Exception) -> str:
-    """The start of what a library says, which is often pages long."""
+    """The start of a library's message, which is often pages long."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return " ".join(line.strip() for line in lines[:2])

@@ -35,7 +35,7 @@ DEFAULT_SCALE = 2.0  # pixels per point, where the training report says nothing
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """What was exported.
+    """An export.
 
     Attributes:
         folder: the exported model.
@@ -45,7 +45,7 @@ class ExportResult:
         num_mtp_tensors: those of the multi-token-prediction layer; 0 when the base has none.
         prompt_style: that the model was trained with.
         parity: the exported model against the trained one.
-        notes: what was fixed, changed or left out, a sentence each.
+        notes: fixes, changes and omissions, a sentence each.
         address: of the repository on the hub; None when it was not pushed.
     """
 
@@ -65,7 +65,7 @@ class ExportResult:
         return serve_commands(str(self.folder), self.dtype, has_mtp=self.num_mtp_tensors > 0)
 
     def __str__(self) -> str:
-        """For people: what was written, how it compares, and how to serve it."""
+        """For people: the written files, the comparison, and how to serve the model."""
         has_mtp = self.num_mtp_tensors > 0
         mtp = (
             f"{self.num_mtp_tensors} tensors of the MTP layer copied from {self.base}"

@@ -21,11 +21,11 @@ CHECK_TEXT = "The quick brown fox, No. 4711, paid 12.50 for 3 jars of Käse on 9
 
 @dataclass(frozen=True, slots=True)
 class PageReading:
-    """What the trained model read on a page.
+    """The trained model's reading of a page.
 
     Attributes:
         page: that was read.
-        prompt: what the model was asked.
+        prompt: the model's prompt.
         text: greedy.
         token_ids: of the text and the stop token behind it.
         logits: (num_tokens, vocabulary), float32, on the CPU: 61 MB for 256 tokens of GLM-OCR.
@@ -68,7 +68,7 @@ class Parity:
         )
 
     def check(self, dtype: torch.dtype) -> None:
-        """Refuse an export that lost what was trained.
+        """Refuse an export that lost the training.
 
         Args:
             dtype: of the exported weights. Rounding to half precision may turn a near tie in a

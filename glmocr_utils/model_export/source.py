@@ -31,7 +31,7 @@ MODEL_FILES = ["*.safetensors", "*.json", "*.jinja"]  # of a base on the hub
 
 @dataclass(frozen=True, slots=True)
 class ExportSource:
-    """What is exported, and the base that gives everything else.
+    """The trained model to export, and the base that gives everything else.
 
     Attributes:
         folder: of the adapter, or of the full checkpoint.

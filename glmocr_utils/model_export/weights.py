@@ -1,7 +1,7 @@
-"""Tensors in safetensors files: what is there, and copying some of them from one model to another.
+"""Tensors in safetensors files: list them, and copy some from one model to another.
 
 Only headers are read to know names and shapes, and only the copied tensors are read at all, so
-that a model of any size costs no more memory than what is copied.
+that a model of any size costs no more memory than the copied tensors.
 """
 
 import json
@@ -51,7 +51,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def stored_tensors(*files: Path) -> dict[str, StoredTensor]:
-    """What the files hold, by name; no weight is read.
+    """The files' tensors, by name; no weight is read.
 
     Raises:
         ValueError: a file is missing, cut off, or quantised.

@@ -30,7 +30,7 @@ class PreparedPage:
 
     Attributes:
         inputs: of this image alone, on the CPU.
-        prompt: what the model is asked about it.
+        prompt: the model's prompt for it.
     """
 
     page: PageImage
@@ -49,7 +49,7 @@ class PageReader:
     half precision rounding may turn a near tie).
 
     Args:
-        prompt: what the model is asked, such as `Text Recognition:` or `Table Recognition:`.
+        prompt: the task, such as `Text Recognition:` or `Table Recognition:`.
         style: `default` or `nothink`; None takes the one that the model was trained with.
         top_k: alternatives recorded for each token.
     """
@@ -86,7 +86,7 @@ class PageReader:
         return [(key, page.page, counts[key]) for key, (page, *_) in self._under_way.items()]
 
     def tail(self, key: Hashable, num_tokens: int) -> str:
-        """The end of what is written for a page under way."""
+        """The end of the text of a page in flight."""
         token_ids = self._decoder.last_ids(key, num_tokens)
         kept = [each for each in token_ids if each not in self._special]
         return decode_ids(self.model.processor.tokenizer, kept).strip(REPLACEMENT)

@@ -1,4 +1,4 @@
-"""Something made ahead, in a thread, while what was made before is used."""
+"""Items made ahead, in a thread, while earlier ones are used."""
 
 import queue
 import threading
@@ -17,8 +17,8 @@ class Prefetch(Generic[Item]):
 
     PyTorch's operations there run in that one thread, and leave the cores to those of the model.
 
-    Use it as a context manager: leaving it ends the thread, after the item it is at. What the
-    iterable raises is raised where its next item would have come.
+    Use it as a context manager: leaving it ends the thread, after the item it is at. An error of
+    the iterable is raised in place of its next item.
     """
 
     def __init__(self, items: Iterable[Item], ahead: int) -> None:

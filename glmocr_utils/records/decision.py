@@ -1,4 +1,4 @@
-"""What a reviewer decided: one line of JSON a decision, on disk before the next key is pressed."""
+"""A reviewer's decisions: one line of JSON each, on disk before the next key is pressed."""
 
 import json
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""What the model read on a page, token by token, and its JSON form."""
+"""The reading of a page, token by token, and its JSON form."""
 
 import hashlib
 import json
@@ -199,7 +199,7 @@ class OcrResult:
 
     @property
     def text_sha256(self) -> str:
-        """Hash of the text, 64 hex digits, by which a review knows what it is about."""
+        """Hash of the text, 64 hex digits, by which a review knows its reading."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     @property
@@ -212,14 +212,14 @@ class OcrResult:
         return REGION_BREAK.join(filter(None, texts))
 
     def region_text(self, region: Region) -> str:
-        """What was read in one of the page's regions."""
+        """The text of one of the page's regions."""
         tokens = self.tokens[region.token_start : region.token_stop]
         text = "".join(token.text for token in tokens)
         is_last = region.token_stop == len(self.tokens)
         return text if is_last else text.removesuffix(REGION_BREAK)
 
     def of_region(self, region: Region) -> "OcrResult":
-        """What was read in a region, as if its crop were a page: its tokens without the break."""
+        """The reading of a region, as if its crop were a page: its tokens without the break."""
         tokens = self.tokens[region.token_start : region.token_stop]
         text = self.region_text(region)
         cut = sum(len(token.text) for token in tokens) - len(text)

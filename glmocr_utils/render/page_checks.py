@@ -49,9 +49,9 @@ EIGHT_NEIGHBOURS = np.ones((3, 3), bool)
 def is_blank(image: Image.Image) -> bool:
     """True if there is no ink on the page, so that the model need not be asked.
 
-    It errs towards ink: what it calls blank has no mark of `SPECK_PX` or more that differs from the
-    paper by six times the noise, lighter or darker, at any of three resolutions. Noise, uneven
-    light, JPEG's blocks, dust and a scanner's thin dark edges are not ink.
+    It errs towards ink: a page that it calls blank has no mark of `SPECK_PX` or more that differs
+    from the paper by six times the noise, lighter or darker, at any of three resolutions. Noise,
+    uneven light, JPEG's blocks, dust and a scanner's thin dark edges are not ink.
 
     Args:
         image: RGB, of any size; pages over `LONG_SIDE_PX` are reduced first.

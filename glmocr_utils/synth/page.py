@@ -87,7 +87,7 @@ class SynthPage:
 
 @dataclass(frozen=True, slots=True)
 class PlacedText:
-    """What is drawn in one go: a whole line, or a word of a justified one.
+    """A unit of drawing: a whole line, or a word of a justified one.
 
     Attributes:
         font: path of the font file.

@@ -29,7 +29,7 @@ Box = tuple[float, float, float, float]  # left, bottom, right, top in the page'
 
 
 class Seen(Enum):
-    """What is seen where a character is."""
+    """The visibility of characters."""
 
     DRAWN = 1  # its own ink
     OVER_INK = 2  # other ink, such as that of the scan that it was read from
@@ -39,7 +39,7 @@ class Seen(Enum):
 def what_is_seen(
     page: pdfium.PdfPage, objects: Sequence[Any], tight: Sequence[Box], loose: Sequence[Box]
 ) -> list[Seen]:
-    """What is seen of each character.
+    """How much of each character is visible.
 
     Args:
         page: open, and as a viewer shows it: form fields and annotations flattened.
