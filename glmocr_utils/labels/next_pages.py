@@ -8,7 +8,7 @@ import numpy as np
 
 from glmocr_utils.records import PageRef
 
-NGRAMS = (2, 4)  # characters: they tell scripts, fonts' typical misreadings and topics apart
+NGRAMS = (2, 4)  # characters: they separate scripts, fonts' typical misreadings and topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Candidate:
 
     Attributes:
         page: which page.
-        text: what the model read on it.
+        text: the model's reading.
         expected_errors: how many wrong tokens or words the model is thought to have written, ≥ 0;
             infinite where it wrote nothing on a page with ink.
     """

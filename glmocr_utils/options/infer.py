@@ -1,4 +1,4 @@
-"""A run over a collection: what it is asked for."""
+"""The options of a run over a collection."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
