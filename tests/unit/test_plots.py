@@ -1,5 +1,7 @@
 """Figures: their content, not how they look."""
 
+from dataclasses import replace
+
 import pytest
 from matplotlib.patches import Rectangle
 from PIL import Image
@@ -9,6 +11,7 @@ from glmocr_utils.figures.confidence import probability_histogram, review_curves
 from glmocr_utils.figures.evaluation import pages_changed
 from glmocr_utils.figures.pages import (
     page_and_tokens,
+    page_both_ways,
     page_grid,
     page_with_unsure_words,
     scale_comparison,
@@ -21,11 +24,13 @@ from glmocr_utils.records import (
     PageImage,
     PageLayout,
     PageRef,
+    Region,
     TokenBox,
     TokenProb,
 )
 
 pytestmark = pytest.mark.usefixtures("close_figures")
+KINDS = ("text", "table")
 PAGE = PageImage(PageRef("cost $5 and $6.pdf", "0" * 64, 0), Image.new("RGB", (60, 80)), 2.0)
 
 
@@ -56,6 +61,17 @@ def test_text_with_formula_signs_is_drawn_as_it_is(tmp_path):
     figure = page_and_tokens(PAGE, result(("$x^2$ costs $5", -0.1)))
     figure.savefig(tmp_path / "figure.png")
     assert figure.axes[1].texts[0].get_text() == r"\$x^2\$ costs \$5"
+
+
+def test_a_page_both_ways_has_its_regions_numbered_beside_both_texts():
+    whole = result(("costs $5 or\n$6", -0.1))
+    regions = [Region(n, kind, (5, 20 * n, 50, 20 * n + 15)) for n, kind in enumerate(KINDS)]
+    by_region = replace(result(("long words " * 300, -0.1)), regions=tuple(regions))
+    page, left, right = page_both_ways(PAGE, whole, by_region, most=10).axes
+    assert [text.get_text() for text in page.texts] == ["1", "2"]
+    assert len({patch.get_edgecolor() for patch in page.patches}) == 2
+    assert left.texts[0].get_text() == "costs $5 or\n$6"
+    assert right.texts[0].get_text().count("\n") == 9 and "…" in right.texts[0].get_text()
 
 
 def test_a_page_without_text_can_be_drawn(tmp_path):
