@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from glmocr_utils.labels.regions import positions_after, texts_of_regions
 from glmocr_utils.markdown import RegionText, plain_formula, regions_of_result
-from glmocr_utils.markup import Table, printed, tables
+from glmocr_utils.markup import Table, beside_cells, printed, tables
 from glmocr_utils.records import Box, OcrResult, PageLayout, PageRef, around
 from glmocr_utils.records.region import FORMULA_LABELS, TABLE_LABELS, TITLE_LABELS
 
@@ -83,7 +83,7 @@ def docling_json(
 
     Args:
         name: of the document's files.
-        texts: of pages that a person corrected.
+        texts: what pages say after a person corrected them; of the others, what was read.
 
     Raises:
         ModuleNotFoundError: docling-core isn't installed.
@@ -169,6 +169,8 @@ def _pieces(text: str, paragraphs: bool) -> Iterator[tuple[str, int, int]]:
     at = 0
     for table in tables(text):
         yield from _texts(text, at, table.start, paragraphs)
+        for start, stop in beside_cells(text, table):
+            yield TEXT, start, stop
         yield "table", table.start, table.stop
         at = table.stop
     yield from _texts(text, at, len(text), paragraphs)
@@ -227,8 +229,7 @@ def _table_data(written: str, table: Table) -> "TableData":
     columns = 1 + max((cell.column for cell in table.cells), default=-1)
     cells = []
     for cell in table.cells:
-        down = min(cell.rowspan, rows - cell.row)
-        across = min(cell.colspan, columns - cell.column)
+        down, across = table.spans_of(cell)
         cells.append(
             TableCell(
                 text=unescape(printed(written[cell.start : cell.stop]).text),

@@ -166,8 +166,7 @@ def _link(name: str) -> str:
 
 def _card(number: int, entry: PageEntry, image: bytes | None, file: PageFile | None) -> str:
     is_odd = entry.status not in ("ok", "blank")
-    doubt = 1.0 if entry.mean_prob is None and is_odd else 1 - (entry.mean_prob or 1)
-    strength = min(1.0, 4 * doubt)  # a mean below 0.75 was not read
+    strength = min(1.0, 4 * entry.share_in_doubt)  # a page of which a quarter is, was not read
     data = base64.b64encode(image).decode("ascii") if image else ""
     picture = f'<img alt="" src="data:image/jpeg;base64,{data}">' if image else ""
     mark = ' class="status"' if is_odd else ""
