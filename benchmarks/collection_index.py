@@ -1,7 +1,8 @@
 """The time and size of the index of a large run: `python -m benchmarks.collection_index`.
 
-Numbers after it are those of the pages, and of the pages with a file of their own. The run is made of copies of the sample documents, each a file of its own, with readings of 2,000
-characters; probabilities are drawn. Nothing is read by a model.
+Numbers after it are those of the pages, and of the pages with a file of their own. The run is made
+of copies of the sample documents, each a file of its own, with readings of 2,000 characters;
+probabilities are drawn. Nothing is read by a model.
 """
 
 import json
@@ -50,7 +51,8 @@ def measure(run: Path, worst_n: int) -> None:
     files = sum(path.stat().st_size for path in (run / "page_files").iterdir())
     memory = psutil.Process().memory_info().rss
     print(
-        f"worst_n={worst_n}: {seconds:.0f} s, {cpu:.0f} s of CPU time; index.html {index.stat().st_size / MEGABYTE:.1f} MB, "
+        f"worst_n={worst_n}: {seconds:.0f} s, {cpu:.0f} s of CPU time; "
+        f"index.html {index.stat().st_size / MEGABYTE:.1f} MB, "
         f"page_files/ {files / MEGABYTE:.1f} MB; memory at the end {memory / MEGABYTE:,.0f} MB"
     )
 

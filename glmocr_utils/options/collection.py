@@ -53,7 +53,7 @@ class ConvertOptions(Options):
     results: str = same_as(IndexOptions, "results")
     formats: str = option(
         "txt",
-        "txt, pdf, hocr, alto, alto-pages, page; several with commas",
+        "txt, pdf, hocr, alto, alto-pages, page, docling; several with commas",
         detail="all but txt have the boxes of words, which the model locates",
     )
     review_log: str | None = option(
