@@ -76,7 +76,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedErrors:
-    """Wrong tokens to expect on a page; `is_calibrated` tells an estimate from a mere sum.
+    """Wrong tokens to expect on a page; `is_calibrated` separates an estimate from a mere sum.
 
     Attributes:
         mean: sum of the tokens' chances to be wrong; infinite where nothing was read of a page
@@ -191,7 +191,7 @@ def load_calibration(path: str | Path) -> Calibration:
 
 
 def expected_errors(result: OcrResult, calibration: Calibration | None = None) -> ExpectedErrors:
-    """Wrong tokens to expect on a page; without a calibration, as the model's doubt has it.
+    """Wrong tokens to expect on a page; without a calibration, the sum of the model's doubt.
 
     Raises:
         ValueError: the calibration belongs to another model.

@@ -16,7 +16,7 @@ class MarkedPage:
     """A page whose tokens are marked right or wrong.
 
     Attributes:
-        result: what was read.
+        result: the reading.
         is_wrong: one for each token: True when it spells a character that is not in the reference,
             or lacks one.
         omissions: characters of the reference that no token spells or lacks. Looking at tokens
@@ -43,7 +43,7 @@ class MarkedPage:
 
 
 def mark_tokens(result: OcrResult, reference: str) -> MarkedPage:
-    """Align what a page's text prints with its true text, and mark its tokens.
+    """Align a page's printed text with its true text, and mark its tokens.
 
     The alignment is that of the headline CER, so layout makes no token wrong: not a paragraph on
     one line, not other white space, not markup. It is one with the fewest edits (Levenshtein, from
@@ -160,7 +160,7 @@ class _MissingRun:
     def lacking_tokens(self, true: str, tokens: Sequence[int]) -> list[int | None]:
         """For each missing character the token that lacks it, or None where no token does.
 
-        It is the one before the gap, or else the one behind it, where no white space of the
+        It is the one before the gap, otherwise the one behind it, where no white space of the
         reference comes between; one that spells a single character lacks none.
 
         Args:

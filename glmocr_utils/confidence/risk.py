@@ -34,7 +34,7 @@ LEAST = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class WordRisk:
-    """From what is known of a word to the probability that it is wrong.
+    """The features of a word → the probability that it is wrong.
 
     Attributes:
         readers: the second readers whose disagreements it takes into account.
@@ -93,7 +93,7 @@ def feature_names(readers: Sequence[str]) -> list[str]:
 
 
 def word_features(result: OcrResult, readers: Sequence[str] = ()) -> np.ndarray:
-    """What is known of each word, (num_words, num_features).
+    """The features of each word, (num_words, num_features).
 
     Raises:
         ValueError: one of the second readers did not read the page.

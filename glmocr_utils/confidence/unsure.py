@@ -23,18 +23,27 @@ class ProbabilitySummary:
     average: float | None
     minimum: float | None
 
+    def __str__(self) -> str:
+        """`1,204 tokens: probability 0.973 on average, 0.0312 at the least`"""
+        if self.average is None or self.minimum is None:
+            return "no tokens, so no probabilities"
+        return (
+            f"{self.num_tokens:,} tokens: probability {self.average:.3f} on average, "
+            f"{self.minimum:.3g} at the least"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class WorstToken:
     """A token of low probability in its surroundings.
 
     Attributes:
-        page: where it stands; line_number: printed line on that page, from 1.
+        page: the page it is on; line_number: printed line on that page, from 1.
         index: of the token on its page, from 0.
         token: the token itself.
         before, after: the text of the tokens around it.
         word: the word or words that it is in; empty where it is in none.
-        choices: what the page could say there with another token.
+        choices: the page's possible texts there, with other tokens.
         risk: that its word is wrong, 0 to 1; None where that is not known.
     """
 
@@ -72,7 +81,7 @@ def worst_tokens(
     """The `worst_n` tokens of lowest probability over all pages, worst first.
 
     Args:
-        context_tokens: how many tokens of the same page are told on each side.
+        context_tokens: number of tokens of context on each side, from the same page.
         risk: where it knows the pages, words come by their risk, each with its least sure token.
     """
     worst = sorted(

@@ -171,6 +171,13 @@ def errors_found_table(
     )
 
 
+def in_percent(shares: pd.DataFrame | None) -> pd.DataFrame:
+    """A table of shares, 0 to 1, for people; empty where nothing could be counted."""
+    if shares is None:
+        return pd.DataFrame(index=pd.Index([], name="needs references with errors"))
+    return shares.map("{:.0%}".format)
+
+
 def expected_errors_table(pages: Sequence[MarkedPage]) -> pd.DataFrame:
     """Wrong tokens to expect on each page beside the true number; see `unseen_errors`.
 

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from glmocr_utils.records import PageRef
 
-NGRAMS = (2, 4)  # characters: they tell scripts, fonts' typical misreadings and topics apart
+NGRAMS = (2, 4)  # characters: they separate scripts, fonts' typical misreadings and topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +17,7 @@ class Candidate:
 
     Attributes:
         page: which page.
-        text: what the model read on it.
+        text: the model's reading.
         expected_errors: how many wrong tokens or words the model is thought to have written, ≥ 0;
             infinite where it wrote nothing on a page with ink.
     """
@@ -101,6 +100,8 @@ class _Similarity:
     """
 
     def __init__(self, texts: Sequence[str], labelled_texts: Sequence[str]) -> None:
+        from sklearn.feature_extraction.text import TfidfVectorizer  # it takes seconds
+
         # A mark at the end, so that a blank page has a vector too: like other blank pages.
         marked = [text + "\n\x00\x00" for text in (*texts, *labelled_texts)]
         vectors = TfidfVectorizer(

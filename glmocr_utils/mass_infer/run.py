@@ -19,13 +19,14 @@ from glmocr_utils.mass_infer.engines import Engine, run_settings, start_engine
 from glmocr_utils.mass_infer.known_documents import KnownDocuments, Located, locate
 from glmocr_utils.mass_infer.ledger_table import write_ledger_csv
 from glmocr_utils.mass_infer.looking import look_at
+from glmocr_utils.mass_infer.page_tasks import document_row, page_tasks, region_options
 from glmocr_utils.mass_infer.progress import Progress, RunSummary
 from glmocr_utils.mass_infer.run_folder import RunFolder
-from glmocr_utils.mass_infer.task import Limits, PageTask, RegionOptions, Settled, Task
+from glmocr_utils.mass_infer.task import Settled, Task
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import ReadingProgress, ScaleCheck
 from glmocr_utils.ocr.progress import LOOK_EVERY_S
-from glmocr_utils.options import InferOptions, parse_tasks, resolve_layout
+from glmocr_utils.options import InferOptions
 from glmocr_utils.records import FailedPage, PageImage, PageRef, storable_path
 from glmocr_utils.records.page_row import PageRow, to_result
 from glmocr_utils.render import (
@@ -174,30 +175,20 @@ class _Run:
         self, pages: Iterable[CheckedPage | FailedPage], check_scale: Callable[[PageImage], None]
     ) -> Iterator[Task]:
         """A task for each page, those that could not be rendered among them."""
-        limits = Limits(self._options.max_tokens, self._options.retry_max_tokens)
-        by_region = _region_options(self._options)
-        again = self._options.statuses_to_retry()
+        make = page_tasks(self._options)
+        reads_some_again = region_options(self._options) and self._options.statuses_to_retry()
         for page in pages:
             yield from self._documents_that_do_not_open()
             document = self._asked_for.popleft()
             if isinstance(page, FailedPage):
-                row = _document_row(page)
+                row = document_row(page)
                 yield Settled(
                     replace(row, document_sha256=document.sha256, num_pages=document.num_pages)
                 )
             else:
                 check_scale(page.image)
-                before = by_region and again and self._row_before(page.image.page)
-                yield PageTask(
-                    page,
-                    document.num_pages,
-                    limits,
-                    by_region,
-                    before or None,
-                    again,
-                    self._options.coverage,
-                    self._options.second_reader_pages if self._options.second_reader else None,
-                )
+                before = self._row_before(page.image.page) if reads_some_again else None
+                yield make(page, document.num_pages, before)
         yield from self._documents_that_do_not_open()
 
     def _row_before(self, page: PageRef) -> PageRow | None:
@@ -234,7 +225,7 @@ class _Run:
             self.tell(f"looked at {looked_at:,} of {self.documents:,} documents")
 
     def _take_unopened(self, failed: FailedPage, name: str) -> None:
-        row = _document_row(failed)
+        row = document_row(failed)
         with self._ledger:
             self._to_look_at -= 1
             self._found += 1
@@ -341,16 +332,3 @@ class _Run:
                 tokens_now=reading.tokens_now if reading else self._tokens,
             )
         )
-
-
-def _region_options(options: InferOptions) -> RegionOptions | None:
-    """None where pages are read as a whole."""
-    if resolve_layout(options.layout) is None:
-        return None
-    return RegionOptions(parse_tasks(options.tasks, options.prompt), options.furniture)
-
-
-def _document_row(failed: FailedPage) -> PageRow:
-    """The row of a page, or of a document that does not open."""
-    path = storable_path(failed.document_path)
-    return PageRow(path, None, failed.page_index, None, failed.status, reason=failed.reason)

@@ -134,7 +134,7 @@ class PageRow:
             limit ended it), `looped` (it repeated itself and was stopped), `empty` (ink, and the
             model wrote nothing), `blank` (no ink: the model was not asked), or why it was not read.
             `failed` with a text: one of its regions could not be read.
-        text: what the model wrote, unchanged; None where nothing was read.
+        text: the model's text, unchanged; None if nothing was read.
         token_ids, logprobs: (num_tokens,) of the chosen tokens; None where the engine gives none.
             Log probabilities as in `TokenProb`; one is None where a server's tokens do not say it.
         token_lengths: (num_tokens,) characters that each token adds to the text.
@@ -257,7 +257,7 @@ def parts_of(folder: str | Path) -> list[Path]:
 
 
 def to_result(row: PageRow, run: Mapping[str, Any]) -> OcrResult | None:
-    """What was read, for review and labels; None where there is no text with probabilities.
+    """The reading, for review and labels; None if there is no text with probabilities.
 
     A page that was read as nothing has a result, whatever the engine. Alternatives are not kept by
     a run.

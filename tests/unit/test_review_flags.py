@@ -66,7 +66,7 @@ def test_a_word_of_any_length_is_cut_around_the_doubt(read):
     assert len(text) <= 40 and "x" in text
 
 
-def test_doubt_about_line_ends_is_no_flag():
+def test_doubt_about_line_ends_is_not_a_flag():
     token = ("\n", 0.5, {" ": 0.3, "\n\n": 0.19})
     lines = [piece for n in range(15) for piece in ((f"line {n}", 0.999), token)]
     assert texts_of(page_of(*lines)) == []
@@ -167,7 +167,7 @@ def test_a_token_that_says_the_whole_word_takes_the_place_of_its_tokens():
     assert [text for text, _ in flag.choices] == ["The APPEAL", "The APPLIES"]
 
 
-def test_the_same_word_in_other_tokens_is_no_doubt():
+def test_the_same_word_in_other_tokens_causes_no_doubt():
     page = page_of(("in", 0.6, {"into": 0.39}), ("to", 0.99), (" it", 0.99))
     assert find_flags(page, num_audits=0) == []
 
