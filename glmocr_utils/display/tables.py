@@ -22,6 +22,7 @@ from glmocr_utils.records import OcrResult, storable_path
 
 DISAGREEMENTS = {
     "other": "other characters",
+    "sign": "another sign that looks alike",
     "left_out": "left out of the text",
     "made_up": "not seen by it",
     "order": "elsewhere on the page",
