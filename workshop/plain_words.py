@@ -38,7 +38,7 @@ WORST = {
 DOUBTFUL = {
     "what is": r"\bwhat (?:is|are|was|were|it|they|has|have|had|one|a|the)\b",  # a noun
     "say": r"\b(?:says?|said)\b",  # shows, records (of data)
-    "hold": r"\b(?:holds?|held)\b(?! out)",  # contain (of files)
+    "hold": r"\b(?:holds?|held)\b(?![ -]out)",  # contain (of files)
     "where": r"(?<!\w)where (?:there|it|that|they|a|the|one)\b",  # if
     "but": r"\bbut (?:that|for|the|what)\b",  # except
     "place": r"\bplaces?\b",  # box, position

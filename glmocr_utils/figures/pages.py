@@ -132,7 +132,7 @@ def page_with_coverage(page: PageImage, result: OcrResult) -> Figure:
 
 
 def page_with_unsure_words(page: PageImage, result: OcrResult, layout: PageLayout) -> Figure:
-    """The page image with its unsure words outlined where they stand.
+    """The page image with its unsure words outlined.
 
     Thin outlines are words with a token below 0.8, thick red ones below 0.5. Unsure words whose
     box is unclear are counted in the title.

@@ -51,7 +51,7 @@ def export_sidecars(labels: Iterable[Label], directory: str | Path) -> None:
     What an earlier export left there of pages that have no label any more is removed.
 
     Raises:
-        ValueError: a page has texts for two tasks, and only one can stand beside its image.
+        ValueError: a page has texts for two tasks, and only one fits beside its image.
     """
     labels, directory = list(labels), Path(directory)
     pages = {label.page.key for label in labels}

@@ -23,7 +23,7 @@ def serve_commands(model: str, dtype: torch.dtype, has_mtp: bool) -> dict[str, s
 
     Args:
         model: folder or hub id of the exported model.
-        dtype: of its weights; servers are told to round float32 to bfloat16, as vLLM would take
+        dtype: of its weights; servers should round float32 to bfloat16, as vLLM would take
             float16 by itself.
         has_mtp: whether it has the multi-token-prediction layer, which drafts tokens ahead.
     """
@@ -38,7 +38,7 @@ def serve_commands(model: str, dtype: torch.dtype, has_mtp: bool) -> dict[str, s
 
 
 def serving_hints(has_mtp: bool, style: PromptStyle) -> list[str]:
-    """What whoever serves the model should know, a sentence each."""
+    """What you should know before you serve the model, a sentence each."""
     hints = []
     if has_mtp:
         hints += [

@@ -207,9 +207,17 @@ def run_demo(full: bool = False) -> int:
             print(f"{output.stem} failed: {error}\nIts outputs so far are in {output}")
             return 1
         print(f"{output.stem} took {time.perf_counter() - begun:.0f} s", flush=True)
+    _copy_the_others(root / "notebooks", folder)
     page = write_file(folder / "index.html", _index(folder, steps), durable=False)
     print(f"\nOpen {page} in a browser: it links to all that was made.")
     return 0
+
+
+def _copy_the_others(notebooks: Path, folder: Path) -> None:
+    """Notebooks that were not run, as they are: those that were link to them."""
+    for notebook in notebooks.glob("*.ipynb"):
+        if not (folder / notebook.name).exists():
+            shutil.copy(notebook, folder)
 
 
 def _plan(steps: Steps, all_in_all: str) -> str:

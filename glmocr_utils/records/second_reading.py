@@ -1,4 +1,4 @@
-"""What a second OCR program read on a page, beside the first reading."""
+"""A second OCR program's reading of a page, compared with the first."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,7 +19,7 @@ class Disagreement:
             `made_up` (it reads nothing where the text has a word) or `order` (it reads the same
             word elsewhere on the page).
         start, stop: characters of the page's text; equal for `left_out`.
-        text: what the second reader reads there; empty for `made_up`.
+        text: the second reader's text there; empty for `made_up`.
         box: of that, in pixels of the page image; None where it reads nothing.
     """
 

@@ -132,7 +132,7 @@ def test_reading_by_regions_in_02_03_and_06(run, tmp_path):
     assert ledger["regions"] == {"text": {"truncated": len(labels)}}
 
 
-def test_ocr_explore_goes_on_when_no_document_can_be_read(run, tmp_path):
+def test_ocr_explore_continues_when_no_document_can_be_read(run, tmp_path):
     empty = tmp_path / "empty.pdf"
     empty.write_bytes(b"")
     results, _ = run("02_ocr_explore", input_path=str(empty), show_probs=True)

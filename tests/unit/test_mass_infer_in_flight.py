@@ -114,5 +114,7 @@ def test_memory_that_ran_out_once_is_asked_for_again_later(
         ("CUDA error: an illegal memory access was encountered", False),
     ],
 )
-def test_memory_that_ran_out_is_told_from_other_failures(said: str, is_memory: bool) -> None:
+def test_memory_that_ran_out_is_distinguished_from_other_failures(
+    said: str, is_memory: bool
+) -> None:
     assert is_out_of_memory(RuntimeError(said)) == is_memory

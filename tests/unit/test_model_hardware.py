@@ -132,7 +132,7 @@ def test_an_old_driver_is_named_with_both_versions(
     assert torch.__version__ in obstacle and said in obstacle
 
 
-def test_a_gpu_that_is_hidden_is_no_obstacle(
+def test_a_gpu_that_is_hidden_is_not_an_obstacle(
     machine, nvidia_smi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -114,6 +115,28 @@ def test_the_full_demo_runs_every_notebook_with_the_bundled_model():
         known = notebook_parameters(root / f"notebooks/{name}.ipynb")
         assert given.keys() - known.keys() <= (option_names() if "finetune" in name else set())
         assert given.get("model_id", demo.BUNDLED_MODEL) == demo.BUNDLED_MODEL
+
+
+@pytest.mark.parametrize("steps", [demo.DEMO, demo.FULL_DEMO])
+def test_every_link_of_what_a_demo_made_leads_somewhere(steps, tmp_path, monkeypatch):
+    root = Path(__file__).parents[2]
+    folder = Path(steps[0][1]["output_dir"]).parent
+    shutil.copytree(root / "notebooks", tmp_path / "notebooks")
+    for link in ("glmocr_utils", "data"):
+        (tmp_path / link).symlink_to(root / link)
+    monkeypatch.chdir(tmp_path)
+
+    def not_run(notebook, output, parameters):
+        Path(parameters["output_dir"]).mkdir(parents=True, exist_ok=True)
+        shutil.copy(notebook, output)
+
+    monkeypatch.setattr(demo, "run_notebook", not_run)
+    monkeypatch.setattr(demo, "project_root", lambda: tmp_path)
+    assert run_demo(full=steps is demo.FULL_DEMO) == 0
+    for notebook in (tmp_path / folder).glob("*.ipynb"):
+        sources = "".join(cell.source for cell in nbformat.read(notebook, 4).cells)
+        for target in re.findall(r"\]\(([\w/.]+\.(?:ipynb|png))\)", sources):
+            assert (tmp_path / folder / target).exists(), f"{notebook.name}: {target}"
 
 
 def test_what_was_run_is_trusted(notebook, tmp_path, monkeypatch):

@@ -39,7 +39,7 @@ def test_the_template_writes_a_past_turn_with_a_thought_and_no_end(
     assert rendered == USER_TURN + "<|assistant|>\n<think></think>\nSome text"
 
 
-def test_the_task_stands_right_behind_the_image(bundled_model: LoadedModel) -> None:
+def test_the_task_is_right_behind_the_image(bundled_model: LoadedModel) -> None:
     rendered = render_prompt(bundled_model.processor, "请按下列JSON格式输出图中信息:\n{}")
     assert "<|end_of_image|>请按下列JSON格式输出图中信息:\n{}<|assistant|>\n" in rendered
 

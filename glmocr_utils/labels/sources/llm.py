@@ -53,7 +53,7 @@ def label_with_llm(
     A request that fails for a passing reason (429, 5xx, a time-out, no connection) is sent again
     after a pause that doubles, or after the server's Retry-After of up to two minutes. A page that
     fails for good is left out with the reason; a rerun asks for it again. So is one whose answer
-    isn't a text; what a model says beside the text is taken off, see `answers.page_text`.
+    isn't a text; words around the text are removed, see `answers.page_text`.
 
     Args:
         model: the endpoint's name for it.
@@ -68,8 +68,8 @@ def label_with_llm(
         ValueError: OpenAI's own endpoint is asked for and OPENAI_API_KEY is not set; or the key,
             the address or a proxy's address cannot work.
         EndpointUnavailable: the endpoint refuses the key or does not know the model, or nothing
-            answered: for seconds at the start, for ten minutes after it had answered. What was
-            labelled until then is kept.
+            answered: for seconds at the start, for ten minutes after it had answered. Labels made
+            until then are kept.
     """
     import openai
 
