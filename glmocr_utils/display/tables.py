@@ -198,7 +198,8 @@ def expected_errors_table(pages: Sequence[MarkedPage]) -> pd.DataFrame:
                 "left_out": page.omissions,
             }
             for page, estimate in zip(pages, unseen_errors(pages), strict=True)
-        ]
+        ],
+        columns="document page stated expected deviation calibrated wrong left_out".split(),
     )
 
 
