@@ -77,13 +77,7 @@ class BrowserReviewOptions(Options):
     num_pages: int = option(50, "pages that most need a look, in that order", at_least=1)
     max_flags: int = same_as(ReviewOptions, "max_flags")
     calibration: str | None = same_as(ReviewOptions, "calibration", help="calibration.json of 03")
-<<<<<<< HEAD
-    boxes: bool = option(
-        False, "True: mark each flag on the page image; takes the model that read the pages"
-    )
-=======
     boxes: bool = option(False, "True: locate each token on the page; needs the model that read it")
->>>>>>> main
     reviewer: str = same_as(ReviewOptions, "reviewer")
     open_browser: bool = option(True, "False: only print the address")
     password: str | None = same_as(RenderOptions, "password")
