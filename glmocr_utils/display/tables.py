@@ -131,11 +131,11 @@ def errors_found_table(
         shares: how many of the tokens are looked at, 0 to 1; one column each.
 
     Returns:
-        One row a score of `suspicions`.
-
-    Raises:
-        ValueError: all tokens are right, or all wrong.
+        One row a score of `suspicions`; none if no token is wrong, or none is right.
     """
+    wrong = [each for page in pages for each in page.is_wrong]
+    if all(wrong) or not any(wrong):
+        return pd.DataFrame()
     found = {score: errors_caught(pages, score) for score in suspicions(pages[0].result)}
     return pd.DataFrame(
         {
