@@ -114,6 +114,8 @@ def _notebook(root: Path, path: Path) -> Iterator[Passage]:
         if cell["cell_type"] == "markdown":
             yield from (Passage(NOTEBOOKS, where, _plain(line)) for line in source.splitlines())
         else:
+            # Jupyter's own commands, such as %pip, are not Python
+            source = re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE)
             seen = [*_comments(source), *((0, text) for _, text in _strings(ast.parse(source)))]
             yield from (Passage(NOTEBOOKS, where, text) for _, text in seen)
 

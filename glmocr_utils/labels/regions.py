@@ -95,7 +95,7 @@ def texts_of_regions(result: OcrResult, text: str) -> Mapping[int, str]:
     ends = [0]
     for token in result.tokens:
         ends.append(ends[-1] + len(token.text))
-    cuts = dict(zip(ends, _places(result.text, text, ends), strict=True))
+    cuts = dict(zip(ends, positions_after(result.text, text, ends), strict=True))
     return {
         region.index: text[cuts[ends[region.token_start]] : cuts[ends[region.token_stop]]].strip()
         for region in result.regions
@@ -103,8 +103,8 @@ def texts_of_regions(result: OcrResult, text: str) -> Mapping[int, str]:
     }
 
 
-def _places(before: str, after: str, positions: Sequence[int]) -> list[int]:
-    """Where positions in `before` are in `after`: right behind the character before them.
+def positions_after(before: str, after: str, positions: Sequence[int]) -> list[int]:
+    """Where positions in one text are in another: right behind the character before them.
 
     What was inserted at the beginning of a region is its own so, and not that of the one before.
     """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from glmocr_utils.confidence import Calibration, expected_errors
+from glmocr_utils.confidence import Calibration, WordRisk, errors_to_rank_by, expected_errors
 from glmocr_utils.labels import LabelRun, LabelStore, PageFile, find_pages
 from glmocr_utils.labels.exports import export_imagefolder, export_sidecars
 from glmocr_utils.labels.next_pages import Candidate, NextPage, choose_next_pages
@@ -232,12 +232,18 @@ def pages_to_label_next(
     results: Sequence[OcrResult],
     calibration: Calibration | None = None,
     budget: int = 10,
+    risk: WordRisk | None = None,
 ) -> list[NextPage]:
-    """Of the pages that were read and have no trusted label, those worth labelling first."""
+    """Of the pages that were read and have no trusted label, those worth labelling first.
+
+    Args:
+        risk: the words that it expects to be wrong count instead of tokens, where it knows the
+            page.
+    """
     trusted = store.current_labels(TRUSTED)
     done = {label.key for label in trusted}
     candidates = [
-        Candidate(result.page, result.text, expected_errors(result, calibration).mean)
+        Candidate(result.page, result.text, errors_to_rank_by(result, calibration, risk))
         for result in results
         if not result.is_blank and (*result.page.key, result.prompt) not in done
     ]

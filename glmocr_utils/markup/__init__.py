@@ -12,13 +12,14 @@ This package knows nothing of tokens. What only looks like markup stays text: `a
 
 from glmocr_utils.markup.printed import Printed, ink, printed
 from glmocr_utils.markup.scripts import unspaced_script
-from glmocr_utils.markup.tables import Cell, Table, tables
+from glmocr_utils.markup.tables import Cell, Table, beside_cells, tables
 from glmocr_utils.markup.words import word_spans
 
 __all__ = [
     "Cell",
     "Printed",
     "Table",
+    "beside_cells",
     "ink",
     "printed",
     "tables",

@@ -44,8 +44,8 @@ def serving_hints(has_mtp: bool, style: PromptStyle) -> list[str]:
         hints += [
             "To record probabilities, leave out the --speculative options: vLLM's can be wrong "
             "with them.",
-            "vLLM 0.29.0 and some releases before it do not find GLM-OCR's MTP layer ('weights "
-            "were not initialized'); take a newer one, or leave out --speculative-config.",
+            "vLLM 0.26 to 0.29 do not find GLM-OCR's MTP layer ('weights were not initialized'); "
+            "take 0.30 or newer, or leave out --speculative-config.",
         ]
     if style == "nothink":
         hints.append(

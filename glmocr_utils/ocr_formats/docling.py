@@ -5,15 +5,16 @@ It is made and checked by docling-core's own model, which is an extra.
 
 import mimetypes
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from glmocr_utils.labels.regions import positions_after, texts_of_regions
 from glmocr_utils.markdown import RegionText, plain_formula, regions_of_result
-from glmocr_utils.markup import Table, printed, tables
-from glmocr_utils.records import Box, OcrResult, PageLayout, around
+from glmocr_utils.markup import Table, beside_cells, printed, tables
+from glmocr_utils.records import Box, OcrResult, PageLayout, PageRef, around
 from glmocr_utils.records.region import FORMULA_LABELS, TABLE_LABELS, TITLE_LABELS
 
 if TYPE_CHECKING:
@@ -69,7 +70,11 @@ def check_docling() -> None:
         ) from error
 
 
-def docling_json(pages: Sequence[tuple[OcrResult, PageLayout]], name: str) -> str:
+def docling_json(
+    pages: Sequence[tuple[OcrResult, PageLayout]],
+    name: str,
+    texts: Mapping[PageRef, str] | None = None,
+) -> str:
     """The pages of a document as DoclingDocument JSON.
 
     Boxes are in points of a PDF, or pixels of an image file. Pages that were read by regions have
@@ -78,6 +83,7 @@ def docling_json(pages: Sequence[tuple[OcrResult, PageLayout]], name: str) -> st
 
     Args:
         name: of the document's files.
+        texts: what pages say after a person corrected them; of the others, what was read.
 
     Raises:
         ModuleNotFoundError: docling-core isn't installed.
@@ -90,7 +96,7 @@ def docling_json(pages: Sequence[tuple[OcrResult, PageLayout]], name: str) -> st
     for result, layout in pages:
         points = [side / result.scale for side in (layout.width_px, layout.height_px)]
         document.add_page(result.page.page_number, Size(width=points[0], height=points[1]))
-        for item in _items(result, layout):
+        for item in items_of(result, layout, (texts or {}).get(result.page)):
             _add(document, item, result)
     return document.model_dump_json(by_alias=True, exclude_none=True)
 
@@ -108,12 +114,19 @@ def _origin(result: OcrResult):
     )
 
 
-def _items(result: OcrResult, layout: PageLayout) -> Iterator[_Item]:
-    if result.regions:
-        for each in regions_of_result(result):
-            yield from _of_region(each, layout)
-    else:
-        yield from _of_whole_page(result, layout)
+def items_of(result: OcrResult, layout: PageLayout, text: str | None = None) -> Iterator[_Item]:
+    """The pieces of a page, in reading order.
+
+    Args:
+        text: what the page says after a person corrected it; None: what was read.
+    """
+    if not result.regions:
+        yield from _of_whole_page(result, layout, result.text if text is None else text)
+        return
+    own = {} if text is None else texts_of_regions(result, text)
+    for each in regions_of_result(result):
+        said = each.text if text is None else own.get(each.region.index, "")
+        yield from _of_region(RegionText(each.region, said), layout)
 
 
 def _of_region(each: RegionText, layout: PageLayout) -> Iterator[_Item]:
@@ -134,16 +147,21 @@ def _of_region(each: RegionText, layout: PageLayout) -> Iterator[_Item]:
         yield _Item(label, shown, region.box, is_aside)
 
 
-def _of_whole_page(result: OcrResult, layout: PageLayout) -> Iterator[_Item]:
+def _of_whole_page(result: OcrResult, layout: PageLayout, text: str) -> Iterator[_Item]:
+    """Pieces of the text, each with the boxes of what was read there."""
     stops = list(accumulate(len(token.text) for token in result.tokens))
     spans = list(zip([0, *stops], stops, strict=False))
-    for label, start, stop in _pieces(result.text, paragraphs=True):
+    pieces = list(_pieces(text, paragraphs=True))
+    bounds = [side for _, start, stop in pieces for side in (start, stop)]
+    if text != result.text:
+        bounds = positions_after(text, result.text, bounds)
+    for (label, start, stop), begin, end in zip(pieces, bounds[::2], bounds[1::2], strict=True):
         boxes = [
             found.box
             for (first, last), found in zip(spans, layout.tokens, strict=True)
-            if found is not None and first < stop and last > start
+            if found is not None and first < end and last > begin
         ]
-        yield _Item(label, result.text[start:stop], around(boxes))
+        yield _Item(label, text[start:stop], around(boxes))
 
 
 def _pieces(text: str, paragraphs: bool) -> Iterator[tuple[str, int, int]]:
@@ -151,6 +169,8 @@ def _pieces(text: str, paragraphs: bool) -> Iterator[tuple[str, int, int]]:
     at = 0
     for table in tables(text):
         yield from _texts(text, at, table.start, paragraphs)
+        for start, stop in beside_cells(text, table):
+            yield TEXT, start, stop
         yield "table", table.start, table.stop
         at = table.stop
     yield from _texts(text, at, len(text), paragraphs)
@@ -209,8 +229,7 @@ def _table_data(written: str, table: Table) -> "TableData":
     columns = 1 + max((cell.column for cell in table.cells), default=-1)
     cells = []
     for cell in table.cells:
-        down = min(cell.rowspan, rows - cell.row)
-        across = min(cell.colspan, columns - cell.column)
+        down, across = table.spans_of(cell)
         cells.append(
             TableCell(
                 text=unescape(printed(written[cell.start : cell.stop]).text),

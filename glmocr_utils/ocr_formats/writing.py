@@ -152,7 +152,7 @@ def _of_document(form: str, placed: Placed, name: str, texts: Mapping[PageRef, s
     if form == "hocr":
         return hocr(placed, texts).encode()
     if form == "docling":
-        return docling_json(placed, name).encode()
+        return docling_json(placed, name, texts).encode()
     only_page = placed[0][0].page if len(placed) == 1 else None
     return alto(placed, image_name(only_page, name) if only_page else None, texts).encode()
 

@@ -44,7 +44,7 @@ class EvaluateOptions(Options):
     )
     adapter: str | None = same_as(ModelOptions, "adapter", help="the same", only="notebook")
     output_dir: str | Path = option(
-        "outputs/07_evaluate", "gets evaluation.html, pages.csv, evaluation.json"
+        "outputs/07_evaluate", "gets evaluation.html, evaluation.json, pages.csv, groups.csv"
     )
 
 

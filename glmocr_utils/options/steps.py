@@ -114,7 +114,10 @@ class ReviewOptions(Options):
         0,
         "flags drawn for a certificate of the collection, such as 200; 0: a normal review",
     )
-    boxes: bool = option(False, "True: locate each token on the page; needs the model that read it")
+    boxes: bool | Literal["auto"] = option(
+        "auto",
+        'locate tokens: True, False, or "auto": if the model is here, up to 50 pages',
+    )
     second_reader: str | None = same_as(SecondOptions, "second_reader")
     second_reader_pages: SecondPages = same_as(SecondOptions, "second_reader_pages")
     formats: str | None = same_as(

@@ -71,6 +71,7 @@ SCHEMA = pa.schema(
         ("min_prob", pa.float32()),
         ("mean_prob", pa.float32()),
         ("expected_errors", pa.float32()),
+        ("expected_wrong_words", pa.float32()),
         ("angle", pa.int16()),
         ("dtype", pa.string()),
         ("attention", pa.string()),
@@ -107,8 +108,8 @@ class Attempt:
         max_tokens: new tokens, at most.
         finish_reason: how it ended.
         mean_prob: mean probability of its tokens, 0 to 1; None where it is not known.
-        region: 0-based index of the region that was read; None for the whole page, or for unread
-            ink that was read alone.
+        region: 0-based index of the region that was read; None for the whole page, or for
+            unread ink that was read alone.
     """
 
     angle: int
@@ -139,6 +140,8 @@ class PageRow:
         token_lengths: (num_tokens,) characters that each token adds to the text.
         min_prob, mean_prob: over the page's tokens, 0 to 1.
         expected_errors: wrong tokens to expect, by a calibration; None without one.
+        expected_wrong_words: by the risk beside it; None without one, and where it takes second
+            readers into account that did not read the page.
         angle: degrees clockwise by which the page was turned to be read.
         scale: pixels per point at which it was read.
         num_image_tokens: length of the image in the prompt.
@@ -167,6 +170,7 @@ class PageRow:
     min_prob: float | None = None
     mean_prob: float | None = None
     expected_errors: float | None = None
+    expected_wrong_words: float | None = None
     angle: int = 0
     scale: float | None = None
     num_image_tokens: int = 0

@@ -186,7 +186,8 @@ def _about_ours(
             continue
         shared = [n for n in touching if theirs[n].text]
         joined = " ".join(theirs[n].text for n in shared)
-        if is_confirmed[number] and _contains(joined, text[start:stop]):
+        is_split = len(shared) > 1 and _spells(joined, text[start:stop])
+        if is_confirmed[number] and not is_split and _contains(joined, text[start:stop]):
             continue
         box = around(theirs[n].box for n in shared)
         yield Disagreement("other", start, stop, joined, box)
@@ -194,8 +195,16 @@ def _about_ours(
 
 def _contains(theirs: str, ours: str) -> bool:
     """Whether they read just our word, or it with what is next to it."""
+    if _spells(theirs, ours) or f" {ours} " in f" {theirs} ":
+        return True
     one, other = (_characters([text])[0] for text in (theirs, ours))
-    return one == other or f" {ours} " in f" {theirs} " or len(one) - len(other) > len(other)
+    return len(one) - len(other) > len(other)
+
+
+def _spells(theirs: str, ours: str) -> bool:
+    """Whether they read our word's characters, and no others."""
+    one, other = (_characters([text])[0] for text in (theirs, ours))
+    return one == other
 
 
 def _left_out(

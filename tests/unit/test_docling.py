@@ -139,3 +139,17 @@ def test_a_whole_page_has_its_paragraphs_and_tables_with_their_boxes() -> None:
 def test_a_blank_page_is_a_page() -> None:
     document = loaded((a_reading(), a_layout()), (by_regions(text="a"), a_layout()))
     assert len(document.texts) == 1 and list(document.pages) == [3]
+
+
+def test_corrected_texts_take_the_place_of_what_was_read() -> None:
+    regions = by_regions(text="Helo there", footnote="1 note")
+    whole = a_reading("Helo\n\n", "there")
+    boxes = a_layout(Box(0, 0, 40, 10), Box(0, 20, 40, 30))
+    for result, layout, said in (
+        (regions, a_layout(), ["Hello you", "1 note"]),
+        (whole, boxes, ["Hello", "you"]),
+    ):
+        texts = {result.page: result.text.replace("Helo", "Hello").replace("there", "you")}
+        document = DoclingDocument.model_validate_json(docling_json([(result, layout)], "a", texts))
+        assert [item.text for item in document.texts] == said
+        assert all(item.prov for item in document.texts)

@@ -61,6 +61,7 @@ def test_readers_that_agree():
         ("The court grants\nthe appeal of 1993", ("other", "1998", "1993")),
         ("The c0urt grants\nthe appeal of 1998", ("other", "court", "c0urt")),
         ("The court grants\nthe of 1998", ("made_up", "appeal", "")),
+        ("The court grants\nthe app eal of 1998", ("other", "appeal", "app eal")),
         ("The high court grants\nthe appeal of 1998", ("left_out", "", "high")),
         ("The court grants\nthe appeal of 1998 and more", ("left_out", "", "and more")),
     ],

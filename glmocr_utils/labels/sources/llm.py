@@ -5,9 +5,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import openai
+from typing import TYPE_CHECKING, Any
 
 from glmocr_utils.endpoint import (
     KEY_VARIABLE,
@@ -25,6 +23,9 @@ from glmocr_utils.labels.store import LabelRun, LabelStore
 from glmocr_utils.records import Label, PageFile
 from glmocr_utils.render import decode_image
 from glmocr_utils.render.image_file import is_plain
+
+if TYPE_CHECKING:
+    import openai
 
 PROMPT = """\
 Transcribe this page exactly as it is printed. Keep spelling, punctuation, hyphens and line breaks \
@@ -70,6 +71,8 @@ def label_with_llm(
             answered: for seconds at the start, for ten minutes after it had answered. Labels made
             until then are kept.
     """
+    import openai
+
     base_url = base_url or os.environ.get(URL_VARIABLE) or None
     if find_key() is None and base_url is None:
         raise ValueError(
@@ -113,7 +116,7 @@ def label_with_llm(
 
 
 def _ask(
-    client: openai.OpenAI,
+    client: "openai.OpenAI",
     *,
     page: PageFile,
     model: str,
