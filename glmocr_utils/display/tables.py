@@ -160,7 +160,7 @@ def errors_found_table(
     """
     wrong = [each for page in pages for each in page.is_wrong]
     if all(wrong) or not any(wrong):
-        return pd.DataFrame()
+        return pd.DataFrame(index=pd.Index([], name="needs references with errors"))
     found = {score: errors_caught(pages, score) for score in suspicions(pages[0].result)}
     return pd.DataFrame(
         {
@@ -170,10 +170,8 @@ def errors_found_table(
     )
 
 
-def in_percent(shares: pd.DataFrame | None) -> pd.DataFrame:
-    """A table of shares, 0 to 1, for people; empty where nothing could be counted."""
-    if shares is None:
-        return pd.DataFrame(index=pd.Index([], name="needs references with errors"))
+def in_percent(shares: pd.DataFrame) -> pd.DataFrame:
+    """A table of shares, 0 to 1, for people."""
     return shares.map("{:.0%}".format)
 
 
