@@ -77,12 +77,7 @@ class BrowserReviewOptions(Options):
     num_pages: int = option(50, "pages that most need a look, in that order", at_least=1)
     max_flags: int = same_as(ReviewOptions, "max_flags")
     calibration: str | None = same_as(ReviewOptions, "calibration", help="calibration.json of 03")
-    boxes: bool = same_as(
-        ReviewOptions,
-        "boxes",
-        default=False,
-        help="True: locate each token on the page; needs the model that read it",
-    )
+    boxes: bool = option(False, "True: locate each token on the page; needs the model that read it")
     reviewer: str = same_as(ReviewOptions, "reviewer")
     open_browser: bool = option(True, "False: only print the address")
     password: str | None = same_as(RenderOptions, "password")
