@@ -1,4 +1,4 @@
-"""OCR text is whatever stood on a page, or whatever someone wants a model to write: made harmless.
+"""Make OCR text harmless: it is anything printed on a page, or made a model write.
 
 Markup is escaped. Characters that do something instead of showing something (control characters,
 and those that turn the direction of writing, with which a text can look like another) are shown as
