@@ -1,4 +1,4 @@
-"""Make OCR text harmless: it is anything printed on a page, or made a model write.
+"""Make OCR text harmless: a page, or an attacker, can make a model write anything.
 
 Markup is escaped. Characters that do something instead of showing something (control characters,
 and those that turn the direction of writing, with which a text can look like another) are shown as

@@ -20,7 +20,7 @@ def style() -> str:
 def show(*fragments: str) -> "HTML":
     """HTML made by this package, for the last line of a notebook cell.
 
-    JupyterLab would set text between two dollar signs as a formula; here it stays as read.
+    JupyterLab would set what stands between two dollar signs as a formula; here it stays as read.
     """
     from IPython.display import HTML  # commands write files, and need no notebook's packages
 

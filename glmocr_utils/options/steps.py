@@ -120,9 +120,7 @@ class ReviewOptions(Options):
     )
     second_reader: str | None = same_as(SecondOptions, "second_reader")
     second_reader_pages: SecondPages = same_as(SecondOptions, "second_reader_pages")
-    formats: str | None = same_as(
-        OcrOptions, "formats", detail="with your corrections"
-    )
+    formats: str | None = same_as(OcrOptions, "formats", detail="with your corrections")
     review: bool | Literal["auto"] = option(
         "auto", 'show the widget: True, False, or "auto": if a person can use it'
     )
