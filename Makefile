@@ -13,7 +13,7 @@ BIN := .venv/bin
 	$(BIN)/python -m pip install --editable ".[dev]"
 	touch $@
 
-demo: .venv/installed  ## read five sample pages with the bundled model, offline: two minutes
+demo: .venv/installed  ## read five sample pages with the bundled model, offline: one to two minutes
 	$(BIN)/python -m glmocr_utils demo
 
 demo-full: .venv/installed  ## run every notebook on all samples, training too, offline

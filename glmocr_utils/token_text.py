@@ -86,7 +86,7 @@ def special_token_ids(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
 
 
 def decode_ids(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str:
-    """Exactly what the tokens say: special tokens kept, no spaces tidied."""
+    """The exact text of tokens: special tokens kept, no spaces tidied."""
     return tokenizer.decode(
         token_ids, skip_special_tokens=False, clean_up_tokenization_spaces=False
     )

@@ -74,7 +74,7 @@ _ALL = (
         "check the flags of a run or of saved results in a browser, without Jupyter",
         BrowserReviewOptions,
         "glmocr review outputs/06_mass_infer --num-pages 20",
-        more="It serves this machine alone, at an address that nobody can guess. Each decision is "
+        more="It serves this machine alone, at a secret address. Each decision is "
         "on disk at once; end it with Ctrl+C.",
     ),
     Command(

@@ -8,8 +8,8 @@ from typing import get_args
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from glmocr_utils.cli.command import counted
-from glmocr_utils.mass_infer import InferOptions, infer
+from glmocr_utils.cli.command import as_typed, counted
+from glmocr_utils.mass_infer import InferOptions, estimate_run, infer
 from glmocr_utils.mass_infer.run_verdict import run_verdict
 from glmocr_utils.ocr import show_reading
 from glmocr_utils.records import FailureStatus
@@ -21,6 +21,9 @@ REASONS_SHOWN = 10
 def run(options: InferOptions) -> int:
     line = show_reading()
     try:
+        if options.estimate:
+            print(estimate_run(options, watch=line))
+            return 0
         summary = infer(options, watch=line)
     finally:
         line.clear()
@@ -30,9 +33,9 @@ def run(options: InferOptions) -> int:
         f"{summary.read_now} done now in {summary.seconds:.0f} s; all: {counts or 'none'}"
     )
     print(summary.speed_line(options.price_per_hour))
-    for line in _reasons(summary.folder):
-        print(line, file=sys.stderr)
-    print(run_verdict(options).for_terminal())
+    for reason in _reasons(summary.folder):
+        print(reason, file=sys.stderr)
+    print(run_verdict(options).for_terminal(as_typed(options.input_path)))
     print(f"the ledger is in {summary.folder}")
     if summary.stopped:
         print(f"stopped: {summary.stopped}")

@@ -27,8 +27,8 @@ def load_model_of(
         if len(readers) > 1:
             names = ", ".join(sorted({name for name, _, _ in readers}))
             raise ValueError(
-                f"these pages were read by several models ({names}); convert the results of each "
-                "by themselves, or name model_id"
+                f"these pages were read by several models ({names}); give the results of one, "
+                "or name model_id"
             )
         model_id, own_adapter, revision = readers.pop()
         adapter = adapter or own_adapter

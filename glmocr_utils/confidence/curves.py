@@ -75,7 +75,7 @@ def errors_caught(pages: Sequence[MarkedPage], score: str = "probability") -> Ca
         score: one of `suspicions`.
 
     Raises:
-        ValueError: no token is wrong, or none is right: there is nothing to tell apart.
+        ValueError: no token is wrong, or none is right: there is nothing to rank.
     """
     from sklearn.metrics import average_precision_score, roc_auc_score
 

@@ -1,4 +1,4 @@
-"""Greedy decoding in flight: pages enter and leave while others go on.
+"""Greedy decoding in flight: pages enter and leave while others are still being decoded.
 
 A fixed batch waits for its longest page, and `generate(output_scores=True)` keeps the logits of
 every step until the end: batch × tokens × vocabulary × 4 bytes, 3.9 GB for 8 pages of 2,048 tokens.
@@ -73,7 +73,7 @@ class PageDecoder:
     Args:
         model: with a generation config that names the stop tokens; an adapter may be on it.
         top_k: how many of the best tokens are recorded at each position.
-        spell: token ids → their text, by which a loop is told from a dotted leader.
+        spell: token ids → their text, which separates a loop from a dotted leader.
         cuda_graphs: replay steps as CUDA graphs: True, False or `auto`. Without a CUDA GPU there
             are none.
         capture: what makes a step replayable instead of CUDA graphs.
@@ -127,7 +127,7 @@ class PageDecoder:
         Where that fails, for lack of memory say, the pages under way are as they were.
 
         Args:
-            key: what the page comes out under.
+            key: returned with the finished page.
             inputs: of this page alone, as `prompt.encode_prompt` makes them, on any device.
             max_tokens: new tokens, at most.
         """

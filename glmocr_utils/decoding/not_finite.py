@@ -1,4 +1,4 @@
-"""A page whose logits are NaN or infinite: what is wrong, and what to load the model with."""
+"""A page whose logits are NaN or infinite: the cause, and how to load the model instead."""
 
 from typing import TYPE_CHECKING
 

@@ -66,7 +66,7 @@ class TokenStep:
             self._all_columns = torch.arange(2 * columns, device=self._all_columns.device)
 
     def buffers(self) -> tuple[torch.Tensor, ...]:
-        """What a step reads and writes besides the model's weights."""
+        """The buffers that a step reads and writes, besides the model's weights."""
         layers = [part for layer in self.cache.layers for part in (layer.keys, layer.values)]
         return *layers, *self.recorder.buffers(), self.rows.buffer, self._all_columns
 

@@ -11,11 +11,13 @@ from PIL import Image
 from transformers import TrainerCallback
 
 from glmocr_utils.confidence import lines_of_tokens, mark_tokens, reliability
+from glmocr_utils.figures.fitting import broken_lines, short_name
 from glmocr_utils.figures.style import (
     INK,
     MONOSPACE,
     MONOSPACE_ADVANCE_EM,
     WORST_INK,
+    nothing_to_draw,
     without_frame,
 )
 from glmocr_utils.finetune.comparison import DocumentChange
@@ -26,6 +28,7 @@ from glmocr_utils.metrics import cer
 
 BEFORE, AFTER, LIMIT = "#9aa7b0", "#e8853a", WORST_INK
 DOCUMENTS_SHOWN = 20
+MOST_COLUMNS = 80  # characters of a line; longer ones are broken
 MIN_ROWS = 14  # a page of few lines is not set in giant letters
 TEXT_WIDTH_PT, TEXT_HEIGHT_PT = 290, 280  # of a page's text in `page_before_and_after`
 
@@ -47,6 +50,8 @@ def training_curve(history: Sequence[dict[str, float]], cer_before: float | None
     Args:
         cer_before: the CER at step 0; None where no page was held out.
     """
+    if not history:
+        return nothing_to_draw("nothing was trained")
     if cer_before is not None:
         history = [{"step": 0, "eval_cer": cer_before}, *history]
     figure, (losses, rates) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
@@ -87,6 +92,8 @@ def labels_curve(rounds: Sequence[Round]) -> Figure:
 
 def document_changes(changes: Sequence[DocumentChange]) -> Figure:
     """Each document's CER before and after, the most improved at the top."""
+    if not changes:
+        return nothing_to_draw("no documents were read before and after")
     shown = list(changes[:DOCUMENTS_SHOWN])[::-1]
     figure, ax = plt.subplots(figsize=(8, 1 + 0.3 * len(shown)), layout="constrained")
     before, after = [c.cer_before for c in shown], [c.cer_after for c in shown]
@@ -94,7 +101,7 @@ def document_changes(changes: Sequence[DocumentChange]) -> Figure:
     ax.hlines(rows, before, after, color="#cccccc")
     ax.plot(before, rows, "o", color=BEFORE, label="before")
     ax.plot(after, rows, "D", color=AFTER, label="after")
-    names = [change.document.rpartition("/")[2].replace("$", r"\$") for change in shown]
+    names = [short_name(change.document.rpartition("/")[2], 40) for change in shown]
     ax.set_yticks(rows, names, fontsize=8)
     ax.set(xlabel="CER", xlim=(0, None), ylim=(-0.7, len(shown) - 0.3))
     ax.legend(fontsize=8, frameon=False)
@@ -102,14 +109,14 @@ def document_changes(changes: Sequence[DocumentChange]) -> Figure:
 
 
 def page_before_and_after(image: Image.Image, before: PageReading, after: PageReading) -> Figure:
-    """A page image beside what was read before and after; wrong tokens red, bold and underlined.
+    """A page image beside its readings before and after; wrong tokens red, bold and underlined.
 
     Text that is missing altogether has no token, and shows in the CER alone.
     """
     figure, axes = plt.subplots(1, 3, figsize=(13, 4.4), layout="constrained")
     axes[0].imshow(image)
     axes[0].set(xticks=[], yticks=[])
-    axes[0].set_title(before.document.rpartition("/")[2].replace("$", r"\$"), fontsize=10)
+    axes[0].set_title(short_name(before.document.rpartition("/")[2], 40), fontsize=10)
     for ax, name, reading in zip(axes[1:], ("before", "after"), (before, after), strict=True):
         _draw_marked(ax, reading)
         ax.set_title(f"{name}: CER {cer(*reading.pair):.0%}", fontsize=10, loc="left")
@@ -118,10 +125,13 @@ def page_before_and_after(image: Image.Image, before: PageReading, after: PageRe
 
 def _draw_marked(ax: Axes, reading: PageReading) -> None:
     marks = iter(mark_tokens(reading.result, reading.reference).is_wrong)
-    lines = [
-        [(token.text.rstrip("\n"), next(marks)) for token in line]
-        for line in lines_of_tokens(reading.result)
-    ]
+    lines = broken_lines(
+        [
+            [(token.text.rstrip("\n"), next(marks)) for token in line]
+            for line in lines_of_tokens(reading.result)
+        ],
+        MOST_COLUMNS,
+    )
     columns = max((sum(len(text) for text, _ in line) for line in lines), default=1)
     rows = max(len(lines), MIN_ROWS)
     ax.set(xlim=(0, columns), ylim=(rows, 0))
@@ -150,8 +160,10 @@ def _draw_marked(ax: Axes, reading: PageReading) -> None:
 def reliability_change(before: Sequence[PageReading], after: Sequence[PageReading]) -> Figure:
     """Stated probability against the share of right tokens, before and after.
 
-    On the diagonal a probability means what it says; below it the model is too sure.
+    On the diagonal probabilities are calibrated; below it the model is too sure.
     """
+    if not before and not after:
+        return nothing_to_draw("no pages were read before and after")
     figure, ax = plt.subplots(figsize=(4, 4), layout="constrained")
     ax.plot([0, 1], [0, 1], color="#cccccc", lw=1)
     for readings, color, marker, label in (
@@ -171,7 +183,7 @@ def reliability_change(before: Sequence[PageReading], after: Sequence[PageReadin
 class LiveCurve(TrainerCallback):
     """Draws `training_curve` under the cell that trains, again at each line of the log.
 
-    The trainer's own progress bar stands above it and says how long it will take.
+    The trainer's own progress bar above it shows the time left.
     """
 
     def __init__(self) -> None:

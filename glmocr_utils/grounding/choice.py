@@ -3,15 +3,29 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 from huggingface_hub.constants import HF_HOME
 
 from glmocr_utils.files import write_file
 from glmocr_utils.grounding.attention import Head
-from glmocr_utils.model import LoadedModel, weights_sha256
+from glmocr_utils.model import weights_sha256
 
 FILE_NAME = "grounding.json"
 COMMAND = "glmocr ground"
+
+
+class Model(Protocol):
+    """What identifies a model; it need not be loaded."""
+
+    @property
+    def model_id(self) -> str: ...
+
+    @property
+    def adapter(self) -> str | None: ...
+
+    @property
+    def revision(self) -> str | None: ...
 
 
 class NoHeadsError(ValueError):
@@ -20,7 +34,7 @@ class NoHeadsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class HeadChoice:
-    """The heads of one model that look at what they read.
+    """The heads of one model that look at the text they read.
 
     Attributes:
         heads: the mean of their attention is taken; the best comes first.
@@ -43,10 +57,10 @@ class HeadChoice:
             raise ValueError("a choice names at least one head")
 
 
-def choice_path(model: LoadedModel) -> Path:
+def choice_path(model: Model) -> Path:
     """Where the choice for a model is kept.
 
-    In the folder of its adapter, or else of the model. For one from the hub, whose files are not
+    In the folder of its adapter, otherwise of the model. For one from the hub, whose files are not
     to be changed, in `glmocr_utils` under the home of the hub's own cache (`HF_HOME`).
     """
     own = model.adapter or model.model_id
@@ -56,7 +70,7 @@ def choice_path(model: LoadedModel) -> Path:
 
 
 def describe_choice(
-    model: LoadedModel, heads: tuple[Head, ...], score: float, chosen_on: str
+    model: Model, heads: tuple[Head, ...], score: float, chosen_on: str
 ) -> HeadChoice:
     """A choice for this very model."""
     return HeadChoice(heads, score, model.revision, _weights(model), chosen_on)
@@ -68,7 +82,7 @@ def save_choice(choice: HeadChoice, path: Path) -> None:
     write_file(path, json.dumps(record, indent=1) + "\n")
 
 
-def load_choice(model: LoadedModel) -> HeadChoice:
+def load_choice(model: Model) -> HeadChoice:
     """The choice that was made for this model.
 
     Raises:
@@ -100,7 +114,7 @@ def load_choice(model: LoadedModel) -> HeadChoice:
     return choice
 
 
-def _weights(model: LoadedModel) -> tuple[str, ...]:
+def _weights(model: Model) -> tuple[str, ...]:
     """Hashes of what is in folders: model, adapter. What is on the hub has its revision."""
     hashes = (weights_sha256(part) for part in (model.model_id, model.adapter) if part)
     return tuple(filter(None, hashes))

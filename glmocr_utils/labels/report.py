@@ -1,4 +1,4 @@
-"""The label set in numbers: what there is, how far sources agree, what it asks of the model."""
+"""The label set in numbers: its size, agreement of sources, and lengths in tokens."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def report(
     budget: int | None = None,
     image_tokens: Callable[[Label], int] | None = None,
 ) -> LabelReport:
-    """Count what is in the store.
+    """Count the labels in the store.
 
     Args:
         tokenizer: of the model that is to be trained.

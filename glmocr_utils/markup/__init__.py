@@ -1,4 +1,4 @@
-r"""What GLM-OCR writes besides characters: HTML, Markdown and LaTeX → what the page prints.
+r"""GLM-OCR's markup (HTML, Markdown and LaTeX) → the printed characters.
 
 A page prints `Total 12,50`, and the model writes `<tr><td>Total</td><td>12,50</td></tr>` or
 `**Total** 12,50`. Comparing texts, placing tokens and showing words takes the printed characters,

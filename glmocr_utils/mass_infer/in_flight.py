@@ -107,9 +107,9 @@ class InFlightReader:
         self._ended_since = 0
 
     @property
-    def threads(self) -> int:
-        """How many should prepare requests: second readers take a second or more a page."""
-        return max(1, (os.cpu_count() or 1) // 2) if self._second_readers else 1
+    def second_threads(self) -> int:
+        """How many should prepare requests of second readers, which take a second or more each."""
+        return max(1, (os.cpu_count() or 1) // 2)
 
     def prepare(self, key: Any, request: AnyRequest | None) -> Work:
         """What can be done before the model is free; threads may do it."""

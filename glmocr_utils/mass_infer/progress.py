@@ -117,7 +117,7 @@ class RunSummary:
         speed = self.pages_per_second
         if price_per_hour is None or speed is None:
             return None
-        return price_per_hour * 1_000_000 / speed / 3600
+        return cost_of_pages(1_000_000, 1 / speed, price_per_hour)
 
     def speed_line(self, price_per_hour: float | None = None) -> str:
         """`3.1 pages/s; a million pages cost 179 at 2 an hour`, or why there is no speed."""
@@ -128,3 +128,8 @@ class RunSummary:
         if cost is None:
             return line
         return f"{line}; a million pages cost {cost:,.0f} at {price_per_hour:g} an hour"
+
+
+def cost_of_pages(pages: float, seconds_a_page: float, price_per_hour: float) -> float:
+    """In the currency of the price."""
+    return pages * seconds_a_page / 3600 * price_per_hour

@@ -7,19 +7,26 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 
-from glmocr_utils.confidence import Calibration, expected_errors, load_calibration
+from glmocr_utils.confidence import (
+    Calibration,
+    WordRisk,
+    expected_errors,
+    load_calibration,
+    risk_beside,
+)
 from glmocr_utils.endpoint import EndpointUnavailable
 from glmocr_utils.mass_infer.engines import Engine, run_settings, start_engine
 from glmocr_utils.mass_infer.known_documents import KnownDocuments, Located, locate
 from glmocr_utils.mass_infer.ledger_table import write_ledger_csv
 from glmocr_utils.mass_infer.looking import look_at
+from glmocr_utils.mass_infer.page_tasks import document_row, page_tasks, region_options
 from glmocr_utils.mass_infer.progress import Progress, RunSummary
 from glmocr_utils.mass_infer.run_folder import RunFolder
-from glmocr_utils.mass_infer.task import Limits, PageTask, RegionOptions, Settled, Task
+from glmocr_utils.mass_infer.task import Settled, Task
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import ReadingProgress, ScaleCheck
 from glmocr_utils.ocr.progress import LOOK_EVERY_S
-from glmocr_utils.options import InferOptions, parse_tasks, resolve_layout
+from glmocr_utils.options import InferOptions
 from glmocr_utils.records import FailedPage, PageImage, PageRef, storable_path
 from glmocr_utils.records.page_row import PageRow, to_result
 from glmocr_utils.render import (
@@ -43,7 +50,7 @@ def infer(
 ) -> RunSummary:
     """Read all pages of a collection that have no row in the run's ledger yet.
 
-    Ctrl-C ends it cleanly: what was read is kept, and the next call goes on.
+    Ctrl-C ends it cleanly: finished pages are kept, and the next call resumes.
 
     Args:
         model: for the engine `local`, when it is loaded already.
@@ -59,6 +66,7 @@ def infer(
     """
     documents = locate(options.input_path, input_documents(options.input_path))
     calibration = load_calibration(options.calibration) if options.calibration else None
+    risk = risk_beside(options.calibration) if options.calibration else None
     settings = run_settings(options)
     render_options = options.render_options()
     retry = options.statuses_to_retry()
@@ -68,7 +76,7 @@ def infer(
         KnownDocuments(folder.path, folder.documents) as known,
         closing(look_at(documents, known, render_options)) as looks,
     ):
-        run = _Run(options, folder, known, calibration, settings, watch)
+        run = _Run(options, folder, known, calibration, risk, settings, watch)
         run.look(looks, len(documents))
         engine = Engine(_as_they_are, render_options.max_pixels)
         if run.misses_pages:
@@ -106,6 +114,7 @@ class _Run:
         folder: RunFolder,
         known: KnownDocuments,
         calibration: Calibration | None,
+        risk: WordRisk | None,
         settings: dict[str, object],
         watch: Callable[[Progress], None] | None,
     ) -> None:
@@ -113,6 +122,7 @@ class _Run:
         self._folder = folder
         self._known = known
         self._calibration = calibration
+        self._risk = risk
         self._settings = settings
         self._watch = watch or (lambda progress: None)
         self._begun = time.monotonic()
@@ -165,30 +175,20 @@ class _Run:
         self, pages: Iterable[CheckedPage | FailedPage], check_scale: Callable[[PageImage], None]
     ) -> Iterator[Task]:
         """A task for each page, those that could not be rendered among them."""
-        limits = Limits(self._options.max_tokens, self._options.retry_max_tokens)
-        by_region = _region_options(self._options)
-        again = self._options.statuses_to_retry()
+        make = page_tasks(self._options)
+        reads_some_again = region_options(self._options) and self._options.statuses_to_retry()
         for page in pages:
             yield from self._documents_that_do_not_open()
             document = self._asked_for.popleft()
             if isinstance(page, FailedPage):
-                row = _document_row(page)
+                row = document_row(page)
                 yield Settled(
                     replace(row, document_sha256=document.sha256, num_pages=document.num_pages)
                 )
             else:
                 check_scale(page.image)
-                before = by_region and again and self._row_before(page.image.page)
-                yield PageTask(
-                    page,
-                    document.num_pages,
-                    limits,
-                    by_region,
-                    before or None,
-                    again,
-                    self._options.coverage,
-                    self._options.second_reader_pages if self._options.second_reader else None,
-                )
+                before = self._row_before(page.image.page) if reads_some_again else None
+                yield make(page, document.num_pages, before)
         yield from self._documents_that_do_not_open()
 
     def _row_before(self, page: PageRef) -> PageRow | None:
@@ -225,7 +225,7 @@ class _Run:
             self.tell(f"looked at {looked_at:,} of {self.documents:,} documents")
 
     def _take_unopened(self, failed: FailedPage, name: str) -> None:
-        row = _document_row(failed)
+        row = document_row(failed)
         with self._ledger:
             self._to_look_at -= 1
             self._found += 1
@@ -261,7 +261,7 @@ class _Run:
             if task.row is None:
                 raise RuntimeError("an engine gave a page back before it was done")
             self._folder.keep_pictures(task.row, task.pictures)
-            self._add(self._with_expected_errors(task.row))
+            self._add(self._with_estimates(task.row))
             share = self._failure_rate()
             if share > self._options.max_failure_rate:
                 return (
@@ -291,10 +291,15 @@ class _Run:
         self._failed.append(row.status in FAILURES)
         self.tell(row=row)
 
-    def _with_expected_errors(self, row: PageRow) -> PageRow:
+    def _with_estimates(self, row: PageRow) -> PageRow:
+        """A row with the errors to expect, where that can be known."""
         result = to_result(row, self._settings) if self._calibration else None
-        errors = result and expected_errors(result, self._calibration)
-        return replace(row, expected_errors=errors.mean) if errors and errors.is_known else row
+        if result is None:
+            return row
+        errors = expected_errors(result, self._calibration)
+        words = self._risk.wrong_words(result) if self._risk and result.tokens else None
+        known = errors.mean if errors.is_known else None
+        return replace(row, expected_errors=known, expected_wrong_words=words)
 
     def _failure_rate(self) -> float:
         if self.read_now < MIN_PAGES_TO_JUDGE:
@@ -327,16 +332,3 @@ class _Run:
                 tokens_now=reading.tokens_now if reading else self._tokens,
             )
         )
-
-
-def _region_options(options: InferOptions) -> RegionOptions | None:
-    """None where pages are read as a whole."""
-    if resolve_layout(options.layout) is None:
-        return None
-    return RegionOptions(parse_tasks(options.tasks, options.prompt), options.furniture)
-
-
-def _document_row(failed: FailedPage) -> PageRow:
-    """The row of a page, or of a document that does not open."""
-    path = storable_path(failed.document_path)
-    return PageRow(path, None, failed.page_index, None, failed.status, reason=failed.reason)

@@ -42,10 +42,10 @@ class LoadedModel:
         model_id: hub id or folder of the full model.
         revision: commit on the hub; None for a folder.
         adapter: hub id or folder of the adapter on top; None without one.
-        attention: what computes the attention, and why.
-        trained_for: how a fine-tuned model must be used; None for one that was not.
-        obstacle: why a GPU of this machine was not used; None where none was passed over.
-        threads: how many a CPU reads with, and why; None on a GPU.
+        attention: the implementation of attention, and why it was chosen.
+        trained_for: how a fine-tuned model must be used; None if it isn't fine-tuned.
+        obstacle: why a GPU of this machine was not used; None if there is no unused one.
+        threads: number of CPU threads, and why; None on a GPU.
     """
 
     model: PreTrainedModel | PeftModel
@@ -82,7 +82,7 @@ class LoadedModel:
         return "default" if self.trained_for is None else self.trained_for.prompt_style
 
     def describe(self) -> str:
-        """For people: what is loaded, where, with what; then why a GPU is not used."""
+        """For people: model, device, dtype and attention; then why a GPU is not used."""
         name = self.model_id if self.adapter is None else f"{self.model_id} + {self.adapter}"
         line = (
             f"{name} on {self.device} in {self.dtype_name}, "
@@ -110,15 +110,16 @@ def load_model(
         adapter: hub id or folder of a LoRA adapter for `model_id`.
         attn: `auto`, or an implementation of Transformers: `sdpa`, `eager`, `flash_attention_2`,
             `kernels-community/flash-attn2`.
-        device_map: `auto` takes one GPU (CUDA, Intel or a Mac's) if there is any that works, else
-            the CPU; or `cpu`, `cuda:1`, `mps`, …, or what else Transformers knows.
-        dtype: `auto` (or None) takes bfloat16 on a GPU that computes it, float16 on one that does
-            not, else float32; or `float32`, `bfloat16`, `float16`.
+        device_map: `auto` takes one GPU (CUDA, Intel or a Mac's) if there is any that works,
+            otherwise the CPU; or `cpu`, `cuda:1`, `mps`, …, or any other value that Transformers
+            takes.
+        dtype: `auto` (or None) takes bfloat16 on a GPU that computes it, float16 on one that
+            does not, otherwise float32; or `float32`, `bfloat16`, `float16`.
         load_in_4bit: quantise the weights to NF4 with bitsandbytes.
         revision: branch, tag or commit on the hub.
 
     Raises:
-        ModelLoadError: what is asked for is not there, does not fit, or cannot work here.
+        ModelLoadError: a file is missing, does not fit, or cannot work here.
     """
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
@@ -257,7 +258,7 @@ def _add_adapter(
         weights = load_peft_weights(adapter, device="cpu", **source)
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelLoadError(f"{misfit}: {first_line(error)} {advice}") from error
-    # PEFT only warns when a tensor finds no place, and goes on with part of the adapter
+    # PEFT only warns when a tensor does not fit, and continues with part of the adapter
     stray = weights.keys() ^ get_peft_model_state_dict(adapted).keys()
     if stray:
         raise ModelLoadError(

@@ -1,4 +1,4 @@
-"""Running notebooks without a browser: papermill with strict parameters, and what a run records."""
+"""Run notebooks without a browser: papermill with strict parameters, and a record of results."""
 
 from glmocr_utils.notebook_run.demo import BUNDLED_LAYOUT, BUNDLED_MODEL, DEMO, FULL_DEMO, run_demo
 from glmocr_utils.notebook_run.errors import show_errors_in_a_box

@@ -3,6 +3,7 @@
 import html
 import os
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,22 @@ DEMO: Steps = (
     ),
 )
 
+# What each notebook does here, and how many seconds it took on two cores of which one was idle.
+STEPS_TOLD: dict[str, tuple[str, int | None]] = {
+    "demo/01_render": ("documents → page images", 15),
+    "demo/02_ocr_explore": ("two scanned pages → text with probabilities", 20),
+    "demo/03_probs_viz": ("where the model was unsure, beside the page", 15),
+    "demo/06_mass_infer": ("a small collection → its ledger, every page accounted for", 20),
+    "demo_full/01_render": ("all samples → page images", None),
+    "demo_full/02_ocr_explore": ("two scanned pages → text, hOCR, ALTO, PDF", None),
+    "demo_full/03_probs_viz": ("where the model was unsure, beside the page", None),
+    "demo_full/04_labels": ("text layers, readings and a review → labels", None),
+    "demo_full/05_finetune": ("train an adapter on black letter", 180),
+    "demo_full/05_finetune_full": ("train all weights on black letter", 120),
+    "demo_full/06_mass_infer": ("all samples → a ledger, every page accounted for", None),
+    "demo_full/07_evaluate": ("held-out pages before and after training", None),
+}
+
 
 def run_demo(full: bool = False) -> int:
     """Run notebooks on the samples with the bundled model, offline.
@@ -207,17 +224,39 @@ def run_demo(full: bool = False) -> int:
         Path(DOCUMENTS).mkdir(parents=True, exist_ok=True)
         for document in FEW_DOCUMENTS:
             shutil.copy(f"data/samples/{document}", DOCUMENTS)
+    print(_plan(steps, "about 20 minutes" if full else "one to two minutes"), flush=True)
     for number, (name, parameters) in enumerate(steps, start=1):
         output = Path(parameters["output_dir"]).with_suffix(".ipynb")
         print(f"── {output.stem} ({number} of {len(steps)}) ──", flush=True)
+        begun = time.perf_counter()
         try:
             run_notebook(root / "notebooks" / f"{name}.ipynb", output, parameters)
         except PapermillExecutionError as error:
             print(f"{output.stem} failed: {error}\nIts outputs so far are in {output}")
             return 1
+        print(f"{output.stem} took {time.perf_counter() - begun:.0f} s", flush=True)
+    _copy_the_others(root / "notebooks", folder)
     page = write_file(folder / "index.html", _index(folder, steps), durable=False)
     print(f"\nOpen {page} in a browser: it links to all that was made.")
     return 0
+
+
+def _copy_the_others(notebooks: Path, folder: Path) -> None:
+    """Notebooks that were not run, as they are: those that were link to them."""
+    for notebook in notebooks.glob("*.ipynb"):
+        if not (folder / notebook.name).exists():
+            shutil.copy(notebook, folder)
+
+
+def _plan(steps: Steps, all_in_all: str) -> str:
+    """What is about to run, a line each, with the time it takes where that is known."""
+    lines = [f"Runs with the small bundled model, offline; {all_in_all} on two idle cores:"]
+    for number, (_, parameters) in enumerate(steps, start=1):
+        output = Path(parameters["output_dir"])
+        what, seconds = STEPS_TOLD.get(f"{output.parent.name}/{output.name}", ("", None))
+        took = f", about {seconds} s" if seconds else ""
+        lines.append(f"  {number}. {output.name}: {what}{took}")
+    return "\n".join(lines)
 
 
 def _index(folder: Path, steps: Sequence[tuple[str, dict[str, Any]]]) -> str:

@@ -6,12 +6,12 @@ It is made and checked by docling-core's own model, which is an extra.
 import mimetypes
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import unescape
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from glmocr_utils.labels.regions import aligned_places, texts_of_regions
+from glmocr_utils.labels.regions import positions_after, texts_of_regions
 from glmocr_utils.markdown import RegionText, plain_formula, regions_of_result
 from glmocr_utils.markup import Table, beside_cells, printed, tables
 from glmocr_utils.records import Box, OcrResult, PageLayout, PageRef, around
@@ -96,7 +96,7 @@ def docling_json(
     for result, layout in pages:
         points = [side / result.scale for side in (layout.width_px, layout.height_px)]
         document.add_page(result.page.page_number, Size(width=points[0], height=points[1]))
-        for item in _items(result, layout, (texts or {}).get(result.page)):
+        for item in items_of(result, layout, (texts or {}).get(result.page)):
             _add(document, item, result)
     return document.model_dump_json(by_alias=True, exclude_none=True)
 
@@ -114,15 +114,19 @@ def _origin(result: OcrResult):
     )
 
 
-def _items(result: OcrResult, layout: PageLayout, text: str | None) -> Iterator[_Item]:
+def items_of(result: OcrResult, layout: PageLayout, text: str | None = None) -> Iterator[_Item]:
+    """The pieces of a page, in reading order.
+
+    Args:
+        text: what the page says after a person corrected it; None: what was read.
+    """
     if not result.regions:
         yield from _of_whole_page(result, layout, result.text if text is None else text)
         return
-    corrected = {} if text is None else texts_of_regions(result, text)
+    own = {} if text is None else texts_of_regions(result, text)
     for each in regions_of_result(result):
-        if text is not None:
-            each = replace(each, text=corrected.get(each.region.index, ""))
-        yield from _of_region(each, layout)
+        said = each.text if text is None else own.get(each.region.index, "")
+        yield from _of_region(RegionText(each.region, said), layout)
 
 
 def _of_region(each: RegionText, layout: PageLayout) -> Iterator[_Item]:
@@ -144,14 +148,18 @@ def _of_region(each: RegionText, layout: PageLayout) -> Iterator[_Item]:
 
 
 def _of_whole_page(result: OcrResult, layout: PageLayout, text: str) -> Iterator[_Item]:
-    ends = [0, *accumulate(len(token.text) for token in result.tokens)]
-    places = ends if text == result.text else aligned_places(result.text, text, ends)
-    spans = list(pairwise(places))
-    for label, start, stop in _pieces(text, paragraphs=True):
+    """Pieces of the text, each with the boxes of what was read there."""
+    stops = list(accumulate(len(token.text) for token in result.tokens))
+    spans = list(zip([0, *stops], stops, strict=False))
+    pieces = list(_pieces(text, paragraphs=True))
+    bounds = [side for _, start, stop in pieces for side in (start, stop)]
+    if text != result.text:
+        bounds = positions_after(text, result.text, bounds)
+    for (label, start, stop), begin, end in zip(pieces, bounds[::2], bounds[1::2], strict=True):
         boxes = [
             found.box
             for (first, last), found in zip(spans, layout.tokens, strict=True)
-            if found is not None and first < stop and last > start
+            if found is not None and first < end and last > begin
         ]
         yield _Item(label, text[start:stop], around(boxes))
 

@@ -1,4 +1,4 @@
-"""A run over a collection: what it is asked for."""
+"""The options of a run over a collection."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -83,6 +83,11 @@ class InferOptions(Options):
     )
     price_per_hour: float | None = option(
         None, "machine cost per hour, in any currency; gives the cost of a million pages"
+    )
+    estimate: bool = option(
+        False,
+        "True: first read 20 pages drawn at random, and estimate the time of all pages",
+        detail="the command then ends, and nothing is written",
     )
     new_run: bool = option(False, "set a run with other settings in output_dir aside")
     attn: str = same_as(ModelOptions, "attn")

@@ -66,7 +66,9 @@ class OcrOptions(Options):
         False, "print token probabilities and draw them", detail="the 50 lowest in their context"
     )
     formats: str | None = option(
-        None, "exports with word boxes: hocr, alto, alto-pages, page, pdf, docling; with commas"
+        None,
+        "exports with word boxes: hocr, alto, alto-pages, page, pdf, docling, or plain txt",
+        detail="several with commas",
     )
     start_over: bool = option(
         False,
@@ -114,11 +116,14 @@ class ReviewOptions(Options):
         0,
         "flags drawn for a certificate of the collection, such as 200; 0: a normal review",
     )
-    boxes: bool = option(False, "True: locate each token on the page; needs the model that read it")
+    boxes: bool | Literal["auto"] = option(
+        "auto",
+        'locate tokens: True, False, or "auto": if the model is here, up to 50 pages',
+    )
     second_reader: str | None = same_as(SecondOptions, "second_reader")
     second_reader_pages: SecondPages = same_as(SecondOptions, "second_reader_pages")
     formats: str | None = same_as(
-        OcrOptions, "formats", detail="with your corrections; txt as well, without boxes"
+        OcrOptions, "formats", detail="several with commas; with your corrections"
     )
     review: bool | Literal["auto"] = option(
         "auto", 'show the widget: True, False, or "auto": if a person can use it'

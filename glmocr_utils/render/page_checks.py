@@ -18,7 +18,7 @@ TILE_SAMPLES = 10  # by so many rows and columns of pixels in each
 
 # Ink, where contrast is in grey levels (0 to 255)
 MIN_CONTRASTS = (10.0, 8.0, 7.0)  # no fainter ink is seen; at full, half and quarter resolution
-MIN_OVER_NOISE = 6.0  # standard deviations of the noise that ink must stand out by
+MIN_OVER_NOISE = 6.0  # standard deviations of the noise by which ink must differ from paper
 MAX_NOISE = 16.0  # softened; no paper is that rough, so it is a picture
 CALM_TILES = 20  # percentile: so many tiles of a page bear no ink
 TAIL = 2.33  # standard deviations that 1 % of a normal distribution lies beyond
@@ -49,7 +49,7 @@ EIGHT_NEIGHBOURS = np.ones((3, 3), bool)
 def is_blank(image: Image.Image) -> bool:
     """True if there is no ink on the page, so that the model need not be asked.
 
-    It errs towards ink: what it calls blank has no mark of `SPECK_PX` or more that stands out
+    It errs towards ink: a page that it calls blank has no mark of `SPECK_PX` or more that differs
     from the paper by six times the noise, lighter or darker, at any of three resolutions. Noise,
     uneven light, JPEG's blocks, dust and a scanner's thin dark edges are not ink.
 
@@ -119,10 +119,10 @@ def _add_marks(found: np.ndarray, labels: np.ndarray, factor: int) -> None:
 def runs_sideways(image: Image.Image) -> bool:
     """True if the lines of text run up or down the page: its content lies on its side.
 
-    Letters of a word stand closer together than lines do. So ink is let grow until letters join,
+    Letters of a word are closer together than lines. So ink is let grow until letters join,
     and the long shapes that come of it are counted by the way they lie, as run-length smoothing
     (Wong, Casey and Wahl, 1982) finds words. Few words, pictures and rules stay undecided: False.
-    Text set in vertical columns, as in Japanese, cannot be told from text on its side: True.
+    Text set in vertical columns, as in Japanese, looks like text on its side: True.
 
     Args:
         image: RGB, of any size; pages over `LONG_SIDE_PX` are reduced first.
@@ -223,7 +223,7 @@ def _spaced(length: int, number: int) -> np.ndarray:
 
 
 def _extended(tiles: np.ndarray) -> np.ndarray:
-    """Three more rows above and below, in which a gradient of light goes on.
+    """Three more rows above and below, in which a gradient of light continues.
 
     It is taken from the rows behind the outermost, which may be a scanner's black edge.
     """
@@ -250,7 +250,7 @@ def _halve(values: np.ndarray) -> np.ndarray:
 
 
 def _noise(contrast: np.ndarray, tile_px: int) -> float:
-    """The paper's noise, a standard deviation in grey levels, whatever else stands on the page.
+    """The paper's noise, a standard deviation in grey levels, whatever is on the page.
 
     The smaller of two measures: that of the calm tiles, which a page full of print lacks, and that
     of the side on which the ink is not, for noise is as often lighter as it is darker.
@@ -318,7 +318,7 @@ def _sizes(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _letters(ink: np.ndarray) -> np.ndarray:
-    """The shorter sides, in pixels, of the letters in the page's middle, or of all if few stand."""
+    """The shorter sides, in pixels, of letters in the page's middle, or of all if they are few."""
     height, width = ink.shape
     letters = np.empty(0)
     for part in (ink[height // 4 : -height // 4, width // 4 : -width // 4], ink):

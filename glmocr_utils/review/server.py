@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 LOOPBACK = "127.0.0.1"
 MOST_BYTES = 10_000_000  # of a message, which may hold a page's text
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src blob:; "
+    "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src blob: data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 HEADERS = {

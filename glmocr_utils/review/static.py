@@ -1,4 +1,4 @@
-"""The review where nobody can press a key: what a run without a browser leaves in its notebook."""
+"""The review without a keyboard: what a run without a browser leaves in its notebook."""
 
 from glmocr_utils.display import escape, html_table, page_html, visible
 from glmocr_utils.review.flags import Flag
@@ -9,7 +9,7 @@ from glmocr_utils.review.session import ReviewSession
 def review_html(session: ReviewSession) -> str:
     """How far the review is, and the first page that is not finished: its flags, image and text.
 
-    Sure words stand among the doubtful ones here as well, and are not marked as such.
+    Sure words are among the doubtful ones here as well, and are not marked as such.
     """
     number = next(iter(session.unfinished), 0)
     page = session.pages[number]
@@ -35,7 +35,10 @@ def _row(page: PageReview, flag: Flag) -> tuple[str, str, str, str]:
     head = ("… " if first else "") + line[first:start]
     tail = line[end:last] + (" …" if last < len(line) else "")
     text = f'{escape(head)}<b class="worst"><u>{marked}</u></b>{escape(tail)}'
-    choices = ", ".join(visible(choice) for choice, _ in page.choices_now(flag))
+    choices = ", ".join(
+        f"{visible(choice)} ({readers})" if readers else visible(choice)
+        for (choice, _), readers in zip(page.choices_now(flag), page.readers_now(flag), strict=True)
+    )
     decided = page.decided.get(flag.flag_id, "")
     noted = f"<br>{escape(flag.note)}" if flag.note else ""
     return str(flag.line_index + 1), f"<code>{text}</code>{noted}", escape(choices), decided

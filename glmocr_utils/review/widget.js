@@ -254,7 +254,7 @@ function render({ model, el }) {
     if (current.warning) parts.line.append(element("p", { className: "warning" }, current.warning));
     parts.choices.replaceChildren(...current.choices.map(([choice, prob], index) =>
       button(element("span", {}, visible(choice).replaceAll("\n", "⏎") || "(nothing)",
-        element("small", {}, ` ${prob.toFixed(2)}`)), IS_MAC ? "" : `Alt+${index + 1}`,
+        element("small", {}, ` ${current.readers[index] || prob.toFixed(2)}`)), IS_MAC ? "" : `Alt+${index + 1}`,
         () => tell({ do: "choose", index }))));
     parts.buttons.replaceChildren(
       current.is_line

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -91,11 +92,19 @@ def test_the_demo_puts_the_notebooks_pictures_where_their_links_point(
     monkeypatch.setattr(demo, "DEMO", (("01", {"output_dir": "demo/01"}),))
     assert run_demo() == 0
     assert (tmp_path / "demo/figures/01.png").read_bytes() == b"png"
-    assert "Open demo/index.html" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert printed.index("1. 01") < printed.index("── 01 (1 of 1)")  # the plan comes first
+    assert "Open demo/index.html" in printed
     page = (tmp_path / "demo/index.html").read_text(encoding="utf-8")
     links = re.findall('href="([^"]*)"', page)
     assert links == ["01.ipynb", "01/results.json"]
     assert all((tmp_path / "demo" / link).is_file() for link in links)
+
+
+@pytest.mark.parametrize("steps", [demo.DEMO, demo.FULL_DEMO], ids=["demo", "demo-full"])
+def test_the_demo_says_what_each_of_its_steps_does(steps):
+    folders = ["/".join(Path(parameters["output_dir"]).parts[-2:]) for _, parameters in steps]
+    assert [folder for folder in folders if folder not in demo.STEPS_TOLD] == []
 
 
 def test_the_full_demo_runs_every_notebook_with_the_bundled_model():
@@ -106,6 +115,28 @@ def test_the_full_demo_runs_every_notebook_with_the_bundled_model():
         known = notebook_parameters(root / f"notebooks/{name}.ipynb")
         assert given.keys() - known.keys() <= (option_names() if "finetune" in name else set())
         assert given.get("model_id", demo.BUNDLED_MODEL) == demo.BUNDLED_MODEL
+
+
+@pytest.mark.parametrize("steps", [demo.DEMO, demo.FULL_DEMO])
+def test_every_link_of_what_a_demo_made_leads_somewhere(steps, tmp_path, monkeypatch):
+    root = Path(__file__).parents[2]
+    folder = Path(steps[0][1]["output_dir"]).parent
+    shutil.copytree(root / "notebooks", tmp_path / "notebooks")
+    for link in ("glmocr_utils", "data"):
+        (tmp_path / link).symlink_to(root / link)
+    monkeypatch.chdir(tmp_path)
+
+    def not_run(notebook, output, parameters):
+        Path(parameters["output_dir"]).mkdir(parents=True, exist_ok=True)
+        shutil.copy(notebook, output)
+
+    monkeypatch.setattr(demo, "run_notebook", not_run)
+    monkeypatch.setattr(demo, "project_root", lambda: tmp_path)
+    assert run_demo(full=steps is demo.FULL_DEMO) == 0
+    for notebook in (tmp_path / folder).glob("*.ipynb"):
+        sources = "".join(cell.source for cell in nbformat.read(notebook, 4).cells)
+        for target in re.findall(r"\]\(([\w/.]+\.(?:ipynb|png))\)", sources):
+            assert (tmp_path / folder / target).exists(), f"{notebook.name}: {target}"
 
 
 def test_what_was_run_is_trusted(notebook, tmp_path, monkeypatch):

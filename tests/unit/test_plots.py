@@ -1,13 +1,16 @@
-"""Figures: what stands on them, not how they look."""
+"""Figures: their content, not how they look."""
 
 from dataclasses import replace
 
 import pytest
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 from PIL import Image
 
 from glmocr_utils.confidence import mark_tokens
 from glmocr_utils.figures.confidence import probability_histogram, review_curves
+from glmocr_utils.figures.evaluation import pages_changed
+from glmocr_utils.figures.fitting import broken_lines
 from glmocr_utils.figures.pages import (
     page_and_tokens,
     page_both_ways,
@@ -16,6 +19,7 @@ from glmocr_utils.figures.pages import (
     scale_comparison,
 )
 from glmocr_utils.figures.style import TINTS, tint
+from glmocr_utils.figures.training import document_changes, reliability_change
 from glmocr_utils.records import (
     Box,
     OcrResult,
@@ -75,6 +79,46 @@ def test_a_page_both_ways_has_its_regions_numbered_beside_both_texts():
     assert right.texts[0].get_text().count("\n") == 9 and "…" in right.texts[0].get_text()
 
 
+LONG_NAME = f"A report that costs $5 {'and more ' * 20}, volume 2.pdf"
+
+
+def fits(figure) -> bool:
+    """Whether all that is written is within the figure, and no two titles are on each other."""
+    figure.draw_without_rendering()
+    renderer = figure.canvas.get_renderer()
+    texts = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+    boxes = [text.get_window_extent(renderer) for text in texts]
+    right = figure.bbox.x1 + 2
+    titles = [b for t, b in zip(texts, boxes, strict=True) if t.get_fontsize() == 10.0]
+    overlap = any(one.overlaps(two) for n, one in enumerate(titles) for two in titles[:n])
+    return all(box.x0 >= -2 and box.x1 <= right for box in boxes) and not overlap
+
+
+@pytest.mark.parametrize("size", [(600, 800), (40, 1800), (1800, 40)])
+def test_long_lines_long_names_and_skinny_pages_fit(size):
+    page = PageImage(PageRef(LONG_NAME, "0" * 64, 0), Image.new("RGB", size), 2.0)
+    words = result(*[("word ", -0.1)] * 400, ("x" * 900, -3.0))
+    rows = result(*[("a\n", -0.1)] * 300)
+    for read in (words, rows):
+        figure = page_and_tokens(page, read)
+        assert max(figure.get_size_inches()) <= 15 and fits(figure)
+        drawn = [text for text in figure.axes[1].texts if text.get_text().strip()]
+        assert min(text.get_fontsize() for text in drawn) > 4
+    assert any("190 more lines" in text.get_text() for text in figure.axes[1].texts)
+    outlined = page_with_unsure_words(page, rows, PageLayout(page.page, *size, (None,) * 300, ()))
+    assert max(outlined.get_size_inches()) <= 10 and fits(outlined)
+    assert r"\$5" in outlined.get_suptitle() and "volume 2.pdf" in outlined.get_suptitle()
+    assert fits(page_grid([page] * 3))
+
+
+def test_lines_break_between_words_and_lose_nothing():
+    line = [("one two", 1), (" three", 2), ("x" * 12, 3)]
+    broken = broken_lines([line, []], 8)
+    assert "".join(text for row in broken for text, _ in row) == "one two three" + "x" * 12
+    assert [sum(len(text.rstrip()) for text, _ in row) <= 9 for row in broken] == [True] * 5
+    assert broken[0] == [("one two", 1), (" ", 2)]
+
+
 def test_a_page_without_text_can_be_drawn(tmp_path):
     figure = page_and_tokens(PAGE, result())
     figure.savefig(tmp_path / "figure.png")
@@ -98,7 +142,7 @@ def test_scales_are_named_in_dots_per_inch():
     assert titles == ["scale 2 = 144 DPI", "scale 4 = 288 DPI"]
 
 
-def test_review_curves_compare_the_scores_and_tell_what_they_cannot_find():
+def test_review_curves_compare_the_scores_and_show_what_they_cannot_find():
     read = result(("a", -0.01), ("x", -2.0), ("c", -0.2), ("d", -0.05))
     figure = review_curves([mark_tokens(read, "abcdef")])
     caught, precision, stated, trusted = figure.axes
@@ -109,7 +153,26 @@ def test_review_curves_compare_the_scores_and_tell_what_they_cannot_find():
     assert [line.get_label() for line in stated.lines[1:]] == ["as stated by the model"]
 
 
-def test_unsure_words_are_outlined_where_they_stand():
+def test_figures_without_data_say_why():
+    read = result(("a", -0.01))
+    figures = [
+        review_curves([]),
+        review_curves([mark_tokens(read, "a")]),
+        document_changes([]),
+        reliability_change([], []),
+        pages_changed(None),
+    ]
+    texts = [ax.texts[0].get_text() for figure in figures for ax in figure.axes]
+    assert texts == [
+        "set references to see how well doubt finds errors",
+        "0 of 1 tokens are wrong: nothing to compare",
+        "no documents were read before and after",
+        "no pages were read before and after",
+        "set other_readings to compare two sets",
+    ]
+
+
+def test_unsure_words_are_outlined_at_their_boxes():
     read = result(("sure", -0.01), (" ", -0.01), ("so-so", -0.4), (" ", 0.0), ("bad", -3.0))
     read = result(*((token.text, token.logprob) for token in read.tokens), (" x", -2.0))
     boxes = [TokenBox(Box(10 * n, 5, 10 * n + 8, 15), 0.9, 0) for n in range(5)]
@@ -118,4 +181,4 @@ def test_unsure_words_are_outlined_where_they_stand():
     assert [patch.get_x() for patch in ax.patches] == [18, 38]
     widths = [patch.get_linewidth() for patch in ax.patches]
     assert widths[0] < widths[1]
-    assert "1 without a clear box" in ax.get_title(loc="left")
+    assert "1 without a clear box" in figure.get_suptitle()
