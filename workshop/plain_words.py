@@ -52,6 +52,7 @@ SEEN_BY_USERS = (README, DOCS, NOTEBOOKS, HELP, ERRORS, MESSAGES)
 KINDS = (*SEEN_BY_USERS, PUBLIC, PRIVATE, COMMENTS, TESTS)
 
 _GIVES_HELP = ("option", "same_as", "Command", "Shorthand", "ArgumentParser", "add_argument")
+_MAGIC = re.compile(r"^(\s*)%.*", re.MULTILINE)  # a line for IPython alone
 _FAILS = re.compile(r"(?:Error|Warning|Exit|warn)$")
 
 
@@ -114,6 +115,7 @@ def _notebook(root: Path, path: Path) -> Iterator[Passage]:
         if cell["cell_type"] == "markdown":
             yield from (Passage(NOTEBOOKS, where, _plain(line)) for line in source.splitlines())
         else:
+            source = _MAGIC.sub(r"\1pass", source)
             seen = [*_comments(source), *((0, text) for _, text in _strings(ast.parse(source)))]
             yield from (Passage(NOTEBOOKS, where, text) for _, text in seen)
 

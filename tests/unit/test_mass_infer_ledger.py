@@ -165,7 +165,7 @@ def test_a_run_with_other_settings_does_not_mix(tmp_path):
     assert texts(tmp_path / "run.1") == {("a.pdf", 0): "Grüße"}
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.tex").write_text("")
-    with pytest.raises(ValueError, match="no run"):
+    with pytest.raises(ValueError, match="aren't part of a run"):
         RunFolder(tmp_path / "mine", SETTINGS)
 
 
