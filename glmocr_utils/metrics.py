@@ -32,7 +32,7 @@ class Comparable:
     """A text with its layout left aside.
 
     Attributes:
-        text: what is compared.
+        text: the text to compare.
         spans: (start, stop) of each of its characters in the written text.
         divisions: where line ends divided words: a position in `text` → the span of the hyphen that
             was there.
@@ -44,7 +44,7 @@ class Comparable:
 
 
 def layout_aside(written: str) -> str:
-    """What a text prints, on one line: NFC, no markup, words whole that line ends divided.
+    """The printed form of a text, on one line: NFC, no markup, words whole that line ends divided.
 
     Idempotent for text without markup. To compare two texts, take `headline_pair`.
     """
@@ -86,7 +86,7 @@ def headline_pair(reference: str, prediction: str) -> tuple[str, str]:
 
 
 def headline_cer(reference: str, prediction: str) -> float:
-    """Character error rate of what two texts print, layout left aside."""
+    """Character error rate of the printed characters of two texts, layout left aside."""
     return cer(*headline_pair(reference, prediction))
 
 
@@ -98,7 +98,7 @@ def character_edits(reference: str, prediction: str) -> int:
 def cer(reference: str, prediction: str) -> float:
     """Character error rate: edits / reference characters.
 
-    An empty reference has no length to divide by: 0 for an empty prediction, else 1 for each
+    An empty reference has no length to divide by: 0 for an empty prediction, otherwise 1 for each
     character of it.
     """
     return character_edits(reference, prediction) / max(1, len(reference))

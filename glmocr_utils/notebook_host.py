@@ -7,7 +7,7 @@ SERVERS = ("JPY_SESSION_NAME", "VSCODE_PID")  # of a kernel that JupyterLab or V
 
 
 def is_kernel_of_a_person() -> bool:
-    """Whether somebody sees what this kernel shows; papermill and nbconvert start their own."""
+    """Whether a user sees what this kernel shows; papermill and nbconvert start their own."""
     by_server = any(name in os.environ for name in SERVERS)
     # a Kaggle notebook that is saved runs as `Batch`
     on_kaggle = os.environ.get("KAGGLE_KERNEL_RUN_TYPE") == "Interactive"

@@ -32,7 +32,7 @@ THOUGHT = re.compile(r"<think>.*?</think>\n{0,2}", re.DOTALL)
 def render_prompt(
     processor: ProcessorMixin, prompt: str = TEXT_RECOGNITION, style: PromptStyle = "default"
 ) -> str:
-    """The generation prompt for one image, as text; the image stands before the prompt's text.
+    """The generation prompt for one image, as text; the image comes before the prompt's text.
 
     Args:
         prompt: the task, such as `Text Recognition:` or `Table Recognition:`.

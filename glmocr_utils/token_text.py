@@ -3,10 +3,14 @@
 And the way back: a page's text → token ids that spell it.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+if TYPE_CHECKING:  # what it names takes seconds to import
+    from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 REPLACEMENT = "\ufffd"  # what a tokenizer writes for bytes that aren't a whole character
 PLAIN = {"add_special_tokens": False, "split_special_tokens": True}
@@ -82,7 +86,7 @@ def special_token_ids(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
 
 
 def decode_ids(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str:
-    """Exactly what the tokens say: special tokens kept, no spaces tidied."""
+    """The exact text of tokens: special tokens kept, no spaces tidied."""
     return tokenizer.decode(
         token_ids, skip_special_tokens=False, clean_up_tokenization_spaces=False
     )

@@ -23,7 +23,8 @@ WORST = {
     "tell": r"(?<!cannot )\b(?:tells?|told)\b",  # shows, gives, records
     "is no": r"(?<!there )(?<!there's )\b(?:is|are|was|were) no\b(?! longer| more)",  # isn't a
     "go on": r"\b(?:go|goes|went|gone|going) on\b",  # resume, continue
-    "else": r"\b(?:or|,) else\b(?! (?:if|where))|\belse(?=[.;:)]|$)",  # otherwise
+    # otherwise
+    "else": r"\b(?:or|,) else\b(?! (?:if|where))|(?<!thing )(?<!where )\belse(?=[.;:)]|$)",
     "anew": r"\banew\b",  # again
     "parted": r"\bparted\b|\bparts (?=with|by|at)",  # separated
     "mend": r"\bmend(?:s|ed|ing)?\b",  # fix
@@ -37,7 +38,7 @@ WORST = {
 DOUBTFUL = {
     "what is": r"\bwhat (?:is|are|was|were|it|they|has|have|had|one|a|the)\b",  # a noun
     "say": r"\b(?:says?|said)\b",  # shows, records (of data)
-    "hold": r"\b(?:holds?|held)\b(?! out)",  # contain (of files)
+    "hold": r"\b(?:holds?|held)\b(?![ -]out)",  # contain (of files)
     "where": r"(?<!\w)where (?:there|it|that|they|a|the|one)\b",  # if
     "but": r"\bbut (?:that|for|the|what)\b",  # except
     "place": r"\bplaces?\b",  # box, position
@@ -51,6 +52,7 @@ SEEN_BY_USERS = (README, DOCS, NOTEBOOKS, HELP, ERRORS, MESSAGES)
 KINDS = (*SEEN_BY_USERS, PUBLIC, PRIVATE, COMMENTS, TESTS)
 
 _GIVES_HELP = ("option", "same_as", "Command", "Shorthand", "ArgumentParser", "add_argument")
+_MAGIC = re.compile(r"^(\s*)%.*", re.MULTILINE)  # a line for IPython alone
 _FAILS = re.compile(r"(?:Error|Warning|Exit|warn)$")
 
 
@@ -113,6 +115,7 @@ def _notebook(root: Path, path: Path) -> Iterator[Passage]:
         if cell["cell_type"] == "markdown":
             yield from (Passage(NOTEBOOKS, where, _plain(line)) for line in source.splitlines())
         else:
+            source = _MAGIC.sub(r"\1pass", source)
             seen = [*_comments(source), *((0, text) for _, text in _strings(ast.parse(source)))]
             yield from (Passage(NOTEBOOKS, where, text) for _, text in seen)
 

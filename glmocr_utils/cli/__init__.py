@@ -19,6 +19,7 @@ EXTRA_OF = {
     **dict.fromkeys(["jupyterlab", "IPython", "ipywidgets", "anywidget"], "notebooks"),
     **dict.fromkeys(["matplotlib", "papermill", "nbformat", "traitlets"], "notebooks"),
     **dict.fromkeys(["trl", "peft", "bitsandbytes", "datasets"], "train"),
+    "docling_core": "docling",
     "openai": "server",
     "ray": "ray",
 }
@@ -30,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     parser = argparse.ArgumentParser(
-        prog=PROGRAM, description="GLM-OCR over your documents; --help after a command says more."
+        prog=PROGRAM,
+        description="Run GLM-OCR on your documents. Use --help after a command for its options.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="command", required=True)

@@ -2,7 +2,9 @@
 
 from glmocr_utils.cli.command import Command, Shorthand
 from glmocr_utils.options import (
+    BrowserReviewOptions,
     CertifyOptions,
+    ConvertOptions,
     DemoOptions,
     DiffOptions,
     EvaluateOptions,
@@ -42,7 +44,7 @@ _ALL = (
     ),
     Command(
         "finetune",
-        "labels → a model that reads these pages better, proved by reading",
+        "labels → a model that reads these pages better, evaluated on held-out documents",
         FinetuneOptions,
         "glmocr finetune --dataset-name outputs/04_labels/dataset --use-lora --output-dir my-lora",
         takes_input=False,
@@ -51,21 +53,36 @@ _ALL = (
     ),
     Command(
         "infer",
-        "a whole collection → every page read or accounted for, resumable",
+        "a whole collection → every page read or accounted for; resumable",
         InferOptions,
         "glmocr infer my-pdfs/ --model-id my-model --output-dir outputs/06_mass_infer",
     ),
     Command(
         "index",
-        "all pages of a run at a glance: sorted, searched, beside their text, in a browser",
+        "all pages of a run at a glance, beside their text; sort and search them in a browser",
         IndexOptions,
         "glmocr index outputs/06_mass_infer --worst-n 200",
     ),
     Command(
         "search",
-        "words in the readings, and among what else the model found possible",
+        "search words in the readings and among the model's alternatives",
         SearchOptions,
         'glmocr search outputs/06_mass_infer --words "court of appeal"',
+    ),
+    Command(
+        "review",
+        "check the flags of a run or of saved results in a browser, without Jupyter",
+        BrowserReviewOptions,
+        "glmocr review outputs/06_mass_infer --num-pages 20",
+        more="It serves this machine alone, at a secret address. Each decision is "
+        "on disk at once; end it with Ctrl+C.",
+    ),
+    Command(
+        "convert",
+        "readings, corrected or as they are → text, searchable PDF, hOCR, ALTO, PAGE",
+        ConvertOptions,
+        "glmocr convert outputs/02_ocr_explore --formats pdf,txt --review-log "
+        "outputs/03_probs_viz/review.jsonl",
     ),
     Command(
         "evaluate",
@@ -81,26 +98,26 @@ _ALL = (
     ),
     Command(
         "certify",
-        "how many errors a whole collection has, from 200 flags that a person checks",
+        "estimate the errors of a whole collection from 200 flags that a person checks",
         CertifyOptions,
         "glmocr certify outputs/06_mass_infer",
-        more="Give it again once the flags are reviewed; it takes a certificate.json, too.",
+        more="Run it again once the flags are reviewed; it also takes a certificate.json.",
     ),
     Command(
         "predictions",
-        "readings → the files that benchmarks and hub tools of others expect",
+        "readings → the files that other benchmarks and hub tools expect",
         PredictionsOptions,
         "glmocr predictions outputs/06_mass_infer --form omnidocbench --benchmark OmniDocBench",
     ),
     Command(
         "ground",
-        "which attention heads of a model show where on the page a token is, and how well",
+        "choose the attention heads that show where on the page a token is, and evaluate them",
         GroundOptions,
         "glmocr ground --model-id my-model",
     ),
     Command(
         "export",
-        "adapter or checkpoint → a model to serve, shown to read the same",
+        "adapter or checkpoint → a model to serve, checked to read the same",
         ExportOptions,
         "glmocr export my-lora --output-dir my-model",
     ),

@@ -2,11 +2,13 @@
 
 from glmocr_utils.cli.command import counted
 from glmocr_utils.display.evaluation import (
+    groups_table,
     pages_to_show,
     scores_table,
     write_evaluation,
 )
 from glmocr_utils.evaluation import compare, load_texts, score
+from glmocr_utils.evaluation.breakdown import by_region
 from glmocr_utils.evaluation.page_images import images_of
 from glmocr_utils.options import EvaluateOptions
 
@@ -21,6 +23,10 @@ def run(options: EvaluateOptions) -> int:
     ]
     comparison = compare(scores[0], scores[1], options.seed) if len(scores) == 2 else None
     print(scores_table(scores).to_string())
+    regions = groups_table(scores, by_region)
+    if len(regions):
+        print("headline CER by kind of region:")
+        print(regions.to_string(index=False, float_format="{:.2%}".format, na_rep="not read"))
     for problem in dict.fromkeys(problem for each in scores for problem in each.problems):
         print(problem)
     if comparison:

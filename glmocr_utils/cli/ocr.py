@@ -82,7 +82,13 @@ def run(options: OcrOptions) -> int:
     if locator:
         images = PageImages(results, options.password)
         for path in export_layouts(
-            locator, results, images, options.output_dir, formats, batch_size=options.batch_size
+            locator,
+            results,
+            images,
+            options.output_dir,
+            formats,
+            password=options.password,
+            batch_size=options.batch_size,
         ):
             _print(f"written: {path}")
     verdict = verdict_of_results(

@@ -11,7 +11,6 @@ from glmocr_utils.confidence.calibration import (
     expected_errors,
     fit_calibration,
     load_calibration,
-    rank_pages,
     save_calibration,
     unseen_errors,
 )
@@ -24,11 +23,13 @@ from glmocr_utils.confidence.curves import (
     risk_coverage,
     suspicions,
 )
+from glmocr_utils.confidence.ranking import errors_to_rank_by, rank_pages
 from glmocr_utils.confidence.risk import (
     WordRisk,
     can_fit_risk,
     fit_risk,
     load_risk,
+    risk_beside,
     save_risk,
     word_features,
     wrong_words,
@@ -80,6 +81,7 @@ __all__ = [
     "can_fit_risk",
     "changed",
     "errors_caught",
+    "errors_to_rank_by",
     "expected_errors",
     "fit_calibration",
     "fit_risk",
@@ -94,6 +96,7 @@ __all__ = [
     "rank_pages",
     "reading_verdict",
     "reliability",
+    "risk_beside",
     "risk_coverage",
     "save_calibration",
     "save_risk",

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
 
 from glmocr_utils.confidence.correctness import MarkedPage
 from glmocr_utils.files import write_file
@@ -78,7 +76,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedErrors:
-    """Wrong tokens to expect on a page; `is_calibrated` tells an estimate from a mere sum.
+    """Wrong tokens to expect on a page; `is_calibrated` separates an estimate from a mere sum.
 
     Attributes:
         mean: sum of the tokens' chances to be wrong; infinite where nothing was read of a page
@@ -152,12 +150,15 @@ def _only(names: set[str | None]) -> str | None:
 
 
 def _isotonic(probs: np.ndarray, is_right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.isotonic import IsotonicRegression  # seconds, and few runs fit anything
+
     fitted = IsotonicRegression(out_of_bounds="clip").fit(probs, is_right)
     return fitted.X_thresholds_, fitted.y_thresholds_
 
 
 def _platt(probs: np.ndarray, is_right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """As points close enough that straight lines between them stay within 0.001."""
+    from sklearn.linear_model import LogisticRegression
 
     def log_odds(prob: np.ndarray) -> np.ndarray:
         prob = prob.clip(1e-6, 1 - 1e-6)
@@ -190,7 +191,7 @@ def load_calibration(path: str | Path) -> Calibration:
 
 
 def expected_errors(result: OcrResult, calibration: Calibration | None = None) -> ExpectedErrors:
-    """Wrong tokens to expect on a page; without a calibration, as the model's doubt has it.
+    """Wrong tokens to expect on a page; without a calibration, the sum of the model's doubt.
 
     Raises:
         ValueError: the calibration belongs to another model.
@@ -220,29 +221,6 @@ def unseen_errors(pages: Sequence[MarkedPage]) -> list[ExpectedErrors]:
     others = pages[1::2], pages[::2]
     fitted = [fit_calibration(half) if can_calibrate(half) else None for half in others]
     return [expected_errors(page.result, fitted[n % 2]) for n, page in enumerate(pages)]
-
-
-def rank_pages(
-    results: Sequence[OcrResult], calibration: Calibration | None = None
-) -> list[tuple[OcrResult, ExpectedErrors]]:
-    """Pages by expected errors, most first; what was left out or made up counts as errors.
-
-    Pages with ink of which nothing was read lead, then those that looped or were cut, or have a
-    region that was not read.
-    """
-    ranked = [(result, expected_errors(result, calibration)) for result in results]
-    return sorted(ranked, key=lambda pair: (*_urgency(pair[0]), -pair[1].mean - lacking(pair[0])))
-
-
-def lacking(result: OcrResult) -> float:
-    """Characters that were left out or made up, as far as that was looked for and is clear."""
-    if result.coverage is None:
-        return 0.0
-    return (result.coverage.unread_characters or 0) + result.coverage.unsupported_characters
-
-
-def _urgency(result: OcrResult) -> tuple[bool, bool]:
-    return result.status != "empty", result.status not in ("failed", "looped", "truncated")
 
 
 def _name(model_id: str, revision: str | None, adapter: str | None) -> str:

@@ -16,16 +16,19 @@ class MarkedPage:
     """A page whose tokens are marked right or wrong.
 
     Attributes:
-        result: what was read.
+        result: the reading.
         is_wrong: one for each token: True when it spells a character that is not in the reference,
             or lacks one.
         omissions: characters of the reference that no token spells or lacks. Looking at tokens
             cannot find them.
+        incomplete: positions in the text, of a character of each word that lacks one, whether a
+            token lacks it or not.
     """
 
     result: OcrResult
     is_wrong: tuple[bool, ...]
     omissions: int
+    incomplete: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.is_wrong) != len(self.result.tokens):
@@ -40,7 +43,7 @@ class MarkedPage:
 
 
 def mark_tokens(result: OcrResult, reference: str) -> MarkedPage:
-    """Align what a page's text prints with its true text, and mark its tokens.
+    """Align a page's printed text with its true text, and mark its tokens.
 
     The alignment is that of the headline CER, so layout makes no token wrong: not a paragraph on
     one line, not other white space, not markup. It is one with the fewest edits (Levenshtein, from
@@ -59,13 +62,16 @@ def mark_tokens(result: OcrResult, reference: str) -> MarkedPage:
     # the token that ends each compared character of the reading
     tokens = [token_of[stop - 1] for _, stop in read.spans]
     omissions = 0
+    incomplete = []
     for missing in _missing_runs(edits, true.text):
+        beside = missing.same_word(true.text, len(tokens))
+        incomplete += [read.spans[position][0] for position in beside]
         lacking = missing.lacking_tokens(true.text, tokens)
         omissions += lacking.count(None)
         for index in lacking:
             if index is not None:
                 is_wrong[index] = True
-    return MarkedPage(result, _with_first_bytes(result, is_wrong), omissions)
+    return MarkedPage(result, _with_first_bytes(result, is_wrong), omissions, tuple(incomplete))
 
 
 def load_references(path: str | Path) -> dict[tuple[str, int], str]:
@@ -139,10 +145,22 @@ class _MissingRun:
                 return run
         return self
 
+    def same_word(self, true: str, length: int) -> list[int]:
+        """The compared characters on both sides of the gap that are of the word that lacks some.
+
+        Args:
+            length: of the reading.
+        """
+        around = true[max(0, self.start - 1) : self.start + 1], true[self.stop - 1 : self.stop + 1]
+        is_joined = true[self.start : self.stop].isspace()  # two words in one
+        before = self.gap > 0 and (is_joined or not _has_space(around[0]))
+        behind = self.gap < length and (is_joined or not _has_space(around[1]))
+        return [self.gap - 1] * before + [self.gap] * behind
+
     def lacking_tokens(self, true: str, tokens: Sequence[int]) -> list[int | None]:
         """For each missing character the token that lacks it, or None where no token does.
 
-        It is the one before the gap, or else the one behind it, where no white space of the
+        It is the one before the gap, otherwise the one behind it, where no white space of the
         reference comes between; one that spells a single character lacks none.
 
         Args:

@@ -1,7 +1,7 @@
 """What looking at the suspicious tokens is worth: how many errors for how many looks.
 
 All curves are over tokens whose truth is known (`mark_tokens`). The measures are scikit-learn's
-where it has them.
+where it has them; importing it takes seconds, so that is done where it is used.
 """
 
 import math
@@ -9,13 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.calibration import calibration_curve
-from sklearn.metrics import (
-    auc,
-    average_precision_score,
-    precision_recall_curve,
-    roc_auc_score,
-)
 
 from glmocr_utils.confidence.correctness import MarkedPage
 from glmocr_utils.confidence.words import words_of_tokens
@@ -82,8 +75,10 @@ def errors_caught(pages: Sequence[MarkedPage], score: str = "probability") -> Ca
         score: one of `suspicions`.
 
     Raises:
-        ValueError: no token is wrong, or none is right: there is nothing to tell apart.
+        ValueError: no token is wrong, or none is right: there is nothing to rank.
     """
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
     suspicion, is_wrong = _gather(pages, score)
     order = np.argsort(-suspicion, kind="stable")
     found = np.concatenate([[0], np.cumsum(is_wrong[order])])
@@ -104,6 +99,8 @@ def precision_recall(
         precision, recall: (num_thresholds + 1,) shares each, from looking at all tokens to looking
         at none.
     """
+    from sklearn.metrics import precision_recall_curve
+
     suspicion, is_wrong = _gather(pages, score)
     precision, recall, _ = precision_recall_curve(is_wrong, suspicion)
     return precision, recall
@@ -118,6 +115,8 @@ def risk_coverage(
         coverage, (num_tokens,): the share of tokens that is trusted; risk, (num_tokens,): the share
         of wrong ones among them; and the area under that curve (El-Yaniv and Wiener 2010).
     """
+    from sklearn.metrics import auc
+
     suspicion, is_wrong = _gather(pages, score)
     trusted = np.arange(1, len(suspicion) + 1)
     risk = np.cumsum(is_wrong[np.argsort(suspicion, kind="stable")]) / trusted
@@ -133,6 +132,8 @@ def reliability(
     Returns:
         stated, right: (num_bins,) each, fewer than `bins` where many probabilities are equal.
     """
+    from sklearn.calibration import calibration_curve
+
     right = ~np.asarray(is_wrong, bool)
     share_right, stated = calibration_curve(right, probs, n_bins=bins, strategy="quantile")
     return stated, share_right

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from glmocr_utils.confidence.risk import WordRisk
 from glmocr_utils.confidence.words import Choice, PageTokens
 from glmocr_utils.records import OcrResult, PageRef, TokenProb
 
@@ -37,12 +38,13 @@ class WorstToken:
     """A token of low probability in its surroundings.
 
     Attributes:
-        page: where it stands; line_number: printed line on that page, from 1.
+        page: the page it is on; line_number: printed line on that page, from 1.
         index: of the token on its page, from 0.
         token: the token itself.
         before, after: the text of the tokens around it.
         word: the word or words that it is in; empty where it is in none.
-        choices: what the page could say there with another token.
+        choices: the page's possible texts there, with other tokens.
+        risk: that its word is wrong, 0 to 1; None where that is not known.
     """
 
     page: PageRef
@@ -53,6 +55,7 @@ class WorstToken:
     after: str
     word: str
     choices: tuple[Choice, ...]
+    risk: float | None = None
 
 
 def step_of(prob: float) -> int:
@@ -70,24 +73,46 @@ def summarize(tokens: Iterable[TokenProb]) -> ProbabilitySummary:
 
 
 def worst_tokens(
-    results: Sequence[OcrResult], worst_n: int = 50, context_tokens: int = 10
+    results: Sequence[OcrResult],
+    worst_n: int = 50,
+    context_tokens: int = 10,
+    risk: WordRisk | None = None,
 ) -> list[WorstToken]:
     """The `worst_n` tokens of lowest probability over all pages, worst first.
 
     Args:
-        context_tokens: how many tokens of the same page are told on each side.
+        context_tokens: number of tokens of context on each side, from the same page.
+        risk: where it knows the pages, words come by their risk, each with its least sure token.
     """
-    candidates = sorted(
-        (token.logprob, number, index)
-        for number, result in enumerate(results)
-        for index, token in enumerate(result.tokens)
-    )
-    worst = candidates[:worst_n]
-    pages = {number: PageTokens(results[number]) for number in {number for _, number, _ in worst}}
-    return [_in_context(pages[number], index, context_tokens) for _, number, index in worst]
+    worst = sorted(
+        (each for n, result in enumerate(results) for each in _ranked(n, result, risk)),
+    )[:worst_n]
+    pages = {number: PageTokens(results[number]) for number in {each[2] for each in worst}}
+    return [
+        _in_context(
+            pages[number], index, context_tokens, None if wrong is None else round(wrong, 6)
+        )
+        for _, _, number, index, wrong in worst
+    ]
 
 
-def _in_context(page: PageTokens, index: int, context_tokens: int) -> WorstToken:
+def _ranked(
+    number: int, result: OcrResult, risk: WordRisk | None
+) -> Iterator[tuple[float, float, int, int, float | None]]:
+    """(to sort by, log probability, page, token, risk) of each token to list."""
+    if risk is None or not risk.knows(result):
+        for index, token in enumerate(result.tokens):
+            yield token.prob - 1, token.logprob, number, index, None
+        return
+    tokens = PageTokens(result)
+    for word, wrong in zip(tokens.words, risk(result).tolist(), strict=True):
+        index = min(tokens.tokens_of(*word), key=lambda each: result.tokens[each].logprob)
+        yield -wrong, result.tokens[index].logprob, number, index, wrong
+
+
+def _in_context(
+    page: PageTokens, index: int, context_tokens: int, risk: float | None
+) -> WorstToken:
     result, tokens = page.result, page.result.tokens
     words = page.words_at(*page.spans[index])
     until_here = "".join(token.text for token in tokens[:index])
@@ -100,6 +125,7 @@ def _in_context(page: PageTokens, index: int, context_tokens: int) -> WorstToken
         after="".join(token.text for token in tokens[index + 1 : index + 1 + context_tokens]),
         word=page.text[words[0][0] : words[-1][1]] if words else "",
         choices=tuple(page.choices(index)),
+        risk=risk,
     )
 
 

@@ -34,7 +34,7 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class PageQuality:
-    """What is known of how well one page was read.
+    """How well one page was read, as far as it is known.
 
     Attributes:
         status: of the page, as in the ledger.
@@ -100,7 +100,7 @@ class NextStep:
     """Something to do, with its parameters filled in.
 
     Attributes:
-        why: what it is for, as the beginning of a sentence.
+        why: its purpose, as the beginning of a sentence.
         notebook: such as `02`; command: of the terminal, where there is one.
         parameters: those to set.
     """
@@ -194,7 +194,7 @@ def reading_verdict(
     Args:
         pages: all of them, those that could not be opened included.
         output_dir: of the notebook. In 03, the folder of the review.
-        model_id, scale, max_tokens: what the pages were read with; `max_tokens` None where that is
+        model_id, scale, max_tokens: the settings of the reading; `max_tokens` None where that is
             not known.
     """
     pages = list(pages)

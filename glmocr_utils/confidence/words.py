@@ -41,10 +41,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a page says with another token.
+    """The page's text with another token.
 
     Attributes:
-        other: the alternative; change: what it changes in the page's text.
+        other: the alternative; change: its change of the page's text.
         start, stop: of the word or words around the change, in the page's text.
         before, after: these words as they are and as they would be.
     """
@@ -108,7 +108,7 @@ class PageTokens:
         return tuple(takewhile(lambda word: word[0] < stop, self.words[first:]))
 
     def choices(self, index: int) -> list[Choice]:
-        """What the page could say with another token at `index`, best first.
+        """The page's possible texts with another token at `index`, best first.
 
         There is no choice where another token says the same, steers the model instead of spelling
         something, or leaves a part of a character.

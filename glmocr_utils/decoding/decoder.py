@@ -1,4 +1,4 @@
-"""Greedy decoding in flight: pages enter and leave while others go on.
+"""Greedy decoding in flight: pages enter and leave while others are still being decoded.
 
 A fixed batch waits for its longest page, and `generate(output_scores=True)` keeps the logits of
 every step until the end: batch × tokens × vocabulary × 4 bytes, 3.9 GB for 8 pages of 2,048 tokens.
@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from transformers import BatchFeature, DynamicCache, PreTrainedModel
+from transformers import BatchFeature, DynamicCache
 
 from glmocr_utils.decoding.not_finite import NotFiniteError
 from glmocr_utils.decoding.repetition import Spell, loop_end
 from glmocr_utils.decoding.replays import Capture, CudaGraphs, ReplayedStep, capture_for
-from glmocr_utils.decoding.step import CACHE_ARGUMENT, TokenStep
+from glmocr_utils.decoding.step import TokenStep, cache_argument
 from glmocr_utils.records import FinishReason
 
 if TYPE_CHECKING:
     from peft import PeftModel
+    from transformers import PreTrainedModel
 
 # Each look at what was written waits for the device; on a CPU there is nothing to wait for.
 STEPS_BETWEEN_LOOKS_GPU = 8
@@ -72,7 +73,7 @@ class PageDecoder:
     Args:
         model: with a generation config that names the stop tokens; an adapter may be on it.
         top_k: how many of the best tokens are recorded at each position.
-        spell: token ids → their text, by which a loop is told from a dotted leader.
+        spell: token ids → their text, which separates a loop from a dotted leader.
         cuda_graphs: replay steps as CUDA graphs: True, False or `auto`. Without a CUDA GPU there
             are none.
         capture: what makes a step replayable instead of CUDA graphs.
@@ -126,7 +127,7 @@ class PageDecoder:
         Where that fails, for lack of memory say, the pages under way are as they were.
 
         Args:
-            key: what the page comes out under.
+            key: returned with the finished page.
             inputs: of this page alone, as `prompt.encode_prompt` makes them, on any device.
             max_tokens: new tokens, at most.
         """
@@ -135,7 +136,7 @@ class PageDecoder:
         # all of it is the page's own: nothing is padded, so nothing is masked
         inputs = {name: each for name, each in inputs.items() if name != "attention_mask"}
         inputs = BatchFeature(inputs).to(self._model.device)
-        output = self._model.model(**inputs, **{CACHE_ARGUMENT: page}, use_cache=True)
+        output = self._model.model(**inputs, **{cache_argument(): page}, use_cache=True)
         self._step.enter(page, self._model.lm_head(output.last_hidden_state[:, -1]), max_tokens)
         self._pages.append(_Page(key, max_tokens, time.perf_counter() - begun))
 

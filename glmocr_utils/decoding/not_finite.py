@@ -1,6 +1,9 @@
-"""A page whose logits are NaN or infinite: what is wrong, and what to load the model with."""
+"""A page whose logits are NaN or infinite: the cause, and how to load the model instead."""
 
-from transformers import PreTrainedModel
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the library is loaded where it is used
+    from transformers import PreTrainedModel
 
 REMEDIES = {
     "float16": "float16 overflows easily: load the model with dtype='bfloat16' or dtype='float32'",
@@ -13,7 +16,7 @@ class NotFiniteError(ArithmeticError):
     """The model gave NaN or infinity; the message names dtype, attention and remedy."""
 
     @classmethod
-    def of(cls, model: PreTrainedModel) -> "NotFiniteError":
+    def of(cls, model: "PreTrainedModel") -> "NotFiniteError":
         dtype = str(model.dtype).removeprefix("torch.")
         attention = model.config.get_text_config()._attn_implementation
         remedy = REMEDIES.get(dtype, "load the model with dtype='float32'")

@@ -1,4 +1,4 @@
-"""What is kept of each step's logits."""
+"""The part of each step's logits that is kept."""
 
 import numpy as np
 import torch
@@ -66,7 +66,7 @@ class Recorder:
         return tuple(each[row, :count].cpu().numpy().copy() for each in self._recorded())
 
     def move(self, row: int, to: int) -> None:
-        """Put what one row holds into another."""
+        """Move one row's record into another row."""
         for each in self.buffers():
             each[to] = each[row]
 

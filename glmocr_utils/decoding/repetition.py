@@ -5,7 +5,7 @@ nothing is changed: the page only ends early and says so.
 
 What repeats is found in the tokens, which is cheap; whether it is a loop is judged by its
 characters, which is only done while something repeats. Dotted leaders, rules and the empty cells of
-a form repeat rightly and have no letter or digit, so they may go on for long.
+a form repeat rightly and have no letter or digit, so they may be long.
 """
 
 from collections.abc import Callable, Iterator

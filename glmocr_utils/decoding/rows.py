@@ -1,4 +1,4 @@
-"""What a step must know of each page."""
+"""The state of each page that a step needs."""
 
 from typing import NamedTuple
 
@@ -60,7 +60,7 @@ class Rows:
         self[row : row + 1].offsets.copy_(offset)
 
     def move(self, row: int, to: int) -> None:
-        """Put one row's state into another; the first is nobody's then."""
+        """Move one row's state into another row; the first is free then."""
         self.buffer[:, to] = self.buffer[:, row]
         self.buffer[:, row].zero_()
 

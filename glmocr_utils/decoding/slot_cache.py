@@ -12,9 +12,9 @@ class SlotCache(Cache):
     """A row for each page, filled from its first column on, each as far as its page has come.
 
     The caches of Transformers pad rows on the left to one length, so that all of a batch begin and
-    end together. Here a page can be put in and taken out while others go on. Where each row ends
-    is on the device, and `open` gets it from there; the host knows lengths of its own, at which the
-    device may have stopped short.
+    end together. Here a page can be put in and taken out while others are still decoded. Where each
+    row ends is on the device, and `open` gets it from there; the host knows lengths of its own, at
+    which the device may have stopped short.
 
     Attributes:
         lengths: tokens of each row, at most.
@@ -36,7 +36,7 @@ class SlotCache(Cache):
         return sum(layer.num_bytes for layer in self.layers)
 
     def append(self, page: Cache) -> None:
-        """Add a row with what is in the cache of a page on its own."""
+        """Add a row with the contents of a single page's cache."""
         row, length = len(self.lengths), page.get_seq_length()
         for layer, filled in zip(self.layers, page.layers, strict=True):
             layer.make_room(row + 1, max(length, self.longest), like=filled.keys)

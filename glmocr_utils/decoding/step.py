@@ -8,22 +8,30 @@ and replayed.
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import DynamicCache, PreTrainedModel
-from transformers.models.glm_ocr.modeling_glm_ocr import GlmOcrModel
 
 from glmocr_utils.decoding.recorder import Recorder
 from glmocr_utils.decoding.rows import Rows
 from glmocr_utils.decoding.slot_cache import SlotCache
 
-# Transformers 5.24 renamed the argument, and 5.40 drops the old name.
-_ARGUMENTS = inspect.signature(GlmOcrModel.forward).parameters
-CACHE_ARGUMENT = "cache" if "cache" in _ARGUMENTS else "past_key_values"
+if TYPE_CHECKING:  # what it names takes seconds to import
+    from transformers import DynamicCache, PreTrainedModel
 
 # Others than `eager` decode with PyTorch's own: flash-attn gathers all keys and values in each
 # layer of each step, and asks the device how long they are.
 EAGER, PLAIN = "eager", "sdpa"
+
+
+@cache
+def cache_argument() -> str:
+    """What GLM-OCR calls its cache: Transformers 5.24 renamed it, and 5.40 drops the old name."""
+    from transformers.models.glm_ocr.modeling_glm_ocr import GlmOcrModel
+
+    names = inspect.signature(GlmOcrModel.forward).parameters
+    return "cache" if "cache" in names else "past_key_values"
 
 
 class TokenStep:
@@ -33,7 +41,7 @@ class TokenStep:
         cache, recorder, rows: of the pages under way, a row for each.
     """
 
-    def __init__(self, model: PreTrainedModel, top_k: int) -> None:
+    def __init__(self, model: "PreTrainedModel", top_k: int) -> None:
         self._model = model
         self._text_config = model.config.get_text_config()
         device = model.lm_head.weight.device
@@ -58,11 +66,11 @@ class TokenStep:
             self._all_columns = torch.arange(2 * columns, device=self._all_columns.device)
 
     def buffers(self) -> tuple[torch.Tensor, ...]:
-        """What a step reads and writes besides the model's weights."""
+        """The buffers that a step reads and writes, besides the model's weights."""
         layers = [part for layer in self.cache.layers for part in (layer.keys, layer.values)]
         return *layers, *self.recorder.buffers(), self.rows.buffer, self._all_columns
 
-    def enter(self, page: DynamicCache, logits: torch.Tensor, max_tokens: int) -> None:
+    def enter(self, page: "DynamicCache", logits: torch.Tensor, max_tokens: int) -> None:
         """Add a row.
 
         Args:
@@ -95,7 +103,7 @@ class TokenStep:
                 inputs_embeds=self._model.get_input_embeddings()(last_ids[:, None]),
                 position_ids=(ends + state.offsets.to(device))[None, :, None].expand(3, -1, -1),
                 attention_mask=self._mask(ends, columns, attention) if is_masked else None,
-                **{CACHE_ARGUMENT: self.cache},
+                **{cache_argument(): self.cache},
             ).last_hidden_state
         self._write(self._model.lm_head(hidden[:, -1]), of_rows)
 

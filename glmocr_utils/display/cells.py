@@ -7,22 +7,25 @@ from glmocr_utils.markup import Cell, Table
 
 
 def cells_html(table: Table, content: Callable[[Cell], str]) -> str:
-    """A table element.
+    """A table element; nothing for a table without cells.
 
     Args:
         content: the inner HTML of a cell, escaped.
     """
+    if not table.cells:
+        return ""
     rows = []
     for _, of_row in groupby(table.cells, key=lambda cell: cell.row):
-        rows.append(f"<tr>{''.join(_cell(cell, content(cell)) for cell in of_row)}</tr>")
+        cells = (_cell(cell, table.spans_of(cell), content(cell)) for cell in of_row)
+        rows.append(f"<tr>{''.join(cells)}</tr>")
     return f'<table class="cells">{"".join(rows)}</table>'
 
 
-def _cell(cell: Cell, inner: str) -> str:
+def _cell(cell: Cell, spans: tuple[int, int], inner: str) -> str:
     name = "th" if cell.is_header else "td"
-    spans = "".join(
+    attributes = "".join(
         f' {key}="{number}"'
-        for key, number in (("rowspan", cell.rowspan), ("colspan", cell.colspan))
+        for key, number in zip(("rowspan", "colspan"), spans, strict=True)
         if number > 1
     )
-    return f"<{name}{spans}>{inner}</{name}>"
+    return f"<{name}{attributes}>{inner}</{name}>"

@@ -5,7 +5,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from glmocr_utils.confidence import Calibration, summarize
+from glmocr_utils.confidence import Calibration, WordRisk, summarize
 from glmocr_utils.display.escape import escape
 from glmocr_utils.display.fragment import style
 from glmocr_utils.display.page import page_html
@@ -28,6 +28,7 @@ def document_html(
     context_tokens: int = ReviewOptions.context_tokens,
     calibration: Calibration | None = None,
     layouts: Mapping[PageRef, PageLayout] | None = None,
+    risk: WordRisk | None = None,
     on_page: Callable[[], object] | None = None,
 ) -> str:
     """A whole document: its pages ranked, its least sure tokens, and each page.
@@ -36,6 +37,7 @@ def document_html(
         results: the document's pages, in order; at least one.
         images: page images by page; pages without one show their text alone.
         layouts: where the tokens stand, of the pages for which it is known.
+        risk: of words, which ranks pages and words.
         on_page: called before each page is drawn.
     """
     name = escape(results[0].page.document_name)
@@ -53,8 +55,10 @@ def document_html(
         results[0].page.document_name,
         f"<h1>{name}</h1><p>{numbers}. Read by {escape(results[0].model_id)}. Darker is less sure; "
         "red, bold and underlined is a probability below 0.5.</p>"
-        f"<h2>Where to look first</h2>{ranking_html(results, calibration)}"
-        f"<h2>The least sure tokens</h2>{worst_tokens_html(results, worst_n, context_tokens)}"
+        f"<h2>Where to look first</h2>"
+        f"{ranking_html(results, calibration, risk)}"
+        "<h2>The least sure tokens</h2>"
+        f"{worst_tokens_html(results, worst_n, context_tokens, risk)}"
         f"<h2>Pages</h2>{''.join(pages)}",
     )
 
@@ -79,6 +83,7 @@ def write_documents(
     context_tokens: int = ReviewOptions.context_tokens,
     calibration: Calibration | None = None,
     layouts: Mapping[PageRef, PageLayout] | None = None,
+    risk: WordRisk | None = None,
 ) -> list[Path]:
     """Write one file a document into `folder`, each complete or not at all.
 
@@ -87,7 +92,7 @@ def write_documents(
 
     Args:
         results: pages; those of a document follow each other.
-        images, worst_n, context_tokens, calibration, layouts: as in `document_html`.
+        images, worst_n, context_tokens, calibration, layouts, risk: as in `document_html`.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -105,6 +110,7 @@ def write_documents(
             context_tokens=context_tokens,
             calibration=calibration,
             layouts=layouts,
+            risk=risk,
             on_page=partial(next, counted, None),
         )
         files.append(write_file(folder / f"{name}.html", html, durable=False))

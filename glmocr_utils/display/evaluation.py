@@ -210,7 +210,8 @@ def write_evaluation(
     comparison: SetComparison | None = None,
     images: Mapping[PageKey, PageImage] | None = None,
 ) -> list[Path]:
-    """Write `evaluation.html`, `pages.csv` (a row a page and set) and `evaluation.json`.
+    """Write `evaluation.html`, `evaluation.json`, and for a spreadsheet `pages.csv` (a row a page
+    and set) and `groups.csv` (a row a script or kind of region, and set).
 
     Returns:
         The files.
@@ -221,11 +222,23 @@ def write_evaluation(
     files = {
         "evaluation.html": evaluation_html(scores, comparison, images),
         "pages.csv": pages.to_csv(index=False),
+        "groups.csv": _groups_by_set(scores).to_csv(index=False),
         "evaluation.json": json.dumps(evaluation_record(scores, comparison), indent=1) + "\n",
     }
     for name, content in files.items():
         (folder / name).write_text(content, encoding="utf-8")
     return [folder / name for name in files]
+
+
+def _groups_by_set(scores: Sequence[SetScore]) -> pd.DataFrame:
+    """The errors of each set by script and by kind of region; `cer` is a share."""
+    rows = [
+        (each.name, kind, name, group.characters, group.edits, group.rate)
+        for each in scores
+        for kind, by in (("script", by_script), ("region", by_region))
+        for name, group in by(each.pages).items()
+    ]
+    return pd.DataFrame(rows, columns=["readings", "kind", "group", "characters", "edits", "cer"])
 
 
 def evaluation_record(

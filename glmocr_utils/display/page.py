@@ -15,7 +15,7 @@ from glmocr_utils.confidence import (
 )
 from glmocr_utils.display.cells import cells_html
 from glmocr_utils.display.escape import escape, visible
-from glmocr_utils.markup import Cell, tables
+from glmocr_utils.markup import Cell, beside_cells, tables
 from glmocr_utils.records import (
     Box,
     OcrResult,
@@ -149,14 +149,16 @@ def _table_html(
     noted: set[int],
     layout: PageLayout | None,
 ) -> str | None:
-    """The tokens of a region's only table in its cells; None where there is something else."""
+    """The tokens of a region's only table in its cells; None where there is something else, so that
+    no token is hidden."""
     start, stop = tokens.spans[own[0].index][0], tokens.spans[own[-1].index][1]
     written = tokens.text[start:stop]
     found = tables(written)
     if region.label not in TABLE_LABELS or len(found) != 1:
         return None
     [table] = found
-    if not table.cells or written[: table.start].strip() or written[table.stop :].strip():
+    around_it = written[: table.start].strip() or written[table.stop :].strip()
+    if not table.cells or around_it or beside_cells(written, table):
         return None
 
     def content(cell: Cell) -> str:

@@ -9,7 +9,7 @@ from glmocr_utils.display.cells import cells_html
 from glmocr_utils.display.escape import escape
 from glmocr_utils.display.page import MAX_WIDTH_PX, page_name
 from glmocr_utils.markdown import RegionText, region_content, regions_of_result
-from glmocr_utils.markup import tables
+from glmocr_utils.markup import beside_cells, printed, tables
 from glmocr_utils.records import OcrResult, PageImage, Region
 from glmocr_utils.records.region import FORMULA_LABELS, TABLE_LABELS, in_text_order, role_of
 
@@ -106,6 +106,9 @@ def _table(text: str) -> str:
     parts, at = [], 0
     for table in tables(text):
         parts.append(_plain(text[at : table.start]))
+        parts += [
+            _plain(printed(text[start:stop]).text) for start, stop in beside_cells(text, table)
+        ]
         parts.append(
             cells_html(
                 table,

@@ -7,6 +7,7 @@ import pandas as pd
 from glmocr_utils.confidence import (
     Calibration,
     MarkedPage,
+    WordRisk,
     errors_caught,
     expected_errors,
     rank_pages,
@@ -21,6 +22,7 @@ from glmocr_utils.records import OcrResult, storable_path
 
 DISAGREEMENTS = {
     "other": "other characters",
+    "sign": "another sign that looks alike",
     "left_out": "left out of the text",
     "made_up": "not seen by it",
     "order": "elsewhere on the page",
@@ -28,11 +30,18 @@ DISAGREEMENTS = {
 
 
 def worst_tokens_html(
-    results: Sequence[OcrResult], worst_n: int = 50, context_tokens: int = 10
+    results: Sequence[OcrResult],
+    worst_n: int = 50,
+    context_tokens: int = 10,
+    risk: WordRisk | None = None,
 ) -> str:
-    """The tokens of lowest probability over all pages, each in its context, worst first."""
+    """The tokens of lowest probability over all pages, each in its context, worst first.
+
+    Args:
+        risk: as in `worst_tokens`; it has a column of its own.
+    """
     rows = []
-    for rank, worst in enumerate(worst_tokens(results, worst_n, context_tokens), start=1):
+    for rank, worst in enumerate(worst_tokens(results, worst_n, context_tokens, risk), start=1):
         words = [f"{visible(choice.after)} ({choice.other.prob:.2f})" for choice in worst.choices]
         token = escape(visible(worst.token.text)) or "·"
         context = (
@@ -43,6 +52,7 @@ def worst_tokens_html(
         rows.append(
             (
                 str(rank),
+                *([] if risk is None else ["" if worst.risk is None else f"{worst.risk:.2f}"]),
                 f"{worst.token.prob:.4f}",
                 escape(page_name(worst.page)),
                 str(worst.line_number),
@@ -50,16 +60,21 @@ def worst_tokens_html(
                 escape(", ".join(words)),
             )
         )
-    return html_table(("", "probability", "page", "line", "in its context", "alternatives"), rows)
+    heads = ("probability", "page", "line", "in its context", "alternatives")
+    return html_table(("", *(() if risk is None else ("risk",)), *heads), rows)
 
 
 def worst_tokens_table(
-    results: Sequence[OcrResult], worst_n: int = 50, context_tokens: int = 10
+    results: Sequence[OcrResult],
+    worst_n: int = 50,
+    context_tokens: int = 10,
+    risk: WordRisk | None = None,
 ) -> pd.DataFrame:
     """The same tokens for other programs.
 
-    Columns: document, page and line (from 1), probability, token, before and after (tokens around
-    it), word (or words that it is in), and alternatives (these words with other tokens).
+    Columns: document, page and line (from 1), probability, risk (that the word is wrong; empty
+    where it is not known), token, before and after (tokens around it), word (or words that it is
+    in), and alternatives (these words with other tokens).
     """
     return pd.DataFrame(
         [
@@ -68,6 +83,7 @@ def worst_tokens_table(
                 "page": worst.page.page_number,
                 "line": worst.line_number,
                 "probability": worst.token.prob,
+                "risk": worst.risk,
                 "token": worst.token.text,
                 "before": worst.before,
                 "after": worst.after,
@@ -76,7 +92,7 @@ def worst_tokens_table(
                     f"{choice.after} ({choice.other.prob:.2f})" for choice in worst.choices
                 ),
             }
-            for worst in worst_tokens(results, worst_n, context_tokens)
+            for worst in worst_tokens(results, worst_n, context_tokens, risk)
         ]
     )
 
@@ -100,10 +116,19 @@ def second_readings_html(results: Sequence[OcrResult], most: int = 50) -> str:
     return html_table(head, rows[:most]) + more if rows else "<p>no disagreements</p>"
 
 
-def ranking_html(results: Sequence[OcrResult], calibration: Calibration | None = None) -> str:
-    """Pages by errors to expect, most first; pages that were not read to their end lead."""
+def ranking_html(
+    results: Sequence[OcrResult],
+    calibration: Calibration | None = None,
+    risk: WordRisk | None = None,
+) -> str:
+    """Pages by errors to expect, most first; pages that were not read to their end lead.
+
+    Args:
+        risk: as in `rank_pages`; words that it expects to be wrong have a column of their own.
+    """
     rows = []
-    for result, errors in rank_pages(results, calibration):
+    for result, errors in rank_pages(results, calibration, risk):
+        words = risk.wrong_words(result) if risk and result.tokens else None
         summary = summarize(result.tokens)
         numbers = (
             (f"{summary.average:.3f}", f"{summary.minimum:.3f}") if summary.num_tokens else ("", "")
@@ -115,11 +140,12 @@ def ranking_html(results: Sequence[OcrResult], calibration: Calibration | None =
                 str(summary.num_tokens),
                 *numbers,
                 f"{errors.mean:.1f} ± {errors.deviation:.1f}" if errors.is_known else "not known",
+                *([] if risk is None else ["" if words is None else f"{words:.1f}"]),
             )
         )
     kind = "estimated errors" if calibration else "uncalibrated sum of doubt"
     heads = ("page", "status", "tokens", "average probability", "minimum", kind)
-    return html_table(heads, rows)
+    return html_table((*heads, *(() if risk is None else ("wrong words to expect",))), rows)
 
 
 def errors_found_table(

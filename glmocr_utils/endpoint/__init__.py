@@ -4,8 +4,8 @@ with Endpoint("http://localhost:8000/v1", concurrency=16) as endpoint:
     for page, answer in endpoint.in_flight(ask_about, pages):  # ask_about uses endpoint.patiently
         ...
 
-It does not know what is asked, nor what an answer means. The package `openai` is imported where it
-is used: it takes a second, and most who import this read with a model of their own.
+It knows neither the questions nor the meaning of the answers. The package `openai` is imported
+where it is used: it takes a second, and most who import this read with a model of their own.
 """
 
 from glmocr_utils.endpoint.asking import Endpoint, EndpointUnavailable, check_reached

@@ -75,7 +75,7 @@ class Endpoint:
     ) -> Iterator[tuple[Item, Future[Answer]]]:
         """Call `ask` in threads; each item comes as soon as it is done, whatever came of it.
 
-        No more items are taken than threads are free, so that what is done can be kept at once.
+        No more items are taken than threads are free, so finished items can be kept at once.
         """
         items = iter(items)
         threads = ThreadPoolExecutor(self._concurrency, thread_name_prefix="request")
@@ -143,7 +143,7 @@ class Endpoint:
 
 
 def check_reached(client: "openai.OpenAI") -> None:
-    """Ask once, and only whether anything answers; what it answers does not matter.
+    """Ask once whether anything answers; the answer itself does not matter.
 
     Raises:
         openai.APIConnectionError: nothing does.

@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from rapidfuzz.distance import Levenshtein
-from scipy.stats import binomtest
 
 from glmocr_utils.confidence import PageTokens
 from glmocr_utils.evaluation.bootstrap import Estimate
@@ -117,6 +116,8 @@ def read_audit(path: Path) -> list[str]:
 
 def audit_shares(verdicts: Sequence[str]) -> dict[str, Estimate]:
     """How often each side is right, with the 95 % interval of Wilson (1927)."""
+    from scipy.stats import binomtest  # it takes a second
+
     shares = {}
     for verdict in VERDICTS:
         test = binomtest(verdicts.count(verdict), len(verdicts))

@@ -1,7 +1,7 @@
 """Page texts from hOCR, ALTO and PAGE XML: what other engines and transcribers write.
 
-Lines are lines of the text, blocks have a blank line between them. A page with a line that nobody
-transcribed has no text: it isn't a reference, and is named.
+Lines are lines of the text, blocks have a blank line between them. A page with an untranscribed
+line has no text: it isn't a reference, and is named.
 """
 
 import re

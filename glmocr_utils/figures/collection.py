@@ -1,4 +1,4 @@
-"""Figures of a run: as it goes on, and of a finished one from its ledger as a data frame."""
+"""Figures of a run: while it runs, and of a finished one from its ledger as a data frame."""
 
 import html
 import sys
@@ -60,7 +60,7 @@ def probability_and_length(pages: pd.DataFrame) -> Figure:
 
 
 def watch_in_notebook() -> "LiveView | LogLines":
-    """Plots that are drawn again where a person looks, else lines now and then."""
+    """Plots that are redrawn if a person looks, otherwise lines now and then."""
     return LiveView() if is_kernel_of_a_person() else LogLines(sys.stdout)
 
 

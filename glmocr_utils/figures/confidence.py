@@ -15,7 +15,7 @@ from glmocr_utils.confidence import (
     reliability,
     risk_coverage,
 )
-from glmocr_utils.figures.style import without_frame
+from glmocr_utils.figures.style import nothing_to_draw, without_frame
 from glmocr_utils.records import OcrResult
 
 # the scores of `suspicions`
@@ -43,11 +43,14 @@ def review_curves(pages: Sequence[MarkedPage], calibration: Calibration | None =
     Errors caught against tokens looked at (which is what a reviewer feels); precision over recall;
     stated probability against the share of right tokens; and the share of wrong tokens among those
     trusted. Tokens that should be there and are not cannot be found by looking at tokens: their
-    number is in the title.
-
-    Raises:
-        ValueError: all tokens are right, or all wrong.
+    number is in the title. If no token is wrong or none is right, the figure says so instead.
     """
+    num_tokens = sum(len(page.is_wrong) for page in pages)
+    num_wrong = sum(page.num_wrong for page in pages)
+    if not pages:
+        return nothing_to_draw("set references to see how well doubt finds errors")
+    if num_wrong in (0, num_tokens):
+        return nothing_to_draw(f"{num_wrong} of {num_tokens} tokens are wrong: nothing to compare")
     figure, axes = plt.subplots(2, 2, figsize=(10, 7.4), layout="constrained")
     for name, color in SCORE_COLORS.items():
         caught = errors_caught(pages, name)
@@ -65,9 +68,8 @@ def review_curves(pages: Sequence[MarkedPage], calibration: Calibration | None =
     for ax in axes.flat:
         ax.legend(fontsize=8, frameon=False)
         ax.set(xlim=(0, 1), ylim=(0, None))
-    num_tokens = sum(len(page.is_wrong) for page in pages)
     figure.suptitle(
-        f"{sum(page.num_wrong for page in pages)} of {num_tokens} tokens wrong; "
+        f"{num_wrong} of {num_tokens} tokens wrong; "
         f"{sum(page.omissions for page in pages)} characters left out, which no token shows",
         fontsize=10,
     )

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from glmocr_utils.evaluation import SetComparison, SetScore
 from glmocr_utils.figures.fitting import short_name
-from glmocr_utils.figures.style import INK, WORST_INK, without_frame
+from glmocr_utils.figures.style import INK, WORST_INK, nothing_to_draw, without_frame
 
 MISREAD, MISPLACED, BETTER = "#e8853a", "#9aa7b0", "#2f6690"
 DOCUMENTS_SHOWN = 20
@@ -39,11 +39,9 @@ def errors_by_document(score: SetScore) -> Figure:
 
 def pages_changed(comparison: SetComparison | None) -> Figure:
     """Each page's headline CER in one set against the other; below the line is better."""
-    figure, ax = plt.subplots(figsize=(4.6, 4.4), layout="constrained")
     if comparison is None:
-        ax.text(0.5, 0.5, "set other_readings to compare two sets", ha="center", color=INK)
-        ax.set_axis_off()
-        return figure
+        return nothing_to_draw("set other_readings to compare two sets")
+    figure, ax = plt.subplots(figsize=(4.6, 4.4), layout="constrained")
     before, after = (
         np.array([100 * pair[side].cer for pair in comparison.pairs]) for side in (0, 1)
     )

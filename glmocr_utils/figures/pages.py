@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import accumulate
+from textwrap import wrap
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -14,6 +15,7 @@ from glmocr_utils.confidence import (
     step_of,
     words_of_tokens,
 )
+from glmocr_utils.display.regions import COLOURS
 from glmocr_utils.figures.fitting import broken_lines, short_name, size_within
 from glmocr_utils.figures.style import (
     COVERAGE_INK,
@@ -25,6 +27,7 @@ from glmocr_utils.figures.style import (
     tint,
 )
 from glmocr_utils.records import OcrResult, PageImage, PageLayout, PageRef, TokenProb
+from glmocr_utils.records.region import role_of
 
 MOST_COLUMNS = 100  # characters of a line; longer ones are broken
 FULL_ROWS, MOST_ROWS = 60, 110  # lines in the usual height, and at most
@@ -144,7 +147,7 @@ def page_with_coverage(page: PageImage, result: OcrResult) -> Figure:
 
 
 def page_with_unsure_words(page: PageImage, result: OcrResult, layout: PageLayout) -> Figure:
-    """The page image with its unsure words outlined where they stand.
+    """The page image with its unsure words outlined.
 
     Thin outlines are words with a token below 0.8, thick red ones below 0.5. Unsure words whose
     box is unclear are counted in the title.
@@ -175,6 +178,44 @@ def page_with_unsure_words(page: PageImage, result: OcrResult, layout: PageLayou
         )
     _set_title(figure, page, f"unsure words; {num_unclear} without a clear box")
     return figure
+
+
+def page_both_ways(page: PageImage, whole: OcrResult, regions: OcrResult, most: int = 46) -> Figure:
+    """A page with its regions, numbered in reading order and coloured by kind, beside the texts of
+    two readings: as a whole, and by these regions.
+
+    Args:
+        most: lines of each text that are shown.
+    """
+    figure, (left, *texts) = plt.subplots(
+        1, 3, figsize=(13, 6), width_ratios=(1, 1.05, 1.05), layout="constrained"
+    )
+    _draw_page(left, page)
+    _set_title(figure, page)
+    for region in regions.regions:
+        x1, y1, x2, y2 = region.box
+        colour = COLOURS[role_of(region)]
+        left.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec=colour, lw=1.3))
+        left.text(
+            x1, y1, str(region.index + 1), fontsize=6, color="white", va="bottom",
+            bbox={"facecolor": colour, "edgecolor": "none", "pad": 1},
+        )  # fmt: skip
+    for ax, title, result in zip(
+        texts, ("read as a whole", "read by regions"), (whole, regions), strict=True
+    ):
+        ax.set_title(title, loc="left", fontsize=10)
+        ax.set_axis_off()
+        ax.text(
+            0, 1, "\n".join(_wrapped(result.text, most)), fontsize=6.6, family=MONOSPACE, color=INK,
+            transform=ax.transAxes, va="top", linespacing=1.35, parse_math=False,
+        )  # fmt: skip
+    return figure
+
+
+def _wrapped(text: str, most: int, width: int = 62) -> list[str]:
+    """The first lines of a text, long ones broken."""
+    lines = [part for line in text.split("\n") for part in wrap(line, width) or [""]]
+    return lines if len(lines) <= most else [*lines[: most - 1], "…"]
 
 
 def _draw_line(

@@ -1,5 +1,6 @@
 """One palette and one frame for all figures."""
 
+import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from glmocr_utils.confidence import step_of
@@ -19,6 +20,14 @@ def without_frame(figure: Figure) -> Figure:
     """The figure with axes at the left and at the bottom only."""
     for ax in figure.axes:
         ax.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def nothing_to_draw(why: str) -> Figure:
+    """A figure that says why it is empty."""
+    figure, ax = plt.subplots(figsize=(6, 0.6), layout="constrained")
+    ax.text(0, 0.5, why, va="center", color=INK)
+    ax.set_axis_off()
     return figure
 
 

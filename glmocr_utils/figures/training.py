@@ -17,6 +17,7 @@ from glmocr_utils.figures.style import (
     MONOSPACE,
     MONOSPACE_ADVANCE_EM,
     WORST_INK,
+    nothing_to_draw,
     without_frame,
 )
 from glmocr_utils.finetune.comparison import DocumentChange
@@ -89,6 +90,8 @@ def labels_curve(rounds: Sequence[Round]) -> Figure:
 
 def document_changes(changes: Sequence[DocumentChange]) -> Figure:
     """Each document's CER before and after, the most improved at the top."""
+    if not changes:
+        return nothing_to_draw("no documents were read before and after")
     shown = list(changes[:DOCUMENTS_SHOWN])[::-1]
     figure, ax = plt.subplots(figsize=(8, 1 + 0.3 * len(shown)), layout="constrained")
     before, after = [c.cer_before for c in shown], [c.cer_after for c in shown]
@@ -104,7 +107,7 @@ def document_changes(changes: Sequence[DocumentChange]) -> Figure:
 
 
 def page_before_and_after(image: Image.Image, before: PageReading, after: PageReading) -> Figure:
-    """A page image beside what was read before and after; wrong tokens red, bold and underlined.
+    """A page image beside its readings before and after; wrong tokens red, bold and underlined.
 
     Text that is missing altogether has no token, and shows in the CER alone.
     """
@@ -155,8 +158,10 @@ def _draw_marked(ax: Axes, reading: PageReading) -> None:
 def reliability_change(before: Sequence[PageReading], after: Sequence[PageReading]) -> Figure:
     """Stated probability against the share of right tokens, before and after.
 
-    On the diagonal a probability means what it says; below it the model is too sure.
+    On the diagonal probabilities are calibrated; below it the model is too sure.
     """
+    if not before and not after:
+        return nothing_to_draw("no pages were read before and after")
     figure, ax = plt.subplots(figsize=(4, 4), layout="constrained")
     ax.plot([0, 1], [0, 1], color="#cccccc", lw=1)
     for readings, color, marker, label in (
@@ -176,7 +181,7 @@ def reliability_change(before: Sequence[PageReading], after: Sequence[PageReadin
 class LiveCurve(TrainerCallback):
     """Draws `training_curve` under the cell that trains, again at each line of the log.
 
-    The trainer's own progress bar stands above it and says how long it will take.
+    The trainer's own progress bar above it shows the time left.
     """
 
     def __init__(self) -> None:

@@ -11,9 +11,9 @@ PREFIX = "checkpoint-"
 
 
 def remove_incomplete_checkpoints(output_dir: Path) -> None:
-    """Remove what was saved only in part, and say so; the run goes on at the last one before it.
+    """Remove incomplete checkpoints, with a message; the run resumes at the last complete one.
 
-    Transformers writes a checkpoint in place and goes on at the newest, whole or not.
+    Transformers writes a checkpoint in place and resumes at the newest, complete or not.
     """
     for folder in sorted(output_dir.glob(PREFIX + "*")):
         if folder.name.removeprefix(PREFIX).isdigit() and not _is_complete(folder):
@@ -24,7 +24,7 @@ def remove_incomplete_checkpoints(output_dir: Path) -> None:
 
 
 def _is_complete(folder: Path) -> bool:
-    # the main process writes its state after all else; of the others it does not wait for the
+    # the main process writes its state last; of the others it does not wait for the
     # random states, which are zip archives with their directory at the end
     try:
         json.loads((folder / TRAINER_STATE_NAME).read_text(encoding="utf-8"))

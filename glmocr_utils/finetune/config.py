@@ -1,4 +1,4 @@
-"""What a fine-tuning run is asked for: TRL's SFTConfig with GLM-OCR's own options and defaults."""
+"""The options of a fine-tuning run: TRL's SFTConfig with GLM-OCR's own options and defaults."""
 
 import importlib.util
 import os

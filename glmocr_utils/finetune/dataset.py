@@ -1,4 +1,4 @@
-"""What is trained on and what is held out: any data set with images and texts, in one form.
+"""The training pages and the held-out pages: any data set with images and texts, in one form.
 
 `load_pages` gives Hugging Face datasets with the columns `image` (path or bytes, not decoded),
 `text`, `document`, `page_index`, `prompt` and, where the data set has them, `scale`, `kind` (of
@@ -32,7 +32,7 @@ class Pages:
         held_out: pages to evaluate on, of other documents; None without evaluation.
         text_column: which column of the data set the texts came from.
         left_out: how many rows were left out, by reason.
-        notes: what a person should know about how the pages were parted.
+        notes: remarks on how the pages were split.
     """
 
     train: datasets.Dataset

@@ -1,4 +1,4 @@
-"""Evaluation by reading: what the model makes of held-out pages, not only how it scores labels."""
+"""Evaluation by reading: the model's texts of held-out pages, not only its scores for labels."""
 
 import warnings
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ from glmocr_utils.records import OcrResult, PageImage, PageRef
 
 @dataclass(frozen=True, slots=True)
 class PageReading:
-    """A held-out page: what stands on it and what was read.
+    """A held-out page: its text and its reading.
 
     Attributes:
         document: name of the page's document.
         reference: the label's text.
-        result: what the model read, with token probabilities.
+        result: the model's reading, with token probabilities.
     """
 
     document: str
@@ -107,7 +107,7 @@ def _show(
 
 
 def scores(readings: Sequence[PageReading]) -> dict[str, float | None]:
-    """What the readings are worth.
+    """The quality of the readings.
 
     Returns:
         `cer`: headline CER of the corpus, layout left aside; `cer_raw`: of the texts as written;

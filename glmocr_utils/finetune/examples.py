@@ -24,7 +24,7 @@ class TrainingExample:
     Attributes:
         input_ids: (num_tokens,) prompt, label and stop token.
         num_label_tokens: how many at the end of `input_ids` are trained: label and stop token.
-        mm_token_type_ids: (num_tokens,) 1 at image tokens, else 0.
+        mm_token_type_ids: (num_tokens,) 1 at image tokens, 0 otherwise.
         pixel_values: (num_patches, 1176).
         image_grid_thw: (1, 3), in patches.
     """
@@ -60,7 +60,7 @@ def encode_example(
 def collate(
     examples: Sequence[TrainingExample], pad_token_id: int
 ) -> dict[str, torch.Tensor | int]:
-    """Pad on the left, so that all labels stand at the end and logits are needed only there.
+    """Pad on the left, so that all labels are at the end and logits are needed only there.
 
     Returns:
         The model's inputs, (batch, num_tokens) and as in `encode_prompt`; `logits_to_keep`, the
@@ -69,7 +69,7 @@ def collate(
         the labels, not with image tokens × vocabulary.
     """
     longest = max(len(example.input_ids) for example in examples)
-    # one position more: the logits that predict a label's first token stand before it
+    # one position more: the logits that predict a label's first token are before it
     kept = 1 + max(example.num_label_tokens for example in examples)
     shape = (len(examples), longest)
     input_ids = torch.full(shape, pad_token_id)

@@ -1,7 +1,7 @@
 """Before against after, kind of page by kind of page: `black letter 27 → 7 %, print as before`.
 
 What a kind is comes from the data set: a column `kind`, otherwise the first of task, script,
-folder, label source and document that tells some kinds apart, but not too many to be read.
+folder, label source and document that separates some kinds, but not too many to be read.
 """
 
 from collections import Counter

@@ -42,7 +42,7 @@ def training_card(report: Mapping[str, Any]) -> str:
 
 def _results(report: Mapping[str, Any]) -> Sequence[str]:
     if report.get("cer_before") is None:
-        return ["No page was held out, so nothing shows whether it reads better.", ""]
+        return ["No page was held out, so it is unknown whether it reads better.", ""]
     rows = [("held-out pages", report["cer_before"], report["cer_after"])]
     if report.get("retained_cer_before") is not None:
         retained = report["retained_cer_before"], report["retained_cer_after"]

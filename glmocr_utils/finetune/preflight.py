@@ -40,18 +40,18 @@ class LongPage:
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """What a run would do, and whether it can.
+    """What a run would do, and whether it can run.
 
     Attributes:
         train, held_out: the pages that it would use, each with its `length` in tokens.
         num_tokens: (num_train_pages,) lengths of all training pages, too long ones included.
         max_length: that of the config, or what `auto` comes to; None: no limit.
         too_long: training and held-out pages above `max_length`, the longest first.
-        example: what is shown to the model and what it is trained to answer, as text.
+        example: the prompt and the trained answer, as text.
         parameters: for each component all and trained parameters.
-        memory_bytes: what training takes, roughly; available_bytes: what the device has.
-        problems: what must be mended before training; none when it can begin.
-        notes: what a person should know.
+        memory_bytes: of training, roughly; available_bytes: of the device.
+        problems: what must be fixed before training; none when it can begin.
+        notes: remarks for the user.
     """
 
     train: datasets.Dataset
@@ -192,7 +192,7 @@ def preflight(
 def masked_example(
     config: FinetuneConfig, pages: datasets.Dataset, processor: ProcessorMixin
 ) -> tuple[str, str]:
-    """The first page's sequence as text: what is masked, and what is trained.
+    """The first page's sequence as text: the masked part and the trained part.
 
     The image's tokens are written once, with their number.
     """
@@ -217,8 +217,8 @@ def estimate_memory(config: FinetuneConfig, sketch: nn.Module, longest: int) -> 
     """Bytes that training takes on a device, roughly, without sharding.
 
     Weights; for those trained also gradient and the optimizer's two moments; and the activations of
-    one batch: with gradient checkpointing what stands between the layers and one layer worked out
-    again, else all of it (about 34 numbers a token, layer and hidden unit).
+    one batch: with gradient checkpointing the inputs of all layers and the inside of one, otherwise
+    all of it (about 34 numbers a token, layer and hidden unit).
     """
     total = trained = 0
     for count, moved in count_parameters(sketch.named_parameters()).values():

@@ -73,7 +73,7 @@ class FinetuneResult:
 
     Attributes:
         output_dir: the trained model or adapter, with its report.
-        preflight: what was checked before.
+        preflight: the check before training.
         history: the trainer's log: a line for each loss and each evaluation.
         before, after: the held-out pages' readings; empty without held-out pages.
         retained_before, retained_after: those of `retention_dataset`; empty without one.
@@ -123,7 +123,7 @@ def finetune(
     checked: Preflight | None = None,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> FinetuneResult:
-    """Train, or go on at the last checkpoint of the same run, and prove what came of it.
+    """Train (or resume from the last checkpoint), then evaluate on held-out pages.
 
     Args:
         checked: the result of `check(config)`; None checks first.

@@ -1,4 +1,4 @@
-"""What a run achieved, in lines for a terminal."""
+"""The results of a run, in lines for a terminal."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ CONFUSIONS_SHOWN = 10
 
 
 def summary_lines(result: FinetuneResult) -> list[str]:
-    """Before against after: scores, documents, confusions; and what was to be retained."""
+    """Before against after: scores, documents, confusions; and the pages to retain."""
     if result.comparison is None:
         return [result.verdict]
     comparison = result.comparison

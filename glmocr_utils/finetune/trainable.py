@@ -23,7 +23,7 @@ COMPONENTS = ("vision tower", "projector", "decoder", "adapter")
 def go_on_as_trained(config: FinetuneConfig) -> None:
     """Fill in prompt style and pixel budget, where the config leaves them to the model.
 
-    A model or adapter that was fine-tuned before has both in its report; to go on with others
+    A model or adapter that was fine-tuned before has both in its report; continuing with others
     would undo part of what it learned.
 
     Raises:
@@ -41,7 +41,7 @@ def go_on_as_trained(config: FinetuneConfig) -> None:
 
 
 def load_trainable(config: FinetuneConfig) -> LoadedModel:
-    """Load the model and freeze what is not to be trained.
+    """Load the model and freeze all weights that aren't trained.
 
     Weights that are trained are kept in float32: bfloat16 has eight bits of precision, and a step
     of 1e-5 on a weight of 0.02 would round to nothing. Passes are computed in bfloat16 all the same
@@ -160,7 +160,7 @@ def frozen_components(config: FinetuneConfig) -> set[str]:
 
 
 def check_frozen(model: nn.Module, config: FinetuneConfig) -> None:
-    """Make sure that what is meant to be frozen is, and that something is not.
+    """Check that all that should be frozen is, and that something is trained.
 
     Raises:
         ValueError: it is not so; the message names a parameter.

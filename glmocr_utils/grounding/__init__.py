@@ -1,4 +1,4 @@
-"""Where on the page each token came from, told by the decoder's own attention.
+"""Where on the page each token came from, shown by the decoder's own attention.
 
 A box is never a measure of whether the text is right: where a model looks, it may misread.
 """

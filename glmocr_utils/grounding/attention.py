@@ -6,24 +6,27 @@ queries and keys are computed once more, for a few positions at a time, and only
 the image is kept. Decoding knows nothing of it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
-from transformers import BatchFeature
-from transformers.models.glm_ocr.modeling_glm_ocr import (
-    GlmOcrModel,
-    GlmOcrTextAttention,
-    apply_rotary_pos_emb,
-)
 
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.prompt import TEXT_RECOGNITION, PromptStyle, encode_prompt
+
+if TYPE_CHECKING:  # what it names takes seconds to import
+    from transformers import BatchFeature
+    from transformers.models.glm_ocr.modeling_glm_ocr import (
+        GlmOcrModel,
+        GlmOcrTextAttention,
+    )
 
 POSITIONS_AT_ONCE = 128  # the scores of so many text positions are in memory together
 
@@ -189,6 +192,8 @@ def _hear(
     given: Mapping[str, Any],
 ) -> None:
     """What the layer's attention is about to compute, for these heads and text positions alone."""
+    from transformers.models.glm_ocr.modeling_glm_ocr import apply_rotary_pos_emb
+
     is_image = batch.inputs["mm_token_type_ids"] == 1
     is_seen = batch.inputs["attention_mask"] > 0
     for page, num_tokens in enumerate(batch.num_tokens):

@@ -34,7 +34,7 @@ class NoHeadsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class HeadChoice:
-    """The heads of one model that look at what they read.
+    """The heads of one model that look at the text they read.
 
     Attributes:
         heads: the mean of their attention is taken; the best comes first.
@@ -60,7 +60,7 @@ class HeadChoice:
 def choice_path(model: Model) -> Path:
     """Where the choice for a model is kept.
 
-    In the folder of its adapter, or else of the model. For one from the hub, whose files are not
+    In the folder of its adapter, otherwise of the model. For one from the hub, whose files are not
     to be changed, in `glmocr_utils` under the home of the hub's own cache (`HF_HOME`).
     """
     own = model.adapter or model.model_id

@@ -1,4 +1,4 @@
-"""A page image, its tokens and what the decoder looked at → a box for each token and line."""
+"""A page image, its tokens and the decoder's attention → a box for each token and line."""
 
 from collections.abc import Sequence
 

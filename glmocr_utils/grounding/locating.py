@@ -1,4 +1,4 @@
-"""Pages that were read → where their tokens stand."""
+"""Pages that were read → where their tokens are."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -16,15 +16,15 @@ from glmocr_utils.records import OcrResult, PageImage, PageLayout, PageRef
 from glmocr_utils.token_text import decode_ids
 
 REGIONS_AT_ONCE = 8
-KEPT_LAYOUTS = 32  # pages that are gone back to are not located anew
+KEPT_LAYOUTS = 32  # pages that are requested again are not located again
 
 
 class Locator:
-    """Says where the tokens of a model's readings stand.
+    """Locates the tokens of a model's readings.
 
     Args:
-        model: the one that read the pages.
-        heads: that are listened to; None takes those chosen for the model.
+        model: the model that read the pages.
+        heads: attention heads to use; None takes those chosen for the model.
 
     Raises:
         NoHeadsError: none are chosen for this model.
@@ -96,7 +96,7 @@ class Locator:
                 f"page {result.page.page_number} of {result.page.document_path} was read by a "
                 "server, which gives no token ids; to locate its tokens, read it in this process"
             )
-        # white space between parts that were read alone is no token's own
+        # white space between parts that were read alone belongs to no token
         spelled = decode_ids(self._model.processor.tokenizer, ids)
         if "".join(spelled.split()) != "".join(result.text.split()):
             raise ValueError(
@@ -107,7 +107,7 @@ class Locator:
 
 
 class LayoutsOnDemand(Mapping[PageRef, PageLayout]):
-    """Where the tokens of pages stand, found out when a page is asked for; the last are kept.
+    """Where the tokens of pages are, located when a page is requested; the last ones are kept.
 
     Args:
         images: of the pages; one without an image has no layout (`get` gives None).

@@ -1,7 +1,7 @@
-"""What a decoder looked at → where each line and each character is.
+"""Turn decoder attention into line and character positions.
 
 An image token is 28 pixels wide: about three characters, and more than the step from line to line
-of small print. What is known of text gives the rest: the characters of a line follow each other,
+of small print. Knowledge of text gives the rest: the characters of a line follow each other,
 each about as wide as its kind; lines follow each other and leave none out; and all are where there
 is ink. `printed_lines` says which pieces of text are on one line. Here the heights of lines are
 found first, then the characters of each, both as the likeliest path through all positions
@@ -24,7 +24,7 @@ EVEN_SO = 0.03  # the chance to look elsewhere: no token alone moves its line or
 ENOUGH = 0.6  # a line or token is looked at in any cell that holds as much of it as this
 JUMP = 30.0  # of a line that isn't under the one before it
 JUMP_IN_TABLE = 8.0  # the same, where it starts a cell of a row
-NEXT_IN_ROW = 3.0  # of one that stands to the right of it, as in a table
+NEXT_IN_ROW = 3.0  # of one to the right of it, as in a table
 LEFT_OUT = 20.0  # of a line of print that no text stands for
 INK_OF_LINE = 20.0
 INK_OF_CHARACTER = 0.7
@@ -32,7 +32,7 @@ STIFFNESS = 6.0  # of an advance that is an em too short or too long
 GAP = 5.0  # of a gap within a line, as between the columns of a table
 BACKWARDS = 50.0
 ACROSS_STEP = 2  # positions across a page are so many units apart
-USUAL_EM = 10.0  # where nothing tells how large the print is: 20 pixels
+USUAL_EM = 10.0  # where the size of the print is unknown: 20 pixels
 LINE_SHARE = 0.8  # of an em: the height of a line's letters
 
 

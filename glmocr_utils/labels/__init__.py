@@ -1,4 +1,4 @@
-"""The label set: what stands on each page, who says so, and what was said before.
+"""The label set: the text of each page, its source, and all earlier versions.
 
 store = LabelStore("outputs/labels")
 label_from_text_layer(store, find_pages("outputs/01_render"))

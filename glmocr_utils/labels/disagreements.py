@@ -14,7 +14,7 @@ class Disagreement:
     """Two labels of one page whose texts differ.
 
     Attributes:
-        first, second: the labels; `first` is the more trusted one, or else the older one.
+        first, second: the labels; `first` is the more trusted one, otherwise the older one.
         cer: headline CER, layout left aside, with `first` as the reference.
     """
 

@@ -6,13 +6,15 @@ ShareGPT JSON is written by `sharegpt`.
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-
-import datasets
+from typing import TYPE_CHECKING
 
 from glmocr_utils.files import write_file
 from glmocr_utils.labels.image_copies import copy_images, turned_png
 from glmocr_utils.labels.splits import Split
 from glmocr_utils.records import Label
+
+if TYPE_CHECKING:
+    import datasets
 
 METADATA = "metadata.jsonl"
 KINDS = {"page_index": "int64", "scale": "float64", "angle": "int64"}  # of columns; others are text
@@ -49,7 +51,7 @@ def export_sidecars(labels: Iterable[Label], directory: str | Path) -> None:
     What an earlier export left there of pages that have no label any more is removed.
 
     Raises:
-        ValueError: a page has texts for two tasks, and only one can stand beside its image.
+        ValueError: a page has texts for two tasks, and only one fits beside its image.
     """
     labels, directory = list(labels), Path(directory)
     pages = {label.page.key for label in labels}
@@ -67,12 +69,14 @@ def export_sidecars(labels: Iterable[Label], directory: str | Path) -> None:
     record.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
 
 
-def to_dataset(labels: Sequence[Label], split: Split | None = None) -> datasets.DatasetDict:
+def to_dataset(labels: Sequence[Label], split: Split | None = None) -> "datasets.DatasetDict":
     """The labels as a dataset with the columns of the imagefolder; `save_to_disk` keeps it.
 
     Returns:
         The splits `train` and `test`; without `split` all is `train`.
     """
+    import datasets  # it takes a second
+
     rows = [{"image": _image(label), **_row(label, split)} for label in labels]
     features = datasets.Features(
         {

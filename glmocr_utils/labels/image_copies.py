@@ -1,4 +1,4 @@
-"""Copies of the labelled images, for exports that stand alone."""
+"""Copies of the labelled images, for self-contained exports."""
 
 import io
 import itertools

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from glmocr_utils.records import PageRef
 
-NGRAMS = (2, 4)  # characters: they tell scripts, fonts' typical misreadings and topics apart
+NGRAMS = (2, 4)  # characters: they separate scripts, fonts' typical misreadings and topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +17,9 @@ class Candidate:
 
     Attributes:
         page: which page.
-        text: what the model read on it.
-        expected_errors: how many wrong tokens the model is thought to have written, ≥ 0; infinite
-            where it wrote nothing on a page with ink.
+        text: the model's reading.
+        expected_errors: how many wrong tokens or words the model is thought to have written, ≥ 0;
+            infinite where it wrote nothing on a page with ink.
     """
 
     page: PageRef
@@ -101,6 +100,8 @@ class _Similarity:
     """
 
     def __init__(self, texts: Sequence[str], labelled_texts: Sequence[str]) -> None:
+        from sklearn.feature_extraction.text import TfidfVectorizer  # it takes seconds
+
         # A mark at the end, so that a blank page has a vector too: like other blank pages.
         marked = [text + "\n\x00\x00" for text in (*texts, *labelled_texts)]
         vectors = TfidfVectorizer(
@@ -127,7 +128,7 @@ def _as_share(cosines: np.ndarray) -> np.ndarray:
 
 
 def _why(candidate: Candidate, novelty: float, chosen_of_document: int) -> str:
-    errors = f"about {candidate.expected_errors:.1f} wrong tokens expected"
+    errors = f"about {candidate.expected_errors:.1f} errors expected"
     if np.isinf(candidate.expected_errors):
         errors = "nothing was read of it, though there is ink"
     if novelty > 0.7:

@@ -112,7 +112,7 @@ def make_label(
     """The label of a page, with the text rules applied.
 
     Args:
-        text: what the source made of `raw_text`; None takes `raw_text`.
+        text: the source's version of `raw_text`; None takes `raw_text`.
         time: when it was made, ISO 8601 with the time zone; None is now.
         angle: degrees clockwise by which the document's page was turned to be read.
     """

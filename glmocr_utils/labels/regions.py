@@ -15,7 +15,7 @@ from glmocr_utils.render.documents import file_sha256
 
 @dataclass(frozen=True, slots=True)
 class RegionFile:
-    """A region of a page, cut out as the model saw it, and what it read there.
+    """A region of a page, cut out as the model saw it, and its reading.
 
     Attributes:
         region: of the page's result.
@@ -29,7 +29,7 @@ class RegionFile:
 
     @property
     def reading(self) -> OcrResult:
-        """What was read in it, as if it were a page."""
+        """Its reading, as if it were a page."""
         return self.result.of_region(self.region)
 
 
@@ -87,15 +87,15 @@ def _regions_of(page: PageFile, result: OcrResult, folder: Path) -> Iterator[Reg
 
 
 def texts_of_regions(result: OcrResult, text: str) -> Mapping[int, str]:
-    """What a corrected text of a page says in each of its regions, by region index.
+    """The parts of a page's corrected text that belong to its regions, by region index.
 
-    The corrected text is aligned with what was read, character by character, and cut where the
-    regions were.
+    The corrected text is aligned with the reading, character by character, and cut at the regions'
+    ends.
     """
     ends = [0]
     for token in result.tokens:
         ends.append(ends[-1] + len(token.text))
-    cuts = dict(zip(ends, _places(result.text, text, ends), strict=True))
+    cuts = dict(zip(ends, positions_after(result.text, text, ends), strict=True))
     return {
         region.index: text[cuts[ends[region.token_start]] : cuts[ends[region.token_stop]]].strip()
         for region in result.regions
@@ -103,8 +103,8 @@ def texts_of_regions(result: OcrResult, text: str) -> Mapping[int, str]:
     }
 
 
-def _places(before: str, after: str, positions: Sequence[int]) -> list[int]:
-    """Where positions in `before` are in `after`: right behind the character before them.
+def positions_after(before: str, after: str, positions: Sequence[int]) -> list[int]:
+    """Where positions in one text are in another: right behind the character before them.
 
     What was inserted at the beginning of a region is its own so, and not that of the one before.
     """

@@ -1,10 +1,11 @@
-"""The label set in numbers: what there is, how far sources agree, what it asks of the model."""
+"""The label set in numbers: its size, agreement of sources, and lengths in tokens."""
+
+from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from glmocr_utils.labels.disagreements import source_pairs
 from glmocr_utils.labels.pages import LeftOut, find_duplicates
@@ -12,6 +13,9 @@ from glmocr_utils.labels.store import PRECEDENCE, LabelStore
 from glmocr_utils.metrics import corpus_cer, headline_pair
 from glmocr_utils.records import Label, PageFile
 from glmocr_utils.token_text import encode_text
+
+if TYPE_CHECKING:  # what it names takes seconds to import
+    from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ def report(
     budget: int | None = None,
     image_tokens: Callable[[Label], int] | None = None,
 ) -> LabelReport:
-    """Count what is in the store.
+    """Count the labels in the store.
 
     Args:
         tokenizer: of the model that is to be trained.

@@ -26,7 +26,7 @@ class Split:
 
     Attributes:
         of_group: `train` or `test` for each group.
-        group: the group of a label; pages of a group are never parted.
+        group: the group of a label; pages of a group are never separated.
     """
 
     of_group: Mapping[str, SplitName]
@@ -56,8 +56,8 @@ def split_by_document(
             itself with a number drawn from seed and hash, so that adding documents moves none; or
             a number of pages, which is reached with whole documents and may be exceeded by the
             last one.
-        seed: another one parts them otherwise.
-        group: what is kept together instead of documents, such as a case or a volume.
+        seed: another one gives another split.
+        group: the unit that is kept together instead of documents, such as a case or a volume.
         before: the `of_group` of an earlier split, which is kept: with a number of pages, and
             with few documents, new ones could move old ones otherwise.
 

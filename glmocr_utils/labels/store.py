@@ -47,7 +47,7 @@ Item = TypeVar("Item")  # what a source is given: a page, as a rule
 
 @dataclass(frozen=True, slots=True)
 class LabelRun:
-    """What one run of a source did.
+    """The outcome of one run of a source.
 
     Attributes:
         source: which.
@@ -67,7 +67,7 @@ class LabelStore:
 
     Raises:
         ValueError: a line, other than a half-written last one, is not a label.
-        BlockingIOError: from what writes, while another process writes to the folder.
+        BlockingIOError: on writing, while another process writes to the folder.
     """
 
     def __init__(self, directory: str | Path) -> None:
@@ -157,7 +157,7 @@ class LabelStore:
         *,
         progress: bool = True,
     ) -> LabelRun:
-        """Run a source over the pages that it has not labelled yet, and keep what it gives.
+        """Run a source over the pages that it has not labelled yet, and keep its labels.
 
         Args:
             source: its name in the labels.

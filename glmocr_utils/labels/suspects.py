@@ -17,13 +17,13 @@ CONTEXT_TOKENS = 12
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A label and what is least probable in it.
+    """A label and its least probable stretch.
 
     Attributes:
         label: which.
         surprise: of the stretch, in nats: minus the sum of its tokens' log probabilities.
         mean_surprise: of all tokens, nats a token.
-        stretch: the text of the stretch; before, after: what stands around it.
+        stretch: the text of the stretch; before, after: the text around it.
         line_number: 1-based line in which the stretch begins.
     """
 

@@ -1,17 +1,19 @@
-"""Sources by their names → a label set in a folder, what is doubtful in it, and its exports.
+"""Sources by their names → a label set in a folder, its doubtful labels, and its exports.
 
-Notebook 04 and the command `label` are this module and what they show of it.
+Notebook 04 and the command `label` run these functions.
 """
+
+from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
-from transformers import ProcessorMixin
 
-from glmocr_utils.confidence import Calibration, expected_errors
+from glmocr_utils.confidence import Calibration, WordRisk, errors_to_rank_by, expected_errors
 from glmocr_utils.labels import LabelRun, LabelStore, PageFile, find_pages
 from glmocr_utils.labels.exports import export_imagefolder, export_sidecars
 from glmocr_utils.labels.next_pages import Candidate, NextPage, choose_next_pages
@@ -34,18 +36,21 @@ from glmocr_utils.records import Label, OcrResult, PageKey, PageRef, TokenProb
 from glmocr_utils.render import decode_image
 from glmocr_utils.render.documents import file_sha256
 
+if TYPE_CHECKING:  # what it names takes seconds to import
+    from transformers import ProcessorMixin
+
 DEFAULT_PAGES = "outputs/01_render"
 TRUSTED = ("gold", "silver")  # what may be trained on
 
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """What the sources need to know; each takes its own.
+    """The inputs of the sources; each uses its own.
 
     Attributes:
-        results: what the model read. `model` makes drafts of it, and `text_layer` leaves out pages
+        results: the model's readings. `model` makes drafts of it, and `text_layer` leaves out pages
             whose layer is at odds with it.
-        calibration: of that model.
+        calibration: of the model that made the readings.
         silver_above: share of right tokens to expect, 0 to 1, above which a draft is silver.
         review_log: for `review`.
         llm_model, llm_base_url, llm_prompt: for `llm`; no prompt takes `llm.PROMPT`.
@@ -78,7 +83,7 @@ def label_from(
     input_path: str | Path | None = None,
     options: SourceOptions | None = None,
 ) -> list[LabelRun]:
-    """Ask one source, or several with commas between, for labels of what has none from it yet.
+    """Ask one source or several (separated by commas) for labels of pages without one from it.
 
     Args:
         source: names from `SOURCES`.
@@ -86,7 +91,7 @@ def label_from(
             the page images, see `find_pages`. None is what notebook 01 writes.
 
     Raises:
-        ValueError: an unknown source, or one without what it needs. Nothing is labelled then.
+        ValueError: an unknown source, or a source's input is missing. Nothing is labelled then.
         FileNotFoundError: there are no page images, or not the file that a source takes.
     """
     options = options or SourceOptions()
@@ -227,12 +232,18 @@ def pages_to_label_next(
     results: Sequence[OcrResult],
     calibration: Calibration | None = None,
     budget: int = 10,
+    risk: WordRisk | None = None,
 ) -> list[NextPage]:
-    """Of the pages that were read and have no trusted label, those worth labelling first."""
+    """Of the pages that were read and have no trusted label, those worth labelling first.
+
+    Args:
+        risk: the words that it expects to be wrong count instead of tokens, where it knows the
+            page.
+    """
     trusted = store.current_labels(TRUSTED)
     done = {label.key for label in trusted}
     candidates = [
-        Candidate(result.page, result.text, expected_errors(result, calibration).mean)
+        Candidate(result.page, result.text, errors_to_rank_by(result, calibration, risk))
         for result in results
         if not result.is_blank and (*result.page.key, result.prompt) not in done
     ]
@@ -282,7 +293,7 @@ def split_labels(
 ) -> Split:
     """Part the documents, keeping where each was put by an earlier split of this kind.
 
-    Writes `train.txt`, `test.txt` and `split.json`. Another test_size or seed parts them anew.
+    Writes `train.txt`, `test.txt` and `split.json`. Another test_size or seed splits them again.
     """
     settings = {"test_size": test_size, "seed": seed}
     before = read_split(output_dir, settings)

@@ -12,9 +12,11 @@ from glmocr_utils.layout.ordering import insert_in_order
 from glmocr_utils.layout.overlaps import resolve_overlaps
 from glmocr_utils.records import Box, Region
 from glmocr_utils.records.region import PICTURE_LABELS, TABLE_LABELS
+from glmocr_utils.render.image_file import on_white
 from glmocr_utils.render.page_checks import is_blank
 
 LAYOUT_BATCH = 8  # pages that are looked at together
+MIN_SIDE_PX = 3  # no letter is smaller
 LABEL_OF_MISSED_INK = "text"
 
 
@@ -28,7 +30,8 @@ def find_regions(
     with no score, at its place in the order. A page without ink has only what the model found.
 
     Args:
-        images: RGB, upright, of any sizes; the model sees `LAYOUT_BATCH` of them at a time.
+        images: upright, of any sizes; the model sees `LAYOUT_BATCH` of them at a time. Those that
+            aren't RGB are converted, on white paper where they are transparent.
         threshold: regions with a lower score are left out, and their ink is found as missed.
 
     Returns:
@@ -36,7 +39,10 @@ def find_regions(
     """
     found: list[list[Region]] = []
     for start in range(0, len(images), LAYOUT_BATCH):
-        batch = images[start : start + LAYOUT_BATCH]
+        batch = [
+            image if image.mode == "RGB" else on_white(image)
+            for image in images[start : start + LAYOUT_BATCH]
+        ]
         detections = detect(layout, batch, threshold)
         found += [
             regions_of(image, each, layout.labels)
@@ -50,10 +56,11 @@ def regions_of(image: Image.Image, detections: Detections, labels: dict[int, str
     page = np.array([0, 0, image.width, image.height], np.float64)
     sides = np.array([image.width, image.height] * 2, np.float64)
     boxes = detections.boxes.numpy().astype(np.float64).reshape(-1, 4)
-    boxes = np.nan_to_num(boxes, nan=0.0).clip(0, sides)
     names = [labels.get(int(number), "text") for number in detections.class_ids]
     scores = detections.scores.numpy().astype(np.float64)
-    on_page = np.flatnonzero((boxes[:, 2] - boxes[:, 0] >= 1) & (boxes[:, 3] - boxes[:, 1] >= 1))
+    is_finite = np.isfinite(boxes).all(axis=1) & np.isfinite(scores)
+    boxes = np.where(is_finite[:, None], boxes, 0).clip(0, sides)
+    on_page = np.flatnonzero((boxes[:, 2:] - boxes[:, :2] >= MIN_SIDE_PX).all(axis=1))
     kept = on_page[
         resolve_overlaps(boxes[on_page], scores[on_page], [names[i] for i in on_page], image.size)
     ]

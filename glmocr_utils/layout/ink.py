@@ -12,6 +12,7 @@ from PIL import Image
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from glmocr_utils.records import Box
 from glmocr_utils.render.page_checks import SPECK_PX, find_marks
 
 # In sizes of the page's letters
@@ -27,6 +28,7 @@ RULE_PX, RULE_SIZE, RULE_LENGTH = 5, 0.3, 12.0
 MOST = 0.5  # of a large mark that lies in a region: the rest of it is ignored
 MOST_BELOW = 0.8  # of a block's width that lies under its region
 MAX_ROUNDS = 60  # of growing along a line
+PICTURE_BLUR_PX = 3  # around a picture, in pixels of the reduced page
 BLUR_PX = 1  # of a mark's faint edge, in pixels of the reduced page
 NO_REGION = -1
 
@@ -80,12 +82,28 @@ def share_out(
     drawn = _around_their_marks(inner, marks, owners, is_letter, may_grow)
     drawn = _along_lines(drawn, marks, owners, is_letter, may_grow, size)
     is_left = (owners == NO_REGION) & ~_is_rule(marks, size)
+    if is_picture.any() and is_left.any():
+        is_left &= _is_seen_beside(boxes[is_picture], labels, number, image)
     cover = _cover(drawn[has_ink], labels.shape)
     ink_left = np.concatenate([[False], is_left])[labels] & (cover < 0)
     left = _blocks(ink_left, labels, _is_speck(marks), size)
     gaps = np.where(is_table, ROW_GAP, LINE_GAP) * size
     drawn, left = _with_blocks_below(drawn, left, may_grow, gaps)
     return InkShares(_within_page(drawn * scale, image), has_ink, _within_page(left * scale, image))
+
+
+def _is_seen_beside(
+    pictures: np.ndarray, labels: np.ndarray, number: int, image: Image.Image
+) -> np.ndarray:
+    """Which marks are also ink once the pictures are left out of the page, their blur as well.
+
+    The paper beside a large photograph is brighter than it, and forms marks otherwise.
+    """
+    margin = PICTURE_BLUR_PX * image.width / labels.shape[1]
+    outer = pictures + np.array([-margin, -margin, margin, margin])
+    seen = labels[find_marks(image, [Box(*box) for box in outer.tolist()]) > 0]
+    counts = np.bincount(seen, minlength=number + 1)
+    return (counts > MOST * np.bincount(labels.ravel(), minlength=number + 1))[1:]
 
 
 def _mark_boxes(labels: np.ndarray, number: int) -> np.ndarray:

@@ -1,20 +1,20 @@
 """Id or folder of a PP-DocLayout checkpoint → a model that is ready to find regions."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
-from transformers import (
-    AutoConfig,
-    AutoImageProcessor,
-    AutoModelForObjectDetection,
-    PreTrainedModel,
-)
-from transformers.image_processing_utils import BaseImageProcessor
 
 from glmocr_utils.model import ModelLoadError, find_revision
 from glmocr_utils.model.source import cached_commit, find_model, first_line
 from glmocr_utils.options import OFFICIAL_LAYOUT, resolve_layout
+
+if TYPE_CHECKING:  # what it names takes seconds to import
+    from transformers import PreTrainedModel
+    from transformers.image_processing_utils import BaseImageProcessor
 
 MODEL_TYPES = ("pp_doclayout_v3", "pp_doclayout_v4")
 
@@ -61,6 +61,8 @@ def load_layout(layout: str = "auto", device: str | torch.device = "cpu") -> Lay
     Raises:
         ModelLoadError: it is not there, is not a layout model of these kinds, or is not complete.
     """
+    from transformers import AutoConfig, AutoImageProcessor, AutoModelForObjectDetection
+
     layout_id = resolve_layout(layout) or OFFICIAL_LAYOUT
     try:
         source = find_model(layout_id, "config.json", None)

@@ -6,6 +6,7 @@ text = page_markdown(regions_of_result(result), link=lambda region: f"{region.in
 from glmocr_utils.markdown.page import (
     RegionText,
     page_markdown,
+    plain_formula,
     region_content,
     regions_of_result,
     regions_of_row,
@@ -22,6 +23,7 @@ __all__ = [
     "page_head",
     "page_markdown",
     "picture_name",
+    "plain_formula",
     "region_content",
     "regions_of_result",
     "regions_of_row",

@@ -108,7 +108,7 @@ def _numbered(regions: Sequence[RegionText]) -> list[RegionText]:
 
 
 def _tagged(formula: str, number: str) -> str:
-    latex = _latex(formula)
+    latex = plain_formula(formula)
     return latex if "\\tag" in latex or not number else f"{latex} \\tag{{{number}}}"
 
 
@@ -176,13 +176,13 @@ def region_content(each: RegionText, as_markdown: bool = False) -> str:
     if label in TABLE_LABELS:
         return (as_markdown and as_markdown_table(text)) or text
     if label in FORMULA_LABELS:
-        return f"$$\n{_latex(text)}\n$$"
+        return f"$$\n{plain_formula(text)}\n$$"
     text = BULLET.sub("- ", text)
     return text_markdown(text, keep_lines=False) if as_markdown else text
 
 
-def _latex(text: str) -> str:
-    """A formula without what encloses it."""
+def plain_formula(text: str) -> str:
+    """The LaTeX of a formula, without what encloses it, such as `$$`."""
     text = text.strip()
     for opening, closing in DELIMITERS:
         if text.startswith(opening) and text.endswith(closing) and len(text) > len(opening):

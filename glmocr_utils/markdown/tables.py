@@ -3,7 +3,7 @@
 import html
 import re
 
-from glmocr_utils.markup import Table, tables
+from glmocr_utils.markup import Table, beside_cells, tables
 
 LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
@@ -15,13 +15,15 @@ def as_markdown_table(written: str) -> str | None:
     Its first row becomes the head, as a table in Markdown needs one.
 
     Returns:
-        None where there is no table, text beside it, or a cell that Markdown has no form for: one
-        that spans several, holds a table, or has markup within.
+        None where there is no table, text outside its cells, or a cell that Markdown has no form
+        for: one that spans several, holds a table, or has markup within.
     """
     found = tables(written)
     if len(found) != 1 or written[: found[0].start].strip() or written[found[0].stop :].strip():
         return None
     [table] = found
+    if beside_cells(written, table):
+        return None
     rows = [["" for _ in range(table.num_columns)] for _ in range(table.num_rows)]
     for cell in table.cells:
         content = _content(written[cell.start : cell.stop])

@@ -1,4 +1,4 @@
-r"""What GLM-OCR writes besides characters: HTML, Markdown and LaTeX → what the page prints.
+r"""GLM-OCR's markup (HTML, Markdown and LaTeX) → the printed characters.
 
 A page prints `Total 12,50`, and the model writes `<tr><td>Total</td><td>12,50</td></tr>` or
 `**Total** 12,50`. Comparing texts, placing tokens and showing words takes the printed characters,
@@ -12,13 +12,14 @@ This package knows nothing of tokens. What only looks like markup stays text: `a
 
 from glmocr_utils.markup.printed import Printed, ink, printed
 from glmocr_utils.markup.scripts import unspaced_script
-from glmocr_utils.markup.tables import Cell, Table, tables
+from glmocr_utils.markup.tables import Cell, Table, beside_cells, tables
 from glmocr_utils.markup.words import word_spans
 
 __all__ = [
     "Cell",
     "Printed",
     "Table",
+    "beside_cells",
     "ink",
     "printed",
     "tables",

@@ -72,7 +72,7 @@ def formulas(written: str) -> Iterator[tuple[int, int, int, int, bool]]:
 
 
 def latex_pieces(written: str, start: int, stop: int) -> Iterator[tuple[int, int, str]]:
-    """(start, stop, what it prints) of each command and sign of LaTeX within a formula."""
+    """(start, stop, printed characters) of each command and sign of LaTeX within a formula."""
     for match in PIECE.finditer(written, start, stop):
         yield *match.span(), _prints(match)
 

@@ -1,4 +1,4 @@
-"""What a written text prints, and which of its characters leave ink."""
+"""The printed form of a written text, and which of its characters leave ink."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,7 +26,7 @@ class Printed:
 
 @lru_cache(KEPT_TEXTS)
 def printed(written: str) -> Printed:
-    """What a page prints whose text is written so."""
+    """The printed form of a page's written text."""
     text: list[str] = []
     spans: list[tuple[int, int]] = []
     gap = ""

@@ -1,4 +1,4 @@
-"""A written text → its pieces: characters, white space and markup, each with what it prints."""
+"""A written text → its pieces: characters, white space and markup, each with its printed form."""
 
 import html
 import re

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from glmocr_utils.markup.printed import printed
 from glmocr_utils.markup.scan import BAR, CELL_TAGS, TAG, markdown_tables
 
 SPAN = re.compile(r"""\b(rowspan|colspan)\s*=\s*["']?\s*(\d{1,3})""", re.IGNORECASE)
@@ -45,6 +46,26 @@ class Table:
     @property
     def num_columns(self) -> int:
         return max((cell.column + cell.colspan for cell in self.cells), default=0)
+
+    def spans_of(self, cell: Cell) -> tuple[int, int]:
+        """How many rows and columns a cell spans, up to where the last row and column begin: a
+        span that the model made up adds none."""
+        rows = 1 + max(each.row for each in self.cells)
+        columns = 1 + max(each.column for each in self.cells)
+        return min(cell.rowspan, rows - cell.row), min(cell.colspan, columns - cell.column)
+
+
+def beside_cells(written: str, table: Table) -> list[tuple[int, int]]:
+    """(start, stop) of a table's text in no cell, such as a caption; none for one of Markdown."""
+    inside = [side for cell in table.cells for side in (cell.start, cell.stop)]
+    bounds = [table.start, *inside, table.stop]
+    if not TAG.match(written, table.start):
+        return []
+    return [
+        (start, stop)
+        for start, stop in zip(bounds[::2], bounds[1::2], strict=True)
+        if printed(written[start:stop]).text.strip()
+    ]
 
 
 def tables(written: str) -> list[Table]:

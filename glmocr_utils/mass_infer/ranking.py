@@ -11,11 +11,12 @@ def review_first(pages: pd.DataFrame) -> pd.DataFrame:
 
     Pages with ink of which nothing was read lead: how wrong they are is not known. Then come those
     with the most expected errors or, where the run has no calibration, the most doubt; characters
-    that were left out or made up count as errors.
+    that were left out or made up count as errors. Where a risk was fitted, the wrong words that
+    it expects count instead.
 
     Args:
         pages: rows of the ledger, with status, text, mean_prob and expected_errors, and perhaps
-            unread_characters and unsupported_characters.
+            unread_characters, unsupported_characters and expected_wrong_words.
 
     Returns:
         The rows with a column `doubt`: (1 − mean probability) × text length; NaN where the engine
@@ -26,6 +27,8 @@ def review_first(pages: pd.DataFrame) -> pd.DataFrame:
     read = pages.assign(is_empty=is_empty, doubt=doubt)[pages["mean_prob"].notna() | is_empty]
     has_estimates = read["expected_errors"].notna().any()
     errors = read["expected_errors" if has_estimates else "doubt"]
+    if "expected_wrong_words" in read:
+        errors = read["expected_wrong_words"].astype(float).fillna(errors)
     for name in ("unread_characters", "unsupported_characters"):
         if name in read:
             errors = errors + read[name].fillna(0)

@@ -146,6 +146,8 @@ class Reading:
         dtype, attention: as in `OcrResult`; None where they are not known.
         remark: a sentence about it for the row's `reason`; None without one.
         factor: of the page's resolution at which it was read, where the engine reduced it.
+        context_end: after how many tokens the engine's context ended it, before the limit did;
+            None where it did not.
     """
 
     text: str
@@ -159,6 +161,7 @@ class Reading:
     attention: str | None = None
     remark: str | None = None
     factor: float = 1.0
+    context_end: int | None = None
 
     @classmethod
     def of(cls, result: OcrResult) -> "Reading":

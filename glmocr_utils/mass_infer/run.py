@@ -7,7 +7,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 
-from glmocr_utils.confidence import Calibration, expected_errors, load_calibration
+from glmocr_utils.confidence import (
+    Calibration,
+    WordRisk,
+    expected_errors,
+    load_calibration,
+    risk_beside,
+)
 from glmocr_utils.endpoint import EndpointUnavailable
 from glmocr_utils.mass_infer.engines import Engine, run_settings, start_engine
 from glmocr_utils.mass_infer.known_documents import KnownDocuments, Located, locate
@@ -60,6 +66,7 @@ def infer(
     """
     documents = locate(options.input_path, input_documents(options.input_path))
     calibration = load_calibration(options.calibration) if options.calibration else None
+    risk = risk_beside(options.calibration) if options.calibration else None
     settings = run_settings(options)
     render_options = options.render_options()
     retry = options.statuses_to_retry()
@@ -69,7 +76,7 @@ def infer(
         KnownDocuments(folder.path, folder.documents) as known,
         closing(look_at(documents, known, render_options)) as looks,
     ):
-        run = _Run(options, folder, known, calibration, settings, watch)
+        run = _Run(options, folder, known, calibration, risk, settings, watch)
         run.look(looks, len(documents))
         engine = Engine(_as_they_are, render_options.max_pixels)
         if run.misses_pages:
@@ -107,6 +114,7 @@ class _Run:
         folder: RunFolder,
         known: KnownDocuments,
         calibration: Calibration | None,
+        risk: WordRisk | None,
         settings: dict[str, object],
         watch: Callable[[Progress], None] | None,
     ) -> None:
@@ -114,6 +122,7 @@ class _Run:
         self._folder = folder
         self._known = known
         self._calibration = calibration
+        self._risk = risk
         self._settings = settings
         self._watch = watch or (lambda progress: None)
         self._begun = time.monotonic()
@@ -252,7 +261,7 @@ class _Run:
             if task.row is None:
                 raise RuntimeError("an engine gave a page back before it was done")
             self._folder.keep_pictures(task.row, task.pictures)
-            self._add(self._with_expected_errors(task.row))
+            self._add(self._with_estimates(task.row))
             share = self._failure_rate()
             if share > self._options.max_failure_rate:
                 return (
@@ -282,10 +291,15 @@ class _Run:
         self._failed.append(row.status in FAILURES)
         self.tell(row=row)
 
-    def _with_expected_errors(self, row: PageRow) -> PageRow:
+    def _with_estimates(self, row: PageRow) -> PageRow:
+        """A row with the errors to expect, where that can be known."""
         result = to_result(row, self._settings) if self._calibration else None
-        errors = result and expected_errors(result, self._calibration)
-        return replace(row, expected_errors=errors.mean) if errors and errors.is_known else row
+        if result is None:
+            return row
+        errors = expected_errors(result, self._calibration)
+        words = self._risk.wrong_words(result) if self._risk and result.tokens else None
+        known = errors.mean if errors.is_known else None
+        return replace(row, expected_errors=known, expected_wrong_words=words)
 
     def _failure_rate(self) -> float:
         if self.read_now < MIN_PAGES_TO_JUDGE:

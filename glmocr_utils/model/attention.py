@@ -1,4 +1,4 @@
-"""What computes a model's attention, by what is installed and what the hardware can do."""
+"""The implementation of attention, chosen by installed packages and hardware."""
 
 from dataclasses import dataclass
 
@@ -30,8 +30,8 @@ class AttentionChoice:
 def choose_attention(attn: str, dtype: torch.dtype, kind: Kind) -> AttentionChoice:
     """Decide what computes the attention.
 
-    `auto` takes flash-attn 2 if it is installed and the GPU can run it, else the same kernel from
-    the hub if the package `kernels` is there, else PyTorch's own `sdpa`.
+    `auto` takes flash-attn 2 if it is installed and the GPU can run it, otherwise the same kernel
+    from the hub if the package `kernels` is there, otherwise PyTorch's own `sdpa`.
 
     Args:
         kind: of the device that the model is on.

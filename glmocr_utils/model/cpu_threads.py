@@ -17,7 +17,7 @@ SET_BY_USER = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def fit_threads() -> str:
-    """Set PyTorch's number of threads; what the user has set is kept.
+    """Set PyTorch's number of threads; a user's own setting is kept.
 
     Returns:
         The number, and why it is less than there are, such as `1 of 2 threads, because other

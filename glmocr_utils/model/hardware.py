@@ -1,4 +1,4 @@
-"""What a model can run on here: the accelerator, and the number format that it really computes.
+"""The hardware for a model: the accelerator, and the number format that it really computes.
 
 PyTorch's own answers are not enough. `torch.cuda.is_bf16_supported()` counts emulation, which on a
 T4 is slow and takes gigabytes; and a GPU whose driver is too old, or for which the build has no

@@ -1,19 +1,13 @@
 """Load a model: dtype by hardware, device, attention, adapter, quantisation."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, get_args
 
 import torch
 from safetensors import SafetensorError
-from transformers import (
-    AutoModelForImageTextToText,
-    AutoProcessor,
-    BitsAndBytesConfig,
-    GenerationConfig,
-    PreTrainedModel,
-    ProcessorMixin,
-)
 
 from glmocr_utils.model.attention import PLAIN, AttentionChoice, choose_attention
 from glmocr_utils.model.cpu_threads import fit_threads
@@ -30,8 +24,9 @@ from glmocr_utils.model.trained_for import TrainedFor, read_trained_for
 from glmocr_utils.options import Dtype, ModelOptions
 from glmocr_utils.prompt import PromptStyle, limit_page_pixels, stop_token_ids
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # their modules take seconds: they are loaded where they are used
     from peft import PeftModel
+    from transformers import BitsAndBytesConfig, PreTrainedModel, ProcessorMixin
 
 
 DTYPES = get_args(Dtype)
@@ -47,13 +42,13 @@ class LoadedModel:
         model_id: hub id or folder of the full model.
         revision: commit on the hub; None for a folder.
         adapter: hub id or folder of the adapter on top; None without one.
-        attention: what computes the attention, and why.
-        trained_for: how a fine-tuned model must be used; None for one that was not.
-        obstacle: why a GPU of this machine was not used; None where none was passed over.
-        threads: how many a CPU reads with, and why; None on a GPU.
+        attention: the implementation of attention, and why it was chosen.
+        trained_for: how a fine-tuned model must be used; None if it isn't fine-tuned.
+        obstacle: why a GPU of this machine was not used; None if there is no unused one.
+        threads: number of CPU threads, and why; None on a GPU.
     """
 
-    model: "PreTrainedModel | PeftModel"
+    model: PreTrainedModel | PeftModel
     processor: ProcessorMixin
     model_id: str
     revision: str | None
@@ -87,7 +82,7 @@ class LoadedModel:
         return "default" if self.trained_for is None else self.trained_for.prompt_style
 
     def describe(self) -> str:
-        """For people: what is loaded, where, with what; then why a GPU is not used."""
+        """For people: model, device, dtype and attention; then why a GPU is not used."""
         name = self.model_id if self.adapter is None else f"{self.model_id} + {self.adapter}"
         line = (
             f"{name} on {self.device} in {self.dtype_name}, "
@@ -115,16 +110,19 @@ def load_model(
         adapter: hub id or folder of a LoRA adapter for `model_id`.
         attn: `auto`, or an implementation of Transformers: `sdpa`, `eager`, `flash_attention_2`,
             `kernels-community/flash-attn2`.
-        device_map: `auto` takes one GPU (CUDA, Intel or a Mac's) if there is any that works, else
-            the CPU; or `cpu`, `cuda:1`, `mps`, …, or what else Transformers knows.
-        dtype: `auto` (or None) takes bfloat16 on a GPU that computes it, float16 on one that does
-            not, else float32; or `float32`, `bfloat16`, `float16`.
+        device_map: `auto` takes one GPU (CUDA, Intel or a Mac's) if there is any that works,
+            otherwise the CPU; or `cpu`, `cuda:1`, `mps`, …, or any other value that Transformers
+            takes.
+        dtype: `auto` (or None) takes bfloat16 on a GPU that computes it, float16 on one that
+            does not, otherwise float32; or `float32`, `bfloat16`, `float16`.
         load_in_4bit: quantise the weights to NF4 with bitsandbytes.
         revision: branch, tag or commit on the hub.
 
     Raises:
-        ModelLoadError: what is asked for is not there, does not fit, or cannot work here.
+        ModelLoadError: a file is missing, does not fit, or cannot work here.
     """
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
     model_id, adapter = resolve_adapter(str(model_id), adapter)
     hardware = find_hardware()
     device = place(device_map, hardware)
@@ -192,6 +190,8 @@ def load_processor(
     Raises:
         ModelLoadError: the model is not there.
     """
+    from transformers import AutoProcessor
+
     model_id, _ = resolve_adapter(str(model_id), adapter)
     source = find_model(model_id, "config.json", None)
     try:
@@ -228,6 +228,8 @@ def _dtype(dtype: str | torch.dtype | None, best: torch.dtype) -> torch.dtype:
 
 
 def _four_bit(dtype: torch.dtype) -> BitsAndBytesConfig:
+    from transformers import BitsAndBytesConfig
+
     return BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
     )
@@ -235,6 +237,8 @@ def _four_bit(dtype: torch.dtype) -> BitsAndBytesConfig:
 
 def _take_greedy_generation(model: PreTrainedModel, processor: ProcessorMixin) -> None:
     """Greedy, no penalties (they corrupt tables and numbers), every stop token GLM-OCR has."""
+    from transformers import GenerationConfig
+
     stops = stop_token_ids(processor.tokenizer)
     model.generation_config = GenerationConfig(
         do_sample=False, eos_token_id=stops, pad_token_id=processor.tokenizer.pad_token_id
@@ -243,7 +247,7 @@ def _take_greedy_generation(model: PreTrainedModel, processor: ProcessorMixin) -
 
 def _add_adapter(
     model: PreTrainedModel, model_id: str, adapter: str, source: dict[str, str | bool | None]
-) -> "PeftModel":
+) -> PeftModel:
     # importing it takes seconds, and most readers have no adapter
     from peft import PeftModel, get_peft_model_state_dict, load_peft_weights
 
@@ -254,7 +258,7 @@ def _add_adapter(
         weights = load_peft_weights(adapter, device="cpu", **source)
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelLoadError(f"{misfit}: {first_line(error)} {advice}") from error
-    # PEFT only warns when a tensor finds no place, and goes on with part of the adapter
+    # PEFT only warns when a tensor does not fit, and continues with part of the adapter
     stray = weights.keys() ^ get_peft_model_state_dict(adapted).keys()
     if stray:
         raise ModelLoadError(

@@ -1,9 +1,12 @@
 """Patches of the page image → vectors, as one matrix product."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
-from transformers import PreTrainedModel
-from transformers.models.glm_ocr.modeling_glm_ocr import GlmOcrVisionPatchEmbed
+
+if TYPE_CHECKING:  # the library is loaded where it is used
+    from transformers import PreTrainedModel
 
 
 class PatchProjection(nn.Conv3d):
@@ -19,8 +22,10 @@ class PatchProjection(nn.Conv3d):
         return vectors[..., None, None, None]
 
 
-def project_patches_at_once(model: PreTrainedModel) -> None:
+def project_patches_at_once(model: "PreTrainedModel") -> None:
     """Let the model's patch embedding be a `PatchProjection`."""
+    from transformers.models.glm_ocr.modeling_glm_ocr import GlmOcrVisionPatchEmbed
+
     for module in model.modules():
         if isinstance(module, GlmOcrVisionPatchEmbed):
             module.proj.__class__ = PatchProjection

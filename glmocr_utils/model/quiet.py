@@ -1,4 +1,4 @@
-"""Silences what libraries say on import or at each evaluation and a user cannot mend.
+"""Silences what libraries say on import or at each evaluation and a user cannot fix.
 
 bitsandbytes misses a kernel that only makes 4 bits on a CPU faster; TRL uses a name that
 Transformers has changed since. Transformers' bar for the loading of weights stays at 0 % in a saved

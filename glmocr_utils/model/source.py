@@ -1,4 +1,4 @@
-"""Where a model is: folder, local cache or hub; and which base an adapter stands on."""
+"""Where a model is: folder, local cache or hub; and which base an adapter belongs to."""
 
 import hashlib
 import json
@@ -82,7 +82,7 @@ def find_model(
 
 
 def find_revision(model_id: str) -> str | None:
-    """The commit that a hub id stands for: of the copy in the local cache, else the newest one.
+    """The commit of a hub id: that of the copy in the local cache, otherwise the newest one.
 
     None for a folder.
 
@@ -114,6 +114,6 @@ def cached_commit(model_id: str, revision: str | None) -> str | None:
 
 
 def first_line(error: Exception) -> str:
-    """The start of what a library says, which often goes on for pages."""
+    """The start of a library's message, which is often pages long."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return " ".join(line.strip() for line in lines[:2])

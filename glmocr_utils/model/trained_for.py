@@ -29,7 +29,7 @@ class TrainedFor:
 
 
 def read_trained_for(model_id: str, source: dict[str, str | bool | None]) -> TrainedFor | None:
-    """What stands in the model's `training_report.json`; None for a model without one.
+    """The content of the model's `training_report.json`; None for a model without one.
 
     Args:
         model_id: folder or hub id of the model, or of the adapter.

@@ -2,7 +2,7 @@
 
 Tokenizer, image processor, chat template, configuration and generation settings are the base's,
 byte for byte: what training saves of them may have lost a stop token or the template's options.
-The pixel budget, the training report and the calibration are those of what was trained.
+The pixel budget, the training report and the calibration are the trained model's.
 """
 
 import json
@@ -53,7 +53,7 @@ def write_companions(source: ExportSource, folder: Path, trained: LoadedModel) -
         trained: the model that is exported, with the pixel budget that it reads with.
 
     Returns:
-        What was mended or differs from the base, a sentence each.
+        Fixes and differences from the base, a sentence each.
     """
     for name in PROCESSOR_FILES:
         if (source.base_folder / name).is_file():
@@ -69,7 +69,7 @@ def write_companions(source: ExportSource, folder: Path, trained: LoadedModel) -
 
 
 def _write_config(source: ExportSource, folder: Path) -> None:
-    """The base's configuration; it also tells servers of the multi-token-prediction layer."""
+    """The base's configuration; it also names the multi-token-prediction layer for servers."""
     config = json.loads((source.base_folder / CONFIG_NAME).read_text())
     config.pop("torch_dtype", None)  # what `dtype` was called before
     for part in (config, config["text_config"], config["vision_config"]):

@@ -35,7 +35,7 @@ DEFAULT_SCALE = 2.0  # pixels per point, where the training report says nothing
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """What was exported.
+    """An export.
 
     Attributes:
         folder: the exported model.
@@ -45,7 +45,7 @@ class ExportResult:
         num_mtp_tensors: those of the multi-token-prediction layer; 0 when the base has none.
         prompt_style: that the model was trained with.
         parity: the exported model against the trained one.
-        notes: what was mended, changed or left out, a sentence each.
+        notes: fixes, changes and omissions, a sentence each.
         address: of the repository on the hub; None when it was not pushed.
     """
 
@@ -65,7 +65,7 @@ class ExportResult:
         return serve_commands(str(self.folder), self.dtype, has_mtp=self.num_mtp_tensors > 0)
 
     def __str__(self) -> str:
-        """For people: what was written, how it compares, and how to serve it."""
+        """For people: the written files, the comparison, and how to serve the model."""
         has_mtp = self.num_mtp_tensors > 0
         mtp = (
             f"{self.num_mtp_tensors} tensors of the MTP layer copied from {self.base}"
@@ -97,8 +97,8 @@ def export_model(
 
     The folder gets the base's processor, chat template and configuration, generation settings with
     every stop token, and the base's multi-token-prediction layer, which training does not keep.
-    Before it appears, it is loaded as any model is and read with: it has to read as what was
-    trained. An export that fails leaves nothing.
+    Before it appears, it is loaded and checked: it must read the same as the trained model. A
+    failed export leaves nothing behind.
 
     A merge happens in float32 and is rounded once, to the base's dtype. For a model of GLM-OCR's
     size that took 35 s and 8.5 GB of memory, mapped files included, on two CPU cores; each page of
@@ -109,8 +109,8 @@ def export_model(
         output_dir: a new or empty folder.
         base: hub id or folder of the base; None takes the one that the adapter or the training
             report names.
-        pages: read by both models for the check; none draws a small page for it.
-        max_tokens: new tokens on each of them, at most.
+        pages: read by both models for the check; if empty, a small page is drawn.
+        max_tokens: token limit for each of them.
         device_map: as in `load_model`.
         push_to_hub: a repository such as `user/name`, to which the finished folder is uploaded
             with the token in HF_TOKEN.
@@ -172,7 +172,7 @@ def _write_model(
     """Read the pages with what was trained, then write it.
 
     Returns:
-        What was mended, what was read, and how much an adapter changes.
+        The fixes, the comparison of readings, and how much an adapter changes.
     """
     trained = load_model(
         found.base if found.is_adapter else str(found.folder),

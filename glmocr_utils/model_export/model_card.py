@@ -12,7 +12,7 @@ LIBRARIES = ("torch", "transformers", "peft", "safetensors")
 
 
 def model_card(source: ExportSource, style: PromptStyle, parity: Parity) -> str:
-    """What the model is, in Markdown; folders of this machine appear by their last name only."""
+    """The model card, in Markdown; folders of this machine appear by their last name only."""
     has_mtp = bool(source.mtp)
     is_on_hub = source.revision is not None
     kind = "LoRA adapter, merged" if source.is_adapter else "full checkpoint"

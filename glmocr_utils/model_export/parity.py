@@ -21,11 +21,11 @@ CHECK_TEXT = "The quick brown fox, No. 4711, paid 12.50 for 3 jars of Käse on 9
 
 @dataclass(frozen=True, slots=True)
 class PageReading:
-    """What the trained model read on a page.
+    """The trained model's reading of a page.
 
     Attributes:
         page: that was read.
-        prompt: what the model was asked.
+        prompt: the model's prompt.
         text: greedy.
         token_ids: of the text and the stop token behind it.
         logits: (num_tokens, vocabulary), float32, on the CPU: 61 MB for 256 tokens of GLM-OCR.
@@ -68,14 +68,14 @@ class Parity:
         )
 
     def check(self, dtype: torch.dtype) -> None:
-        """Refuse an export that lost what was trained.
+        """Refuse an export that lost the training.
 
         Args:
             dtype: of the exported weights. Rounding to half precision may turn a near tie in a
                 text; nothing may turn one in a full checkpoint or in a merge in float32.
 
         Raises:
-            ValueError: it reads differently, or is no closer to the adapted model than the base.
+            ValueError: it reads differently, or isn't closer to the adapted model than the base.
         """
         effect = self.adapter_effect
         if self.num_equal < self.num_pages and (effect is None or dtype == torch.float32):

@@ -23,7 +23,7 @@ def serve_commands(model: str, dtype: torch.dtype, has_mtp: bool) -> dict[str, s
 
     Args:
         model: folder or hub id of the exported model.
-        dtype: of its weights; servers are told to round float32 to bfloat16, as vLLM would take
+        dtype: of its weights; servers should round float32 to bfloat16, as vLLM would take
             float16 by itself.
         has_mtp: whether it has the multi-token-prediction layer, which drafts tokens ahead.
     """
@@ -38,14 +38,14 @@ def serve_commands(model: str, dtype: torch.dtype, has_mtp: bool) -> dict[str, s
 
 
 def serving_hints(has_mtp: bool, style: PromptStyle) -> list[str]:
-    """What whoever serves the model should know, a sentence each."""
+    """What you should know before you serve the model, a sentence each."""
     hints = []
     if has_mtp:
         hints += [
             "To record probabilities, leave out the --speculative options: vLLM's can be wrong "
             "with them.",
-            "vLLM 0.29.0 and some releases before it do not find GLM-OCR's MTP layer ('weights "
-            "were not initialized'); take a newer one, or leave out --speculative-config.",
+            "vLLM 0.26 to 0.29 do not find GLM-OCR's MTP layer ('weights were not initialized'); "
+            "take 0.30 or newer, or leave out --speculative-config.",
         ]
     if style == "nothink":
         hints.append(

@@ -31,7 +31,7 @@ MODEL_FILES = ["*.safetensors", "*.json", "*.jinja"]  # of a base on the hub
 
 @dataclass(frozen=True, slots=True)
 class ExportSource:
-    """What is exported, and the base that gives everything else.
+    """The trained model to export, and the base that gives everything else.
 
     Attributes:
         folder: of the adapter, or of the full checkpoint.
@@ -57,7 +57,7 @@ class ExportSource:
 
 
 def find_source(source: str | Path, base: str | None = None) -> ExportSource:
-    """Find out what the folder holds and on which base it stands, and that the two fit.
+    """Find out what the folder contains and which base it needs, and check that the two fit.
 
     Args:
         source: folder of an adapter or of a full checkpoint.

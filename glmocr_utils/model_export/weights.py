@@ -1,7 +1,7 @@
-"""Tensors in safetensors files: what is there, and copying some of them from one model to another.
+"""Tensors in safetensors files: list them, and copy some from one model to another.
 
 Only headers are read to know names and shapes, and only the copied tensors are read at all, so
-that a model of any size costs no more memory than what is copied.
+that a model of any size costs no more memory than the copied tensors.
 """
 
 import json
@@ -51,7 +51,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def stored_tensors(*files: Path) -> dict[str, StoredTensor]:
-    """What the files hold, by name; no weight is read.
+    """The files' tensors, by name; no weight is read.
 
     Raises:
         ValueError: a file is missing, cut off, or quantised.
@@ -83,7 +83,7 @@ def main_dtype(tensors: Mapping[str, StoredTensor]) -> torch.dtype:
 
 
 def mtp_tensors(tensors: Mapping[str, StoredTensor], num_layers: int) -> dict[str, StoredTensor]:
-    """Those of the multi-token-prediction layer, which stands behind the decoder's last layer.
+    """Those of the multi-token-prediction layer, which follows the decoder's last layer.
 
     Transformers passes over it when it loads a model, so nothing that it saves has it.
 

@@ -3,6 +3,7 @@
 import html
 import os
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from glmocr_utils.notebook_run.running import project_root, run_notebook
 Steps = tuple[tuple[str, dict[str, Any]], ...]  # notebooks and their parameters, in this order
 
 BUNDLED_MODEL = "data/models/glm-ocr-tiny"
+BUNDLED_LAYOUT = "data/models/doclayout-tiny"
 _FINETUNE: dict[str, Any] = {
     "dataset_name": "outputs/demo_full/04_labels/dataset",
     "model_id": BUNDLED_MODEL,
@@ -21,6 +23,12 @@ _FINETUNE: dict[str, Any] = {
     "eval_steps": 24,
     "max_tokens": 1024,
     "report_to": "none",
+}
+_COLUMNS: dict[str, Any] = {
+    "input_path": "data/samples/columns/bulletin.pdf",
+    "model_id": BUNDLED_MODEL,
+    "max_tokens": 1024,
+    "batch_size": 8,
 }
 FULL_DEMO: Steps = (
     (
@@ -110,6 +118,27 @@ FULL_DEMO: Steps = (
             "output_dir": "outputs/demo_full/07_evaluate",
         },
     ),
+    # a page in two columns, read as a whole and by regions, and what that changes
+    ("02_ocr_explore", {**_COLUMNS, "output_dir": "outputs/demo_full/02_columns_whole"}),
+    (
+        "02_ocr_explore",
+        {
+            **_COLUMNS,
+            "layout": BUNDLED_LAYOUT,
+            "furniture": "in",  # as in the reference
+            "output_dir": "outputs/demo_full/02_columns_regions",
+        },
+    ),
+    (
+        "07_evaluate",
+        {
+            "readings": "outputs/demo_full/02_columns_whole",
+            "other_readings": "outputs/demo_full/02_columns_regions",
+            "references": "data/samples/columns/bulletin.md",
+            "documents": "data/samples/columns",
+            "output_dir": "outputs/demo_full/07_columns",
+        },
+    ),
 )
 
 # five pages: a scan, a photo of a receipt, a page that lies on its side, and one without ink
@@ -156,6 +185,22 @@ DEMO: Steps = (
     ),
 )
 
+# What each notebook does here, and how many seconds it took on two cores of which one was idle.
+STEPS_TOLD: dict[str, tuple[str, int | None]] = {
+    "demo/01_render": ("documents → page images", 15),
+    "demo/02_ocr_explore": ("two scanned pages → text with probabilities", 20),
+    "demo/03_probs_viz": ("where the model was unsure, beside the page", 15),
+    "demo/06_mass_infer": ("a small collection → its ledger, every page accounted for", 20),
+    "demo_full/01_render": ("all samples → page images", None),
+    "demo_full/02_ocr_explore": ("two scanned pages → text, hOCR, ALTO, PDF", None),
+    "demo_full/03_probs_viz": ("where the model was unsure, beside the page", None),
+    "demo_full/04_labels": ("text layers, readings and a review → labels", None),
+    "demo_full/05_finetune": ("train an adapter on black letter", 180),
+    "demo_full/05_finetune_full": ("train all weights on black letter", 120),
+    "demo_full/06_mass_infer": ("all samples → a ledger, every page accounted for", None),
+    "demo_full/07_evaluate": ("held-out pages before and after training", None),
+}
+
 
 def run_demo(full: bool = False) -> int:
     """Run notebooks on the samples with the bundled model, offline.
@@ -179,14 +224,17 @@ def run_demo(full: bool = False) -> int:
         Path(DOCUMENTS).mkdir(parents=True, exist_ok=True)
         for document in FEW_DOCUMENTS:
             shutil.copy(f"data/samples/{document}", DOCUMENTS)
+    print(_plan(steps, "about 20 minutes" if full else "one to two minutes"), flush=True)
     for number, (name, parameters) in enumerate(steps, start=1):
         output = Path(parameters["output_dir"]).with_suffix(".ipynb")
         print(f"── {output.stem} ({number} of {len(steps)}) ──", flush=True)
+        begun = time.perf_counter()
         try:
             run_notebook(root / "notebooks" / f"{name}.ipynb", output, parameters)
         except PapermillExecutionError as error:
             print(f"{output.stem} failed: {error}\nIts outputs so far are in {output}")
             return 1
+        print(f"{output.stem} took {time.perf_counter() - begun:.0f} s", flush=True)
     _copy_the_others(root / "notebooks", folder)
     page = write_file(folder / "index.html", _index(folder, steps), durable=False)
     print(f"\nOpen {page} in a browser: it links to all that was made.")
@@ -200,6 +248,17 @@ def _copy_the_others(notebooks: Path, folder: Path) -> None:
             shutil.copy(notebook, folder)
 
 
+def _plan(steps: Steps, all_in_all: str) -> str:
+    """What is about to run, a line each, with the time it takes where that is known."""
+    lines = [f"Runs with the small bundled model, offline; {all_in_all} on two idle cores:"]
+    for number, (_, parameters) in enumerate(steps, start=1):
+        output = Path(parameters["output_dir"])
+        what, seconds = STEPS_TOLD.get(f"{output.parent.name}/{output.name}", ("", None))
+        took = f", about {seconds} s" if seconds else ""
+        lines.append(f"  {number}. {output.name}: {what}{took}")
+    return "\n".join(lines)
+
+
 def _index(folder: Path, steps: Sequence[tuple[str, dict[str, Any]]]) -> str:
     """A page with what to look at, the pages beside their text first."""
     first = [
@@ -208,6 +267,7 @@ def _index(folder: Path, steps: Sequence[tuple[str, dict[str, Any]]]) -> str:
             ("Two pages beside their text, doubtful words tinted", "03_probs_viz/*.html"),
             ("The collection at a glance", "06_mass_infer/index.html"),
             ("Before and after training, page by page", "07_evaluate/evaluation.html"),
+            ("Two columns as a whole and by regions", "07_columns/evaluation.html"),
         )
         for path in sorted(folder.glob(pattern))
     ]

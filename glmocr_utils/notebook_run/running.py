@@ -1,4 +1,4 @@
-"""Running a notebook without a browser, and what it leaves for scripts."""
+"""Run a notebook without a browser, and record results for scripts."""
 
 import json
 import logging
@@ -84,7 +84,7 @@ def _further_parameters(notebook: str | Path) -> frozenset[str]:
 
 
 def record_results(output_dir: str | Path, **results: object) -> Path:
-    """Write what a notebook found as `results.json` in its output folder, for scripts and tests.
+    """Write a notebook's results as `results.json` in its output folder, for scripts and tests.
 
     Args:
         results: names and JSON values.

@@ -140,7 +140,7 @@ def assemble(
 
 
 def mark_token(region: Region) -> TokenProb:
-    """What a page's tokens have for a region that could not be read."""
+    """The token of a region that could not be read."""
     return TokenProb(MARK_ID, region.mark, MARK_LOGPROB)
 
 

@@ -57,28 +57,28 @@ def read_documents(
     by_region: ByRegion | None = None,
     watch: Watch | None = None,
 ) -> Iterator[OcrResult | FailedPage]:
-    """Read documents page by page; what fails does not stop the others.
+    """Read documents page by page; a failure does not stop the others.
 
-    Pages that are in `output_dir` already, read with the same settings, are taken from there: a
-    reading that was interrupted resumes. Only a step that fails for all pages under way, for lack
-    of memory say, ends it.
+    Pages that `output_dir` already contains, read with the same settings, are taken from there, so
+    an interrupted reading resumes. Only a step that fails for all pages in flight ends it, for
+    example for lack of memory.
 
     Args:
-        output_dir: gets `{name}.jsonl`, one `OcrResult` a line, each as soon as its page is read,
-            and `{name}.txt`, pages separated by form feeds, once all pages of the document that
-            were asked for are in. By regions, also `{name}.md` and the pictures that it links, in
+        output_dir: gets `{name}.jsonl`, one `OcrResult` per line, each as soon as its page is read,
+            and `{name}.txt`, pages separated by form feeds, once all requested pages of the
+            document are read. By regions, also `{name}.md` and the pictures that it links, in
             `{name}_pictures/`. None writes nothing and reads all.
-        options: how pages are rendered, and which.
+        options: which pages are rendered, and how.
         roots: the folders of documents below them are kept in `output_dir`.
-        start_over: read again what is in `output_dir`, and replace it.
+        start_over: read documents in `output_dir` again and replace their results.
         prompt, style, max_tokens, batch_size, top_k, by_region, watch: as in `read_pages`.
 
     Yields:
-        In the order of documents and their pages: what was read, and each page or document that
-        could not be rendered, or not be given to the model, as a `FailedPage`.
+        In the order of documents and their pages: an `OcrResult` for each reading, and a
+        `FailedPage` for each page or document that could not be rendered or given to the model.
 
     Raises:
-        ValueError: `output_dir` has one of the documents, read with other settings, and
+        ValueError: `output_dir` contains one of the documents, read with other settings, and
             `start_over` is False.
     """
     options = options or RenderOptions()

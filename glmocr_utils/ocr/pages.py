@@ -30,7 +30,7 @@ class PreparedPage:
 
     Attributes:
         inputs: of this image alone, on the CPU.
-        prompt: what the model is asked about it.
+        prompt: the model's prompt for it.
     """
 
     page: PageImage
@@ -49,7 +49,7 @@ class PageReader:
     half precision rounding may turn a near tie).
 
     Args:
-        prompt: what the model is asked, such as `Text Recognition:` or `Table Recognition:`.
+        prompt: the task, such as `Text Recognition:` or `Table Recognition:`.
         style: `default` or `nothink`; None takes the one that the model was trained with.
         top_k: alternatives recorded for each token.
     """
@@ -86,7 +86,7 @@ class PageReader:
         return [(key, page.page, counts[key]) for key, (page, *_) in self._under_way.items()]
 
     def tail(self, key: Hashable, num_tokens: int) -> str:
-        """The end of what is written for a page under way."""
+        """The end of the text of a page in flight."""
         token_ids = self._decoder.last_ids(key, num_tokens)
         kept = [each for each in token_ids if each not in self._special]
         return decode_ids(self.model.processor.tokenizer, kept).strip(REPLACEMENT)
@@ -178,22 +178,22 @@ def read_pages(
     on_read: Callable[[OcrResult, PageImage], None] | None = None,
     watch: Watch | None = None,
 ) -> Generator[OcrResult, None, None]:
-    """Read pages, `batch_size` at a time, and give them in their order.
+    """Read pages, `batch_size` at a time, and yield them in order.
 
-    Whenever a page has ended, the next one takes its place; as many again are prepared ahead.
-    A page without ink is not given to the model. By regions, those of several pages are under way
-    together, and a page has ended with its last region.
+    When a page has ended, the next one takes its place; as many again are prepared ahead. A page
+    without ink is not given to the model. By regions, those of several pages are in flight
+    together, and a page ends with its last region.
 
     Args:
-        max_tokens: new tokens a page or region, at most.
-        batch_size: pages or regions that are under way together.
+        max_tokens: token limit per page or region.
+        batch_size: pages or regions in flight together.
         prompt, style, top_k: as in `PageReader`.
         by_region: reads each page region by region; None reads it as a whole. A region that cannot
             be read is marked in its page.
-        on_failure: is told of a page that cannot be prepared, finds no room in memory or comes to
-            nothing (`NotFiniteError`: its numbers are NaN or infinite), which is then left out.
-            None raises what was raised.
-        on_read: is given each page as soon as it has ended, which may be before its turn comes.
+        on_failure: called for a page that cannot be prepared, does not fit into memory or fails
+            (`NotFiniteError`: its numbers are NaN or infinite); the page is then left out. None
+            raises the error.
+        on_read: called with each page as soon as it has ended, which may be before its turn.
         watch: called twice a second with the progress, and at the end; see `show_reading`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Pages → what the model reads of each: the page as a whole, or its regions one by one."""
+"""Pages → the parts that the model reads: the whole page, or its regions one by one."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -32,8 +32,7 @@ class PageInParts:
         number: 0-based, among the pages of one call.
         regions: None for a page that is read as a whole.
         wanted: indices of the regions to read, or `WHOLE`.
-        readings: what has come of them.
-        error: why it cannot be read at all.
+        readings: of the parts so far. error: why it cannot be read at all.
     """
 
     number: int

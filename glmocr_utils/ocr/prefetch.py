@@ -1,4 +1,4 @@
-"""Something made ahead, in a thread, while what was made before is used."""
+"""Items made ahead, in a thread, while earlier ones are used."""
 
 import queue
 import threading
@@ -17,8 +17,8 @@ class Prefetch(Generic[Item]):
 
     PyTorch's operations there run in that one thread, and leave the cores to those of the model.
 
-    Use it as a context manager: leaving it ends the thread, after the item it is at. What the
-    iterable raises is raised where its next item would have come.
+    Use it as a context manager: leaving it ends the thread, after the item it is at. An error of
+    the iterable is raised in place of its next item.
     """
 
     def __init__(self, items: Iterable[Item], ahead: int) -> None:
@@ -46,7 +46,7 @@ class Prefetch(Generic[Item]):
         return self._ended
 
     def take(self, wait: bool = True) -> Item | None:
-        """The next item; None after the last one, or, if told not to wait, where none is ready."""
+        """The next item; None after the last one, or, without waiting, if none is ready."""
         if self._ended:
             return None
         try:
@@ -64,7 +64,7 @@ class Prefetch(Generic[Item]):
         end: BaseException | None = None
         try:
             # A thread takes over the model's number of threads when it first asks. PyTorch's own
-            # setting would lower that of later threads too, so OpenMP is told.
+            # setting would lower that of later threads too, so OpenMP is used.
             torch.get_num_threads()
             with threadpool_limits(1, user_api="openmp"):
                 for item in self._items:

@@ -1,4 +1,4 @@
-"""What is shown while pages are read: which page, how far, how fast, how long it still takes."""
+"""The display while pages are read: which page, how far, how fast, how long it still takes."""
 
 import shutil
 import sys
@@ -26,7 +26,7 @@ class ReadingProgress:
     Attributes:
         page: the first of those under way; None where none is.
         tokens: written for it so far.
-        tail: the end of what is written.
+        tail: the end of its text so far.
         done: pages that have ended, those of an earlier start and those that failed among them.
         pages: all that were asked for; None where it isn't known.
         read_now: pages that were read since the start; tokens_now: what was written since.
@@ -117,7 +117,7 @@ class Counted:
 
 
 class Progress(Protocol):
-    """What a line shows."""
+    """The text of the line."""
 
     @property
     def is_over(self) -> bool: ...

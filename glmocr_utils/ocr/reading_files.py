@@ -57,7 +57,7 @@ def reading_settings(
     top_k: int,
     layout: Mapping[str, object],
 ) -> dict[str, object]:
-    """What the pages of a document share; readings with other settings are not mixed in.
+    """The settings that all readings of a document share.
 
     Args:
         scale: pixels per point.
@@ -141,11 +141,11 @@ class ReadingFiles:
                 self._refuse_other_settings(path)
 
     def find(self, page: PageRef) -> OcrResult | None:
-        """What was read of a page before, with these settings."""
+        """An earlier reading of a page, with these settings."""
         return self._document(page).pages.get(page.page_index)
 
     def add(self, result: OcrResult, page: PageImage) -> None:
-        """Keep what was read; it is on the disk when this returns.
+        """Save a reading; it is on disk when this returns.
 
         Args:
             page: its image, of which the pictures are kept.
@@ -162,7 +162,7 @@ class ReadingFiles:
         document.pages[result.page.page_index] = result
 
     def close(self) -> None:
-        """Finish all documents that were begun; the next start reads what is missing of them."""
+        """Finish all documents that were begun; the next start reads their missing pages."""
         for document_path in list(self._documents):
             self.finish(document_path)
 

@@ -19,9 +19,9 @@ from glmocr_utils.render import (
 
 
 def load_results(path: str | Path) -> list[OcrResult]:
-    """What was read before: one `.jsonl` file, all below a folder, or the run of notebook 06.
+    """Load saved readings: one `.jsonl` file, all below a folder, or a run of notebook 06.
 
-    Of a run come the pages that have text with probabilities, in the order of their documents.
+    From a run, pages that have text with probabilities, in the order of their documents.
 
     Raises:
         FileNotFoundError: there is no such file, or none in the folder.

@@ -27,11 +27,11 @@ def score_text(
 ) -> tuple[TokenProb, ...]:
     """The probability that the model gives to each token of any text, in one teacher-forced pass.
 
-    For the text that the model reads itself, these are the probabilities that `read_pages`
-    recorded (within 1e-3 in float32).
+    For the model's own reading, these are the probabilities that `read_pages` recorded (within 1e-3
+    in float32).
 
     Returns:
-        One record a token of `text`; joining their texts gives `text`.
+        One record per token of `text`; their texts joined give `text`.
 
     Raises:
         NotFiniteError: the model's numbers are NaN or infinite.
@@ -94,5 +94,5 @@ def token_logits(
         ("mm_token_type_ids", torch.zeros_like(target)),
     ):
         inputs[name] = torch.cat([inputs[name], added.to(inputs[name].dtype)], dim=1)
-    # the logits that predict the first token stand before it; those after the last are not needed
+    # the logits that predict the first token are before it; those after the last are not needed
     return model.model(**inputs, logits_to_keep=len(token_ids) + 1).logits[0, :-1]

@@ -1,14 +1,18 @@
 """Decoded ids → token records, without what isn't text."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from itertools import accumulate
-
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from glmocr_utils.decoding import DecodedPage
 from glmocr_utils.prompt import thought_length
 from glmocr_utils.records import Alternative, TokenProb
 from glmocr_utils.token_text import alternative_texts, token_texts
+
+if TYPE_CHECKING:  # what it names takes seconds to import
+    from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 
 def without_thought(tokens: tuple[TokenProb, ...]) -> tuple[TokenProb, ...]:

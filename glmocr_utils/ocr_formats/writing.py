@@ -11,6 +11,7 @@ from glmocr_utils.files import write_file
 from glmocr_utils.grounding import Locator
 from glmocr_utils.ocr.reading_files import PAGE_BREAK
 from glmocr_utils.ocr_formats.alto import alto
+from glmocr_utils.ocr_formats.docling import check_docling, docling_json
 from glmocr_utils.ocr_formats.hocr import hocr
 from glmocr_utils.ocr_formats.overlaid_pdf import OverlaidPdf
 from glmocr_utils.ocr_formats.page_xml import page_xml
@@ -20,7 +21,12 @@ from glmocr_utils.render import safe_stem
 
 Placed = Sequence[tuple[OcrResult, PageLayout]]  # pages of one document
 # Formats of one file a document, and the ends of their names.
-SUFFIXES = {"hocr": ".hocr", "alto": ".alto.xml", "pdf": ".searchable.pdf"}
+SUFFIXES = {
+    "hocr": ".hocr",
+    "alto": ".alto.xml",
+    "pdf": ".searchable.pdf",
+    "docling": ".docling.json",
+}
 # Formats of one file a page, in a folder of the document; they name the page's image.
 PAGE_SUFFIXES = {"alto-pages": ".alto", "page": ".page"}
 FORMATS = (*SUFFIXES, *PAGE_SUFFIXES, "txt")
@@ -32,12 +38,15 @@ def check_formats(formats: str | None) -> tuple[str, ...]:
 
     Raises:
         ValueError: there is no such format.
+        ModuleNotFoundError: `docling` is wanted, and docling-core isn't installed.
     """
     wanted = [name.strip() for name in (formats or "").split(",") if name.strip()]
     if strange := [name for name in wanted if name not in FORMATS]:
         raise ValueError(
             f"formats is some of {', '.join(FORMATS)}, with commas; got {strange[0]!r}"
         )
+    if "docling" in wanted:
+        check_docling()
     return tuple(dict.fromkeys(wanted))
 
 
@@ -68,9 +77,10 @@ def export_layouts(
         password: opens encrypted PDFs.
 
     Yields:
-        Each file when it is complete: `{document}.hocr`, `.alto.xml`, `.searchable.pdf`, `.txt`,
-        and for `alto-pages` and `page` a file for each page: `{document}.alto/{image}.xml` and
-        `{document}.page/{image}.xml`, named as the page's image, see `image_name`.
+        Each file when it is complete: `{document}.hocr`, `.alto.xml`, `.searchable.pdf`,
+        `.docling.json`, `.txt`, and for `alto-pages` and `page` a file for each page:
+        `{document}.alto/{image}.xml` and `{document}.page/{image}.xml`, named as the page's image,
+        see `image_name`.
 
     Raises:
         ValueError: a PDF is encrypted and `password` does not open it.
@@ -91,7 +101,9 @@ def export_layouts(
         if name.casefold() in taken:
             name = f"{name}_{read[0].page.document_key[:8]}"
         taken.add(name.casefold())
-        if "txt" in formats:
+        # notebook 02 has written its own text beside its readings
+        is_there = not texts and (folder / f"{name}.jsonl").exists()
+        if "txt" in formats and not is_there:
             said = PAGE_BREAK.join(texts.get(result.page, result.text) for result in read)
             yield write_file(folder / f"{name}.txt", said, durable=False)
         for form in formats if placed else ():
@@ -141,6 +153,8 @@ def image_name(page: PageRef, document_name: str) -> str:
 def _of_document(form: str, placed: Placed, name: str, texts: Mapping[PageRef, str]) -> bytes:
     if form == "hocr":
         return hocr(placed, texts).encode()
+    if form == "docling":
+        return docling_json(placed, name, texts).encode()
     only_page = placed[0][0].page if len(placed) == 1 else None
     return alto(placed, image_name(only_page, name) if only_page else None, texts).encode()
 

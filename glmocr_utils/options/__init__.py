@@ -4,6 +4,12 @@ Commands, the parameters of notebooks and `docs/parameters.md` follow from these
 heavy is imported, so that `glmocr ocr --help` needn't wait for a model's libraries.
 """
 
+from glmocr_utils.options.collection import (
+    BrowserReviewOptions,
+    ConvertOptions,
+    IndexOptions,
+    SearchOptions,
+)
 from glmocr_utils.options.evaluation import (
     CertifyOptions,
     DiffOptions,
@@ -29,11 +35,9 @@ from glmocr_utils.options.steps import (
     DemoOptions,
     ExportOptions,
     ImagefolderOptions,
-    IndexOptions,
     LabelOptions,
     OcrOptions,
     ReviewOptions,
-    SearchOptions,
 )
 from glmocr_utils.options.values import check_at_least_one, coerce_all, kinds_of, text_reader
 
@@ -41,7 +45,9 @@ __all__ = [
     "DEFAULT_MODEL",
     "OFFICIAL_LAYOUT",
     "RETRYABLE",
+    "BrowserReviewOptions",
     "CertifyOptions",
+    "ConvertOptions",
     "DemoOptions",
     "DiffOptions",
     "Dtype",

@@ -18,13 +18,13 @@ class EvaluateOptions(Options):
 
     readings: str | None = option(None, READINGS)
     references: str | None = option(
-        None, "the true texts, in any of these forms, or a label set of 04"
+        None, "true texts, in any of these forms, or a label set of notebook 04"
     )
     other_readings: str | None = option(
-        None, "a second set of readings, compared with the first page by page"
+        None, "second set of readings, compared with the first page by page"
     )
     text_column: str | None = option(
-        None, "column of parquet files and JSON lines; None: text, markdown, ground_truth, …"
+        None, "text column of parquet and JSON lines; None: text, markdown, ground_truth, …"
     )
     documents: str | None = option(
         None, "PDFs and images of the pages; None: where the readings say they are"
@@ -39,12 +39,12 @@ class EvaluateOptions(Options):
     model_id: str = same_as(
         ModelOptions,
         "model_id",
-        help="as in every notebook; the readings are made, so none is loaded",
+        help="not used here: the pages are read already",
         only="notebook",
     )
     adapter: str | None = same_as(ModelOptions, "adapter", help="the same", only="notebook")
     output_dir: str | Path = option(
-        "outputs/07_evaluate", "gets evaluation.html, pages.csv, evaluation.json"
+        "outputs/07_evaluate", "gets evaluation.html, evaluation.json, pages.csv, groups.csv"
     )
 
 
@@ -58,9 +58,9 @@ class DiffOptions(Options):
     )
     text_column: str | None = same_as(EvaluateOptions, "text_column")
     documents: str | None = same_as(EvaluateOptions, "documents")
-    audit: int = option(50, "disagreements drawn at random for a person to decide")
+    audit: int = option(50, "number of disagreements drawn at random for a person to decide")
     audited: str | None = option(
-        None, "the audit.csv with its column `right` filled: who is right how often"
+        None, "audit.csv with its column `right` filled: shows how often each set is right"
     )
     seed: int = option(0, "random seed of the audit")
     output_dir: str | Path = option(
@@ -75,10 +75,12 @@ class CertifyOptions(Options):
     readings: str | None = option(
         None, "a run of notebook 06, results of 02, or a certificate.json to verify"
     )
-    num_flags: int = option(200, "flags that a person checks; 200 take about an hour", at_least=1)
+    num_flags: int = option(
+        200, "number of flags for a person to check; 200 take about an hour", at_least=1
+    )
     calibration: str | None = option(None, "calibration.json of notebook 03, for expected errors")
     collection: str | None = option(
-        None, "with a certificate: its readings, to draw its sample again"
+        None, "if `readings` is a certificate: its readings, to draw the sample again"
     )
     seed: int = option(0, "random seed of the sample")
     output_dir: str | Path = option(
@@ -92,15 +94,15 @@ class PredictionsOptions(Options):
 
     readings: str | None = same_as(EvaluateOptions, "readings")
     form: str = option(
-        "hub", "whose: omni-parse-bench, olmocr-bench, omnidocbench, or hub (a parquet file)"
+        "hub", "output format: omni-parse-bench, olmocr-bench, omnidocbench, hub (a parquet file)"
     )
     benchmark: str | None = option(
         None, "the benchmark's own folder, with its pages and tests", detail="hub needs none"
     )
-    scores: bool = option(False, "score them too, where the scorer is a package (omni-parse-bench)")
+    scores: bool = option(False, "also score them, if the scorer is a package (omni-parse-bench)")
     text_column: str | None = same_as(EvaluateOptions, "text_column")
     output_dir: str | Path = option(
-        "outputs/predictions", "gets the files; olmocr-bench has a place of its own"
+        "outputs/predictions", "gets the files; those of olmocr-bench go into its own folder"
     )
 
     def __post_init__(self) -> None:
@@ -120,10 +122,10 @@ class GroundOptions(Options):
     input_path: str | None = option(
         None, "born-digital PDFs: one, a folder, or a .txt list; None: drawn pages"
     )
-    choose: bool = option(True, "False: judge the heads that are chosen already, on all pages")
-    num_pages: int = option(32, "drawn pages, where no PDF is given", at_least=1)
-    seed: int = option(42, "random seed of the drawn pages, and of which pages are for what")
-    with_reading: bool = option(True, "also read the pages, and locate what was read")
+    choose: bool = option(True, "False: evaluate the current choice of heads, on all pages")
+    num_pages: int = option(32, "number of drawn pages, if no PDF is given", at_least=1)
+    seed: int = option(42, "random seed for the drawn pages and for their split")
+    with_reading: bool = option(True, "also read the pages, and locate the tokens of the readings")
     scale: float = same_as(RenderOptions, "scale")
     pages: str | None = same_as(RenderOptions, "pages")
     password: str | None = same_as(RenderOptions, "password")

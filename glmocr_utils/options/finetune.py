@@ -27,7 +27,7 @@ class FinetuneOptions(Described):
     use_lora: bool = option(False, "train a LoRA adapter instead of all weights")
     lora_rank: int = option(8, "rank of the adapter: more capacity, more memory")
     lora_alpha: int | None = option(None, "scale of the adapter; None: twice the rank")
-    lora_dropout: float = option(0.0, "share of the adapter's inputs that are dropped")
+    lora_dropout: float = option(0.0, "share of the adapter's inputs that are dropped in training")
     lora_target: str = option(
         "all", "all linear layers of what isn't frozen, or names: q_proj,v_proj"
     )
@@ -42,19 +42,17 @@ class FinetuneOptions(Described):
     eval_split: str | None = option(
         None, "split to evaluate on; None: the label set's own test split, or a share"
     )
-    eval_split_size: float = option(
-        0.1, "that share of the documents, 0 to below 1; at 0 nothing is held out"
-    )
-    prompt: str = same_as(ReadingOptions, "prompt", help="the task, where the data set names none")
+    eval_split_size: float = option(0.1, "share of documents to hold out, from 0 (none) to below 1")
+    prompt: str = same_as(ReadingOptions, "prompt", help="task prompt, if the data set has none")
     prompt_style: PromptStyle | None = option(
-        None, "default or nothink; None: as model or adapter were trained before"
+        None, "default or nothink; None: as in the model's or adapter's earlier training"
     )
-    label_statuses: str = option("gold,silver", "which labels of a label set are trained on")
+    label_statuses: str = option("gold,silver", "statuses of the labels to train on")
     max_length: int | str | None = option(
-        2048, 'tokens of image and text; "auto": the longest page\'s; nothing is ever cut'
+        2048, 'tokens of image, prompt and label; "auto": the longest page\'s; nothing is cut'
     )
     too_long: Literal["error", "skip"] = option(
-        "error", '"error" or "skip": what to do about longer pages'
+        "error", '"error" or "skip": what to do with longer pages'
     )
     scale: float | None = option(
         None, "pixels per PDF point, stored for inference; None: the data set's"
@@ -65,43 +63,47 @@ class FinetuneOptions(Described):
     dry_run: bool = option(False, "check everything, train nothing")
 
     # evaluation by reading
-    eval_pages: int = option(64, "pages read at each evaluation; before and after: all")
-    max_tokens: int = option(2048, "new tokens a page, at most, when held-out pages are read")
+    eval_pages: int = option(64, "pages to read at each evaluation; before and after training: all")
+    max_tokens: int = option(2048, "token limit per page when held-out pages are read")
     retention_dataset: str | None = option(
         None, "pages that the model must not forget, read before and after"
     )
     early_stopping_patience: int = option(
-        0, "evaluations without a better CER after which training ends; 0: never"
+        0, "end training after this many evaluations without a better CER; 0: never"
     )
 
     # TRL's, with other defaults, and those of the guide
     output_dir: str = option("./glm-ocr-finetuned", "gets checkpoints, model and report")
     num_train_epochs: float = option(3, "passes over the data")
-    max_steps: int = option(-1, "steps; above 0 it overrides the epochs")
-    learning_rate: float | None = option(None, "None: 1e-5, and 1e-4 for LoRA")
-    lr_scheduler_type: str = option("cosine", "how the learning rate falls")
-    warmup_ratio: float = option(0.1, "share of the steps in which the learning rate rises")
+    max_steps: int = option(-1, "number of steps; above 0 it overrides the epochs")
+    learning_rate: float | None = option(None, "peak learning rate; None: 1e-5, and 1e-4 for LoRA")
+    lr_scheduler_type: str = option("cosine", "learning rate schedule")
+    warmup_ratio: float = option(
+        0.1, "share of the steps in which the learning rate rises (warm-up)"
+    )
     optim: str = option(
-        "adamw_torch_fused", "optimizer; adamw_8bit: small states; paged_adamw_8bit: also in RAM"
+        "adamw_torch_fused", "optimizer; adamw_8bit: smaller states; paged_adamw_8bit: also in RAM"
     )
     free_gradients: bool = option(
-        False, "free each gradient at once; max_grad_norm=0, gradient_accumulation_steps=1"
+        False, "free each gradient at once; needs max_grad_norm=0, 1 accumulation step"
     )
-    max_grad_norm: float = option(1.0, "longer gradients are clipped")
-    per_device_train_batch_size: int = option(4, "pages in a pass, per device")
-    per_device_eval_batch_size: int = option(4, "pages in a pass of evaluation, per device")
-    gradient_accumulation_steps: int = option(2, "passes in a step")
+    max_grad_norm: float = option(1.0, "gradients are clipped to this norm")
+    per_device_train_batch_size: int = option(4, "pages per forward pass and device")
+    per_device_eval_batch_size: int = option(4, "pages per forward pass and device in evaluation")
+    gradient_accumulation_steps: int = option(2, "forward passes per step")
     eval_strategy: str = option("steps", '"no", "steps" or "epoch"')
     eval_steps: float | None = option(100, "steps between evaluations")
     save_steps: float = option(500, "steps between checkpoints")
     save_total_limit: int | None = option(3, "checkpoints kept")
     report_to: str | list[str] = option("wandb", '"wandb", "tensorboard" or "none"')
     load_best_model_at_end: bool | None = option(
-        None, "end with the checkpoint of the lowest CER; None: where there is evaluation"
+        None, "end with the checkpoint of the lowest CER; None: if there is evaluation"
     )
-    metric_for_best_model: str | None = option("cer", "what says which checkpoint is best")
+    metric_for_best_model: str | None = option(
+        "cer", "metric that decides which checkpoint is best"
+    )
     train_sampling_strategy: str = option(
-        "group_by_length", "pages of like length together, so that little is padding"
+        "group_by_length", "group pages of similar length, to avoid padding"
     )
-    remove_unused_columns: bool = option(False, "must stay False: pages are encoded batch-wise")
+    remove_unused_columns: bool = option(False, "must stay False: pages are encoded batch by batch")
     logging_first_step: bool = option(True, "log the first step too")

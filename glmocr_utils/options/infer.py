@@ -1,4 +1,4 @@
-"""A run over a collection: what it is asked for."""
+"""The options of a run over a collection."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,25 +30,31 @@ class InferOptions(Options):
     input_path: str | Path | None = option(
         None,
         "a PDF, an image, a folder, or a .txt list of paths; None: those under data/",
-        detail="the samples only where they are alone",
+        detail="the samples are read only if there is nothing else",
     )
     engine: EngineName = option(
         "local", '"local", "server" (OpenAI-compatible: vLLM, SGLang) or "ray"'
     )
     model_id: str = same_as(
-        ModelOptions, "model_id", help='hub id or folder; for "server" its name there'
+        ModelOptions, "model_id", help='hub id or folder; with engine "server" its name there'
     )
     adapter: str | None = same_as(ModelOptions, "adapter")
-    base_url: str | None = option(None, 'server: such as "http://localhost:8000/v1"')
-    concurrency: int = option(16, "server: requests under way at a time", at_least=1)
-    ray_address: str | None = option(None, 'ray: of a cluster, or "auto"; None: this machine')
-    num_actors: int | None = option(None, "ray: models at work; None: one a GPU", at_least=1)
+    base_url: str | None = option(
+        None, 'for "server": its address, such as "http://localhost:8000/v1"'
+    )
+    concurrency: int = option(16, 'for "server": concurrent requests', at_least=1)
+    ray_address: str | None = option(
+        None, 'for "ray": address of a cluster, or "auto"; None: this machine'
+    )
+    num_actors: int | None = option(
+        None, 'for "ray": number of models; None: one per GPU', at_least=1
+    )
     prompt: str = same_as(ReadingOptions, "prompt")
     layout: str | None = same_as(LayoutOptions, "layout")
     tasks: str | Mapping[str, str] | None = same_as(LayoutOptions, "tasks")
     furniture: Furniture = same_as(LayoutOptions, "furniture")
     prompt_style: PromptStyle | None = same_as(
-        ReadingOptions, "prompt_style", detail="which a server does not say: there it is default"
+        ReadingOptions, "prompt_style", detail="with a server None means default"
     )
     scale: float = same_as(RenderOptions, "scale")
     password: str | None = same_as(RenderOptions, "password")
@@ -57,18 +63,18 @@ class InferOptions(Options):
         None, "token limit for a second attempt when a page hits max_tokens", at_least=1
     )
     batch_size: int | Literal["auto"] = option(
-        "auto", 'pages read together, or "auto": what free memory holds', at_least=1
+        "auto", 'pages read together, or "auto": as many as fit into free memory', at_least=1
     )
     retry: str | Sequence[str] | None = option(
         None,
-        'statuses to read again: "looped,empty,failed"; with other limits if you like',
+        'statuses to read again: "looped,empty,failed"; limits may differ',
         detail=f"among {', '.join(RETRYABLE)}",
     )
     calibration: str | None = option(None, "calibration.json of notebook 03, for expected errors")
     coverage: bool = option(
         False,
-        "True: find what was left out or made up; read such pages again",
-        detail="local and ray; the command ground chooses the model's heads for it first",
+        "True: find text that was left out or made up, and read such pages again",
+        detail="with a local model or Ray; choose the model's heads with the command ground first",
     )
     second_reader: str | None = same_as(SecondOptions, "second_reader")
     second_reader_pages: SecondPages = same_as(SecondOptions, "second_reader_pages")
@@ -76,14 +82,14 @@ class InferOptions(Options):
         0.5, "stop when more of the last 200 pages fail, loop or are empty"
     )
     price_per_hour: float | None = option(
-        None, "price of the machine an hour, in any currency: what a million pages cost"
+        None, "machine cost per hour, in any currency; gives the cost of a million pages"
     )
     estimate: bool = option(
         False,
-        "True: first read 20 pages drawn at random, and say what all of them will take",
+        "True: first read 20 pages drawn at random, and estimate the time of all pages",
         detail="the command then ends, and nothing is written",
     )
-    new_run: bool = option(False, "put a run with other settings in output_dir aside")
+    new_run: bool = option(False, "set a run with other settings in output_dir aside")
     attn: str = same_as(ModelOptions, "attn")
     device_map: str = same_as(ModelOptions, "device_map")
     dtype: Dtype = same_as(ModelOptions, "dtype")

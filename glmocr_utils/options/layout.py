@@ -90,8 +90,8 @@ class LayoutOptions(Options):
 
     layout: str | None = option(
         None,
-        'regions: "auto", or id or folder of a layout model; None: whole pages',
-        detail=f"auto is {OFFICIAL_LAYOUT}; any PP-DocLayout V3 or V4 will do",
+        'read by regions: "auto", or id or folder of a layout model; None: whole pages',
+        detail=f"auto is {OFFICIAL_LAYOUT}; any PP-DocLayout V3 or V4 works",
     )
     tasks: str | Mapping[str, str] | None = option(
         None,
@@ -99,7 +99,7 @@ class LayoutOptions(Options):
         detail="picture keeps an image instead of reading it",
     )
     furniture: Furniture = option(
-        "apart", 'headers, footers, notes: "apart", after the body; "in" place; "out" of texts'
+        "apart", 'headers, footers, notes: "apart" (after the body), "in" place, "out" of texts'
     )
 
     def __post_init__(self) -> None:

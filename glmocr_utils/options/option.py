@@ -22,8 +22,8 @@ def option(
     """A field of an options dataclass.
 
     Args:
-        help: what it means, with its unit, short enough for a line of a notebook.
-        detail: what the help of a command and the documentation add.
+        help: its meaning, with the unit, short enough for a line of a notebook.
+        detail: added in the help of a command and in the documentation.
         only: the one door that has this option; None: both.
         at_least: the least that a number can be.
         aliases: other spellings in the terminal, with their dashes.
@@ -62,7 +62,7 @@ class Described:
 
 @dataclass(frozen=True)
 class Options(Described):
-    """What a step is asked for. Each value is read by its field's type, as from a terminal.
+    """The options of a step. Each value is read by its field's type, as from a terminal.
 
     Raises:
         ValueError: a value of another type, or out of its range; the message names it.

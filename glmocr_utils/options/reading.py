@@ -11,12 +11,12 @@ class ReadingOptions(Options):
     """Options of `read_pages` and `read_documents`."""
 
     prompt: str = option(
-        TEXT_RECOGNITION, 'the task; also "Table Recognition:", "Formula Recognition:"'
+        TEXT_RECOGNITION, 'task prompt; also "Table Recognition:", "Formula Recognition:"'
     )
     prompt_style: PromptStyle | None = option(
         None, '"default" or "nothink"; None: as the model was trained'
     )
-    max_tokens: int = option(2048, "new tokens per page, at most", at_least=1)
+    max_tokens: int = option(2048, "token limit per page", at_least=1)
     batch_size: int = option(
         1, "pages read together", detail="in float32 the text of a page stays the same", at_least=1
     )

@@ -30,10 +30,10 @@ class ImagefolderOptions(Options):
     pages: str | None = same_as(RenderOptions, "pages")
     num_pages: int | None = option(
         None,
-        "pages in output_dir in all, drawn at random; None: every page",
+        "total number of pages in output_dir, drawn at random; None: every page",
         detail="a larger number later adds to them",
     )
-    seed: int = option(42, "random seed of the sample")
+    seed: int = option(42, "random seed for the sample")
     password: str | None = same_as(RenderOptions, "password")
     output_dir: str | Path = option("outputs/01_render", "gets the PNG files and metadata.jsonl")
     model_id: str = same_as(
@@ -66,12 +66,14 @@ class OcrOptions(Options):
         False, "print token probabilities and draw them", detail="the 50 lowest in their context"
     )
     formats: str | None = option(
-        None, "with the boxes of words: hocr, alto, alto-pages, page, pdf; several with commas"
+        None,
+        "exports with word boxes: hocr, alto, alto-pages, page, pdf, docling, or plain txt",
+        detail="several with commas",
     )
     start_over: bool = option(
         False,
-        "True: read again what output_dir holds, and replace it",
-        detail="otherwise documents that were read with other settings are refused",
+        "True: read documents in output_dir again and replace their results",
+        detail="False: refuse documents that were read with other settings",
     )
     model_id: str = same_as(ModelOptions, "model_id")
     adapter: str | None = same_as(ModelOptions, "adapter")
@@ -88,7 +90,7 @@ class ReviewOptions(Options):
     """Options of notebook 03."""
 
     input_path: str | Path | None = option(
-        None, "documents to read now, where there are no results; None: first PDF under data/"
+        None, "documents to read now, if there are no results; None: first PDF under data/"
     )
     results: str | None = option(
         None, "a .jsonl of notebook 02, a folder of them, or a run of notebook 06"
@@ -96,13 +98,13 @@ class ReviewOptions(Options):
     references: str | None = option(
         None,
         "true texts: exported labels, or JSON lines of file_name, page_index, text",
-        detail="they show how well doubt finds errors, and fit a calibration",
+        detail="they show how well doubt finds errors, and a calibration is fitted on them",
     )
     calibration: str | None = option(
         None, "calibration.json of an earlier run with this model; None fits one"
     )
-    worst_n: int = option(50, "tokens in the list of the least sure")
-    context_tokens: int = option(10, "tokens on each side of them")
+    worst_n: int = option(50, "number of tokens in the list of the least sure")
+    context_tokens: int = option(10, "tokens of context on each side of them")
     top_k: int = same_as(
         ReadingOptions, "top_k", help="alternatives per token, when documents are read now"
     )
@@ -111,7 +113,8 @@ class ReviewOptions(Options):
     furniture: Furniture = same_as(LayoutOptions, "furniture")
     max_flags: int = option(12, "doubtful words to check per page, at most")
     audit: int = option(
-        0, "instead: flags drawn over all results for a certificate of the collection, such as 200"
+        0,
+        "flags drawn for a certificate of the collection, such as 200; 0: a normal review",
     )
     boxes: bool | Literal["auto"] = option(
         "auto",
@@ -119,11 +122,13 @@ class ReviewOptions(Options):
     )
     second_reader: str | None = same_as(SecondOptions, "second_reader")
     second_reader_pages: SecondPages = same_as(SecondOptions, "second_reader_pages")
-    formats: str | None = same_as(OcrOptions, "formats")
-    review: bool | Literal["auto"] = option(
-        "auto", 'True, False, or "auto": the widget where a person can use it'
+    formats: str | None = same_as(
+        OcrOptions, "formats", detail="several with commas; with your corrections"
     )
-    reviewer: str = option("", "who decides, for the log")
+    review: bool | Literal["auto"] = option(
+        "auto", 'show the widget: True, False, or "auto": if a person can use it'
+    )
+    reviewer: str = option("", "reviewer's name, for the log")
     password: str | None = same_as(RenderOptions, "password")
     model_id: str = same_as(ModelOptions, "model_id")
     adapter: str | None = same_as(ModelOptions, "adapter")
@@ -136,52 +141,52 @@ class LabelOptions(Options):
     """Options of notebook 04 and of the command `label`."""
 
     input_path: str | Path | None = option(
-        None, "None: pages of 01 in outputs/01_render; sharegpt: JSON file; hub: a dataset"
+        None, "None: pages in outputs/01_render; for sharegpt a JSON file, for hub a dataset"
     )
     source: str = option(
         "text_layer",
-        "or model, review, llm, sidecar, page, alto, with commas; sharegpt; hub",
-        detail="the last two bring their own images, and are named alone",
+        "also model, review, llm, sidecar, page, alto, with commas; sharegpt; hub",
+        detail="sharegpt and hub bring their own images and must be the only source",
     )
     results: str | None = option(
-        None, "model: a .jsonl of notebook 02, a folder of them, or a run of 06"
+        None, "for model: a .jsonl of notebook 02, a folder of them, or a run of 06"
     )
     calibration: str | None = option(
         None, "calibration.json of notebook 03 for that model, or its folder"
     )
     silver_above: float | None = option(
-        None, "share of right tokens (0 to 1) above which a draft is silver"
+        None, "expected share of right tokens (0 to 1) above which a draft becomes silver"
     )
-    review_log: str | None = option(None, "review: review.jsonl of notebook 03")
-    llm_model: str | None = option(None, "llm: the endpoint's name for the model")
+    review_log: str | None = option(None, "for review: review.jsonl of notebook 03")
+    llm_model: str | None = option(None, "for llm: the model's name at the endpoint")
     llm_base_url: str | None = option(
         None,
-        'llm: such as "http://localhost:8000/v1"; None: OpenAI\'s own',
+        'for llm: address, such as "http://localhost:8000/v1"; None: OpenAI\'s',
         detail="the key comes from OPENAI_API_KEY",
     )
-    llm_prompt: str | None = option(None, "llm: what to ask; None: for an exact transcription")
+    llm_prompt: str | None = option(
+        None, "for llm: the prompt; None: asks for an exact transcription"
+    )
     password: str | None = same_as(RenderOptions, "password")
     test_size: float | int = option(
         0.1, "share of documents (0.1) or number of pages (5) to test on"
     )
-    seed: int = option(42, "random seed of the split, and of the gold that is scored")
+    seed: int = option(42, "random seed for the split, and for the gold labels to score")
     reviewer: str = option("", "who edits by hand", only="notebook")
     edit: bool | Literal["auto"] = option(
-        "auto", 'True, False, or "auto": the editor where a person can use it', only="notebook"
+        "auto", 'show the editor: True, False, or "auto": if a person can use it', only="notebook"
     )
     max_scored: int = option(
         20,
-        "gold labels that the model scores, to find suspect ones; 0 loads no model",
+        "number of gold labels to score, to find suspect ones; 0 loads no model",
         only="notebook",
     )
     max_length: int = option(
-        2048, "tokens of image and text that a page may take in training", only="notebook"
+        2048, "token limit of a page in training, image and text", only="notebook"
     )
     model_id: str = same_as(ModelOptions, "model_id", only="notebook")
     adapter: str | None = same_as(ModelOptions, "adapter", only="notebook")
-    output_dir: str | Path = option(
-        "outputs/04_labels", "gets the label set and what is made of it"
-    )
+    output_dir: str | Path = option("outputs/04_labels", "gets the label set and its exports")
 
 
 @dataclass(frozen=True)
@@ -190,39 +195,17 @@ class ExportOptions(Options):
 
     trained_model: str | None = option(None, "folder of a LoRA adapter or of a full checkpoint")
     base: str | None = option(
-        None, "hub id or folder it was trained from, where the folder doesn't say"
+        None, "hub id or folder of its base model, if the folder doesn't name it"
     )
-    output_dir: str | Path = option("outputs/export", "a new folder; gets the model")
+    output_dir: str | Path = option("outputs/export", "new folder for the model")
     check_pages: str | None = option(
-        None, "document that both models must read alike; None: a drawn page"
+        None, "document that both models must read the same; None: a drawn page"
     )
     max_tokens: int = same_as(ReadingOptions, "max_tokens", default=256)
     device_map: str = same_as(ModelOptions, "device_map")
     push_to_hub: str | None = option(
         None, "repository such as user/name; the token comes from HF_TOKEN"
     )
-
-
-@dataclass(frozen=True)
-class IndexOptions(Options):
-    """Options of the command `index`."""
-
-    results: str = option(
-        "outputs/06_mass_infer", "a run of notebook 06, or a folder or .jsonl of notebook 02"
-    )
-    worst_n: int = option(50, "pages with a file of their own, most doubt first")
-    most_pages: int = option(5000, "pages in the index; of more, those with most doubt", at_least=1)
-    thumbnails: bool = option(True, "show small pictures of the pages")
-    password: str | None = same_as(RenderOptions, "password")
-    output_dir: str | Path | None = option(None, "gets index.html and page_files/; None: results")
-
-
-@dataclass(frozen=True)
-class SearchOptions(Options):
-    """Options of the command `search`."""
-
-    results: str = same_as(IndexOptions, "results")
-    words: str = option("", "what to search for; case and line ends do not matter")
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """What values a parameter takes: one reading of them for notebooks and commands.
 
 A notebook's values come from papermill, which guesses their types from the text: `-p pages 3` comes
-as a number, `-p new_run false` as text. A command's come as text. Both mean what the parameter's
-type says, and nothing else is let through.
+as a number, `-p new_run false` as text. A command's come as text. Both are read by the parameter's
+type, and other values are refused.
 """
 
 from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ def coerced(name: str, value: object, kind: object) -> object:
             `dict | str`, only numbers and booleans are held to the simple parts.
 
     Raises:
-        ValueError: the value is of another type, or what was typed cannot be told from it.
+        ValueError: the value is of another type, or what was typed is ambiguous.
     """
     parts, words = _members(kind)
     members = [part for part in SIMPLE if part in parts]

@@ -1,4 +1,4 @@
-"""What a reading left out of its page, and what it says that isn't there."""
+"""Text that a reading left out or made up."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -56,8 +56,8 @@ class PageCoverage:
     """How a reading covers its page.
 
     Attributes:
-        is_clear: most of the text could be located. Where it is False, nothing is known of what was
-            left out.
+        is_clear: most of the text could be located. Where it is False, nothing is known of
+            omissions.
         unread: ink without text, in the order of the page's text.
         unsupported: text without ink, likewise.
     """
@@ -83,7 +83,7 @@ class PageCoverage:
 
     @property
     def reason(self) -> str | None:
-        """What a person should know, in one or two sentences; None for a complete page."""
+        """A message for the user, in one or two sentences; None for a complete page."""
         said = []
         if not self.is_clear:
             said.append("Where the text is on the page is unclear, so what it lacks is not known.")

@@ -1,4 +1,4 @@
-"""What a reviewer decided: one line of JSON a decision, on disk before the next key is pressed."""
+"""A reviewer's decisions: one line of JSON each, on disk before the next key is pressed."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -102,7 +102,7 @@ def standing(decisions: Iterable[Decision]) -> list[Decision]:
 
 
 def reviews_of(decisions: Iterable[Decision]) -> list[list[Decision]]:
-    """The decisions parted into reviews: those about one reading of one page belong together."""
+    """The decisions grouped into reviews: those about one reading of one page belong together."""
     reviews: dict[tuple[object, ...], list[Decision]] = {}
     for decision in decisions:
         reading = (decision.model_id, decision.revision, decision.adapter, decision.prompt)

@@ -1,4 +1,4 @@
-"""What a page says, as one source has it, and its JSON form."""
+"""The text of a page, from one source, and its JSON form."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -28,7 +28,7 @@ class PageFile:
         scale: pixels per PDF point; None where it is not known, as of an image file.
         angle: degrees clockwise by which the image is turned from its document's page: 0, 90, 180
             or 270.
-        missing: what the file says is on the page and the image lacks; None where it is whole.
+        missing: contents of the page that its image lacks; None if it is complete.
         region: x1, y1, x2, y2 in pixels of the page's image, turned by `angle`, of which this is a
             region; None for a whole page.
     """
@@ -61,7 +61,7 @@ class PageFile:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a page says, as one source has it.
+    """The text of a page, from one source.
 
     Attributes:
         file: the page image that was labelled.
@@ -69,9 +69,9 @@ class Label:
         raw_text: the text as it came.
         status: `gold` (a person or the document itself says so), `silver` (a machine does, and it
             is trusted), `draft` (to be corrected) or `rejected` (a person found this text wrong).
-        source: who or what it comes from, such as `text_layer` or `llm:some-model`.
+        source: its origin, such as `text_layer` or `llm:some-model`.
         time: when, ISO 8601 with the time zone.
-        reviewer: the person who checked it, None if nobody did.
+        reviewer: the person who checked it, None if it is unchecked.
         model_id: the model that it was drafted with, None without one.
         prompt: what an llm was asked, None where none was.
         angle: degrees clockwise by which the image is to be turned for this text: 0, 90, 180, 270.

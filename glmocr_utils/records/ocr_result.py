@@ -1,4 +1,4 @@
-"""What the model read on a page, token by token, and its JSON form."""
+"""The reading of a page, token by token, and its JSON form."""
 
 import hashlib
 import json
@@ -76,7 +76,7 @@ def page_status(
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another token that could have stood in a token's place.
+    """Another token that the model could have chosen in a token's place.
 
     Attributes:
         token_id: in the model's vocabulary.
@@ -126,32 +126,32 @@ class TokenProb:
 
 @dataclass(frozen=True, slots=True)
 class OcrResult:
-    """What the model read on one page.
+    """The reading of one page.
 
     Attributes:
         page: which page was read.
-        text: what the model wrote; equals the tokens' texts joined.
+        text: the model's text; equals the tokens' texts joined.
         tokens: one per generated token; special tokens (stop, padding, roles) are left out.
         finish_reason: `stop` (the model ended the page), `length` (the token limit did) or `loop`
             (it repeated itself and was stopped).
-        prompt: the prompt text that was sent with the image.
+        prompt: the text sent with the image.
         model_id: hub id or folder of the model.
         revision: commit of the model on the hub, None for a folder.
         adapter: folder or hub id of the adapter, None without one.
         scale: pixels per point of the page image.
-        seconds: wall-clock time; a step for several pages counts for each in equal parts.
+        seconds: wall-clock time; a step for several pages is divided equally among them.
         num_image_tokens: length of the image in the prompt, in tokens.
         angle: degrees clockwise by which the page was turned to be read: 0, 90, 180 or 270.
-        is_blank: there is no ink on the page, so the model was not asked.
-        dtype: of the model's numbers, such as `bfloat16`; None where it is not known.
+        is_blank: the page has no ink, so the model was not asked.
+        dtype: of the model's numbers, such as `bfloat16`; None if unknown.
         attention: the implementation that computed it, such as `sdpa`; None likewise.
-        missing: what its file says is on the page and could not be drawn, so that the model did
-            not see it; None where nothing is missing.
+        missing: contents of the page that could not be drawn, so the model did not see them; None
+            if nothing is missing.
         regions: of a page that was read by regions, in reading order; each token belongs to one of
             them. Empty for a page that was read as a whole.
         size_px: width and height of the page image that the regions' boxes are given for.
-        coverage: what was left out and what was made up; None where that was not looked for.
-        second_readings: where other OCR programs disagree, one each.
+        coverage: text that was left out or made up; None if it was not searched for.
+        second_readings: disagreements with other OCR programs, one entry per program.
     """
 
     page: PageRef
@@ -199,7 +199,7 @@ class OcrResult:
 
     @property
     def text_sha256(self) -> str:
-        """Hash of the text, 64 hex digits, by which a review knows what it is about."""
+        """Hash of the text, 64 hex digits, by which a review knows its reading."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     @property
@@ -212,14 +212,14 @@ class OcrResult:
         return REGION_BREAK.join(filter(None, texts))
 
     def region_text(self, region: Region) -> str:
-        """What was read in one of the page's regions."""
+        """The text of one of the page's regions."""
         tokens = self.tokens[region.token_start : region.token_stop]
         text = "".join(token.text for token in tokens)
         is_last = region.token_stop == len(self.tokens)
         return text if is_last else text.removesuffix(REGION_BREAK)
 
     def of_region(self, region: Region) -> "OcrResult":
-        """What was read in a region, as if its crop were a page: its tokens without the break."""
+        """The reading of a region, as if its crop were a page: its tokens without the break."""
         tokens = self.tokens[region.token_start : region.token_stop]
         text = self.region_text(region)
         cut = sum(len(token.text) for token in tokens) - len(text)

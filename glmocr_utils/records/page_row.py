@@ -71,6 +71,7 @@ SCHEMA = pa.schema(
         ("min_prob", pa.float32()),
         ("mean_prob", pa.float32()),
         ("expected_errors", pa.float32()),
+        ("expected_wrong_words", pa.float32()),
         ("angle", pa.int16()),
         ("dtype", pa.string()),
         ("attention", pa.string()),
@@ -107,8 +108,8 @@ class Attempt:
         max_tokens: new tokens, at most.
         finish_reason: how it ended.
         mean_prob: mean probability of its tokens, 0 to 1; None where it is not known.
-        region: 0-based index of the region that was read; None for the whole page, or for unread
-            ink that was read alone.
+        region: 0-based index of the region that was read; None for the whole page, or for
+            unread ink that was read alone.
     """
 
     angle: int
@@ -133,12 +134,14 @@ class PageRow:
             limit ended it), `looped` (it repeated itself and was stopped), `empty` (ink, and the
             model wrote nothing), `blank` (no ink: the model was not asked), or why it was not read.
             `failed` with a text: one of its regions could not be read.
-        text: what the model wrote, unchanged; None where nothing was read.
+        text: the model's text, unchanged; None if nothing was read.
         token_ids, logprobs: (num_tokens,) of the chosen tokens; None where the engine gives none.
             Log probabilities as in `TokenProb`; one is None where a server's tokens do not say it.
         token_lengths: (num_tokens,) characters that each token adds to the text.
         min_prob, mean_prob: over the page's tokens, 0 to 1.
         expected_errors: wrong tokens to expect, by a calibration; None without one.
+        expected_wrong_words: by the risk beside it; None without one, and where it takes second
+            readers into account that did not read the page.
         angle: degrees clockwise by which the page was turned to be read.
         scale: pixels per point at which it was read.
         num_image_tokens: length of the image in the prompt.
@@ -152,7 +155,8 @@ class PageRow:
         coverage: as in `OcrResult`. Its columns are `unread_characters` (null where it is not
             clear), `unsupported_characters` and, with the boxes, `coverage` as JSON.
         second_readings: what second readers disagree about; empty where none read the page. Its
-            columns are `disagreements`, how many, and `second_readings` as JSON.
+            columns are `disagreements`, how many (signs that look alike aside), and
+            `second_readings` as JSON.
     """
 
     document_path: str
@@ -167,6 +171,7 @@ class PageRow:
     min_prob: float | None = None
     mean_prob: float | None = None
     expected_errors: float | None = None
+    expected_wrong_words: float | None = None
     angle: int = 0
     scale: float | None = None
     num_image_tokens: int = 0
@@ -252,7 +257,7 @@ def parts_of(folder: str | Path) -> list[Path]:
 
 
 def to_result(row: PageRow, run: Mapping[str, Any]) -> OcrResult | None:
-    """What was read, for review and labels; None where there is no text with probabilities.
+    """The reading, for review and labels; None if there is no text with probabilities.
 
     A page that was read as nothing has a result, whatever the engine. Alternatives are not kept by
     a run.
@@ -352,5 +357,5 @@ def _to_record(row: PageRow) -> dict[str, object]:
         json.dumps(list(map(second_to_record, seconds))) if seconds else None
     )
     if seconds:
-        record["disagreements"] = sum(len(each.disagreements) for each in seconds)
+        record["disagreements"] = sum(each.num_disagreements for each in seconds)
     return record

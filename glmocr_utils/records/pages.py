@@ -76,7 +76,7 @@ class PageRef:
 
     @classmethod
     def pop_from(cls, record: dict) -> "PageRef":
-        """Take the page's fields out of a JSON record, in which they stand beside others.
+        """Take the page's fields out of a JSON record, in which they are among others.
 
         Raises:
             KeyError: one of them is missing.
@@ -100,9 +100,9 @@ class PageImage:
         page: which page it shows.
         image: RGB, `height_px` × `width_px`.
         scale: pixels per PDF point (2.0 = 144 DPI). For an image file: its pixels per file pixel.
-        missing: what the file says is on the page and could not be drawn; the image is not the
-            whole page then. One sentence.
-        remark: what else a reader should know of the page, such as attached files. One sentence.
+        missing: contents of the page that could not be drawn, so the image is incomplete. One
+            sentence.
+        remark: further notes on the page, such as attached files. One sentence.
     """
 
     page: PageRef
@@ -156,10 +156,9 @@ class FailedPage:
 
     Attributes:
         document_path: path as the user gave it.
-        page_index: 0-based, or None when the document could not be opened, so that its pages
-            are not known.
+        page_index: 0-based, or None if the document could not be opened, so its pages are unknown.
         status: `unreadable` (damaged or not a document), `encrypted`, `too_large`, `failed`.
-        reason: one sentence that names the file, says why and what to do.
+        reason: one sentence with the file, the cause and what to do.
     """
 
     document_path: str

@@ -92,12 +92,12 @@ class Region:
 
     @property
     def mark(self) -> str:
-        """What the page's text says in the place of a region that could not be read."""
+        """The mark in the page's text for a region that could not be read."""
         return f"[{self.label}: not read]"
 
 
 def role_of(region: Region) -> Role:
-    """What a region is on its page, for the eye: each role has a colour."""
+    """The role of a region on its page; each role has a colour."""
     if region.is_furniture:
         return "furniture"
     if region.is_picture:

@@ -1,4 +1,4 @@
-"""Find documents, open them by what they contain, and render them in this process."""
+"""Find documents, open them by their content, and render them in this process."""
 
 import hashlib
 import logging
@@ -210,7 +210,7 @@ def render_document(
 
 
 def warn_of(page: PageRef, raster: Raster, options: RenderOptions) -> None:
-    """Say in the log what is odd about a page: it is smaller than asked for, or lacks something."""
+    """Log problems of a page: it is smaller than requested, or incomplete."""
     for sentence in filter(None, (raster.missing, raster.remark)):
         logger.warning("%s", sentence)
     if raster.scale < raster.asked_scale:

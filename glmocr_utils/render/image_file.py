@@ -139,7 +139,7 @@ class ImageReader:
         self.num_pages = 1
         if plugin is TiffImageFile:
             with self._errors_named(None):
-                # Kept open: finding frame n anew means walking through all before it.
+                # Kept open: finding frame n again means walking through all before it.
                 self._tiff = TiffImageFile(_opened(path, plugin, content))
                 self.num_pages = self._tiff.n_frames
 

@@ -1,8 +1,8 @@
-"""What a PDF says is on a page, read beside the rendering: pixels alone cannot say what they lack.
+"""The objects that a PDF lists on a page, because pixels alone cannot show what is missing.
 
 pdfium names the objects of a page (images with their filters, runs of text with their fonts),
 forms and attachments. It does not say how large a page's unit is, or whether the page's content
-could be read: `FileInventory` asks a second parser. It knows nothing of what was drawn; `undrawn`
+could be read: `FileInventory` asks a second parser. It knows nothing of the drawing; `undrawn`
 compares the two.
 """
 
@@ -233,7 +233,7 @@ def _attachment_name(attachment: Any) -> str:
 
 
 class FileInventory:
-    """What the file's own objects say and pdfium does not.
+    """Facts in the file's own objects that pdfium does not give.
 
     A file that this parser cannot read says nothing: pages are then taken as pdfium draws them.
 

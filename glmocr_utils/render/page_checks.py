@@ -4,9 +4,13 @@ Both look at the page's contrast: how far each pixel is from the paper around it
 remains of the page when everything small is taken away, so that uneven light isn't ink.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageChops
 from scipy import ndimage
+
+from glmocr_utils.records import Box
 
 LONG_SIDE_PX = 1200  # larger pages are reduced to it: A4 at about 100 DPI
 TILE_PX = 24  # the paper's level is measured in squares of this side
@@ -14,7 +18,7 @@ TILE_SAMPLES = 10  # by so many rows and columns of pixels in each
 
 # Ink, where contrast is in grey levels (0 to 255)
 MIN_CONTRASTS = (10.0, 8.0, 7.0)  # no fainter ink is seen; at full, half and quarter resolution
-MIN_OVER_NOISE = 6.0  # standard deviations of the noise that ink must stand out by
+MIN_OVER_NOISE = 6.0  # standard deviations of the noise by which ink must differ from paper
 MAX_NOISE = 16.0  # softened; no paper is that rough, so it is a picture
 CALM_TILES = 20  # percentile: so many tiles of a page bear no ink
 TAIL = 2.33  # standard deviations that 1 % of a normal distribution lies beyond
@@ -45,7 +49,7 @@ EIGHT_NEIGHBOURS = np.ones((3, 3), bool)
 def is_blank(image: Image.Image) -> bool:
     """True if there is no ink on the page, so that the model need not be asked.
 
-    It errs towards ink: what it calls blank has no mark of `SPECK_PX` or more that stands out
+    It errs towards ink: a page that it calls blank has no mark of `SPECK_PX` or more that differs
     from the paper by six times the noise, lighter or darker, at any of three resolutions. Noise,
     uneven light, JPEG's blocks, dust and a scanner's thin dark edges are not ink.
 
@@ -66,17 +70,19 @@ def is_blank(image: Image.Image) -> bool:
     return True
 
 
-def find_marks(image: Image.Image) -> np.ndarray:
+def find_marks(image: Image.Image, but_in: Sequence[Box] = ()) -> np.ndarray:
     """Where the page's ink is: the marks for which `is_blank` would call it a page with ink.
 
     Args:
         image: RGB, of any size; pages over `LONG_SIDE_PX` are reduced first.
+        but_in: boxes in pixels of `image` in which nothing is looked for and no paper is measured.
+            The paper beside a photograph is brighter than it, and would be ink otherwise.
 
     Returns:
         (height, width) of the reduced page, int32: 0 for paper, and a number for each mark. Specks
         count, as a full stop is one; what lies on the page's very edge is paper.
     """
-    contrast = _contrast(image)
+    contrast = _contrast(image, but_in)
     found = np.zeros(contrast.shape, np.int32)
     for level, least in enumerate(MIN_CONTRASTS):
         noise = _noise(contrast, TILE_PX >> level)
@@ -113,10 +119,10 @@ def _add_marks(found: np.ndarray, labels: np.ndarray, factor: int) -> None:
 def runs_sideways(image: Image.Image) -> bool:
     """True if the lines of text run up or down the page: its content lies on its side.
 
-    Letters of a word stand closer together than lines do. So ink is let grow until letters join,
+    Letters of a word are closer together than lines. So ink is let grow until letters join,
     and the long shapes that come of it are counted by the way they lie, as run-length smoothing
     (Wong, Casey and Wahl, 1982) finds words. Few words, pictures and rules stay undecided: False.
-    Text set in vertical columns, as in Japanese, cannot be told from text on its side: True.
+    Text set in vertical columns, as in Japanese, looks like text on its side: True.
 
     Args:
         image: RGB, of any size; pages over `LONG_SIDE_PX` are reduced first.
@@ -148,10 +154,19 @@ def runs_sideways(image: Image.Image) -> bool:
     return found and sideways >= MIN_MAJORITY * upright
 
 
-def _contrast(image: Image.Image) -> np.ndarray:
-    """How much darker each pixel is than its paper, (height, width), float32, in grey levels."""
+def _contrast(image: Image.Image, but_in: Sequence[Box] = ()) -> np.ndarray:
+    """How much darker each pixel is than its paper, (height, width), float32, in grey levels.
+
+    Args:
+        but_in: boxes of `image` whose contrast is 0.
+    """
     page = _soften(_grey(image))
-    return _paper(page) - page
+    ignored = np.zeros(page.shape, bool)
+    across, down = page.shape[1] / image.width, page.shape[0] / image.height
+    for x1, y1, x2, y2 in but_in:
+        rows = slice(max(0, int(y1 * down)), int(np.ceil(y2 * down)))
+        ignored[rows, max(0, int(x1 * across)) : int(np.ceil(x2 * across))] = True
+    return np.where(ignored, np.float32(0), _paper(page, ignored) - page)
 
 
 def _grey(image: Image.Image) -> np.ndarray:
@@ -172,18 +187,34 @@ def _grey(image: Image.Image) -> np.ndarray:
     return np.asarray(grey, np.float32)
 
 
-def _paper(page: np.ndarray) -> np.ndarray:
-    """The level of the paper at each pixel: the median of tiles, and of 5 × 5 tiles."""
+def _paper(page: np.ndarray, ignored: np.ndarray) -> np.ndarray:
+    """The level of the paper at each pixel: the median of tiles, and of 5 × 5 tiles.
+
+    Args:
+        ignored: (height, width), True where no paper is measured; it is as in the nearest tile.
+    """
     height, width = page.shape
     down, across = max(1, round(height / TILE_PX)), max(1, round(width / TILE_PX))
     rows, columns = _spaced(height, down * TILE_SAMPLES), _spaced(width, across * TILE_SAMPLES)
-    samples = page[np.ix_(rows, columns)].reshape(down, TILE_SAMPLES, across, TILE_SAMPLES)
-    tiles = np.median(samples.swapaxes(1, 2).reshape(down, across, -1), axis=2)
+    tiles = np.median(_in_tiles(page[np.ix_(rows, columns)]), axis=2)
+    is_paper = _in_tiles(~ignored[np.ix_(rows, columns)]).mean(axis=2) == 1
+    if is_paper.any() and not is_paper.all():
+        nearest = ndimage.distance_transform_edt(
+            ~is_paper, return_distances=False, return_indices=True
+        )
+        tiles = tiles[tuple(nearest)]
     tiles = _extended(_extended(tiles.astype(np.float32)).T).T
     smooth = np.ascontiguousarray(ndimage.median_filter(tiles, 5)[2:-2, 2:-2])
     box = (1, 1, across + 1, down + 1)  # one tile of what was extended stays on each side
     paper = Image.fromarray(smooth).resize((width, height), Image.Resampling.BILINEAR, box=box)
     return np.asarray(paper)
+
+
+def _in_tiles(samples: np.ndarray) -> np.ndarray:
+    """(down, across, samples of the tile)."""
+    down, across = (length // TILE_SAMPLES for length in samples.shape)
+    cells = samples.reshape(down, TILE_SAMPLES, across, TILE_SAMPLES)
+    return cells.swapaxes(1, 2).reshape(down, across, -1)
 
 
 def _spaced(length: int, number: int) -> np.ndarray:
@@ -192,7 +223,7 @@ def _spaced(length: int, number: int) -> np.ndarray:
 
 
 def _extended(tiles: np.ndarray) -> np.ndarray:
-    """Three more rows above and below, in which a gradient of light goes on.
+    """Three more rows above and below, in which a gradient of light continues.
 
     It is taken from the rows behind the outermost, which may be a scanner's black edge.
     """
@@ -219,7 +250,7 @@ def _halve(values: np.ndarray) -> np.ndarray:
 
 
 def _noise(contrast: np.ndarray, tile_px: int) -> float:
-    """The paper's noise, a standard deviation in grey levels, whatever else stands on the page.
+    """The paper's noise, a standard deviation in grey levels, whatever is on the page.
 
     The smaller of two measures: that of the calm tiles, which a page full of print lacks, and that
     of the side on which the ink is not, for noise is as often lighter as it is darker.
@@ -287,7 +318,7 @@ def _sizes(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _letters(ink: np.ndarray) -> np.ndarray:
-    """The shorter sides, in pixels, of the letters in the page's middle, or of all if few stand."""
+    """The shorter sides, in pixels, of letters in the page's middle, or of all if they are few."""
     height, width = ink.shape
     letters = np.empty(0)
     for part in (ink[height // 4 : -height // 4, width // 4 : -width // 4], ink):

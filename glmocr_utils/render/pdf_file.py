@@ -1,4 +1,4 @@
-"""PDF files, drawn by pdfium, and compared with what the file says is on each page."""
+"""PDF files, drawn by pdfium and compared with the objects listed in the file."""
 
 import functools
 import math
@@ -23,7 +23,7 @@ from glmocr_utils.render.undrawn import find_undrawn
 # A page so long and thin that the pixel budget leaves its short side less than this shows nothing.
 SMALLEST_SIDE_PX = 16
 
-# pdfium keeps what it read of a file until the document is closed. Opening it anew now and then
+# pdfium keeps what it read of a file until the document is closed. Opening it again now and then
 # keeps a scanned book of gigabytes from filling the memory.
 PAGES_PER_OPENING = 50
 
@@ -56,8 +56,8 @@ class PdfReader:
         Sides are `ceil(points × scale)` pixels; a page with larger units has more points.
 
         Raises:
-            DocumentError: most of what the file says is on the page cannot be drawn, or too much
-                for `options.max_pixels`.
+            DocumentError: most of the page's contents cannot be drawn, or too much for
+                `options.max_pixels`.
         """
         if self._pages_since_opening == PAGES_PER_OPENING:
             self._pdf.close()

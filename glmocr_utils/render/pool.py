@@ -89,18 +89,18 @@ def render_documents(
 ) -> Generator[PageImage | OcrResult | FailedPage, None, None]:
     """Render documents in worker processes, in the order of `paths` and of their pages.
 
-    The pages of one document are rendered by all workers. A page, or a document, that cannot be
-    rendered comes as a `FailedPage` in its place; also when its worker died or took longer than
+    The pages of one document are rendered by all workers. A page or document that cannot be
+    rendered becomes a `FailedPage` in its place, also if its worker died or took longer than
     `options.timeout`. Closing the generator stops the workers.
 
     Args:
         paths: PDFs and image files.
         options: how to render; by default at 2 pixels per point.
-        workers: number of processes, by default one a CPU core, at most 8.
-        ahead: number of pages that are rendered before they are asked for and wait in memory, by
-            default twice the workers. No page is started before there is room for it.
-        known: asked about each page, in order, before it is rendered; a reading that it returns
-            comes in place of the page, which isn't rendered.
+        workers: number of processes, by default one per CPU core, at most 8.
+        ahead: number of pages rendered in advance and kept in memory, by default twice the workers.
+            No page is started before there is room for it.
+        known: called with each page, in order, before it is rendered; a reading that it returns
+            replaces the page, which isn't rendered.
         on_document: called with each document's number of pages, some documents ahead.
     """
     options = options or RenderOptions()
@@ -172,7 +172,7 @@ def are_several(paths: Iterable[str | Path]) -> tuple[Iterator[str | Path], bool
 def page_requests(
     document: Inspected | FailedPage, options: RenderOptions, *, one_of_many: bool = False
 ) -> Iterator[Render | FailedPage]:
-    """A request for each page that was asked for, or the failure that stands in their place."""
+    """A request for each page that was asked for, or the failure in their place."""
     if isinstance(document, FailedPage):
         yield document
         return

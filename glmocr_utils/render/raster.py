@@ -51,7 +51,7 @@ class Raster:
         return image
 
     def is_even(self, canvas: memoryview) -> bool:
-        """Whether all pixels have one colour; a page with ink is told by a few of them."""
+        """Whether all pixels have one colour; a few of them show that a page has ink."""
         pixels = np.frombuffer(canvas, "<u4", self.width_px * self.height_px)
         first = pixels[0] & COLOUR
         return all(bool(((some & COLOUR) == first).all()) for some in (pixels[::SPARSE], pixels))

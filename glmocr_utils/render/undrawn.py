@@ -1,4 +1,4 @@
-"""What a page's file says is on it and the rendering lacks: images, text, content.
+"""Contents of a page that its rendering lacks: images, text, content.
 
 Only what left no ink is looked at closely, so that a sound page costs next to nothing.
 """
@@ -42,10 +42,10 @@ CJK = ((0x1100, 0x11FF), (0x2E80, 0x9FFF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF), (
 
 @dataclass(frozen=True, slots=True)
 class Undrawn:
-    """What is missing on a page.
+    """The missing contents of a page.
 
     Attributes:
-        what: a clause for each part: what it is, why it is missing, what to do.
+        what: a clause for each part: the part, the cause, the remedy.
         is_most: so much is missing that the page is not to be read.
     """
 
@@ -61,7 +61,7 @@ def find_undrawn(
     file: FileInventory,
     page_index: int,
 ) -> Undrawn | None:
-    """Compare what the file says with the rendering.
+    """Compare the file's objects with the rendering.
 
     Args:
         raster, canvas: the page as it was drawn, all of it.

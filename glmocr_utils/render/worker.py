@@ -1,4 +1,4 @@
-"""What a worker process does: open documents and draw their pages, one request at a time.
+"""The work of a worker process: open documents and draw their pages, one request at a time.
 
 Requests come pickled on standard input and replies go pickled to standard output, but for the
 pixels, which stay in the memory that worker and parent share.
@@ -30,7 +30,7 @@ PNG_COMPRESS_LEVEL = 1
 
 @dataclass(frozen=True, slots=True)
 class Inspect:
-    """Ask what a document is. Reply: `Inspected`."""
+    """A request to open a document. Reply: `Inspected`."""
 
     path: Path
     options: RenderOptions

@@ -78,7 +78,7 @@ class Worker:
                 self._process.kill()
 
     def close(self) -> None:
-        """Free what it holds, after `stop` and when no thread asks it any more."""
+        """Free its resources, after `stop` and when no thread asks it any more."""
         if self._process is not None:
             _bury(self._process)
         self.shared.close()

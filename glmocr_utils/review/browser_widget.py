@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import anywidget
 
@@ -27,6 +28,10 @@ class BrowserWidget(anywidget.AnyWidget):
         self.on_msg(self._receive)
 
     def _receive(self, _widget: object, message: dict, _buffers: list) -> None:
+        self.receive(message)
+
+    def receive(self, message: Mapping[str, Any]) -> None:
+        """Do what a message of the browser asks for."""
         arguments = dict(message)
         doing = self._doings.get(arguments.pop("do", None))
         if doing is None:

@@ -19,6 +19,7 @@ from glmocr_utils.review.doubts import (
     sure_words,
 )
 from glmocr_utils.review.other_readings import other_readings
+from glmocr_utils.review.second_words import with_second_readers
 
 THRESHOLD = 0.8  # a token below this probability is in doubt
 NUM_AUDITS = 3  # words per page that the model was sure of
@@ -45,6 +46,8 @@ class Flag:
         choices: (what could be there instead, probability), best first; see `other_readings`.
             Where one joins or divides words, it shows the words around it too.
         changes: what each choice changes in the page's text.
+        readers: of each choice, the second readers that read it; empty for one of the model's
+            alone.
         number: among unread or unsupported ones; others are known by where they are.
         note: what the reviewer should know; box: of unread ink, in pixels of the page image.
     """
@@ -57,6 +60,7 @@ class Flag:
     prob: float | None
     choices: tuple[tuple[str, float], ...] = ()
     changes: tuple[Change, ...] = ()
+    readers: tuple[str, ...] = ()
     number: int = 0
     note: str | None = None
     box: Box | None = None
@@ -105,7 +109,8 @@ def find_flags(
         calibration.check_fits(result)
         probs = calibration(probs)
     if risk and risk.knows(result):
-        probs = _probs_by_risk(tokens, probs, risk)
+        wrong = risk.of_tokens(result)
+        probs = np.where(np.isnan(wrong), probs, 1 - wrong)
     doubtful = np.flatnonzero(probs < threshold).tolist()
     doubts = (doubt_about(tokens, index, float(probs[index]), threshold) for index in doubtful)
     unsure = joined(tokens.text, filter(None, doubts))
@@ -127,19 +132,6 @@ def find_flags(
     ]
     flags += _coverage_flags(tokens)
     return sorted(flags, key=lambda flag: (flag.line_index, flag.start, flag.end))
-
-
-def _probs_by_risk(tokens: PageTokens, probs: np.ndarray, risk: WordRisk) -> np.ndarray:
-    """(num_tokens,) the chance of each token's word to be right; of others, their own."""
-    probs = probs.copy()
-    words: list[list[float]] = [[] for _ in probs]
-    for word, wrong in zip(tokens.words, risk(tokens.result).tolist(), strict=True):
-        for index in tokens.tokens_of(*word):
-            words[index].append(1 - wrong)
-    for index, own in enumerate(words):
-        if own:
-            probs[index] = min(own)
-    return probs
 
 
 def flag_at(
@@ -228,6 +220,7 @@ def _flag(kind: FlagKind, tokens: PageTokens, stretch: Stretch, max_choices: int
         with_layout=stretch.is_markup,
         most=max_choices,
     )
+    readings = with_second_readers(tokens, *stretch.limits, readings)[:max_choices]
     return Flag(
         kind,
         tokens.text.count("\n", 0, stretch.start),
@@ -237,4 +230,5 @@ def _flag(kind: FlagKind, tokens: PageTokens, stretch: Stretch, max_choices: int
         stretch.prob,
         tuple((reading.text, reading.prob) for reading in readings),
         tuple(reading.change for reading in readings),
+        tuple(reading.readers for reading in readings),
     )

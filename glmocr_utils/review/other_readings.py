@@ -26,11 +26,13 @@ class OtherReading:
             alternative's. Each further replacement multiplies it by how much less probable the
             alternative is than the token.
         change: what it changes in the page's text.
+        readers: second readers that read it, with commas between.
     """
 
     text: str
     prob: float
     change: Change
+    readers: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ class PageReview:
 
         None if it is none of the flag's choices.
         """
-        for text, _, change in self._choices_now(flag):
+        for text, _, _, change in self._choices_now(flag):
             if text == choice:
                 start, stop = change.token
                 return start, stop, changed(self.result.text, [change], start, stop)
@@ -111,19 +111,24 @@ class PageReview:
 
     def choices_now(self, flag: Flag) -> tuple[tuple[str, float], ...]:
         """A flag's choices, with what was already chosen for its other tokens."""
-        return tuple((text, prob) for text, prob, _ in self._choices_now(flag))
+        return tuple((text, prob) for text, prob, _, _ in self._choices_now(flag))
 
-    def _choices_now(self, flag: Flag) -> Iterator[tuple[str, float, Change]]:
-        """Text, probability and change of each; two that say the same by now are one."""
+    def readers_now(self, flag: Flag) -> tuple[str, ...]:
+        """The second readers that read each of `choices_now`; empty for the model's own."""
+        return tuple(readers for _, _, readers, _ in self._choices_now(flag))
+
+    def _choices_now(self, flag: Flag) -> Iterator[tuple[str, float, str, Change]]:
+        """Text, probability, readers and change of each; two that say the same by now are one."""
         line_start = self._text.starts[flag.line_index]
         seen = set()
-        for (_, prob), change in zip(flag.choices, flag.changes, strict=True):
+        readers = flag.readers or ("",) * len(flag.choices)
+        for (_, prob), own, change in zip(flag.choices, readers, flag.changes, strict=True):
             start, stop = self._tokens.around(change.start, change.stop)
             start, stop = min(start, line_start + flag.start), max(stop, line_start + flag.end)
             text = self._text.stretch(start, stop, change)
             if text not in seen:
                 seen.add(text)
-                yield text, prob, change
+                yield text, prob, own, change
 
     def text_with(self, start: int, stop: int, text: str) -> PageText:
         """The page's text with one more token replaced."""

@@ -35,7 +35,10 @@ def _row(page: PageReview, flag: Flag) -> tuple[str, str, str, str]:
     head = ("… " if first else "") + line[first:start]
     tail = line[end:last] + (" …" if last < len(line) else "")
     text = f'{escape(head)}<b class="worst"><u>{marked}</u></b>{escape(tail)}'
-    choices = ", ".join(visible(choice) for choice, _ in page.choices_now(flag))
+    choices = ", ".join(
+        f"{visible(choice)} ({readers})" if readers else visible(choice)
+        for (choice, _), readers in zip(page.choices_now(flag), page.readers_now(flag), strict=True)
+    )
     decided = page.decided.get(flag.flag_id, "")
     noted = f"<br>{escape(flag.note)}" if flag.note else ""
     return str(flag.line_index + 1), f"<code>{text}</code>{noted}", escape(choices), decided

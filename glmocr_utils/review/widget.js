@@ -80,7 +80,8 @@ function render({ model, el }) {
       view.silent = true;
       view.keys = [];
       root.classList.add("lost");
-      warn("The kernel does not answer, so nothing is saved now. Wait if it is busy; if it was restarted, run this cell again.");
+      warn(model.gone ? "glmocr review does not answer, so nothing is saved now. Wait if it is busy."
+        : "The kernel does not answer, so nothing is saved now. Wait if it is busy; if it was restarted, run this cell again.");
     }, PATIENCE_MS);
   }
 
@@ -98,7 +99,7 @@ function render({ model, el }) {
     root.setAttribute("aria-disabled", "true");
     for (const node of root.querySelectorAll("button")) node.disabled = true;
     for (const node of root.querySelectorAll("textarea")) node.readOnly = true; // and can be copied
-    warn(LOST);
+    warn(model.gone ?? LOST);
   });
 
   function warn(text) {
@@ -253,7 +254,7 @@ function render({ model, el }) {
     if (current.warning) parts.line.append(element("p", { className: "warning" }, current.warning));
     parts.choices.replaceChildren(...current.choices.map(([choice, prob], index) =>
       button(element("span", {}, visible(choice).replaceAll("\n", "⏎") || "(nothing)",
-        element("small", {}, ` ${prob.toFixed(2)}`)), IS_MAC ? "" : `Alt+${index + 1}`,
+        element("small", {}, ` ${current.readers[index] || prob.toFixed(2)}`)), IS_MAC ? "" : `Alt+${index + 1}`,
         () => tell({ do: "choose", index }))));
     parts.buttons.replaceChildren(
       current.is_line

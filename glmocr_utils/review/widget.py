@@ -256,7 +256,12 @@ class ReviewWidget(BrowserWidget):
             {
                 "show": "state",
                 "number": self._number,
-                "flag": flag and {**_told(flag), "choices": page.choices_now(flag)},
+                "flag": flag
+                and {
+                    **_told(flag),
+                    "choices": page.choices_now(flag),
+                    "readers": page.readers_now(flag),
+                },
                 "span": flag and page.span_of(flag),
                 "window": flag and page.window_of(flag),
                 "lines": page.lines if page.typed is None else page.typed.split("\n"),

@@ -17,6 +17,8 @@ from glmocr_utils.records import Box
 
 NAMES = ("tesseract", "rapidocr")
 TIMEOUT_S = 120
+# Sauvola's: one threshold for a whole scan makes its darker half black, and leaves no word there
+LOCAL_THRESHOLD = ("-c", "thresholding_method=2")
 WORD_LEVEL = "5"  # of Tesseract's table
 
 
@@ -70,7 +72,7 @@ def _tesseract(languages: str) -> Callable[[Image.Image], list[ReadWord]]:
             "second_reader='tesseract' needs the program tesseract; install it, on Debian with: "
             "apt install tesseract-ocr"
         )
-    command = [program, "stdin", "stdout", "--psm", "3", "-l", languages, "tsv"]
+    command = [program, "stdin", "stdout", "--psm", "3", "-l", languages, *LOCAL_THRESHOLD, "tsv"]
     environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
 
     def read(image: Image.Image) -> list[ReadWord]:

@@ -82,7 +82,7 @@ def degrade(image: Image.Image, scan: Scan, rng: np.random.Generator) -> Image.I
 
 
 def skew_boxes(boxes: np.ndarray, size: tuple[int, int], degrees: float) -> np.ndarray:
-    """Where characters stand once `Scan.skew_degrees` has turned the page.
+    """Where characters are once `Scan.skew_degrees` has turned the page.
 
     Args:
         boxes: (num_characters, 4): left, top, right, bottom in pixels.

@@ -1,4 +1,4 @@
-"""What one region of a page prints, and its ink: text, a table, a formula, a picture."""
+"""The content of one region of a page, and its ink: text, a table, a formula, a picture."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -76,7 +76,7 @@ class SheetStyle:
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """What one region prints.
+    """The content of one region.
 
     Attributes:
         label: class name of PP-DocLayoutV3, such as `text` or `table`.
@@ -166,7 +166,7 @@ def draw_texts(texts: Sequence[PrintedText], size: tuple[int, int]) -> Image.Ima
 
 
 def draw_element(element: Element, style: SheetStyle, width: int) -> Stamp:
-    """The ink of an element that has `width` pixels; what is wider is made smaller."""
+    """The ink of an element that has `width` pixels; a wider one is made smaller."""
     page = style.page
     look = style.look_of(element.label)
     em_px = _em_px(look, page)

@@ -1,4 +1,4 @@
-"""Text blocks → a page image and the text that stands on it, line by line."""
+"""Text blocks → a page image and its text, line by line."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Block:
     """A piece of a page; blocks are set apart by a gap, which is a blank line in the text.
 
     Attributes:
-        text: what stands there. In a `row`, a tab parts the left from the right column.
+        text: the text. In a `row`, a tab parts the left from the right column.
         kind: `paragraph`, `heading` (bold), `centred`, `right` (flush right), `row` (label left,
             value right) or `item` (hanging indent).
         tight: True puts it right under the block before it, without the gap.
@@ -87,7 +87,7 @@ class SynthPage:
 
 @dataclass(frozen=True, slots=True)
 class PlacedText:
-    """What is drawn in one go: a whole line, or a word of a justified one.
+    """A unit of drawing: a whole line, or a word of a justified one.
 
     Attributes:
         font: path of the font file.
@@ -117,7 +117,7 @@ class Line:
     is_first: bool
     is_last: bool
     gap_above: bool
-    is_divided: bool = False  # its last word goes on in the next line
+    is_divided: bool = False  # its last word continues in the next line
 
 
 def draw_page(blocks: list[Block], style: PageStyle, form: TextForm = "printed") -> SynthPage:

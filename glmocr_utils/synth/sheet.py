@@ -1,4 +1,4 @@
-"""A page in columns: what it prints, and the drawn page with its regions."""
+"""A page in columns: its content, and the drawn page with its regions."""
 
 from dataclasses import dataclass, replace
 
@@ -13,7 +13,7 @@ Group = tuple[Element, ...]  # stays in one column: a picture and its caption
 
 @dataclass(frozen=True, slots=True)
 class SheetContent:
-    """What a page has to print; what finds no room is left out.
+    """The content of a page; elements that do not fit are left out.
 
     Attributes:
         columns: groups that flow from column to column; long paragraphs break.

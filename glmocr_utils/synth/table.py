@@ -32,7 +32,7 @@ class TableCell:
     """A cell of a table.
 
     Attributes:
-        text: what it prints, without line ends; may be empty.
+        text: without line ends; may be empty.
         rowspan, colspan: how many rows and columns it covers.
     """
 

@@ -51,7 +51,7 @@ def _runs_back(first: TextLine, second: TextLine) -> bool:
 
 
 def _sorted(lines: list[TextLine]) -> list[TextLine]:
-    """Lines sorted by their tops → column by column where there are columns, else row by row."""
+    """Lines sorted by their tops → column by column if there are columns, or row by row."""
     band = _widest_band(lines)
     if band is None:
         return _row_by_row(lines)
@@ -67,7 +67,7 @@ def _sorted(lines: list[TextLine]) -> list[TextLine]:
 
 
 def _widest_band(lines: list[TextLine]) -> tuple[int, int, float] | None:
-    """The most lines one after the other that stand left and right of one gutter.
+    """The most consecutive lines on the left and right of one gutter.
 
     Returns:
         Start and end of those lines, and the left edge of the gutter.

@@ -1,4 +1,4 @@
-"""Whether a page's text layer is what one sees on it."""
+"""Whether a page's text layer matches its visible text."""
 
 from glmocr_utils.text_layer.characters import PageText
 from glmocr_utils.text_layer.reading_order import in_reading_order
@@ -22,7 +22,7 @@ def trusted_text(page: PageText, max_image_share: float) -> str:
     """The text of a page's layer.
 
     Raises:
-        NoTextLayer: there is none, or it may not be what one sees.
+        NoTextLayer: there is none, or it may not match the visible text.
     """
     drawn = page.num_characters + page.invisible
     if not drawn and not page.hidden:
@@ -51,7 +51,7 @@ def trusted_text(page: PageText, max_image_share: float) -> str:
 
 
 def why_suspect(page: PageText, text: str) -> str | None:
-    """Why a layer that passed may still not be what one sees; None for a sound one."""
+    """Why a layer that passed may still not match the visible text; None for a sound one."""
     if page.invisible:
         return f"{page.invisible} of its characters are drawn invisibly"
     if page.unmapped:

@@ -17,19 +17,19 @@ import pypdfium2.raw as pdfium_c
 SCALE = 2.0  # pixels per unit of the page: what a model is given
 MAX_PIXELS = 16_000_000
 CHANGE = 16  # levels of a colour, 0 to 255, that drawing a letter changes at least
-CONTRAST = 40  # grey levels in a box that holds somebody else's letter
+CONTRAST = 40  # grey levels in a box that contains another character's ink
 MIN_EXTENT = 0.4  # of a letter's box, in each direction, that its ink spans at least
 MIN_HEIGHT_PX = 5  # of a font; what is smaller cannot be read
 THIN_PX = 3
 FLAT = 0.005  # of a letter's side: it has no outline
-MAX_LAYERS = 4  # of text over text are told apart
+MAX_LAYERS = 4  # of text over text are distinguished
 MAX_DEPTH = 8  # of forms within forms
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top in the page's own units
 
 
 class Seen(Enum):
-    """What is seen where a character is."""
+    """The visibility of characters."""
 
     DRAWN = 1  # its own ink
     OVER_INK = 2  # other ink, such as that of the scan that it was read from
@@ -39,7 +39,7 @@ class Seen(Enum):
 def what_is_seen(
     page: pdfium.PdfPage, objects: Sequence[Any], tight: Sequence[Box], loose: Sequence[Box]
 ) -> list[Seen]:
-    """What is seen of each character.
+    """How much of each character is visible.
 
     Args:
         page: open, and as a viewer shows it: form fields and annotations flattened.

@@ -59,7 +59,7 @@ def gold(desk: Desk) -> list[str | None]:
     return [label.text if label.status == "gold" else None for label in labels]
 
 
-def test_typing_and_ctrl_enter_make_gold_and_go_on(desk):
+def test_typing_and_ctrl_enter_make_gold_and_open_the_next_page(desk):
     assert desk.text == "first draft" and desk.says("Page 1 of 3") and desk.says("draft: model:m")
     desk.area.fill("what is\nprinted")
     assert desk.says("changed, not saved")

@@ -202,7 +202,7 @@ def test_options_that_cannot_work_are_refused_before_a_layout_model_is_loaded(
 
 
 @pytest.mark.slow
-def test_tokens_stand_within_their_regions_in_every_format(
+def test_tokens_are_within_their_regions_in_every_format(
     bundled_model: LoadedModel, by_region: ByRegion, page: PageImage, tmp_path
 ) -> None:
     [result] = read_pages(bundled_model, [page], by_region=by_region, batch_size=3, max_tokens=60)

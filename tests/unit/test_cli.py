@@ -4,12 +4,14 @@ import shlex
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
+from make_results import page_of
 from paths import ROOT
 
 from glmocr_utils.cli import main
 from glmocr_utils.cli.commands import COMMANDS
-from glmocr_utils.records import read_results
+from glmocr_utils.records import Region, read_results, write_results
 
 pytestmark = pytest.mark.slow
 
@@ -311,8 +313,31 @@ def test_evaluate_prints_and_writes_figures_and_a_verdict(tmp_path, capsys):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "evaluation.html",
         "evaluation.json",
+        "groups.csv",
         "pages.csv",
     }
+    groups = pd.read_csv(tmp_path / "out/groups.csv")
+    assert groups.query("readings == 'one' and group == 'Latin'")["cer"].tolist() == [0.25]
+
+
+def test_evaluate_prints_tables_and_kinds_of_region(tmp_path, capsys):
+    table = "<table><tr><td>a</td><td>b</td></tr></table>"
+    regions = (
+        Region(0, "text", (0, 0, 9, 9), token_stop=1, status="ok"),
+        Region(1, "table", (0, 9, 9, 18), token_start=1, token_stop=2, status="ok"),
+    )
+    page = page_of(("word\n\n", 0.9), (table.replace(">b<", ">x<"), 0.9), regions=regions)
+    write_results([page], tmp_path / "a.jsonl")
+    (tmp_path / "a.txt").write_text(f"word\n\n{table}")
+    code = main(
+        ["evaluate", str(tmp_path / "a.jsonl"), "--references", str(tmp_path / "a.txt"),
+         "--output-dir", str(tmp_path / "out")]
+    )  # fmt: skip
+    printed = capsys.readouterr().out
+    assert code == 0 and "0.750" in printed and "1.000" in printed  # TEDS, TEDS-Struct
+    rows = pd.read_csv(tmp_path / "out/groups.csv").query("kind == 'region'")
+    assert rows.set_index("group")["edits"].to_dict() == {"text": 0, "table": 1}
+    assert "table" in printed.split("by kind of region")[1]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """A corrected text in the boxes of what was read."""
 
 import math
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
 from glmocr_utils.ocr_formats.alto import alto
+from glmocr_utils.ocr_formats.docling import items_of
 from glmocr_utils.ocr_formats.hocr import hocr
 from glmocr_utils.ocr_formats.page_xml import page_xml
 from glmocr_utils.ocr_formats.placed_text import placed_blocks
@@ -152,3 +154,19 @@ def test_every_format_has_the_corrected_text():
     ):
         ElementTree.fromstring(written.split("?>", 1)[1].split('.dtd">')[-1])
         assert "brown" in written and "over" in written and "brovvn" not in written
+
+
+def test_docling_s_pieces_have_the_corrected_text_and_the_boxes_of_what_was_read():
+    result, layout = page_of_lines(["onc", "word"], ["two", "words"], ends="\n\n")
+    said = "One word, and\nmore\n\ntwo words"
+    items = [(each.written, tuple(each.box)) for each in items_of(result, layout, said)]
+    assert items == [("One word, and\nmore", (0, 0, 80, 20)), ("two words", (0, 30, 90, 50))]
+    regions = (
+        Region(0, "text", Box(0, 0, 300, 20), token_start=0, token_stop=4, status="ok"),
+        Region(1, "text", Box(0, 30, 300, 50), token_start=4, token_stop=7, status="ok"),
+    )
+    by_region = replace(result, regions=regions)
+    assert [each.written for each in items_of(by_region, layout, "One word\n\ntwo")] == [
+        "One word", "two",
+    ]  # fmt: skip
+    assert [each.written for each in items_of(by_region, layout, "")] == []

@@ -306,7 +306,7 @@ def test_a_page_may_be_empty(stopping_model: LoadedModel, page_images: list[Page
     assert pages[1].token_ids.tolist() == [2, 3]
 
 
-def test_a_loop_is_stopped_and_kept_while_another_page_goes_on(
+def test_a_loop_is_stopped_and_kept_while_another_page_continues(
     any_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
     turn_end = any_model.stop_token_ids[1]
@@ -364,7 +364,7 @@ def test_a_tail_repeats_from_the_threshold_on(period: int) -> None:
     assert not loops(repeating(period, least_tokens(period) - 1))
 
 
-def test_a_longer_piece_than_the_longest_is_no_loop() -> None:
+def test_a_longer_piece_than_the_longest_is_not_a_loop() -> None:
     assert not loops(repeating(MAX_PERIOD_TOKENS + 1, 8 * MAX_PERIOD_TOKENS))
 
 
@@ -377,7 +377,7 @@ def test_one_other_token_breaks_a_loop() -> None:
 
 
 @pytest.mark.parametrize("num_tokens", [0, 1, MIN_REPEATS])
-def test_a_short_text_is_no_loop(num_tokens: int) -> None:
+def test_a_short_text_is_not_a_loop(num_tokens: int) -> None:
     assert not loops(np.zeros(num_tokens, dtype=np.int64))
 
 
@@ -414,7 +414,7 @@ ROW = "<tr><td>ja</td><td>nein</td></tr>"
         "Name: ________ Date: ________\n" * 5,
     ],
 )
-def test_what_repeats_rightly_is_no_loop(tokens, text):
+def test_what_repeats_rightly_is_not_a_loop(tokens, text):
     ids, spell = tokens(LEAD + text)
     assert loop_end(ids, 0, spell) is None
 

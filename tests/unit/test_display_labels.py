@@ -52,7 +52,7 @@ def test_a_suspect_is_marked_in_its_context():
     assert "31.4" in table and "<td>7</td>" in table and "gold: sidecar, Ada" in table
 
 
-def test_a_label_stands_beside_its_page(tmp_path: Path):
+def test_a_label_is_shown_beside_its_page(tmp_path: Path):
     page = image_pages(tmp_path, 1)[0]
     shown = label_html(a_label("Grüße\nan <alle>", page=page))
     assert "data:image/jpeg;base64," in shown

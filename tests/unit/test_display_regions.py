@@ -2,11 +2,15 @@
 
 import dataclasses
 import re
+from html import unescape
+from html.parser import HTMLParser
 
 import pytest
 from PIL import Image
 
 from glmocr_utils.display import page_html, regions_html, text_html
+from glmocr_utils.markdown import as_markdown_table
+from glmocr_utils.markup import printed
 from glmocr_utils.ocr.by_region import assemble
 from glmocr_utils.options import Tasks
 from glmocr_utils.records import OcrResult, PageImage, PageRef, Region, TokenProb
@@ -86,3 +90,54 @@ def test_a_failed_region_shows_its_mark_in_every_view() -> None:
     result = assemble(a_reading(""), found, {0: ValueError("why")}, "apart", (100, 100))
     for html in (page_html(result, image()), regions_html(result, image())):
         assert "[text: not read]" in html and "text: failed" in html
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ('<td onclick="alert(1)" style="x" rowspan="999999" colspan="200">a</td>', "<td>a</td>"),
+        ('<th rowspan="2">a</th></tr><tr><td>b</td>', '<th rowspan="2">a</th></tr><tr><td>b</td>'),
+        ("<td><script>alert(1)</script></td>", "<td>&lt;script&gt;alert(1)"),
+        ("<td>&lt;img src=x onerror=alert(1)&gt;</td>", "<td>&lt;img src=x onerror=alert(1)&gt;"),
+        ("<td>a<table><tr><td onclick=1>in</td></tr></table></td>", "in&lt;/td&gt;"),
+        ("<td>a<td>b<tr><td>c", "<td>a</td><td>b</td></tr><tr><td>c</td>"),
+        ("<caption onclick=1>Of 2020</caption><td>a</td>", "Of 2020"),
+        ('<td title="</td><script>alert(1)</script>">loose</td>', "loose"),
+    ],
+)
+def test_nothing_of_a_models_table_survives_but_its_cells_spans_and_texts(written, shown) -> None:
+    result = page_of(("table", f"<table onload=x><tr onclick=1>{written}</tr></table>"))
+    for html in (regions_html(result), page_html(result)):
+        found = Tags(html)
+        assert not found.names & {"script", "img", "caption"}
+        assert found.attributes <= OWN_ATTRIBUTES
+        assert printed(result.text).text.split()[0] in unescape(found.text)
+    assert shown in regions_html(result)
+
+
+OWN_ATTRIBUTES = {"rowspan", "colspan", "class", "id", "tabindex", "aria-label"}
+
+
+class Tags(HTMLParser):
+    """The elements of an HTML text, their attributes, and the text that is seen."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.names, self.attributes, self.text = set(), set(), ""
+        self.feed(html)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        self.attributes |= {name for name, _ in attributes}
+
+
+def test_text_of_a_table_in_no_cell_is_in_every_output() -> None:
+    html = "<table><caption>Of 2020</caption><tr><td>a</td></tr>and more</table>"
+    assert as_markdown_table(html) is None
+    result = page_of(("table", html))
+    for html in (regions_html(result), page_html(result)):
+        shown = Tags(html).text
+        assert "Of 2020" in shown and "and more" in shown

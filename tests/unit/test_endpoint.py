@@ -46,7 +46,7 @@ def why_unreached(base_url: str) -> str:
 
 
 @pytest.mark.parametrize("key", ["", "  ", "\n"])
-def test_an_empty_key_is_no_key(key, monkeypatch, server):
+def test_an_empty_key_is_not_a_key(key, monkeypatch, server):
     monkeypatch.setenv("OPENAI_API_KEY", key)
     assert find_key() is None
     with open_client(server, 5.0, 0) as client:
@@ -101,7 +101,7 @@ def test_a_proxy_that_cannot_be_used_is_named(monkeypatch):
 @pytest.mark.parametrize(
     "address", ["localhost:8000/v1", "example.org", "ftp://example.org", "http://", "http://a:b/v1"]
 )
-def test_what_is_no_address_is_refused(address):
+def test_what_is_not_an_address_is_refused(address):
     with pytest.raises(ValueError, match="start it with http:// or https://"):
         open_client(address, 5.0, 0)
 

@@ -1,11 +1,13 @@
 """Readings against references, run against run: figures, intervals, and what was not compared."""
 
 import json
+import random
 from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from apted import APTED
 from make_results import page_of
 
 from glmocr_utils.evaluation import compare, load_texts, score, teds
@@ -13,7 +15,9 @@ from glmocr_utils.evaluation.bootstrap import bootstrap
 from glmocr_utils.evaluation.comparison import NOTHING, confusions
 from glmocr_utils.evaluation.order import order_free
 from glmocr_utils.evaluation.scores import by_group
+from glmocr_utils.evaluation.tables import _Costs, _tree, row_distance
 from glmocr_utils.evaluation.texts import PageText, TextSet, text_set
+from glmocr_utils.markup import tables
 from glmocr_utils.records import PageRef, write_results
 from glmocr_utils.records.page_row import PageRow, write_part
 
@@ -122,6 +126,11 @@ class TestOrderFree:
 TABLE = "<table><tr><td>a</td><td>b</td></tr><tr><td>c</td><td>d</td></tr></table>"
 
 
+def html_of(rows):
+    inner = ("".join(f"<td>{cell}</td>" for cell in row) for row in rows)
+    return f"<table>{''.join(f'<tr>{row}</tr>' for row in inner)}</table>"
+
+
 class TestTeds:
     def test_equal_tables_are_1_in_html_and_markdown(self):
         assert teds(TABLE, TABLE) == 1
@@ -143,6 +152,21 @@ class TestTeds:
         assert teds(TABLE, "no table") == teds("no table", TABLE) == 0
         assert teds(TABLE * 2, TABLE) == 0.5
         assert teds("no", "table") is None
+
+    def test_a_large_table_is_aligned_row_by_row_to_the_same_distance(self):
+        rng = random.Random(0)
+        for _ in range(40):
+            rows = [rng.choices(["a", "12", "total", ""], k=rng.randint(1, 4)) for _ in range(5)]
+            changed = [list(row) for row in rows]
+            del changed[rng.randrange(5)]
+            changed.insert(rng.randrange(5), rng.choice(rows))
+            changed[rng.randrange(5)][0] = "other"
+            pair = [_tree(html, *tables(html), False) for html in map(html_of, (rows, changed))]
+            exact = APTED(*pair, _Costs()).compute_edit_distance()
+            assert row_distance(*pair) == pytest.approx(exact, abs=1e-4)
+        large = [[f"{row}", "b", "c"] for row in range(400)]
+        without = [row for row in large if row[0] != "300"]
+        assert teds(html_of(large), html_of(without)) == pytest.approx(1 - 4 / 1601)
 
 
 class TestComparison:

@@ -26,7 +26,7 @@ def differences(first, second):
     return find_differences(text_set("one", first), text_set("two", second))
 
 
-def test_words_that_differ_come_with_both_probabilities_and_layout_is_no_difference():
+def test_words_that_differ_come_with_both_probabilities_and_layout_is_not_a_difference():
     one = page(
         ("The", 0.9), (" Gericht", 0.4), (" hat", 0.9), ("\n", 0.9), ("ent", 0.8), ("schieden", 0.7)
     )

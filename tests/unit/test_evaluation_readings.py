@@ -58,7 +58,7 @@ class TestForms:
             ("letter", 2): "typed by hand\nand more",
         }
 
-    def test_a_page_with_a_line_that_nobody_transcribed_is_no_reference_and_is_named(
+    def test_a_page_with_a_line_that_is_not_transcribed_is_not_a_reference_and_is_named(
         self, tmp_path
     ):
         (tmp_path / "a.xml").write_text(PAGE.format(more=""))

@@ -396,7 +396,7 @@ def test_both_stop_tokens_and_the_prompt_are_the_bases(
 
 
 @pytest.mark.parametrize("stated", [256, None, [256]])
-def test_a_lost_stop_token_is_mended_and_told(
+def test_a_lost_stop_token_is_fixed_and_reported(
     copied_base: Path, adapter: Path, tmp_path: Path, stated: object
 ) -> None:
     edit_json(

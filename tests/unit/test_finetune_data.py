@@ -30,7 +30,7 @@ def load(name: Path, **options):
     )
 
 
-def test_documents_are_never_parted(tmp_path):
+def test_documents_are_never_separated(tmp_path):
     rows = write_imagefolder(tmp_path / "pages", documents=6, pages=3)
     pages = load(tmp_path / "pages", eval_split_size=0.3)
     train, held_out = set(pages.train["document"]), set(pages.held_out["document"])

@@ -112,7 +112,7 @@ def test_auto_takes_no_more_than_memory_holds_and_names_what_is_longer(
     assert f"too long: {long.document}" in str(checked)
 
 
-def test_no_limit_is_no_limit(config, tmp_path):
+def test_without_a_limit_any_length_fits(config, tmp_path):
     write_imagefolder(tmp_path / "pages")
     assert not check(config(seed=1, max_length=None)).too_long
 
@@ -150,7 +150,7 @@ def test_blank_pages_are_counted(config, tmp_path):
     assert any("1 pages are blank" in note for note in checked.notes)
 
 
-def test_several_gpus_in_one_process_are_to_mend(config, tmp_path, monkeypatch):
+def test_several_gpus_in_one_process_are_a_problem(config, tmp_path, monkeypatch):
     """TRL refuses them too, but only when data and model are loaded and the folder is claimed."""
     write_imagefolder(tmp_path / "pages")
     several = config(seed=1)

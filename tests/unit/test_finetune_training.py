@@ -318,7 +318,7 @@ class StopAfterSaving(TrainerCallback):
         raise Stopped
 
 
-def test_a_run_that_is_killed_as_it_saves_goes_on_at_the_checkpoint_before(
+def test_a_run_that_is_killed_as_it_saves_resumes_at_the_checkpoint_before(
     options, tmp_path, monkeypatch, capsys
 ):
     steps = {"max_steps": 6, "save_steps": 2, "learning_rate": 1e-3}

@@ -49,7 +49,7 @@ def own_copy(bundled_folder, tmp_path):
     return load_model(str(folder), device_map="cpu")
 
 
-def test_a_head_that_reads_stands_out(scores):
+def test_a_head_that_reads_has_the_best_score(scores):
     assert scores.shape == (5, 6)
     assert scores.max() > 0.8
     assert (scores < 0.1).sum() > 20

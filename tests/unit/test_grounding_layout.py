@@ -48,7 +48,7 @@ def laid_out(page: KnownPage, token_texts: list[str], boxes: np.ndarray, noise=0
 
 @pytest.mark.parametrize("number", range(3))
 @pytest.mark.parametrize("strength", [None, 0.5])
-def test_characters_are_found_where_they_stand(drawn, number, strength):
+def test_characters_are_found_where_they_are(drawn, number, strength):
     page = drawn[number] if strength is None else scanned(drawn[number], strength, seed=number)
     texts = list(page.text)
     layout = laid_out(page, texts, page.boxes)
@@ -200,7 +200,7 @@ def as_words(text: str) -> list[str]:
 @pytest.mark.parametrize("tokens_of", [list, as_words])
 @pytest.mark.parametrize("strength", [None, 0.5])
 @pytest.mark.parametrize("line_end", [r"(?<!\n)\n(?!\n)", r"\n+"], ids=["lines", "blocks too"])
-def test_a_line_of_text_is_no_printed_line(drawn, tokens_of, strength, line_end):
+def test_a_line_of_text_is_not_a_printed_line(drawn, tokens_of, strength, line_end):
     total = BoxScore()
     for number, page in enumerate(drawn):
         page = page if strength is None else scanned(page, strength, seed=number)
@@ -258,7 +258,7 @@ def test_a_table_written_in_markup_is_placed_by_its_cells():
     assert layout.tokens[0].box.right == layout.tokens[0].box.left
 
 
-def test_scores_tell_a_wrong_line_and_a_wrong_box(drawn):
+def test_scores_separate_a_wrong_line_and_a_wrong_box(drawn):
     page = drawn[0]
     truth = true_boxes(list(page.text), page)
     centres = (page.boxes[:, :2] + page.boxes[:, 2:]) / 2

@@ -8,13 +8,18 @@ import sys
 import tomllib
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 import yaml
+from IPython.core.inputtransformer2 import TransformerManager
+from packaging.requirements import Requirement
+from packaging.version import Version
 from paths import ROOT
 
 import glmocr_utils
+from workshop import install_cell
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "shared"}
@@ -103,19 +108,47 @@ def test_a_notebook_has_one_cell_for_parameters_and_one_for_results(
     assert [cell.cell_type for cell in tagged] == ["code"]
 
 
+def story_of(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """The cells without the one that installs, which is the same in all."""
+    return [
+        cell for cell in notebook.cells if install_cell.TAG not in cell.metadata.get("tags", [])
+    ]
+
+
 def test_a_notebook_has_15_to_30_cells(notebook: nbformat.NotebookNode) -> None:
-    assert 15 <= len(notebook.cells) <= 30
+    assert 15 <= len(story_of(notebook)) <= 30
 
 
 def test_a_notebook_imports_in_at_most_12_lines(notebook: nbformat.NotebookNode) -> None:
-    imports = code_cells(notebook)[1].source
-    assert "import" in imports
+    _, _, cell = code_cells(notebook)[:3]  # after those that install and that take parameters
+    imports = cell.source
+    assert "from glmocr_utils" in imports
     assert len([line for line in imports.splitlines() if line.strip()]) <= 12
 
 
 def test_a_notebook_has_at_most_150_lines_of_code(notebook: nbformat.NotebookNode) -> None:
     lines = [line for cell in code_cells(notebook) for line in cell.source.splitlines()]
     assert len([line for line in lines if line.strip() and not line.strip().startswith("#")]) <= 150
+
+
+def test_a_notebook_begins_with_the_cell_that_installs(notebook: nbformat.NotebookNode) -> None:
+    first = code_cells(notebook)[0]
+    assert first.metadata.tags == [install_cell.TAG], "run python -m workshop.install_cell"
+    assert first.source == install_cell.SOURCE.rstrip("\n")
+
+
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_the_cell_that_installs_does_so_where_the_package_is_missing(
+    monkeypatch: pytest.MonkeyPatch, is_installed: bool
+) -> None:
+    magics: list[tuple[str, str]] = []
+    shell = SimpleNamespace(run_line_magic=lambda *magic: magics.append(magic))
+    if not is_installed:
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    code = TransformerManager().transform_cell(install_cell.SOURCE)
+    exec(code, {"get_ipython": lambda: shell})
+    installed = [("pip", 'install --quiet "..[notebooks]"')]
+    assert magics == ([] if is_installed else installed)
 
 
 def test_a_notebook_defines_no_class(notebook: nbformat.NotebookNode) -> None:
@@ -149,6 +182,46 @@ def test_pyproject_and_environment_name_the_same_dependencies() -> None:
     in_environment = names_of(from_conda + from_pip) - PROGRAMS
     assert names_of(project["dependencies"]) <= in_environment
     assert in_environment <= names_of(project["dependencies"] + extras)
+
+
+def requirements() -> dict[str, list[Requirement]]:
+    """What pyproject.toml asks for: by extra, and under "" what every installation has."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = {"": project["dependencies"], **project["optional-dependencies"]}
+    return {extra: [Requirement(line) for line in lines[extra]] for extra in lines}
+
+
+def test_environment_has_the_bounds_of_pyproject() -> None:
+    entries = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    [lines] = [entry["pip"] for entry in entries if isinstance(entry, dict)]
+    asked = [each for many in requirements().values() for each in many]
+    known = {(each.name, str(each.specifier)) for each in asked}
+    named = [Requirement(line) for line in lines if not line.startswith("-")]
+    assert named and {(each.name, str(each.specifier)) for each in named} <= known
+
+
+# Of Colab's list of preinstalled packages (googlecolab/backend-info), 2026-08-19.
+ON_COLAB = {
+    "accelerate": "1.14.0", "anywidget": "0.9.21", "datasets": "4.0.0", "filelock": "3.32.3",
+    "fonttools": "4.63.0", "ipykernel": "6.17.1", "ipython": "7.34.0", "ipywidgets": "7.7.1",
+    "matplotlib": "3.10.0", "nbformat": "5.11.1", "numpy": "2.1.3",
+    "opencv-python-headless": "5.0.0.93", "pandas": "2.2.3", "pillow": "11.3.0",
+    "psutil": "5.9.5", "pyarrow": "18.1.0", "safetensors": "0.8.0", "scikit-learn": "1.6.1",
+    "scipy": "1.16.3", "threadpoolctl": "3.6.0", "torch": "2.11.0", "torchvision": "0.26.0",
+    "tqdm": "4.67.3", "traitlets": "5.7.1",
+}  # fmt: skip
+
+
+def test_the_notebooks_replace_nothing_that_colab_has_loaded() -> None:
+    asked = [each for extra in ("", "notebooks") for each in requirements()[extra]]
+    too_old = [
+        each.name
+        for each in asked
+        if each.name in ON_COLAB and not each.specifier.contains(Version(ON_COLAB[each.name]))
+    ]
+    assert too_old == []
+    new = {each.name for each in asked} - ON_COLAB.keys()
+    assert {"pypdfium2", "transformers"} <= new and len(new) < 12  # small, and not loaded before
 
 
 NOT_INSTALLED = {"glmocr_utils", "google"}  # itself, and what only Colab has

@@ -89,7 +89,7 @@ def test_it_opens_on_the_first_page(browser: Browser) -> None:
     assert page["saved_at"] is None
 
 
-def test_saving_goes_on_and_says_when(browser: Browser, store: LabelStore) -> None:
+def test_saving_opens_the_next_page_and_shows_the_time(browser: Browser, store: LabelStore) -> None:
     browser.do("save", number=0, text="right")
     assert (browser.page["number"], browser.page["saved"]) == (1, 0)
     assert browser.page["saved_at"] and browser.page["num_gold"] == 1
@@ -160,7 +160,7 @@ def test_its_script_puts_no_text_into_markup() -> None:
 # Where nobody is
 
 
-def test_headless_it_shows_the_first_page_and_waits_for_nobody(
+def test_headless_it_shows_the_first_page_and_does_not_block(
     store: LabelStore, pages: list[PageFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("JPY_SESSION_NAME", "VSCODE_PID"):

@@ -229,7 +229,7 @@ def test_a_table_has_no_text_file(tmp_path: Path, pages: list[PageFile]) -> None
     assert (sidecars / "page000.txt").read_text() == "text 0\n"
 
 
-def test_nothing_to_write_is_no_error(tmp_path: Path) -> None:
+def test_nothing_to_write_is_not_an_error(tmp_path: Path) -> None:
     split = split_labels([], tmp_path, 0.1, seed=1)
     dataset, _, _ = export_label_set([], split, tmp_path)
     assert (dataset / "metadata.jsonl").read_text() == ""

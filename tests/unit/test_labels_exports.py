@@ -155,7 +155,7 @@ def test_text_files_hold_one_task(tmp_path: Path, labels: list[Label]) -> None:
         export_sidecars([labels[0], labels[0]], tmp_path / "out")
 
 
-def test_a_saved_dataset_stands_alone(tmp_path: Path, labels: list[Label]) -> None:
+def test_a_saved_dataset_is_self_contained(tmp_path: Path, labels: list[Label]) -> None:
     split = split_by_document(labels, 1)
     to_dataset(labels, split).save_to_disk(tmp_path / "saved")
     for label in labels:

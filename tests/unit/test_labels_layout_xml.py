@@ -73,7 +73,7 @@ def test_alto_without_spaces_between_words(tmp_path):
         ("<PcGts><Page/></PcGts>", "has no lines of text"),
     ],
 )
-def test_what_is_no_whole_transcription_is_left_out(content, reason, tmp_path):
+def test_what_is_not_a_whole_transcription_is_left_out(content, reason, tmp_path):
     with_image(tmp_path)
     if content:
         (tmp_path / "leaf.xml").write_text(content, encoding="utf-8")

@@ -143,7 +143,7 @@ def test_no_log(store: LabelStore, log: Path) -> None:
         label_from_review_log(store, PAGES, log)
 
 
-def test_a_file_that_is_no_log_is_refused(store: LabelStore, log: Path) -> None:
+def test_a_file_that_is_not_a_log_is_refused(store: LabelStore, log: Path) -> None:
     log.write_text("# A heading\n\nand a sentence.\n")
     with pytest.raises(ValueError, match=r"review\.jsonl isn't a review log; give"):
         label_from_review_log(store, PAGES, log)

@@ -111,7 +111,9 @@ def test_a_wrong_example_is_named_and_nothing_is_taken(
 
 
 @pytest.mark.parametrize("content", ["{", "{}"])
-def test_what_is_no_sharegpt_file(store: LabelStore, tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_not_sharegpt_is_refused(
+    store: LabelStore, tmp_path: Path, content: str
+) -> None:
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(ValueError, match="give a ShareGPT file"):
         label_from_sharegpt(store, tmp_path / "a.json", progress=False)

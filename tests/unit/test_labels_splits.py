@@ -173,7 +173,7 @@ def test_nearly_the_same_text_is_a_leak_also_with_other_line_ends() -> None:
     assert 0.98 < leak.similarity < 1
 
 
-def test_other_and_short_texts_are_no_leak(caplog: pytest.LogCaptureFixture) -> None:
+def test_other_and_short_texts_are_not_leaks(caplog: pytest.LogCaptureFixture) -> None:
     other = "Fees fall due on the last day of March; a surcharge is added after it. " * 3
     assert find_leaks(train_and_test(3 * TEXT, other), SPLIT) == []
     assert find_leaks(train_and_test("Page 2", "Page 2"), SPLIT) == []
@@ -181,7 +181,7 @@ def test_other_and_short_texts_are_no_leak(caplog: pytest.LogCaptureFixture) -> 
     assert caplog.text == ""
 
 
-def test_a_leak_is_told_once() -> None:
+def test_a_leak_is_reported_once() -> None:
     assert len(find_leaks(train_and_test(3 * TEXT, 3 * TEXT, train="1", test="1"), SPLIT)) == 1
 
 

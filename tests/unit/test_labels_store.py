@@ -85,7 +85,7 @@ def test_a_label_is_frozen() -> None:
 
 
 @pytest.mark.parametrize("line", ["", "5", "{}", '{"document_path": "a"}', '{"colour": "red"}'])
-def test_what_is_no_label_is_refused(line: str) -> None:
+def test_what_is_not_a_label_is_refused(line: str) -> None:
     with pytest.raises(ValueError, match="not a label"):
         label_from_json(line)
 
@@ -259,7 +259,7 @@ def test_damage_elsewhere_is_an_error_that_names_the_line(store: LabelStore) -> 
 
 
 @pytest.mark.skipif(os.name != "posix", reason="fork and SIGKILL")
-def test_a_second_writer_is_told_who_is_in_its_way_and_can_read(store: LabelStore) -> None:
+def test_a_second_writer_learns_who_is_in_its_way_and_can_read(store: LabelStore) -> None:
     """The child stands for another process; it is killed while it writes."""
     store.add(a_label("before"))
     ready, tell = os.pipe()

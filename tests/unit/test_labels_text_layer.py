@@ -224,7 +224,7 @@ def hidden_pdf(kind: str, page: Page) -> bytes:
 
 
 @pytest.mark.parametrize("kind", HIDDEN)
-def test_text_that_one_does_not_see_is_no_label(tmp_path: Path, kind: str) -> None:
+def test_text_that_one_does_not_see_is_not_a_label(tmp_path: Path, kind: str) -> None:
     (tmp_path / "a.pdf").write_bytes(hidden_pdf(kind, HIDDEN[kind]))
     store, run = run_on(tmp_path, tmp_path / "a.pdf")
     assert run.left_out == ()

@@ -37,7 +37,8 @@ def test_checkpoints_of_both_versions_find_regions_of_pages_of_any_size(version,
     page, _ = draw_columns([SHORT])
     images = [page, Image.new("RGB", (90, 700), "white")]
     for image, regions in zip(images, find_regions(layout, images, threshold=0.05), strict=True):
-        assert regions and [region.index for region in regions] == list(range(len(regions)))
+        assert regions or image is not page
+        assert [region.index for region in regions] == list(range(len(regions)))
         for x1, y1, x2, y2 in (region.box for region in regions):
             assert 0 <= x1 < x2 <= image.width and 0 <= y1 < y2 <= image.height
     [found], [alone] = (find_regions(layout, [page], 0.05) for _ in range(2))
@@ -239,3 +240,65 @@ def test_a_table_takes_in_the_row_that_its_box_missed():
     found = detections(np.array([(x1, y1 + 42, x2, y2)]), ["table"])
     [table] = regions_of(page, found, NAMES)
     assert not ink_outside(page, [table])
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "RGBA", "P", "CMYK"])
+def test_an_image_of_any_mode_is_looked_at_in_colour(mode, tmp_path):
+    layout = load_layout(str(save_random_layout(tmp_path, 3, "image")))
+    page = draw_columns([SHORT])[0].convert("1").convert("RGB")  # black and white in every mode
+    [[*in_colour], [*other]] = find_regions(layout, [page, page.convert(mode)])
+    assert in_colour == other
+
+
+@pytest.mark.parametrize("size", [(1, 700), (700, 1), (1, 1), (20, 9000)])
+@pytest.mark.parametrize("colour", ["white", "black"])
+def test_pages_without_room_for_a_letter_have_regions_within_them_or_none(size, colour, tmp_path):
+    layout = load_layout(str(save_random_layout(tmp_path, 3, "text")))
+    image = Image.new("RGB", size, colour)
+    for x1, y1, x2, y2 in (region.box for region in find_regions(layout, [image])[0]):
+        assert 0 <= x1 < x2 <= image.width and 0 <= y1 < y2 <= image.height
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
+def test_boxes_and_scores_that_are_no_numbers_are_left_out_and_their_ink_is_not(wrong):
+    page, boxes = draw_columns([LONG, LONG])
+    for side in range(4):
+        broken = boxes.copy()
+        broken[0, side] = wrong
+        regions = regions_of(page, detections(broken), NAMES)
+        assert [region.score is None for region in regions] == [True, False]
+        assert not ink_outside(page, regions)
+    found = detections(boxes)
+    found.scores[0] = wrong
+    assert [region.score is None for region in regions_of(page, found, NAMES)] == [True, False]
+
+
+def test_boxes_without_an_area_are_left_out():
+    page, boxes = draw_columns([SHORT])
+    nothing = [(30, 30, 30, 30), (30, 30, 20, 20), (0, 0, 1, 1), (40, 30, 300, 31)]
+    regions = regions_of(page, detections([*nothing, *boxes]), NAMES)
+    assert len(regions) == 1 and regions[0].score is not None
+
+
+@pytest.mark.parametrize("grey", [60, 150])
+@pytest.mark.parametrize("reach", [0, 4, -4])
+def test_the_paper_around_a_large_picture_is_no_text(grey, reach):
+    page = Image.new("RGB", (1190, 1684), "white")
+    page.paste((grey,) * 3, (120, 300, 820, 1000))
+    picture = np.array([120 - reach, 300 - reach, 820 + reach, 1000 + reach])
+    found = detections(picture[None], ["image"])
+    assert [region.label for region in regions_of(page, found, NAMES)] == ["image"]
+    caption, _ = draw_columns([SHORT])
+    page.paste(caption.crop((20, 20, 360, 80)), (300, 1004))
+    regions = regions_of(page, found, NAMES)
+    assert [region.label for region in regions] == ["image", "text"]
+    page.paste("white", (110, 290, 830, 1004))
+    assert not ink_outside(page, regions)
+
+
+def test_columns_that_overlap_keep_their_own_lines():
+    page, boxes = draw_columns([LONG, LONG])
+    wider = boxes + np.array([[0, 0, 90, 0], [-90, 0, 0, 0]])
+    first, second = regions_of(page, detections(wider), NAMES)
+    assert first.box.right <= second.box.left
+    assert not ink_outside(page, [first, second])

@@ -1,6 +1,7 @@
 """Text with its boxes in other formats: what their schemas ask for, and words where they are."""
 
 import re
+import sys
 from dataclasses import replace
 from weakref import finalize
 from xml.etree import ElementTree
@@ -370,5 +371,12 @@ def test_one_file_a_page(bundled_model, result, page, tmp_path):
 def test_formats_are_checked():
     assert check_formats(None) == ()
     assert check_formats("alto, hocr") == ("alto", "hocr")
-    with pytest.raises(ValueError, match="hocr, alto, pdf, alto-pages, page"):
+    with pytest.raises(ValueError, match="hocr, alto, pdf, docling, alto-pages, page"):
         check_formats("docx")
+
+
+def test_docling_without_its_package_is_refused_before_anything_is_read(monkeypatch):
+    monkeypatch.setitem(sys.modules, "docling_core", None)
+    monkeypatch.delitem(sys.modules, "docling_core.types.doc.document", raising=False)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'glmocr-utils\[docling\]'"):
+        check_formats("hocr,docling")

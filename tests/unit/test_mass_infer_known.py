@@ -169,7 +169,7 @@ def test_a_dead_writer_on_this_machine_is_taken_over(tmp_path, same):
         assert not folder.done
 
 
-def test_half_a_note_stops_nobody(tmp_path):
+def test_half_a_note_stops_no_run(tmp_path):
     note(tmp_path / "run").write_text('{"host": "gp')
     with RunFolder(tmp_path / "run", SETTINGS) as folder:
         assert not folder.done

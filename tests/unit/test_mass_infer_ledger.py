@@ -137,7 +137,7 @@ def test_a_part_appears_whole_or_not_at_all(tmp_path, monkeypatch):
         assert not list((tmp_path / "run/pages").glob("*.partial"))
 
 
-def test_rows_reach_the_disk_while_a_run_goes_on(tmp_path, monkeypatch):
+def test_rows_reach_the_disk_during_a_run(tmp_path, monkeypatch):
     monkeypatch.setattr(run_folder, "ROWS_A_PART", 3)
     with RunFolder(tmp_path / "run", SETTINGS) as folder:
         for page in range(7):
@@ -165,7 +165,7 @@ def test_a_run_with_other_settings_does_not_mix(tmp_path):
     assert texts(tmp_path / "run.1") == {("a.pdf", 0): "Grüße"}
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.tex").write_text("")
-    with pytest.raises(ValueError, match="no run"):
+    with pytest.raises(ValueError, match="aren't part of a run"):
         RunFolder(tmp_path / "mine", SETTINGS)
 
 

@@ -27,6 +27,12 @@ def test_expected_errors_count_more_than_doubt():
     assert list(review_first(ledger).index) == [2, 1, 0]
 
 
+def test_wrong_words_that_a_risk_expects_count_where_they_are_known():
+    ledger = pages(("ok", "a", 0.9, 9.0), ("ok", "a", 0.9, 1.0), ("ok", "a", 0.9, 4.0))
+    ledger["expected_wrong_words"] = [2.0, 5.0, None]
+    assert list(review_first(ledger).index) == [1, 2, 0]
+
+
 def test_regions_are_counted_by_kind_and_status():
     def regions(*pairs: tuple[str, str]) -> list[dict[str, str]]:
         return [{"label": label, "status": status} for label, status in pairs]

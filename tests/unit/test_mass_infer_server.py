@@ -357,3 +357,92 @@ def test_a_page_that_the_image_limit_refuses_is_read_a_little_smaller(page_image
     assert row.attempts[0].scale == pytest.approx(2 * 0.97)
     refused = row_of(page, lambda _: refuses(limit))
     assert refused.status == "failed" and "encoder cache" in refused.reason
+
+
+# llama.cpp and Ollama, as their OpenAI endpoints answer
+
+
+def llama_cpp(asked: dict) -> tuple[int, dict]:
+    """What `llama-server` answers; its slots have room for 4,096 tokens."""
+    entries = [entry("On", [79, 110], -0.1, id=7), entry("e", [101], -0.2, id=8)]
+    choice = {
+        "index": 0,
+        "finish_reason": "stop",
+        "message": {"role": "assistant", "content": "One"},
+    }
+    if asked.get("logprobs"):
+        choice["logprobs"] = {"content": entries}
+    usage = {"prompt_tokens": 120, "completion_tokens": 2, "total_tokens": 122}
+    body = {"object": "chat.completion", "id": "chatcmpl-1", "choices": [choice], "usage": usage}
+    return 200, body | {"timings": {"prompt_n": 120}, "system_fingerprint": "b7000"}
+
+
+def llama_cpp_full(asked: dict) -> tuple[int, dict]:
+    message = "request (5000 tokens) exceeds the available context size (4096 tokens), try "
+    error = {"code": 400, "message": f"{message}increasing it"}
+    error |= {"type": "exceed_context_size_error", "n_prompt_tokens": 5000, "n_ctx": 4096}
+    return 400, {"error": error}
+
+
+def ollama(asked: dict, logprobs: bool = True) -> tuple[int, dict]:
+    """What Ollama answers; releases before 0.12.11 know no log probabilities."""
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": "One"},
+        "finish_reason": "stop",
+    }
+    if logprobs and asked.get("logprobs"):
+        choice["logprobs"] = {"content": plain("One", "<|user|>")}
+    usage = {"prompt_tokens": 120, "completion_tokens": 2, "total_tokens": 122}
+    return 200, {"object": "chat.completion", "model": "m", "choices": [choice], "usage": usage}
+
+
+def test_llama_cpp_gives_probabilities_and_token_ids(page_images):
+    row = row_of(page_images[0], llama_cpp)
+    assert (row.status, row.text, row.token_ids) == ("ok", "One", [7, 8])
+    assert row.logprobs == pytest.approx([-0.1, -0.2])
+
+
+@pytest.mark.parametrize("logprobs", [True, False])
+def test_ollama_gives_probabilities_where_it_knows_them(page_images, logprobs):
+    row = row_of(page_images[0], lambda asked: ollama(asked, logprobs))
+    assert (row.status, row.text, row.token_ids) == ("ok", "One", None)
+    assert row.logprobs == ([-0.5] if logprobs else None)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        llama_cpp_full,
+        lambda _: refuses(TOO_LONG),  # vLLM
+        # Ollama's model reads past the context, and its runner ends
+        lambda _: (400, {"error": {"message": "model runner has unexpectedly stopped"}}),
+    ],
+    ids=["llama.cpp", "vLLM", "Ollama"],
+)
+def test_a_context_that_is_too_short_for_the_page_names_the_setting(page_images, answer):
+    row = row_of(page_images[0], answer)
+    assert row.status == "failed"
+    assert "llama.cpp -c, Ollama OLLAMA_CONTEXT_LENGTH" in row.reason
+
+
+def test_a_context_that_ends_within_the_text_is_not_taken_for_the_limit(page_images):
+    def full(asked: dict) -> tuple[int, dict]:
+        status, body = llama_cpp(asked)
+        body["choices"][0]["finish_reason"] = "length"
+        return status, body
+
+    row = row_of(page_images[0], full)
+    assert row.status == "truncated"
+    assert "context cut it after 2 of" in row.reason and "The limit of" not in row.reason
+
+
+def test_the_limit_itself_is_named_where_it_cut_the_page(page_images):
+    def cut(asked: dict) -> tuple[int, dict]:
+        status, body = llama_cpp(asked)
+        body["choices"][0]["finish_reason"] = "length"
+        body["usage"]["completion_tokens"] = asked["max_tokens"]
+        return status, body
+
+    row = row_of(page_images[0], cut)
+    assert row.status == "truncated" and "The limit of" in row.reason

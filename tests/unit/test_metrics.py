@@ -48,7 +48,7 @@ def test_edits_are_insertions_deletions_and_replacements() -> None:
     assert character_edits("ab", "ba") == 2  # no transpositions
 
 
-def test_wer_counts_words_however_they_are_parted() -> None:
+def test_wer_counts_words_whatever_separates_them() -> None:
     assert wer("one two\nthree  four", "one two three four") == 0
     assert wer("one two three four", "one three four five") == 0.5
 

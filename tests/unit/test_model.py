@@ -126,7 +126,7 @@ def test_four_bits_read(bundled_folder: Path, page_images: list[PageImage]) -> N
     assert_reads(loaded, page_images[0])
 
 
-def test_a_line_tells_what_is_loaded(bundled_model: LoadedModel) -> None:
+def test_a_line_shows_what_is_loaded(bundled_model: LoadedModel) -> None:
     line = bundled_model.describe()
     assert line.startswith(f"{bundled_model.model_id} on cpu in float32, attention sdpa (")
     assert "\n" not in line
@@ -304,8 +304,8 @@ def test_a_damaged_adapter_is_refused(bundled_folder: Path, copied_adapter: Path
         load_model(str(bundled_folder), str(copied_adapter), device_map="cpu")
 
 
-def test_a_full_model_is_no_adapter(bundled_folder: Path) -> None:
-    with pytest.raises(ModelLoadError, match=r"no adapter_config\.json"):
+def test_a_full_model_is_not_an_adapter(bundled_folder: Path) -> None:
+    with pytest.raises(ModelLoadError, match=r"lacks adapter_config\.json"):
         load_model(str(bundled_folder), str(bundled_folder), device_map="cpu")
 
 
@@ -324,7 +324,7 @@ def test_an_absolute_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
-    with pytest.raises(ModelLoadError, match=r"no config\.json"):
+    with pytest.raises(ModelLoadError, match=r"lacks config\.json"):
         load_model(str(tmp_path), device_map="cpu")
 
 

@@ -3,7 +3,6 @@
 import platform
 import stat
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -133,7 +132,7 @@ def test_an_old_driver_is_named_with_both_versions(
     assert torch.__version__ in obstacle and said in obstacle
 
 
-def test_a_gpu_that_is_hidden_is_no_obstacle(
+def test_a_gpu_that_is_hidden_is_not_an_obstacle(
     machine, nvidia_smi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine()
@@ -175,10 +174,10 @@ def test_what_is_in_the_way_of_a_gpu_is_said_in_the_first_lines(
     bundled_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        loading, "find_hardware", lambda: Hardware("cpu", "it", torch.float32, "It is old.")
+        loading, "find_hardware", lambda: Hardware("cpu", "it", torch.float32, "It is too old.")
     )
-    assert load_model(str(bundled_folder)).describe().splitlines()[1] == "! It is old."
-    assert "old" not in load_model(str(bundled_folder), device_map="cpu").describe()
+    assert load_model(str(bundled_folder)).describe().splitlines()[1] == "! It is too old."
+    assert "too old" not in load_model(str(bundled_folder), device_map="cpu").describe()
 
 
 def test_numbers_of_a_gpu_without_bfloat16_read(
@@ -234,8 +233,7 @@ def test_auto_reads_with_sdpa_where_the_better_choice_fails(
 
     better = AttentionChoice(implementation, "auto: it is installed")
     monkeypatch.setattr(loading, "choose_attention", lambda *_: better)
-    stand_in = SimpleNamespace(from_pretrained=broken)
-    monkeypatch.setattr(loading, "AutoModelForImageTextToText", stand_in)
+    monkeypatch.setattr(AutoModelForImageTextToText, "from_pretrained", broken)
     if fails == "running":
         monkeypatch.setattr(loading, "_attend_once", attend)
     loaded = load_model(str(bundled_folder), device_map="cpu")

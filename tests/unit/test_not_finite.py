@@ -96,7 +96,7 @@ def test_what_such_a_page_left_in_memory_does_not_reach_the_next(any_model, page
     assert ended["other"].token_ids.tolist() == alone[1]
 
 
-def test_a_document_goes_on_after_such_a_page(any_model, page_images, tmp_path):
+def test_a_document_is_read_to_its_end_after_such_a_page(any_model, page_images, tmp_path):
     paths = []
     for number, page in enumerate(page_images):
         paths.append(tmp_path / f"{number}.png")

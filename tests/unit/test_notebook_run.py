@@ -92,11 +92,19 @@ def test_the_demo_puts_the_notebooks_pictures_where_their_links_point(
     monkeypatch.setattr(demo, "DEMO", (("01", {"output_dir": "demo/01"}),))
     assert run_demo() == 0
     assert (tmp_path / "demo/figures/01.png").read_bytes() == b"png"
-    assert "Open demo/index.html" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert printed.index("1. 01") < printed.index("── 01 (1 of 1)")  # the plan comes first
+    assert "Open demo/index.html" in printed
     page = (tmp_path / "demo/index.html").read_text(encoding="utf-8")
     links = re.findall('href="([^"]*)"', page)
     assert links == ["01.ipynb", "01/results.json"]
     assert all((tmp_path / "demo" / link).is_file() for link in links)
+
+
+@pytest.mark.parametrize("steps", [demo.DEMO, demo.FULL_DEMO], ids=["demo", "demo-full"])
+def test_the_demo_says_what_each_of_its_steps_does(steps):
+    folders = ["/".join(Path(parameters["output_dir"]).parts[-2:]) for _, parameters in steps]
+    assert [folder for folder in folders if folder not in demo.STEPS_TOLD] == []
 
 
 def test_the_full_demo_runs_every_notebook_with_the_bundled_model():

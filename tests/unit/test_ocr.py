@@ -158,7 +158,7 @@ def test_the_text_ends_before_the_stop_token(
         assert [token.text for token in result.tokens[:5]] == ["G", "r", "", "ü", "n"]
 
 
-def test_an_empty_thought_is_no_part_of_the_page(
+def test_an_empty_thought_is_not_a_part_of_the_page(
     bundled_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
     thought = ids_of(bundled_model, "<think></think>")

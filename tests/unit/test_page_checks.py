@@ -105,7 +105,7 @@ def grain_of(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("width_px", [2, 4])
-def test_a_scanners_dark_edges_are_no_ink(size, width_px):
+def test_a_scanners_dark_edges_are_not_ink(size, width_px):
     framed = sheet(size)
     box = (0, 0, size[0] - 1, size[1] - 1)
     ImageDraw.Draw(framed).rectangle(box, outline=(10, 10, 10), width=width_px)
@@ -118,7 +118,7 @@ def test_a_scanners_dark_edges_are_no_ink(size, width_px):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("speck_px", [1, 2, 3])
-def test_specks_of_dust_are_no_ink(size, speck_px):
+def test_specks_of_dust_are_not_ink(size, speck_px):
     dusty = sheet(size)
     for x, y in [(0.2, 0.3), (0.7, 0.4), (0.4, 0.8), (0.9, 0.9)]:
         left, top = round(x * size[0]), round(y * size[1])
@@ -194,14 +194,14 @@ def test_a_badly_copied_page_is_ink(seed):
 # Sideways
 
 
-def test_samples_stand_upright_and_lie_when_turned(samples):
+def test_samples_are_upright_and_lie_when_turned(samples):
     for name, image in samples.items():
         assert not runs_sideways(image), name
         found = [runs_sideways(image.transpose(turn)) for turn in TURNS]
         assert found == [name != "blank.pdf 1"] * 2, name
 
 
-def test_scanned_samples_stand_upright_and_lie_when_turned(samples):
+def test_scanned_samples_are_upright_and_lie_when_turned(samples):
     names = [name for name in samples if name != "blank.pdf 1"][::6]
     for seed, name in enumerate(names):
         for image in (samples[name], samples[name].transpose(TURNS[seed % 2])):

@@ -142,7 +142,8 @@ def test_a_notebook_takes_its_parameters_before_anything_else(notebook):
     options = "FinetuneConfig" if notebook == "05_finetune" else NOTEBOOKS[notebook].__name__
     set_up = cell_of(notebook, "os.chdir(project_root())").splitlines()
     spellings = (options, f"glm.{options}", f"glm.options.{options}")
-    assert set_up[1] in [f"take_parameters(globals(), {each})" for each in spellings]
+    at = set_up.index("os.chdir(project_root())")
+    assert set_up[at + 1] in [f"take_parameters(globals(), {each})" for each in spellings]
 
 
 @pytest.mark.parametrize(

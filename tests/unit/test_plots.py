@@ -1,4 +1,6 @@
-"""Figures: what stands on them, not how they look."""
+"""Figures: their content, not how they look."""
+
+from dataclasses import replace
 
 import pytest
 from matplotlib.patches import Rectangle
@@ -7,25 +9,30 @@ from PIL import Image
 
 from glmocr_utils.confidence import mark_tokens
 from glmocr_utils.figures.confidence import probability_histogram, review_curves
+from glmocr_utils.figures.evaluation import pages_changed
 from glmocr_utils.figures.fitting import broken_lines
 from glmocr_utils.figures.pages import (
     page_and_tokens,
+    page_both_ways,
     page_grid,
     page_with_unsure_words,
     scale_comparison,
 )
 from glmocr_utils.figures.style import TINTS, tint
+from glmocr_utils.figures.training import document_changes, reliability_change
 from glmocr_utils.records import (
     Box,
     OcrResult,
     PageImage,
     PageLayout,
     PageRef,
+    Region,
     TokenBox,
     TokenProb,
 )
 
 pytestmark = pytest.mark.usefixtures("close_figures")
+KINDS = ("text", "table")
 PAGE = PageImage(PageRef("cost $5 and $6.pdf", "0" * 64, 0), Image.new("RGB", (60, 80)), 2.0)
 
 
@@ -98,6 +105,17 @@ def test_lines_break_between_words_and_lose_nothing():
     assert broken[0] == [("one two", 1), (" ", 2)]
 
 
+def test_a_page_both_ways_has_its_regions_numbered_beside_both_texts():
+    whole = result(("costs $5 or\n$6", -0.1))
+    regions = [Region(n, kind, (5, 20 * n, 50, 20 * n + 15)) for n, kind in enumerate(KINDS)]
+    by_region = replace(result(("long words " * 300, -0.1)), regions=tuple(regions))
+    page, left, right = page_both_ways(PAGE, whole, by_region, most=10).axes
+    assert [text.get_text() for text in page.texts] == ["1", "2"]
+    assert len({patch.get_edgecolor() for patch in page.patches}) == 2
+    assert left.texts[0].get_text() == "costs $5 or\n$6"
+    assert right.texts[0].get_text().count("\n") == 9 and "…" in right.texts[0].get_text()
+
+
 def test_a_page_without_text_can_be_drawn(tmp_path):
     figure = page_and_tokens(PAGE, result())
     figure.savefig(tmp_path / "figure.png")
@@ -121,7 +139,7 @@ def test_scales_are_named_in_dots_per_inch():
     assert titles == ["scale 2 = 144 DPI", "scale 4 = 288 DPI"]
 
 
-def test_review_curves_compare_the_scores_and_tell_what_they_cannot_find():
+def test_review_curves_compare_the_scores_and_show_what_they_cannot_find():
     read = result(("a", -0.01), ("x", -2.0), ("c", -0.2), ("d", -0.05))
     figure = review_curves([mark_tokens(read, "abcdef")])
     caught, precision, stated, trusted = figure.axes
@@ -132,7 +150,26 @@ def test_review_curves_compare_the_scores_and_tell_what_they_cannot_find():
     assert [line.get_label() for line in stated.lines[1:]] == ["as stated by the model"]
 
 
-def test_unsure_words_are_outlined_where_they_stand():
+def test_figures_without_data_say_why():
+    read = result(("a", -0.01))
+    figures = [
+        review_curves([]),
+        review_curves([mark_tokens(read, "a")]),
+        document_changes([]),
+        reliability_change([], []),
+        pages_changed(None),
+    ]
+    texts = [ax.texts[0].get_text() for figure in figures for ax in figure.axes]
+    assert texts == [
+        "set references to see how well doubt finds errors",
+        "0 of 1 tokens are wrong: nothing to compare",
+        "no documents were read before and after",
+        "no pages were read before and after",
+        "set other_readings to compare two sets",
+    ]
+
+
+def test_unsure_words_are_outlined_at_their_boxes():
     read = result(("sure", -0.01), (" ", -0.01), ("so-so", -0.4), (" ", 0.0), ("bad", -3.0))
     read = result(*((token.text, token.logprob) for token in read.tokens), (" x", -2.0))
     boxes = [TokenBox(Box(10 * n, 5, 10 * n + 8, 15), 0.9, 0) for n in range(5)]

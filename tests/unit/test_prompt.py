@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from tokenizers import Tokenizer, models
-from transformers import Glm46VImageProcessor, PreTrainedTokenizerFast
+from transformers import BatchFeature, Glm46VImageProcessor, PreTrainedTokenizerFast
 
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.prompt import encode_prompt, num_image_tokens, render_prompt, stop_token_ids
@@ -39,7 +39,7 @@ def test_the_template_writes_a_past_turn_with_a_thought_and_no_end(
     assert rendered == USER_TURN + "<|assistant|>\n<think></think>\nSome text"
 
 
-def test_the_task_stands_right_behind_the_image(bundled_model: LoadedModel) -> None:
+def test_the_task_is_right_behind_the_image(bundled_model: LoadedModel) -> None:
     rendered = render_prompt(bundled_model.processor, "请按下列JSON格式输出图中信息:\n{}")
     assert "<|end_of_image|>请按下列JSON格式输出图中信息:\n{}<|assistant|>\n" in rendered
 
@@ -96,11 +96,15 @@ def test_image_positions_are_marked(
 def test_token_type_ids_are_dropped_where_a_processor_makes_them(
     bundled_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
-    processor = copy.deepcopy(bundled_model.processor)
-    processor.text_kwargs = {"return_token_type_ids": True}  # the default of other versions
-    image = page_images[0].image
-    assert "token_type_ids" in processor(text=[render_prompt(processor)], images=[image])
-    inputs = encode_prompt(processor, [image])
+    class Making(type(bundled_model.processor)):  # as some versions do by default
+        def __call__(self, *args: object, **options: object) -> BatchFeature:
+            inputs = super().__call__(*args, **options)
+            inputs["token_type_ids"] = inputs["input_ids"] * 0
+            return inputs
+
+    processor = copy.copy(bundled_model.processor)
+    processor.__class__ = Making
+    inputs = encode_prompt(processor, [page_images[0].image])
     assert "token_type_ids" not in inputs
     assert "mm_token_type_ids" in inputs
 

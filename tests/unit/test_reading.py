@@ -123,7 +123,7 @@ def test_a_page_that_the_model_does_not_take_does_not_stop_the_others(
     assert files == {"decision", "letter"}
 
 
-def test_a_name_that_is_no_unicode_comes_back_as_it_was(bundled_model, tmp_path):
+def test_a_name_that_is_not_unicode_comes_back_as_it_was(bundled_model, tmp_path):
     path = Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.png"))
     Image.new("RGB", (280, 280), "white").save(path)
     [result] = read_documents(bundled_model, [path], tmp_path / "out", **FEW_TOKENS)

@@ -76,7 +76,7 @@ def test_a_certain_token_survives_rounding() -> None:
 
 
 @pytest.mark.parametrize("line", ["", "{", "5", "[]", '"text"', "{}", '{"text": "a"}'])
-def test_what_is_no_result_is_refused_and_shown(line: str) -> None:
+def test_what_is_not_a_result_is_refused_and_shown(line: str) -> None:
     with pytest.raises(ValueError, match="not an OCR result"):
         from_json(line)
 

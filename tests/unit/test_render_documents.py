@@ -281,7 +281,7 @@ def test_an_image_named_pdf_is_read_as_what_it_is(tmp_path: Path, suffix: str) -
     assert (red < 9, green < 9, blue > 246) == (True, True, True)
 
 
-def test_alpha_goes_on_white(tmp_path: Path) -> None:
+def test_alpha_is_blended_with_white(tmp_path: Path) -> None:
     rgba = save(Image.new("RGBA", (9, 9), (255, 0, 0, 0)), tmp_path / "rgba.png")
     assert render_one(rgba).image.getpixel((4, 4)) == WHITE
     half = save(Image.new("LA", (9, 9), (0, 128)), tmp_path / "la.png")

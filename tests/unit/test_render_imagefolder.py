@@ -289,7 +289,7 @@ def test_a_page_range_over_documents_means_as_far_as_they_have_pages(
     assert "page 9 is in pages=" in alone.failed[0].reason
 
 
-def test_progress_is_told_after_each_page(tmp_path: Path, scans: list[Path]) -> None:
+def test_progress_is_reported_after_each_page(tmp_path: Path, scans: list[Path]) -> None:
     told = []
     render_to_imagefolder(
         scans[:1], tmp_path / "out", progress=lambda done, total: told.append((done, total))

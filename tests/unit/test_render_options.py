@@ -33,7 +33,7 @@ def test_page_beyond_the_end_names_the_page_count(spec: str) -> None:
 @pytest.mark.parametrize(
     "spec", ["", "0", "0-2", "3-1", "-3", "a", "1,,2", "1;2", "1.5", "٣", "1-2-3"]
 )
-def test_what_is_no_page_range_is_refused_when_options_are_built(spec: str) -> None:
+def test_what_is_not_a_page_range_is_refused_when_options_are_built(spec: str) -> None:
     with pytest.raises(ValueError, match="is not a page range"):
         RenderOptions(pages=spec)
 

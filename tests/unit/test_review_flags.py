@@ -9,10 +9,11 @@ from make_results import page_of
 
 from glmocr_utils.confidence import PageTokens
 from glmocr_utils.markup import ink
-from glmocr_utils.records import OcrResult, TokenProb
-from glmocr_utils.review import find_flags
+from glmocr_utils.records import Disagreement, OcrResult, SecondReading, TokenProb
+from glmocr_utils.review import ReviewSession, find_flags
 from glmocr_utils.review.other_readings import other_readings
 from glmocr_utils.review.page_review import window_around
+from glmocr_utils.review.static import review_html
 
 ROWS = "".join(
     f"<tr><td>Position {n}</td><td>{17 * n},50</td><td>Kommentar</td></tr>" for n in range(60)
@@ -65,7 +66,7 @@ def test_a_word_of_any_length_is_cut_around_the_doubt(read):
     assert len(text) <= 40 and "x" in text
 
 
-def test_doubt_about_line_ends_is_no_flag():
+def test_doubt_about_line_ends_is_not_a_flag():
     token = ("\n", 0.5, {" ": 0.3, "\n\n": 0.19})
     lines = [piece for n in range(15) for piece in ((f"line {n}", 0.999), token)]
     assert texts_of(page_of(*lines)) == []
@@ -166,6 +167,51 @@ def test_a_token_that_says_the_whole_word_takes_the_place_of_its_tokens():
     assert [text for text, _ in flag.choices] == ["The APPEAL", "The APPLIES"]
 
 
-def test_the_same_word_in_other_tokens_is_no_doubt():
+def test_the_same_word_in_other_tokens_causes_no_doubt():
     page = page_of(("in", 0.6, {"into": 0.39}), ("to", 0.99), (" it", 0.99))
     assert find_flags(page, num_audits=0) == []
+
+
+def with_seconds(result: OcrResult, *readings: tuple[str, str, str]) -> OcrResult:
+    """Second readings: (reader, word of the text, what it reads there)."""
+    seconds = []
+    for reader, word, text in readings:
+        start = result.text.index(word)
+        other = Disagreement("other", start, start + len(word), text)
+        seconds.append(SecondReading(reader, (other,)))
+    return replace(result, second_readings=tuple(seconds))
+
+
+def test_what_second_readers_read_is_among_the_choices_and_leads(tmp_path):
+    page = page_of(("a ", 1.0), ("brovvn", 0.4, {"brawn": 0.3, "brown": 0.1}), (" fox", 1.0))
+    page = with_seconds(
+        page, ("tesseract", "brovvn", "brewn"), ("rapidocr", "brovvn", "brown"), ("x", "fox", "f")
+    )
+    [flag] = find_flags(page, num_audits=0)
+    assert flag.choices == (("brewn", 0.0), ("brown", pytest.approx(0.1)), ("brawn", 0.3))
+    assert flag.readers == ("tesseract", "rapidocr", "")
+    session = ReviewSession([page], tmp_path / "review.jsonl", num_audits=0)
+    assert "brewn (tesseract)" in review_html(session)
+    session.choose(0, flag, "brewn")
+    assert session.pages[0].text == "a brewn fox"
+    again = ReviewSession([page], tmp_path / "review.jsonl", num_audits=0)
+    assert again.pages[0].text == "a brewn fox"
+
+
+def test_two_second_readers_that_agree_are_one_choice():
+    page = with_seconds(letters("a brovvn fox"), ("tesseract", "brovvn", "brown"))
+    page = replace(
+        doubted(page, 4),
+        second_readings=(
+            *page.second_readings,
+            replace(page.second_readings[0], reader="rapidocr"),
+        ),
+    )
+    [flag] = find_flags(page, num_audits=0)
+    assert (flag.choices, flag.readers) == ((("brown", 0.0),), ("tesseract, rapidocr",))
+
+
+def test_a_second_reading_with_words_beside_it_is_no_choice():
+    page = with_seconds(doubted(letters("a of b"), 2), ("tesseract", "of", "of the town"))
+    [flag] = find_flags(page, num_audits=0)
+    assert flag.choices == ()

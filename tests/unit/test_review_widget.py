@@ -118,6 +118,7 @@ def test_choices_for_two_tokens_of_a_flag_add_up(tmp_path):
     tokens = (("b", 0.4, {"h": 0.3}), ("a", 0.999), ("d", 0.4, {"t": 0.25}))
     browser = Browser([page(0, *tokens)], tmp_path)
     assert [text for text, _ in browser.state["flag"]["choices"]] == ["had", "bat", "hat"]
+    assert list(browser.state["flag"]["readers"]) == ["", "", ""]
     first = browser.state["flag"]["id"]
     browser.do("choose", index=0)
     browser.do("flag", flag_id=first)

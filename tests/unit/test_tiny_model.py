@@ -44,7 +44,7 @@ def test_it_has_the_real_classes_and_stays_small(bundled_folder):
     assert size <= 16 * MEGABYTE
 
 
-def test_training_that_is_interrupted_goes_on_to_the_same_weights(tmp_path, monkeypatch):
+def test_training_that_is_interrupted_resumes_to_the_same_weights(tmp_path, monkeypatch):
     whole = training.train(tmp_path / "whole", TWO_STAGES, save_steps=2)
 
     def interrupted(stage: Stage, seed: tuple[int, ...]):
@@ -91,7 +91,7 @@ def test_training_that_is_asked_to_stop_resumes_to_the_same_mean_of_its_weights(
     ).read_bytes()
 
 
-def test_a_part_with_pieces_begins_with_a_model_of_bytes_and_goes_on_with_its_own(
+def test_a_part_with_pieces_begins_with_a_model_of_bytes_and_continues_with_its_own(
     tmp_path, monkeypatch
 ):
     texts = [" ".join(load_references(SAMPLES / "truth.jsonl").values())]
@@ -120,7 +120,7 @@ def test_training_moves_every_parameter(tmp_path):
         assert not torch.equal(parameter, after[name].to(torch.bfloat16)), name
 
 
-def test_a_second_recipe_goes_on_with_the_model_and_the_curve_of_the_first(tmp_path):
+def test_a_second_recipe_continues_with_the_model_and_the_curve_of_the_first(tmp_path):
     first = training.train(tmp_path / "first", TWO_STAGES)
     curve = json.dumps([{"step": 50, "loss": 1.0}])  # such a short run logs nothing itself
     (first / training.CURVE).write_text(curve)

@@ -117,7 +117,7 @@ def test_a_scan_that_breaks_off_lacks_a_part(tmp_path: Path, image_filter: bytes
     assert "breaks off" in page.missing
 
 
-def test_white_covered_tiny_and_hidden_images_are_no_fault(tmp_path: Path) -> None:
+def test_white_covered_tiny_and_hidden_images_are_not_faults(tmp_path: Path) -> None:
     white = zlib.compress(Image.new("L", (400, 300), 255).tobytes())
     assert_nothing_missing(tmp_path, scan(white, b"/FlateDecode"))
     over = b"1 g 0 0 400 300 re f 0 g " + TEXT % 100
@@ -252,7 +252,7 @@ def test_latin_text_needs_no_font(tmp_path: Path, name: bytes) -> None:
 
 
 @pytest.mark.parametrize("before", [b"3 Tr ", b"1 g ", b"0 0 1 1 re W n "])
-def test_text_that_is_not_meant_to_be_seen_is_no_fault(tmp_path: Path, before: bytes) -> None:
+def test_text_that_is_not_meant_to_be_seen_is_not_a_fault(tmp_path: Path, before: bytes) -> None:
     resources = b"/Resources<<%s>>" % HELVETICA
     assert_nothing_missing(tmp_path, pdf_bytes(Page(before + TEXT % 90, (300, 200), resources)))
 

@@ -70,7 +70,7 @@ def test_a_summary_of_nothing_has_no_numbers() -> None:
     assert (summary.num_tokens, summary.average, summary.minimum) == (0, None, None)
 
 
-def test_tokens_are_parted_into_lines() -> None:
+def test_tokens_are_split_into_lines() -> None:
     assert [[token.text for token in line] for line in lines_of_tokens(PAGES[0])] == [
         ["a", "b", "\n"],
         ["c", "d"],

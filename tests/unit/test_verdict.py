@@ -67,7 +67,7 @@ def test_pages_that_this_model_cannot_read():
     assert "zai-org" not in str(verdict(*pages, model_id="zai-org/GLM-OCR"))
 
 
-def test_pages_that_were_read_well_go_on_to_the_review():
+def test_pages_that_were_read_well_lead_to_the_review():
     found = verdict(*[page()] * 9, page(prob=0.9))
     assert found.sentence.endswith("1 in need of a check: this model reads these pages")
     [step] = found.next_steps
@@ -89,7 +89,7 @@ def test_a_run_reads_on_in_its_own_folder_and_tries_other_settings_outside_it():
     assert "start_over" not in str(found) and "scale=3.0, pages='1-3'" in str(found)
 
 
-def test_a_review_goes_on_to_labels():
+def test_a_review_leads_to_labels():
     found = verdict_of_results([page_of(("a", 0.99))], notebook="03", output_dir="out")
     assert "review_log='out/review.jsonl'" in str(found)
 

@@ -72,7 +72,7 @@ class TestChoices:
         tokens = (("a</", 1.0), ("td", 0.5, {"th": 0.4}), ("><td>b", 1.0))
         assert self.words(1, *tokens) == [("</td>", "</th>")]
 
-    def test_what_spells_no_text_is_no_choice(self):
+    def test_what_spells_no_text_is_not_a_choice(self):
         others = {"x": 0.3, "<|user|>": 0.2, "</think>": 0.1, "\ufffd": 0.1, "a": 0.1}
         assert self.words(0, ("a", 0.2, others)) == [("a", "x")]
 
@@ -92,7 +92,7 @@ class TestChoices:
         tokens = PageTokens(page_of(("end", 1.0), (".\n\n", 0.4, others), ("New", 1.0)))
         assert [tokens.is_layout(choice) for choice in tokens.choices(1)] == [True, True, False]
 
-    def test_a_change_of_layout_is_told_from_one_of_text(self):
+    def test_a_change_of_layout_is_distinguished_from_one_of_text(self):
         result = page_of(
             ("a-", 1.0), ("\n", 0.4, {" ": 0.2, "\n\n": 0.1, "x": 0.1}), ("b.", 0.5, {"b.\n": 0.3})
         )

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from glmocr_utils.confidence import PageTokens
+from glmocr_utils.confidence.ranking import lacking
 from glmocr_utils.records import OcrResult, PageRef, read_results
-from glmocr_utils.records.page_row import parts_of
+from glmocr_utils.records.page_row import parts_of, read_part
 
 LEAST_PROB = 0.05  # of an alternative, to be found by a search
 COLUMNS = [
@@ -20,6 +19,9 @@ COLUMNS = [
     "mean_prob",
     "angle",
     "reason",
+    "expected_wrong_words",
+    "unread_characters",
+    "unsupported_characters",
 ]
 
 
@@ -49,6 +51,8 @@ class PageEntry:
         angle: degrees clockwise by which it was turned to be read.
         reason: of everything but a plain `ok`.
         others: words among the alternatives; a run does not keep them.
+        wrong_words: to expect, by a risk; None where that is not known.
+        lacking: characters that were left out or made up.
     """
 
     document_path: str
@@ -59,13 +63,29 @@ class PageEntry:
     angle: int = 0
     reason: str | None = None
     others: tuple[OtherWord, ...] = ()
+    wrong_words: float | None = None
+    lacking: float = 0.0
 
     @property
     def doubt(self) -> float:
-        """(1 − mean probability) × text length; infinite for a page with ink and no text."""
+        """(1 − mean probability) × text length, or the wrong words that a risk expects, and
+        characters that were left out or made up; infinite for a page with ink and no text."""
         if self.status == "empty":
             return float("inf")
-        return (1 - self.mean_prob) * len(self.text) if self.mean_prob is not None else 0.0
+        if self.wrong_words is not None:
+            return self.wrong_words + self.lacking
+        doubt = (1 - self.mean_prob) * len(self.text) if self.mean_prob is not None else 0.0
+        return doubt + self.lacking
+
+    @property
+    def share_in_doubt(self) -> float:
+        """How much of the page is thought to be wrong or to be missing, 0 to 1, for its colour."""
+        if self.mean_prob is None:
+            return 0.0 if self.status in ("ok", "blank") else 1.0
+        wrong = 1 - self.mean_prob
+        if self.wrong_words is not None:
+            wrong = self.wrong_words / max(1, len(self.text.split()))
+        return min(1.0, wrong + self.lacking / (len(self.text) + self.lacking + 1))
 
 
 def entries_of(path: str | Path) -> Iterator[PageEntry]:
@@ -77,7 +97,7 @@ def entries_of(path: str | Path) -> Iterator[PageEntry]:
     path = Path(path)
     parts = parts_of(path)
     for part in parts:
-        for row in pq.read_table(part, columns=COLUMNS).to_pylist():
+        for row in read_part(part, COLUMNS):
             page = None
             if row["page_index"] is not None:
                 page = PageRef(row["document_path"], row["document_sha256"], row["page_index"])
@@ -89,6 +109,9 @@ def entries_of(path: str | Path) -> Iterator[PageEntry]:
                 row["mean_prob"],
                 row["angle"] or 0,
                 row["reason"],
+                wrong_words=row.get("expected_wrong_words"),
+                lacking=(row.get("unread_characters") or 0.0)
+                + (row.get("unsupported_characters") or 0),
             )
     if parts:
         return
@@ -114,6 +137,7 @@ def entry_of(result: OcrResult) -> PageEntry:
         result.angle,
         result.warning,
         tuple(_other_words(result)),
+        lacking=lacking(result),
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from glmocr_utils.display.collection.entries import PageEntry, entries_of
-from glmocr_utils.display.collection.page_files import FOLDER, write_page_files
+from glmocr_utils.display.collection.page_files import FOLDER, Key, PageFile, write_page_files
 from glmocr_utils.display.collection.thumbnails import thumbnails
 from glmocr_utils.display.escape import escape
 from glmocr_utils.display.fragment import style
@@ -57,7 +57,9 @@ def write_index(
     entries = [entry for entry, _ in largest]
     entries.sort(key=lambda e: (e.document_path, e.page.page_index if e.page else -1))
     worst = sorted((e for e in entries if e.page and e.text), key=lambda e: -e.doubt)[:worst_n]
-    files = write_page_files(path, [e.page for e in worst if e.page], folder, password)
+    numbers = {_key(entry): number for number, entry in enumerate(entries)}
+    pages = [entry.page for entry in worst if entry.page]
+    files = write_page_files(path, pages, folder, password, numbers)
     images = thumbnails(entries, password) if with_thumbnails else {}
     html = index_html(entries, images, files, title=folder.resolve().name, total=total)
     return write_file(folder / NAME, html, durable=False)
@@ -66,7 +68,7 @@ def write_index(
 def index_html(
     entries: Sequence[PageEntry],
     images: Mapping[int, bytes] | None = None,
-    files: Mapping[tuple[str, int], str] | None = None,
+    files: Mapping[Key, PageFile] | None = None,
     *,
     title: str = "pages",
     total: int | None = None,
@@ -75,7 +77,7 @@ def index_html(
 
     Args:
         images: JPEG thumbnails by the number of the entry.
-        files: names of page files below `page_files`, by path of the document and page index.
+        files: those of pages below `page_files`, by path of the document and page index.
         total: pages of the collection, where not all of them are among the entries.
     """
     images, files = images or {}, files or {}
@@ -92,7 +94,7 @@ def index_html(
         else ""
     )
     cards = "".join(
-        _card(entry, images.get(number), _file_of(entry, files))
+        _card(number, entry, images.get(number), files.get(_key(entry)))
         for number, entry in enumerate(entries)
     )
     return (
@@ -113,7 +115,7 @@ def index_html(
         f'</select><span id="shown"></span></div><ol class="cards" id="cards">{cards}</ol>'
         '<dialog id="dialog"><form method="dialog"><button>Close</button></form><h3></h3><p></p>'
         '<div class="sides"><img alt="the page"><pre class="text"></pre></div></dialog></main>'
-        f'<script type="application/json" id="pages">{_data(entries)}</script>'
+        f'<script type="application/json" id="pages">{_data(entries, files)}</script>'
         f"<script>{script}</script></body></html>"
     )
 
@@ -123,13 +125,13 @@ def _is_part(entries: Sequence[PageEntry], total: int | None) -> bool:
 
 
 def _policy(script: str) -> str:
-    """The browser runs this script, no other, and fetches nothing."""
+    """The browser runs this script, no other, and fetches nothing but images of the page files."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    allowed = f"img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    allowed = f"img-src data: file: 'self'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     return f"default-src 'none'; {allowed}"
 
 
-def _data(entries: Sequence[PageEntry]) -> str:
+def _data(entries: Sequence[PageEntry], files: Mapping[Key, PageFile]) -> str:
     rows = [
         {
             "name": _name(entry),
@@ -139,9 +141,10 @@ def _data(entries: Sequence[PageEntry]) -> str:
             "doubt": min(entry.doubt, 1e12),
             "reason": entry.reason or "",
             "others": [
-                (other.word, other.read, round(other.prob, 3))
+                (other.word, other.read, round(other.prob, 3), other.start)
                 for other in sorted(entry.others, key=lambda other: -other.prob)[:MOST_OTHERS]
             ],
+            **_image_of(files.get(_key(entry))),
         }
         for entry in entries
     ]
@@ -149,10 +152,21 @@ def _data(entries: Sequence[PageEntry]) -> str:
     return json.dumps(rows, ensure_ascii=False).replace("<", "\\u003c")
 
 
-def _card(entry: PageEntry, image: bytes | None, file: str | None) -> str:
+def _image_of(file: PageFile | None) -> dict[str, object]:
+    """What a cut-out takes: the image beside a page's file, and where its ink is."""
+    if file is None or file.image is None or file.ink is None:
+        return {}
+    ink = [round(file.ink.top, 4), round(file.ink.bottom, 4)]
+    return {"image": _link(file.image), "ink": ink, "shape": round(file.shape, 4)}
+
+
+def _link(name: str) -> str:
+    return quote(f"{FOLDER}/{name}")
+
+
+def _card(number: int, entry: PageEntry, image: bytes | None, file: PageFile | None) -> str:
     is_odd = entry.status not in ("ok", "blank")
-    doubt = 1.0 if entry.mean_prob is None and is_odd else 1 - (entry.mean_prob or 1)
-    strength = min(1.0, 4 * doubt)  # a mean below 0.75 was not read
+    strength = min(1.0, 4 * entry.share_in_doubt)  # a page of which a quarter is, was not read
     data = base64.b64encode(image).decode("ascii") if image else ""
     picture = f'<img alt="" src="data:image/jpeg;base64,{data}">' if image else ""
     mark = ' class="status"' if is_odd else ""
@@ -164,8 +178,9 @@ def _card(entry: PageEntry, image: bytes | None, file: str | None) -> str:
     )
     name = 'class="card odd"' if is_odd else 'class="card"'
     if file:
-        return f'<li><a {name} href="{escape(quote(f"{FOLDER}/{file}"))}">{inner}</a></li>'
-    return f'<li><button type="button" {name}>{inner}</button></li>'
+        link = escape(_link(file.name))
+        return f'<li id="page-{number}"><a {name} href="{link}">{inner}</a></li>'
+    return f'<li id="page-{number}"><button type="button" {name}>{inner}</button></li>'
 
 
 def _name(entry: PageEntry) -> str:
@@ -174,5 +189,6 @@ def _name(entry: PageEntry) -> str:
     return f"{entry.page.document_name}, page {entry.page.page_number}"
 
 
-def _file_of(entry: PageEntry, files: Mapping[tuple[str, int], str]) -> str | None:
-    return files.get((entry.document_path, entry.page.page_index)) if entry.page else None
+def _key(entry: PageEntry) -> Key:
+    """No page has a file of a document that did not open."""
+    return entry.document_path, entry.page.page_index if entry.page else -1

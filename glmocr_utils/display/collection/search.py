@@ -18,6 +18,7 @@ class Hit:
         before, found, after: what is read there.
         instead: what it could be where the words are among the alternatives; None where they
             were read. prob: its probability, 0 to 1.
+        start, stop: characters of the page's text.
     """
 
     entry: PageEntry
@@ -27,6 +28,8 @@ class Hit:
     after: str
     instead: str | None = None
     prob: float | None = None
+    start: int = 0
+    stop: int = 0
 
 
 def find_words(entries: Iterable[PageEntry], words: str) -> Iterator[Hit]:
@@ -63,7 +66,7 @@ def _hit(
     before = text[max(0, start - AROUND) : start]
     after = text[stop : stop + AROUND]
     line_number = text.count("\n", 0, start) + 1
-    return Hit(entry, line_number, before, text[start:stop], after, instead, prob)
+    return Hit(entry, line_number, before, text[start:stop], after, instead, prob, start, stop)
 
 
 def _folded(text: str) -> str:

@@ -1,4 +1,4 @@
-"""How many errors a collection has that nobody will read in full, with an interval that holds.
+"""How many errors a collection has that is too large to check in full, with a valid interval.
 
     population = population_of("outputs/06_mass_infer")
     audit = draw_audit("outputs/06_mass_infer", population, count=200)  # what a person checks

@@ -39,7 +39,7 @@ class CheckedUnit:
     """What a person decided about a unit of the audit.
 
     Attributes:
-        verdict: `right`, `wrong`, or `unsure` where the person could not tell.
+        verdict: `right`, `wrong`, or `unsure` if the person could not decide.
         read, true: what it says and what it should say, layout aside.
         edits: errors in it.
         reviewer, time: who decided, and when (ISO 8601 with time zone).

@@ -16,8 +16,8 @@ from glmocr_utils.metrics import comparable_pair
 from glmocr_utils.records import OcrResult
 
 LONGEST_UNIT = 40  # characters: what a reviewer takes in at a glance
-# Missing characters that count for the unit before them: a word. Whoever checks a flag sees that
-# the next word is missing, and not that a line is.
+# Missing characters that count for the unit before them: a word. A person who checks a flag sees
+# that the next word is missing, and not that a line is.
 LONGEST_OMISSION = 8
 
 

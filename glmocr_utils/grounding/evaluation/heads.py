@@ -1,4 +1,4 @@
-"""Which heads of a decoder look at what they read: found out on pages with known characters."""
+"""Which heads of a decoder look at the text they read, measured on pages with known characters."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -23,7 +23,7 @@ def score_heads(
     prompt: str = TEXT_RECOGNITION,
     batch_size: int = 1,
 ) -> np.ndarray:
-    """How often each head's strongest image token touches what is read there.
+    """How often each head's strongest image token touches the character that is read there.
 
     One teacher-forced pass over the pages' true texts.
 
@@ -57,7 +57,7 @@ def choose_heads(
     prompt: str = TEXT_RECOGNITION,
     batch_size: int = 1,
 ) -> tuple[tuple[Head, ...], float]:
-    """The heads whose mean attention tells best where a token stands: one, two or three.
+    """The heads whose mean attention shows best where a token is: one, two or three.
 
     Args:
         scores: of `score_heads`.

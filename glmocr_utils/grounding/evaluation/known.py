@@ -87,7 +87,7 @@ class TrueBoxes:
 
 
 def true_boxes(token_texts: Sequence[str], page: KnownPage) -> TrueBoxes:
-    """Align what was read with the page's text, with the fewest edits, and look up its boxes.
+    """Align the reading with the page's text, with the fewest edits, and look up its boxes.
 
     Characters of a page that was read in part wrongly count from four in a row that are right.
     """

@@ -1,4 +1,4 @@
-"""Pages of born-digital PDFs: the text layer says what stands where."""
+"""Pages of born-digital PDFs: the text layer gives text and positions."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ def pages_with_text_layer(
 
     Yields:
         A page, or why it isn't a page to judge by: its document is none or damaged, it has no layer
-        that can be trusted, or its text does not stand upright.
+        that can be trusted, or its text is not upright.
     """
     for path in map(Path, paths):
         if path.suffix.lower() != ".pdf":

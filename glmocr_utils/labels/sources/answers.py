@@ -1,4 +1,4 @@
-"""A large model's answer → the text of the page: what it says beside the text is taken off.
+"""A large model's answer → the text of the page, without anything around it.
 
 Models think aloud, put the text into a fence or a box, announce it and offer further help. Each of
 these is known by its structure and its words together, since a page may print such words itself:

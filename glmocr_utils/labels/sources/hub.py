@@ -5,15 +5,17 @@ import io
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import datasets
 from PIL import Image
 
 from glmocr_utils.files import write_file
 from glmocr_utils.labels.pages import LeftOut, make_label
-from glmocr_utils.labels.sources.loading import find_columns, load_splits
 from glmocr_utils.labels.store import LabelRun, LabelStore
 from glmocr_utils.records import Label, LabelStatus, PageFile, PageRef
+
+if TYPE_CHECKING:
+    import datasets
 
 SUFFIX_OF_FORMAT = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "TIFF": ".tif"}
 
@@ -22,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 def label_from_dataset(
     store: LabelStore,
-    dataset: datasets.Dataset | str | Path,
+    dataset: "datasets.Dataset | str | Path",
     *,
     split: str = "train",
     name: str | None = None,
@@ -42,6 +44,10 @@ def label_from_dataset(
     Raises:
         ValueError: the dataset lacks such columns, or a row has no image.
     """
+    import datasets  # it takes a second
+
+    from glmocr_utils.labels.sources.loading import find_columns
+
     if not isinstance(dataset, datasets.Dataset):
         name = name or str(dataset)
         dataset = _split_of(str(dataset), split)
@@ -79,12 +85,14 @@ def label_from_dataset(
     return store.record(source, pages(), label_pages, progress=progress)
 
 
-def _split_of(name: str, split: str) -> datasets.Dataset:
+def _split_of(name: str, split: str) -> "datasets.Dataset":
     """The split of a data set, or its only one.
 
     Raises:
         ValueError: it has several, and none of this name.
     """
+    from glmocr_utils.labels.sources.loading import load_splits
+
     splits = load_splits(name)
     if split in splits:
         return splits[split]

@@ -18,7 +18,7 @@ ROOTS = {"page": "PcGts", "alto": "alto"}
 FOLDERS = {"page": ("page", "PAGE"), "alto": ("alto", "ALTO")}
 SUFFIXES = (".xml", ".alto.xml", ".page.xml")
 
-Line = str | None  # None is a line that nobody has transcribed
+Line = str | None  # None is an untranscribed line
 
 
 def label_from_page_xml(

@@ -5,9 +5,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import openai
+from typing import TYPE_CHECKING, Any
 
 from glmocr_utils.endpoint import (
     KEY_VARIABLE,
@@ -25,6 +23,9 @@ from glmocr_utils.labels.store import LabelRun, LabelStore
 from glmocr_utils.records import Label, PageFile
 from glmocr_utils.render import decode_image
 from glmocr_utils.render.image_file import is_plain
+
+if TYPE_CHECKING:
+    import openai
 
 PROMPT = """\
 Transcribe this page exactly as it is printed. Keep spelling, punctuation, hyphens and line breaks \
@@ -52,7 +53,7 @@ def label_with_llm(
     A request that fails for a passing reason (429, 5xx, a time-out, no connection) is sent again
     after a pause that doubles, or after the server's Retry-After of up to two minutes. A page that
     fails for good is left out with the reason; a rerun asks for it again. So is one whose answer
-    isn't a text; what a model says beside the text is taken off, see `answers.page_text`.
+    isn't a text; words around the text are removed, see `answers.page_text`.
 
     Args:
         model: the endpoint's name for it.
@@ -67,9 +68,11 @@ def label_with_llm(
         ValueError: OpenAI's own endpoint is asked for and OPENAI_API_KEY is not set; or the key,
             the address or a proxy's address cannot work.
         EndpointUnavailable: the endpoint refuses the key or does not know the model, or nothing
-            answered: for seconds at the start, for ten minutes after it had answered. What was
-            labelled until then is kept.
+            answered: for seconds at the start, for ten minutes after it had answered. Labels made
+            until then are kept.
     """
+    import openai
+
     base_url = base_url or os.environ.get(URL_VARIABLE) or None
     if find_key() is None and base_url is None:
         raise ValueError(
@@ -113,7 +116,7 @@ def label_with_llm(
 
 
 def _ask(
-    client: openai.OpenAI,
+    client: "openai.OpenAI",
     *,
     page: PageFile,
     model: str,

@@ -1,4 +1,4 @@
-"""Labels from what the model itself read: drafts, and silver where a score vouches for them."""
+"""Labels from the model's own readings: drafts, and silver if a score supports them."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -22,10 +22,10 @@ def label_from_results(
     regions: Iterable[RegionFile] = (),
     progress: bool = True,
 ) -> LabelRun:
-    """Take the model's readings of `pages` as labels; what the model was asked is their task.
+    """Take the model's readings of `pages` as labels; the model's prompt is their task.
 
     Args:
-        results: what notebook 02 wrote, all of one model. Readings of other pages are passed over.
+        results: readings of notebook 02, all of one model. Readings of other pages are passed over.
         score: how far a reading can be trusted; higher is better.
         silver_above: readings that score more than this and that the model ended itself are
             silver, all others drafts, as are those that lack something of their page. None leaves

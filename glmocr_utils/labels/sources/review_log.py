@@ -77,7 +77,7 @@ def label_from_review_log(
 
 
 def _identity(label: Label) -> tuple[object, ...]:
-    """What tells one finish of a page from another."""
+    """What identifies one finish of a page."""
     return label.key, label.source, label.time, label.raw_text
 
 

@@ -1,6 +1,6 @@
 """Labels from a PDF's own text: exact for pages that a program set, useless for scans.
 
-A page is left out, with the reason, where its layer is not what one sees on it.
+A page is left out, with the reason, if its layer differs from its visible text.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,14 +44,14 @@ def label_from_text_layer(
         pages: page images, or regions of them, whose documents are still where they were when they
             were rendered. A region has the lines of the layer whose middles are in it.
         password: opens encrypted PDFs.
-        readings: what a model read, by `PageRef.key`. They count only where the
+        readings: of a model, by `PageRef.key`. They count only where the
             layer itself is suspect (see `why_suspect`): a weak model isn't a witness against a
             sound layer.
         region_readings: the same for regions, by `PageFile.key`.
         max_cer: a page with a suspect layer is left out where reading and layer differ by more, in
             characters per character of the layer, whatever their line ends.
-        max_image_share: of the page, 0 to 1. Where images cover more, the page is taken for a
-            scan: what they show is not in the layer, or an OCR program put it there.
+        max_image_share: of the page, 0 to 1. If images cover more, the page counts as a scan: their
+            text is not in the layer, or an OCR program put it there.
     """
 
     def label_pages(missing: Iterator[PageFile]) -> Iterator[Label | LeftOut]:

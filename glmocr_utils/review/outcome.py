@@ -23,19 +23,14 @@ def corrected_texts(results: Sequence[OcrResult], log_path: str | Path) -> dict[
     empty text.
 
     Args:
-        log_path: the `review.jsonl` of notebook 03; decisions about other readings do not count.
+        log_path: the `review.jsonl` of notebook 03; where there is none, nothing was decided.
+            Decisions about other readings do not count.
 
     Raises:
-        FileNotFoundError: there is no such log.
         ValueError: it is no such log.
     """
-    path = Path(log_path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"there is no review log {str(path)!r}; give the review.jsonl that notebook 03 writes"
-        )
     decided: dict[int, list[Decision]] = defaultdict(list)
-    for number, decision in decisions_about(read_decisions(path), results):
+    for number, decision in decisions_about(read_decisions(Path(log_path)), results):
         decided[number].append(decision)
     return {
         results[number].page: _text(results[number], left)
