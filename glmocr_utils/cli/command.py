@@ -154,7 +154,7 @@ class Command:
         return parser
 
     def _settled(self, given: list[str], other: str | None) -> list[str] | str | None:
-        """What is to be read: a list where several may be given, else one path or None."""
+        """The input: a list if several may be given, otherwise one path or None."""
         name = self.fields[0].name
         if other is not None:
             if given:

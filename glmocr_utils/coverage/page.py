@@ -18,7 +18,7 @@ CLEAR = 0.5  # a character less certain than this is not
 def page_coverage(image: Image.Image, result: OcrResult, layout: PageLayout) -> PageCoverage:
     """What a reading left out of its page, and what it says that isn't there.
 
-    Ink of regions that are pictures is no text.
+    Ink of regions that are pictures isn't text.
 
     Args:
         image: the page, as it was read.

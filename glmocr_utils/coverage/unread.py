@@ -40,7 +40,7 @@ def find_unread(text: TextOnPage, pictures: Sequence[Box]) -> Iterator[UnreadInk
     """Blocks of unread ink, in the order of the text.
 
     Args:
-        pictures: whose ink is no text, in pixels of the image.
+        pictures: their ink isn't text; in pixels of the image.
     """
     unread = _unread_ink(text)
     for picture in pictures:

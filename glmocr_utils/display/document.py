@@ -1,4 +1,4 @@
-"""One HTML file a document, which stands alone."""
+"""One self-contained HTML file per document."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -36,7 +36,7 @@ def document_html(
     Args:
         results: the document's pages, in order; at least one.
         images: page images by page; pages without one show their text alone.
-        layouts: where the tokens stand, of the pages for which it is known.
+        layouts: positions of the tokens, of the pages for which they are known.
         risk: of words, which ranks pages and words.
         on_page: called before each page is drawn.
     """

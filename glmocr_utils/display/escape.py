@@ -1,4 +1,4 @@
-"""OCR text is whatever stood on a page, or whatever someone wants a model to write: made harmless.
+"""Make OCR text harmless: a page, or an attacker, can make a model write anything.
 
 Markup is escaped. Characters that do something instead of showing something (control characters,
 and those that turn the direction of writing, with which a text can look like another) are shown as

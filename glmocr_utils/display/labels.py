@@ -38,7 +38,7 @@ def disagreements_html(disagreements: Sequence[Disagreement]) -> str:
     """Two labels of a page side by side, line by line; lines far from any difference are left out.
 
     What only one of them says is struck out on the left and underlined on the right, with signs for
-    spaces and line ends, which are not seen else.
+    spaces and line ends, which are invisible otherwise.
     """
     return "".join(map(_disagreement, disagreements)) or "<p>No two sources disagree.</p>"
 

@@ -83,8 +83,8 @@ def text_html(result: OcrResult, layout: PageLayout | None = None) -> str:
     tables: of the model's HTML nothing but rows, cells and their spans is taken over.
 
     Args:
-        layout: where the tokens stand on an image beside the text. A spot on the image is a part of
-            its token's element, so that whoever points at the one points at the other as well.
+        layout: positions of the tokens on an image beside the text. A spot on the image is a part
+            of its token's element, so pointing at one highlights the other as well.
     """
     if result.regions:
         return _regions_html(result, layout)

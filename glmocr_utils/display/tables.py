@@ -157,11 +157,11 @@ def errors_found_table(
         shares: how many of the tokens are looked at, 0 to 1; one column each.
 
     Returns:
-        One row a score of `suspicions`.
-
-    Raises:
-        ValueError: all tokens are right, or all wrong.
+        One row a score of `suspicions`; none if no token is wrong, or none is right.
     """
+    wrong = [each for page in pages for each in page.is_wrong]
+    if all(wrong) or not any(wrong):
+        return pd.DataFrame(index=pd.Index([], name="needs references with errors"))
     found = {score: errors_caught(pages, score) for score in suspicions(pages[0].result)}
     return pd.DataFrame(
         {
@@ -171,10 +171,8 @@ def errors_found_table(
     )
 
 
-def in_percent(shares: pd.DataFrame | None) -> pd.DataFrame:
-    """A table of shares, 0 to 1, for people; empty where nothing could be counted."""
-    if shares is None:
-        return pd.DataFrame(index=pd.Index([], name="needs references with errors"))
+def in_percent(shares: pd.DataFrame) -> pd.DataFrame:
+    """A table of shares, 0 to 1, for people."""
     return shares.map("{:.0%}".format)
 
 

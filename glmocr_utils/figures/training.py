@@ -50,6 +50,8 @@ def training_curve(history: Sequence[dict[str, float]], cer_before: float | None
     Args:
         cer_before: the CER at step 0; None where no page was held out.
     """
+    if not history:
+        return nothing_to_draw("nothing was trained")
     if cer_before is not None:
         history = [{"step": 0, "eval_cer": cer_before}, *history]
     figure, (losses, rates) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")

@@ -33,9 +33,11 @@ def compare(
     paired systems Koehn 2004); pages, where there are fewer than five documents.
 
     Raises:
-        ValueError: the two lists are not of the same pages.
+        ValueError: the two lists are not of the same pages, or there are none.
     """
     _check_same_pages(before, after)
+    if not before:
+        raise ValueError("there are no pages to compare; hold some out")
     return paired_bootstrap(
         [reading.document for reading in before],
         [len(reading.pair[0]) for reading in before],
@@ -107,7 +109,7 @@ def calibration_error(readings: Sequence[PageReading]) -> float:
 
 
 def _check_same_pages(before: Sequence[PageReading], after: Sequence[PageReading]) -> None:
-    if not before or [r.reference for r in before] != [r.reference for r in after]:
+    if [r.reference for r in before] != [r.reference for r in after]:
         raise ValueError(
             f"only the same pages can be compared, got {len(before)} before and {len(after)} after"
         )

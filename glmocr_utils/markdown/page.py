@@ -66,7 +66,7 @@ def page_markdown(
 ) -> str:
     """A page as Markdown.
 
-    Titles are headings; tables are Markdown tables where these can say the same, else HTML;
+    Titles are headings; tables are Markdown tables where these can say the same, otherwise HTML;
     formulas are between `$$`, with their numbers as tags; words that a hyphen divides at a line's
     or a column's end are whole. Footnotes come last. What went wrong in a region is said in a
     comment before it.

@@ -132,7 +132,7 @@ def with_regions(
 
 
 def renumbered(attempts: Sequence[Attempt], numbers: Mapping[int, int]) -> list[Attempt]:
-    """Passes by the regions' new numbers; those over what is no region of the page have none."""
+    """Passes by the regions' new numbers; those outside all regions of the page have none."""
     return [
         replace(each, region=None if each.region is None else numbers.get(each.region))
         for each in attempts

@@ -268,7 +268,7 @@ class RayPool:
             task, was_open = call.task, call.task.row is None
             try:
                 task.take(ray.get(reference), call.request)
-            except ray.exceptions.RayActorError:  # Ray starts it anew, which takes a while
+            except ray.exceptions.RayActorError:  # Ray starts it again, which takes a while
                 if actor not in starting.values():
                     starting[actor.process_id.remote()] = actor
                 losses[call] += 1

@@ -50,7 +50,7 @@ def infer(
 ) -> RunSummary:
     """Read all pages of a collection that have no row in the run's ledger yet.
 
-    Ctrl-C ends it cleanly: what was read is kept, and the next call goes on.
+    Ctrl-C ends it cleanly: finished pages are kept, and the next call resumes.
 
     Args:
         model: for the engine `local`, when it is loaded already.

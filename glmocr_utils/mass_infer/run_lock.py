@@ -108,7 +108,7 @@ class RunLock:
         )
 
     def _lives_unlocked(self, writer: dict) -> bool:
-        """Whether a writer on this machine lives, where the file system has no locks to tell."""
+        """Whether a writer on this machine lives, if the file system has no locks to show it."""
         if self._lock is not None or writer["pid"] == os.getpid():
             return False
         with suppress(ProcessLookupError):
@@ -148,7 +148,7 @@ def _is_here(writer: dict) -> bool:
 
 
 def _read_note(note: Path) -> dict | None:
-    """Who writes; None where nobody does, or a crash left half a note."""
+    """The writing process; None if there is none, or a crash left half a note."""
     try:
         writer = json.loads(note.read_text(encoding="utf-8"))
         return writer if {"host", "boot", "pid"} <= writer.keys() else None

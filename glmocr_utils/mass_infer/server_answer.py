@@ -46,10 +46,10 @@ class Piece:
 
 
 def reading_of(choice: Choice, seconds: float) -> Reading:
-    """What a server read.
+    """A server's reading.
 
     Raises:
-        ValueError: it is no reading; the message says why, and what to do.
+        ValueError: it isn't a reading; the message says why, and what to do.
     """
     text = choice.message.content or ""
     finish_reason = _finish_reason(choice, text)
@@ -58,7 +58,7 @@ def reading_of(choice: Choice, seconds: float) -> Reading:
     start, stop, is_fenced = _span_of_text(text)
     pieces = _cut(pieces, start, stop)
     if finish_reason == "length" and _is_loop([piece.text for piece in pieces]):
-        finish_reason = "loop"  # the server goes on until its limit
+        finish_reason = "loop"  # the server continues until its limit
     has_ids = any(piece.token_id != UNKNOWN_ID for piece in pieces)
     return Reading(
         text=text[start:stop],

@@ -48,8 +48,8 @@ from glmocr_utils.records.ocr_result import PageStatus
 from glmocr_utils.records.page_row import Attempt, PageRow
 from glmocr_utils.render import CheckedPage
 
-PROBE_TOKENS = 48  # enough to tell reading from guessing
-DOUBTFUL_PROB = 0.7  # a page read with less on average may stand on its head
+PROBE_TOKENS = 48  # enough to distinguish reading from guessing
+DOUBTFUL_PROB = 0.7  # a page read with less on average may be upside down
 CLEARLY_SURER = 0.1  # by so much in mean probability is the other way up the right one
 # other resolutions for a page that looped or was read as nothing, as shares of its own
 LOOP_SCALES = (0.75, 1.25)
@@ -425,7 +425,7 @@ class PageTask:
         region: Region | None = None,
         part: Box | None = None,
     ) -> Steps:
-        """One pass over the page, a region of it, or a part that is no region."""
+        """One pass over the page, a region of it, or a part outside all regions."""
         page = self._turned(angle)
         if region is None:
             reading = yield Request(page, max_tokens, box=part, factor=factor)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TextIO, TypeVar
 
-from glmocr_utils.notebook_host import is_kernel_of_a_person
+from glmocr_utils.notebook_host import is_kernel, is_kernel_of_a_person
 from glmocr_utils.records import PageRef
 
 Item = TypeVar("Item")
@@ -138,7 +138,7 @@ class UnderWay(Protocol):
 
 
 class Watching:
-    """Tells a watch where a reading is, a few times a second.
+    """Reports the progress of a reading to a watch, a few times a second.
 
     Args:
         pages: how many were given; None where it isn't known.
@@ -158,7 +158,7 @@ class Watching:
             self._tokens += num_tokens
 
     def look(self, entering: PageRef | None = None) -> None:
-        """Tell where it is, if that is due; always before the model looks at a page."""
+        """Report the progress, if that is due; always before the model looks at a page."""
         now = time.monotonic()
         if self._watch is None or (now < self._next and entering is None):
             return
@@ -174,7 +174,7 @@ class Watching:
         self._tell(page, of_page, self._reader.tail(key, TAIL_TOKENS), written)
 
     def finish(self) -> None:
-        """Tell what came of it."""
+        """Report the outcome."""
         if self._watch is not None:
             self._tell(None, 0, "", 0)
 
@@ -259,9 +259,11 @@ def counting(items: Collection[Item], what: str) -> Iterator[Item]:
 
 
 def show_reading() -> Line | LogLines:
-    """A line that moves where a person looks, else lines now and then."""
+    """A line that is redrawn if a person looks, otherwise lines now and then."""
     if is_kernel_of_a_person():
         return Line(sys.stdout)
+    if is_kernel():
+        return LogLines(sys.stdout)
     return Line(sys.stderr) if sys.stderr.isatty() else LogLines(sys.stderr)
 
 

@@ -118,7 +118,7 @@ class _Run:
 
     Attributes:
         start, stop: characters among all that are replaced.
-        goes_on: the last word goes on in the next run.
+        goes_on: the last word continues in the next run.
     """
 
     parts: tuple[Part, ...]

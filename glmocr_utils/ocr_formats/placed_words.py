@@ -23,7 +23,7 @@ class PlacedWord:
         prob: the lowest probability of its tokens, 0 to 1: the model's own, of the text. How sure
             the box is has no part in it.
         is_joined: no white space is before it, as between two words of Chinese, or where a word
-            goes on after a line end.
+            continues after a line end.
         is_corrected: a person wrote it; its `prob` is 1.
     """
 
@@ -95,7 +95,7 @@ def _region_ends(result: OcrResult) -> list[tuple[int, int]]:
 
 
 def _filled(lines: list[int | None]) -> list[int | None]:
-    """Within a word, what is unclear is on the line of what is before it, or else after it."""
+    """Within a word, an unclear one is on the line of the one before it, otherwise after it."""
     for number in range(1, len(lines)):
         lines[number] = lines[number - 1] if lines[number] is None else lines[number]
     for number in range(len(lines) - 2, -1, -1):

@@ -1,4 +1,4 @@
-"""Whether somebody is there to use a widget; a headless run must wait for nobody."""
+"""Detect whether a user is present; headless runs must never block on input."""
 
 from glmocr_utils.notebook_host import is_kernel_of_a_person
 

@@ -35,7 +35,7 @@ class Flag:
     Attributes:
         kind: `unread` (ink that was not read, between the characters around it), `unsupported`
             (text that may not be on the page), `unsure` (a doubtful word or several in a row),
-            `audit` (a sure one, drawn at random; the reviewer is not told), `loop` or `length` (the
+            `audit` (a sure one, drawn at random; unknown to the reviewer), `loop` or `length` (the
             end of the page or of a region, which did not come by itself), or `line` (the end of a
             line that the reviewer went to).
         line_index: of the line in the page's text, from 0.

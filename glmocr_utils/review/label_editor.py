@@ -136,7 +136,7 @@ class LabelEditing:
 
 
 def show_editor(editing: LabelEditing, edit: bool | str = "auto") -> "LabelEditor | HTML":
-    """The widget, where somebody can use it; else the first page, and nobody is waited for.
+    """The widget if a user can use it; otherwise the first page. Never blocks.
 
     Args:
         edit: as in `is_attended`.

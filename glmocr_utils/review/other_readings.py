@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from glmocr_utils.confidence import Change, Choice, PageTokens, changed, smallest_change
 
 BEAM = 24  # combinations kept from token to token
-LEAST_PROB = 0.005  # what would be shown as 0.00 is no help
+LEAST_PROB = 0.005  # one that would be shown as 0.00 is useless
 LEAST_OF_SURE = 0.05  # of an alternative to a token that isn't doubtful
 
 

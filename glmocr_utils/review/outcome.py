@@ -27,7 +27,7 @@ def corrected_texts(results: Sequence[OcrResult], log_path: str | Path) -> dict[
             Decisions about other readings do not count.
 
     Raises:
-        ValueError: it is no such log.
+        ValueError: it isn't such a log.
     """
     decided: dict[int, list[Decision]] = defaultdict(list)
     for number, decision in decisions_about(read_decisions(Path(log_path)), results):

@@ -51,7 +51,7 @@ class PageReview:
             if decision.action == "finish":
                 self.coverage, self.read_again = decision.coverage, decision.read_again
                 continue
-            self.coverage = self.read_again = None  # going on with a finished page reopens it
+            self.coverage = self.read_again = None  # continuing with a finished page reopens it
             if decision.action == "type":
                 self.typed = decision.after
                 continue

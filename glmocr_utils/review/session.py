@@ -1,8 +1,8 @@
 """A review of pages, without a screen: what is to be checked, what was decided, what it now says.
 
-The state is nothing but the read pages and the log of decisions, so that whoever opens them again,
-after a crash or a year, goes on where the last one stopped. The texts of finished pages are written
-beside the log, in `reviewed/`.
+The state is nothing but the read pages and the log of decisions, so a review that is opened again,
+after a crash or a year, resumes where it left off. The texts of finished pages are written beside
+the log, in `reviewed/`.
 """
 
 from collections.abc import Mapping, Sequence

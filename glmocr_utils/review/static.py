@@ -1,4 +1,4 @@
-"""The review where nobody can press a key: what a run without a browser leaves in its notebook."""
+"""The review without a keyboard: what a run without a browser leaves in its notebook."""
 
 from glmocr_utils.display import escape, html_table, page_html, visible
 from glmocr_utils.review.flags import Flag
@@ -9,7 +9,7 @@ from glmocr_utils.review.session import ReviewSession
 def review_html(session: ReviewSession) -> str:
     """How far the review is, and the first page that is not finished: its flags, image and text.
 
-    Sure words stand among the doubtful ones here as well, and are not marked as such.
+    Sure words are among the doubtful ones here as well, and are not marked as such.
     """
     number = next(iter(session.unfinished), 0)
     page = session.pages[number]

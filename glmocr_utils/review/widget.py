@@ -29,7 +29,7 @@ MAX_IMAGE_WIDTH_PX = 2000  # enough to read small print when zoomed in
 
 
 def show_review(session: ReviewSession, review: bool | str = "auto") -> "ReviewWidget | HTML":
-    """The widget, where somebody can use it; else what is to be checked, and nobody is waited for.
+    """The widget if a user can use it; otherwise the flags to check. Never blocks.
 
     Args:
         review: as in `is_attended`.
@@ -92,7 +92,7 @@ class ReviewWidget(BrowserWidget):
         self.send({"show": "image", "number": number}, buffers=[data])
 
     def _send_where(self, number: int) -> None:
-        """Where the lines and flags of a page are; what is unclear is not told."""
+        """Where the lines and flags of a page are; unclear ones are left out."""
         layout = self.session.layout(number)
         if layout is None and not any(flag.box for flag in self.session.pages[number].flags):
             return
@@ -114,7 +114,7 @@ class ReviewWidget(BrowserWidget):
         self._send_state()
 
     def _go_to_line(self, line: int) -> None:
-        """Any line of the page; whoever reads all of it goes through them one by one."""
+        """Any line of the page; a full read goes through them one by one."""
         page = self.session.pages[self._number]
         if page.typed is None and 0 <= line < len(page.lines):
             self._flag = page.line_flag(line)
@@ -146,7 +146,7 @@ class ReviewWidget(BrowserWidget):
     # what the person decides
 
     def _accept(self) -> None:
-        if self._flag and self._flag.kind != "line":  # going on to the next line says nothing
+        if self._flag and self._flag.kind != "line":  # moving to the next line decides nothing
             self.session.accept(self._number, self._flag)
         self._next()
 
@@ -213,7 +213,7 @@ class ReviewWidget(BrowserWidget):
         else:
             self._send_state()
 
-    # what the browser is told
+    # what the browser gets
 
     @property
     def _decided(self) -> Mapping[str, str]:
@@ -288,7 +288,7 @@ def _clock(time: datetime) -> str:
 
 
 def _told(flag: Flag) -> dict:
-    """A flag as the browser knows it; whether it is an audit is not told."""
+    """A flag as the browser knows it; without whether it is an audit."""
     return {
         "id": flag.flag_id,
         "line": flag.line_index,

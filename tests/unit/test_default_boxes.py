@@ -8,7 +8,7 @@ import pytest
 from make_results import page_of
 
 from glmocr_utils.confidence import ProbabilitySummary
-from glmocr_utils.display import in_percent
+from glmocr_utils.display import errors_found_table, in_percent
 from glmocr_utils.grounding import choose_boxes
 
 
@@ -47,4 +47,4 @@ def test_numbers_are_for_people():
         "1,204 tokens: probability 0.833 on average, 0.0312 at the least"
     )
     assert "None" not in str(ProbabilitySummary(0, None, None))
-    assert in_percent(None).empty
+    assert in_percent(errors_found_table([])).empty

@@ -236,6 +236,8 @@ def test_how_many_errors_the_first_tokens_hold():
     assert list(table.columns) == ["first 25 %", "first 50 %"]
     assert table.loc["probability"].tolist() == [0.5, 1.0]
     assert list(table.index) == ["probability", "margin", "entropy", "word"]
+    assert errors_found_table([]).empty
+    assert errors_found_table([mark_tokens(page_of(("a", 0.9)), "a")]).empty
 
 
 def test_expected_errors_beside_the_true_ones():

@@ -48,6 +48,12 @@ def test_few_documents_are_drawn_by_page():
     assert compare(pages, pages).resampled == "pages"
 
 
+def test_without_pages_there_are_no_changes():
+    assert compare_documents([], []) == most_changed([], []) == []
+    with pytest.raises(ValueError, match="there are no pages to compare"):
+        compare([], [])
+
+
 def test_other_pages_cannot_be_compared(before):
     with pytest.raises(ValueError, match="only the same pages"):
         compare(before, before[:-1])

@@ -65,6 +65,17 @@ def test_text_with_formula_signs_is_drawn_as_it_is(tmp_path):
     assert figure.axes[1].texts[0].get_text() == r"\$x^2\$ costs \$5"
 
 
+def test_a_page_both_ways_has_its_regions_numbered_beside_both_texts():
+    whole = result(("costs $5 or\n$6", -0.1))
+    regions = [Region(n, kind, (5, 20 * n, 50, 20 * n + 15)) for n, kind in enumerate(KINDS)]
+    by_region = replace(result(("long words " * 300, -0.1)), regions=tuple(regions))
+    page, left, right = page_both_ways(PAGE, whole, by_region, most=10).axes
+    assert [text.get_text() for text in page.texts] == ["1", "2"]
+    assert len({patch.get_edgecolor() for patch in page.patches}) == 2
+    assert left.texts[0].get_text() == "costs $5 or\n$6"
+    assert right.texts[0].get_text().count("\n") == 9 and "…" in right.texts[0].get_text()
+
+
 LONG_NAME = f"A report that costs $5 {'and more ' * 20}, volume 2.pdf"
 
 
@@ -103,17 +114,6 @@ def test_lines_break_between_words_and_lose_nothing():
     assert "".join(text for row in broken for text, _ in row) == "one two three" + "x" * 12
     assert [sum(len(text.rstrip()) for text, _ in row) <= 9 for row in broken] == [True] * 5
     assert broken[0] == [("one two", 1), (" ", 2)]
-
-
-def test_a_page_both_ways_has_its_regions_numbered_beside_both_texts():
-    whole = result(("costs $5 or\n$6", -0.1))
-    regions = [Region(n, kind, (5, 20 * n, 50, 20 * n + 15)) for n, kind in enumerate(KINDS)]
-    by_region = replace(result(("long words " * 300, -0.1)), regions=tuple(regions))
-    page, left, right = page_both_ways(PAGE, whole, by_region, most=10).axes
-    assert [text.get_text() for text in page.texts] == ["1", "2"]
-    assert len({patch.get_edgecolor() for patch in page.patches}) == 2
-    assert left.texts[0].get_text() == "costs $5 or\n$6"
-    assert right.texts[0].get_text().count("\n") == 9 and "…" in right.texts[0].get_text()
 
 
 def test_a_page_without_text_can_be_drawn(tmp_path):

@@ -22,7 +22,7 @@ class InkHeights:
 def ink_heights(image: PageImage) -> InkHeights:
     """Of a page without ink, its whole height."""
     grey = np.asarray(image.image.convert("L"), np.int16)
-    # two in a thousand: a speck is no ink
+    # two in a thousand: a speck isn't ink
     enough = (np.median(grey) - grey >= INK).sum(axis=1) >= max(1, 0.002 * grey.shape[1])
     rows = np.flatnonzero(enough)
     if not rows.size:
