@@ -22,6 +22,7 @@ from glmocr_utils.figures.confidence import review_curves
 from glmocr_utils.figures.labels import label_overview
 from glmocr_utils.figures.pages import (
     page_and_tokens,
+    page_both_ways,
     page_grid,
     page_with_coverage,
     page_with_unsure_words,
@@ -35,8 +36,8 @@ from glmocr_utils.labels import LabelStore
 from glmocr_utils.labels.workflow import SourceOptions, label_from, label_report
 from glmocr_utils.mass_infer import InferOptions, infer
 from glmocr_utils.model import LoadedModel, load_model, load_processor
-from glmocr_utils.notebook_run import BUNDLED_MODEL, FULL_DEMO, project_root
-from glmocr_utils.ocr import PageImages, read_documents
+from glmocr_utils.notebook_run import BUNDLED_LAYOUT, BUNDLED_MODEL, FULL_DEMO, project_root
+from glmocr_utils.ocr import PageImages, read_by_region, read_documents
 from glmocr_utils.records import OcrResult
 from glmocr_utils.render import (
     RenderOptions,
@@ -48,6 +49,7 @@ from glmocr_utils.render import (
 FOLDER = Path("notebooks/figures")
 GRID = ("letter.pdf", "decision.pdf", "decision_scan.pdf", "german.pdf", "rotated.pdf")
 SKIPPED = "long.pdf", "2"
+COLUMNS = "columns/bulletin.pdf"
 SCANS = ("decision_scan.pdf",)
 MAX_LENGTH = 2048  # tokens; the default of notebook 04
 COLORS = 200  # a palette keeps a picture with a page scan in it small
@@ -67,6 +69,7 @@ def main() -> None:
     _save(page_and_tokens(image, read[0]), root / FOLDER / "02_tokens.png")
     layout = Locator(model).locate(read[0], image.image)
     _save(page_with_unsure_words(image, read[0], layout), root / FOLDER / "03_boxes.png")
+    _save(_both_ways(samples, model), root / FOLDER / "02_regions.png")
     _save(_what_was_skipped(samples, model), root / FOLDER / "03_coverage.png")
     marked = mark_pages(read, load_references(samples / "truth.jsonl"))
     curves = review_curves(marked, fit_calibration(marked))
@@ -74,6 +77,15 @@ def main() -> None:
     _save(_label_set(root, read), root / FOLDER / "04_labels.png")
     _save(_whole_run(), root / FOLDER / "06_run.png")
     _save(_what_was_learned(), root / FOLDER / "05_before_and_after.png")
+
+
+def _both_ways(samples: Path, model: LoadedModel) -> Figure:
+    """The page in two columns as a whole and by regions."""
+    path = [samples / COLUMNS]
+    by_region = read_by_region(model, BUNDLED_LAYOUT, furniture="in")
+    [whole] = read_documents(model, path, max_tokens=1024)
+    [regions] = read_documents(model, path, max_tokens=1024, batch_size=8, by_region=by_region)
+    return page_both_ways(PageImages([whole])[whole.page], whole, regions)
 
 
 def _what_was_skipped(samples: Path, model: LoadedModel) -> Figure:

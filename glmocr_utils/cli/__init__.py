@@ -76,6 +76,7 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     """Parse first: help and mistakes must not wait for the libraries of the command's module."""
     asks_for_help = not {"-h", "--help"}.isdisjoint(arguments)
     if name == "finetune" and not asks_for_help:  # which has all of TRL's options besides
+        COMMANDS[name].check_names(arguments)
         return import_module(f"{__name__}.finetune").main(arguments)
     options = COMMANDS[name].parse(arguments)
     COMMANDS[name].check_input(options)

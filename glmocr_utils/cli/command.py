@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import Field, dataclass, fields
@@ -9,12 +10,17 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
-from glmocr_utils.options import kinds_of, text_reader
+from glmocr_utils.options import ModelOptions, kinds_of, text_reader
 from glmocr_utils.options.values import members_of
 from glmocr_utils.records import FailedPage
 
 PROGRAM = "glmocr"
-PATHS = ("input_path", "results")  # options that name files or folders
+# options that name files or folders
+PATHS = """input_path results readings other_readings references documents calibration
+    review_log""".split()
+DATA_SETS = ("dataset_name", "retention_dataset")
+HUB_IDS = ("model_id", "model_name", "adapter", *DATA_SETS)  # or folders
+DEFAULT_MODEL = ModelOptions.model_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +96,34 @@ class Command:
         Raises:
             ValueError: a path that was given is not there.
         """
-        name = self.fields[0].name if self.takes_input and self.input_is_path else ""
-        if name in PATHS:
-            given = getattr(options, name)
-            for path in [given] if isinstance(given, str) else given or ():
+        for name, default in self._names_and_defaults():
+            given = getattr(options, name, None)
+            on_a_server = name in HUB_IDS and getattr(options, "engine", None) == "server"
+            if given is None or given == default or on_a_server:
+                continue
+            for path in [given] if isinstance(given, (str, Path)) else given:
                 if not Path(path).exists():
-                    raise ValueError(f"{name}: {path} does not exist; check the path")
+                    _refuse_missing(name, str(path))
+
+    def check_names(self, arguments: Sequence[str]) -> None:
+        """The same for a command whose further options are not known here.
+
+        Raises:
+            ValueError: a path that was given is not there.
+        """
+        given, _ = self.parser().parse_known_args(list(map(_with_dashes, arguments)))
+        self.check_input(given)
+
+    def _names_and_defaults(self) -> list[tuple[str, object]]:
+        """Of the options that name what has to be there; the first one's default counts, too."""
+        found = []
+        for number, item in enumerate(self.fields):
+            is_first = self.takes_input and number == 0
+            if is_first and not self.input_is_path:
+                continue
+            if item.name in PATHS or item.name in HUB_IDS:
+                found.append((item.name, None if is_first else item.default))
+        return found
 
     def parser(self) -> "Parser":
         """A parser of the options, each of which may be left out."""
@@ -213,6 +241,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def as_typed(input_path: str | Path | Sequence[str] | None) -> str:
+    """The inputs as they are typed in a shell; nothing where the default was taken."""
+    return shlex.join(str(path) for path in inputs_of(input_path) if path is not None)
+
+
 def inputs_of(input_path: str | Path | Sequence[str] | None) -> list[str | Path | None]:
     """The inputs that were named; one that is None where none was."""
     if input_path is None or isinstance(input_path, (str, Path)):
@@ -235,3 +268,20 @@ def _with_dashes(argument: str) -> str:
     """`--max_tokens=8` → `--max-tokens=8`; a value or a path stays as it is."""
     name, equals, value = argument.partition("=")
     return (_dashed(name) if name.startswith("--") else name) + equals + value
+
+
+def _refuse_missing(option: str, name: str) -> None:
+    """Say what is not there; what may be an id on the hub is not known yet.
+
+    Raises:
+        ValueError: it can only be a file or folder.
+    """
+    if option not in HUB_IDS:
+        raise ValueError(f"{option}: {name} does not exist; check the path")
+    is_data = option in DATA_SETS  # an id on the hub may lack its owner
+    if name.startswith((".", "/", "~")) or name.count("/") > 1 or ("/" not in name and not is_data):
+        kind = "data set" if is_data else "model"
+        example = "" if is_data else f" such as {DEFAULT_MODEL}"
+        raise ValueError(
+            f"There is no {kind} folder {name}. Check the path, or pass a hub id{example}"
+        )

@@ -8,7 +8,7 @@ from typing import get_args
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from glmocr_utils.cli.command import counted
+from glmocr_utils.cli.command import as_typed, counted
 from glmocr_utils.mass_infer import InferOptions, estimate_run, infer
 from glmocr_utils.mass_infer.run_verdict import run_verdict
 from glmocr_utils.ocr import show_reading
@@ -35,7 +35,7 @@ def run(options: InferOptions) -> int:
     print(summary.speed_line(options.price_per_hour))
     for reason in _reasons(summary.folder):
         print(reason, file=sys.stderr)
-    print(run_verdict(options).for_terminal())
+    print(run_verdict(options).for_terminal(as_typed(options.input_path)))
     print(f"the ledger is in {summary.folder}")
     if summary.stopped:
         print(f"stopped: {summary.stopped}")

@@ -3,7 +3,7 @@
 import os
 from time import perf_counter
 
-from glmocr_utils.cli.command import counted, inputs_of, report_failures
+from glmocr_utils.cli.command import as_typed, counted, inputs_of, report_failures
 from glmocr_utils.confidence import verdict_of_results
 from glmocr_utils.display.plain_text import (
     numbered_text,
@@ -98,7 +98,7 @@ def run(options: OcrOptions) -> int:
         max_tokens=options.max_tokens,
         num_failed=len(failed),
     )
-    _print("", verdict.for_terminal())
+    _print("", verdict.for_terminal(as_typed(options.input_path)))
     print(f"\nfiles are in {options.output_dir}")
     incomplete = any(result.status == "incomplete" for result in results)
     return report_failures(failed) or int(incomplete)

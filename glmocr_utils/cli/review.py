@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from glmocr_utils.cli.own_model import load_model_of
-from glmocr_utils.confidence import load_calibration, rank_pages
+from glmocr_utils.confidence import load_calibration, rank_pages, risk_beside
 from glmocr_utils.grounding import LayoutsOnDemand, Locator
 from glmocr_utils.ocr import PageImages, load_results
 from glmocr_utils.options import BrowserReviewOptions
@@ -15,7 +15,8 @@ from glmocr_utils.review.session import ReviewSession
 
 def run(options: BrowserReviewOptions) -> int:
     calibration = load_calibration(options.calibration) if options.calibration else None
-    ranked = rank_pages(load_results(options.results), calibration)
+    risk = risk_beside(options.calibration) if options.calibration else None
+    ranked = rank_pages(load_results(options.results), calibration, risk)
     results = [result for result, _ in ranked[: options.num_pages]]
     images = PageImages(results, options.password)
     layouts = None
@@ -30,6 +31,7 @@ def run(options: BrowserReviewOptions) -> int:
         reviewer=options.reviewer,
         calibration=calibration,
         max_flags=options.max_flags,
+        risk=risk,
     )
     with ReviewServer(session) as server:
         print(f"{session}\nopen {server.url} in a browser; Ctrl+C ends it", flush=True)

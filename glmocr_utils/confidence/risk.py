@@ -23,7 +23,7 @@ FILE_NAME = "risk.json"
 # Margin and entropy add nothing to these, and a run keeps no alternatives to know them by.
 OF_MODEL = ("doubt", "mean_doubt", "length", "has_digit", "has_sign")
 OF_COVERAGE = ("unsupported", "beside_unread")
-OF_READER = ("other", "made_up", "unseen", "left_out", "order", "distance")
+OF_READER = ("other", "sign", "made_up", "unseen", "left_out", "order", "distance")
 OF_READERS = ("disputed by one", "disputed by all", "read alike by two")
 SIGNS = frozenset("'\"’‘`´“”„«»-–—‐‑")  # that look like others: readers can't settle which it is
 FEW = 2  # words in a row that a second reader doesn't see; of more, it skipped that stretch
@@ -158,7 +158,7 @@ def _disputes(page: PageTokens, second: SecondReading) -> list[Disagreement | No
 def _of_reader(
     page: PageTokens, disputes: Sequence[Disagreement | None], second: SecondReading
 ) -> np.ndarray:
-    """(num_words, 6) which kinds of disagreement it has with a word, and how far they are apart."""
+    """(num_words, 7) which kinds of disagreement it has with a word, and how far they are apart."""
     rows = np.zeros((len(disputes), len(OF_READER)))
     starts = np.array([start for start, _ in page.words], int)
     for each in second.disagreements:
@@ -193,7 +193,7 @@ def _of_readers(disputes: Sequence[Sequence[Disagreement | None]]) -> np.ndarray
     """(num_words, 3) whether one or all second readers dispute it, and whether two read alike."""
     rows = []
     for of_word in zip(*disputes, strict=True):
-        known = [each for each in of_word if each is not None]
+        known = [each for each in of_word if each is not None and each.kind != "sign"]
         texts = [_plain(each.text) for each in known if each.kind == "other"]
         rows.append([bool(known), len(known) == len(of_word), len(set(texts)) < len(texts)])
     return np.array(rows, float).reshape(-1, len(OF_READERS))

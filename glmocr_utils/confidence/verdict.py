@@ -118,15 +118,20 @@ class NextStep:
         values = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
         return f"{self.why}: notebook {self.notebook}" + (f" with {values}" if values else "")
 
-    def as_command(self) -> str:
-        """`To …: glmocr ocr … --scale 3.0 --start-over`"""
+    def as_command(self, given: str = "…") -> str:
+        """`To …: glmocr ocr my.pdf --scale 3.0 --start-over`
+
+        Args:
+            given: what was read, as in the shell.
+        """
         if self.command is None:
             return self.as_parameters()
         options = " ".join(
             f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
             for name, value in self.parameters.items()
         )
-        return f"{self.why}: glmocr {self.command} … {options}".rstrip()
+        given = given if self.command in ("ocr", "infer") else ""
+        return " ".join(filter(None, (f"{self.why}: glmocr {self.command}", given, options)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +149,9 @@ class Verdict:
     def __str__(self) -> str:
         return "\n".join([self.sentence, *(f"→ {s.as_parameters()}" for s in self.next_steps)])
 
-    def for_terminal(self) -> str:
-        return "\n".join([self.sentence, *(f"→ {s.as_command()}" for s in self.next_steps)])
+    def for_terminal(self, given: str = "…") -> str:
+        """With commands instead of notebooks; `given` is what was read, as in the shell."""
+        return "\n".join([self.sentence, *(f"→ {s.as_command(given)}" for s in self.next_steps)])
 
 
 def verdict_of_results(
@@ -266,14 +272,19 @@ class _Trouble:
         parameters: dict[str, object] = {"max_tokens": 2 * max_tokens}
         if self.notebook == "06":
             parameters = {"retry": "truncated", **parameters, "output_dir": self.output_dir}
+            parameters |= self._own_model()
             return NextStep("To read on where the limit cut", "06", "infer", parameters)
         return self._step("To read on where the limit cut", parameters)
 
     def _step(self, why: str, parameters: Mapping[str, object]) -> NextStep:
         if self.notebook == "06":
             # a run does not mix settings, so it needs a folder of its own
-            return NextStep(why, "02", "ocr", {**parameters, "pages": "1-3"})
+            return NextStep(why, "02", "ocr", {**self._own_model(), **parameters, "pages": "1-3"})
         return NextStep(why, "02", "ocr", {**parameters, "start_over": True})
+
+    def _own_model(self) -> dict[str, object]:
+        """The model where it is not the default one: another step has to be given it again."""
+        return {} if self.model_id.startswith("zai-org/") else {"model_id": self.model_id}
 
     def _onwards(self, unread_share: float) -> NextStep:
         if self.notebook == "03":

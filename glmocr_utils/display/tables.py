@@ -22,6 +22,7 @@ from glmocr_utils.records import OcrResult, storable_path
 
 DISAGREEMENTS = {
     "other": "other characters",
+    "sign": "another sign that looks alike",
     "left_out": "left out of the text",
     "made_up": "not seen by it",
     "order": "elsewhere on the page",
@@ -195,7 +196,8 @@ def expected_errors_table(pages: Sequence[MarkedPage]) -> pd.DataFrame:
                 "left_out": page.omissions,
             }
             for page, estimate in zip(pages, unseen_errors(pages), strict=True)
-        ]
+        ],
+        columns="document page stated expected deviation calibrated wrong left_out".split(),
     )
 
 

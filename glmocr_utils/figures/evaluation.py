@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from glmocr_utils.evaluation import SetComparison, SetScore
+from glmocr_utils.figures.fitting import short_name
 from glmocr_utils.figures.style import INK, WORST_INK, nothing_to_draw, without_frame
 
 MISREAD, MISPLACED, BETTER = "#e8853a", "#9aa7b0", "#2f6690"
@@ -26,9 +27,10 @@ def errors_by_document(score: SetScore) -> Figure:
         [100 * counts[name][part] / max(1, counts[name][2]) for name in shown] for part in (0, 1)
     )
     figure, ax = plt.subplots(figsize=(8, 0.28 * len(shown) + 1.2), layout="constrained")
-    names = [name.replace("$", r"\$") for name in shown]
-    ax.barh(names, misread, color=MISREAD, label="misread")
-    ax.barh(names, misplaced, left=misread, color=MISPLACED, label="misplaced")
+    rows = range(len(shown))  # two long names may be alike once they are cut
+    ax.set_yticks(rows, [short_name(name, 40) for name in shown])
+    ax.barh(rows, misread, color=MISREAD, label="misread")
+    ax.barh(rows, misplaced, left=misread, color=MISPLACED, label="misplaced")
     ax.axvline(100 * score.headline.value, color=INK, lw=1, ls="--", label="all pages")
     ax.set(xlabel="headline CER, %", xlim=(0, None))
     ax.legend(fontsize=8, frameon=False)

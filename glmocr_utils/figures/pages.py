@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import accumulate
+from textwrap import wrap
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -14,6 +15,8 @@ from glmocr_utils.confidence import (
     step_of,
     words_of_tokens,
 )
+from glmocr_utils.display.regions import COLOURS
+from glmocr_utils.figures.fitting import broken_lines, short_name, size_within
 from glmocr_utils.figures.style import (
     COVERAGE_INK,
     INK,
@@ -24,6 +27,10 @@ from glmocr_utils.figures.style import (
     tint,
 )
 from glmocr_utils.records import OcrResult, PageImage, PageLayout, PageRef, TokenProb
+from glmocr_utils.records.region import role_of
+
+MOST_COLUMNS = 100  # characters of a line; longer ones are broken
+FULL_ROWS, MOST_ROWS = 60, 110  # lines in the usual height, and at most
 
 
 def page_grid(pages: Sequence[PageImage], columns: int = 4) -> Figure:
@@ -37,7 +44,7 @@ def page_grid(pages: Sequence[PageImage], columns: int = 4) -> Figure:
     for ax, page in zip(axes.flat, pages, strict=False):
         _draw_page(ax, page)
         ax.set_title(
-            f"{_name(page.page)}\n{page.width_px} × {page.height_px} px", fontsize=8, color=INK
+            f"{_name(page.page, 32)}\n{page.width_px} × {page.height_px} px", fontsize=8, color=INK
         )
     return figure
 
@@ -65,23 +72,31 @@ def page_and_tokens(page: PageImage, result: OcrResult) -> Figure:
     """The page image beside its text, each token tinted by its probability in five steps.
 
     Tokens below 0.5 are also bold, red and underlined. Lines are set in a monospaced font, so the
-    tint sits exactly on characters of ordinary width.
+    tint sits exactly on characters of ordinary width; long ones are broken, and a page of very many
+    is cut, which is said.
     """
-    lines = list(lines_of_tokens(result)) or [[]]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 7), layout="constrained")
-    _draw_page(left, page)
-    left.set_title(_name(page.page), loc="left", fontsize=10)
-    right.set_title("darker = less sure, red = probability below 0.5", loc="left", fontsize=10)
-    longest = max(sum(len(token.text) for token in line) for line in lines)
+    lines = broken_lines(
+        [[(token.text.rstrip("\n"), token) for token in line] for line in lines_of_tokens(result)],
+        MOST_COLUMNS,
+    ) or [[]]
+    hidden, lines = len(lines) - MOST_ROWS, lines[:MOST_ROWS]
+    longest = max(sum(len(text) for text, _ in line) for line in lines)
     columns, rows = max(40, longest + 1), max(24, len(lines) + 1)
+    height = max(7.0, 7.0 * rows / FULL_ROWS)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, height), layout="constrained")
+    _draw_page(left, page)
+    _set_title(figure, page)
+    right.set_title("darker = less sure, red = probability below 0.5", loc="left", fontsize=10)
     right.set(xlim=(0, columns), ylim=(rows, 0))
     right.set_axis_off()
-    font_size = min(5.3 * 72 / (columns * MONOSPACE_ADVANCE_EM), 6.4 * 72 / rows / 1.3)
+    font_size = min(5.3 * 72 / (columns * MONOSPACE_ADVANCE_EM), (height - 0.6) * 72 / rows / 1.3)
     # in data units, so that text and tint keep together whatever the layout makes of the axes
     stretch = columns * MONOSPACE_ADVANCE_EM * font_size / (5.3 * 72)
     right.set_xlim(0, columns / stretch)
     for number, line in enumerate(lines):
         _draw_line(right, number, line, font_size)
+    if hidden > 0:
+        right.text(0, rows - 0.2, f"… and {hidden} more lines", fontsize=9, color=INK)
     return figure
 
 
@@ -93,7 +108,7 @@ def page_with_coverage(page: PageImage, result: OcrResult) -> Figure:
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 6.4), layout="constrained")
     _draw_page(left, page)
-    left.set_title(_name(page.page), loc="left", fontsize=10)
+    _set_title(figure, page)
     right.set_title("outlined: not read · marked: perhaps not on the page", loc="left", fontsize=10)
     right.set_axis_off()
     coverage = result.coverage
@@ -137,9 +152,8 @@ def page_with_unsure_words(page: PageImage, result: OcrResult, layout: PageLayou
     Thin outlines are words with a token below 0.8, thick red ones below 0.5. Unsure words whose
     box is unclear are counted in the title.
     """
-    figure, ax = plt.subplots(
-        figsize=(4.6, 4.6 * page.height_px / page.width_px + 0.4), layout="constrained"
-    )
+    width, height = size_within(page.width_px, page.height_px, width=4.6, most=9.0)
+    figure, ax = plt.subplots(figsize=(max(4.6, width), height + 0.6), layout="constrained")
     _draw_page(ax, page)
     num_unclear = 0
     for word in words_of_tokens(result):
@@ -162,18 +176,53 @@ def page_with_unsure_words(page: PageImage, result: OcrResult, layout: PageLayou
                 linewidth=1.8 if is_worst else 1.2,
             )
         )
-    ax.set_title(
-        f"{_name(page.page)}, unsure words; {num_unclear} without a clear box",
-        loc="left",
-        fontsize=9,
-    )
+    _set_title(figure, page, f"unsure words; {num_unclear} without a clear box")
     return figure
 
 
-def _draw_line(ax: Axes, number: int, line: Sequence[TokenProb], font_size: float) -> None:
+def page_both_ways(page: PageImage, whole: OcrResult, regions: OcrResult, most: int = 46) -> Figure:
+    """A page with its regions, numbered in reading order and coloured by kind, beside the texts of
+    two readings: as a whole, and by these regions.
+
+    Args:
+        most: lines of each text that are shown.
+    """
+    figure, (left, *texts) = plt.subplots(
+        1, 3, figsize=(13, 6), width_ratios=(1, 1.05, 1.05), layout="constrained"
+    )
+    _draw_page(left, page)
+    left.set_title(_name(page.page, 48), loc="left", fontsize=10)
+    for region in regions.regions:
+        x1, y1, x2, y2 = region.box
+        colour = COLOURS[role_of(region)]
+        left.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec=colour, lw=1.3))
+        left.text(
+            x1, y1, str(region.index + 1), fontsize=6, color="white", va="bottom",
+            bbox={"facecolor": colour, "edgecolor": "none", "pad": 1},
+        )  # fmt: skip
+    for ax, title, result in zip(
+        texts, ("read as a whole", "read by regions"), (whole, regions), strict=True
+    ):
+        ax.set_title(title, loc="left", fontsize=10)
+        ax.set_axis_off()
+        ax.text(
+            0, 1, "\n".join(_wrapped(result.text, most)), fontsize=6.6, family=MONOSPACE, color=INK,
+            transform=ax.transAxes, va="top", linespacing=1.35, parse_math=False,
+        )  # fmt: skip
+    return figure
+
+
+def _wrapped(text: str, most: int, width: int = 62) -> list[str]:
+    """The first lines of a text, long ones broken."""
+    lines = [part for line in text.split("\n") for part in wrap(line, width) or [""]]
+    return lines if len(lines) <= most else [*lines[: most - 1], "…"]
+
+
+def _draw_line(
+    ax: Axes, number: int, line: Sequence[tuple[str, TokenProb]], font_size: float
+) -> None:
     column = 0
-    for token in line:
-        text = token.text.rstrip("\n")
+    for text, token in line:
         fill = tint(token)
         width = max(len(text), 0.4)  # a token without text of its own still shows
         if fill:
@@ -203,6 +252,13 @@ def _draw_page(ax: Axes, page: PageImage) -> None:
         spine.set_color("#cccccc")
 
 
-def _name(page: PageRef) -> str:
-    name = page.document_name.replace("$", r"\$")
-    return f"{name}, page {page.page_number}"
+def _set_title(figure: Figure, page: PageImage, more: str = "") -> None:
+    """Above all axes: that of a skinny page is too narrow for a title."""
+    title = "\n".join(filter(None, (_name(page.page, 60), more)))
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+
+
+def _name(page: PageRef, most: int) -> str:
+    """Name and number of a page in at most so many characters."""
+    number = f", page {page.page_number}"
+    return short_name(page.document_name, most - len(number)) + number

@@ -11,6 +11,7 @@ from PIL import Image
 from transformers import TrainerCallback
 
 from glmocr_utils.confidence import lines_of_tokens, mark_tokens, reliability
+from glmocr_utils.figures.fitting import broken_lines, short_name
 from glmocr_utils.figures.style import (
     INK,
     MONOSPACE,
@@ -27,6 +28,7 @@ from glmocr_utils.metrics import cer
 
 BEFORE, AFTER, LIMIT = "#9aa7b0", "#e8853a", WORST_INK
 DOCUMENTS_SHOWN = 20
+MOST_COLUMNS = 80  # characters of a line; longer ones are broken
 MIN_ROWS = 14  # a page of few lines is not set in giant letters
 TEXT_WIDTH_PT, TEXT_HEIGHT_PT = 290, 280  # of a page's text in `page_before_and_after`
 
@@ -99,7 +101,7 @@ def document_changes(changes: Sequence[DocumentChange]) -> Figure:
     ax.hlines(rows, before, after, color="#cccccc")
     ax.plot(before, rows, "o", color=BEFORE, label="before")
     ax.plot(after, rows, "D", color=AFTER, label="after")
-    names = [change.document.rpartition("/")[2].replace("$", r"\$") for change in shown]
+    names = [short_name(change.document.rpartition("/")[2], 40) for change in shown]
     ax.set_yticks(rows, names, fontsize=8)
     ax.set(xlabel="CER", xlim=(0, None), ylim=(-0.7, len(shown) - 0.3))
     ax.legend(fontsize=8, frameon=False)
@@ -114,7 +116,7 @@ def page_before_and_after(image: Image.Image, before: PageReading, after: PageRe
     figure, axes = plt.subplots(1, 3, figsize=(13, 4.4), layout="constrained")
     axes[0].imshow(image)
     axes[0].set(xticks=[], yticks=[])
-    axes[0].set_title(before.document.rpartition("/")[2].replace("$", r"\$"), fontsize=10)
+    axes[0].set_title(short_name(before.document.rpartition("/")[2], 40), fontsize=10)
     for ax, name, reading in zip(axes[1:], ("before", "after"), (before, after), strict=True):
         _draw_marked(ax, reading)
         ax.set_title(f"{name}: CER {cer(*reading.pair):.0%}", fontsize=10, loc="left")
@@ -123,10 +125,13 @@ def page_before_and_after(image: Image.Image, before: PageReading, after: PageRe
 
 def _draw_marked(ax: Axes, reading: PageReading) -> None:
     marks = iter(mark_tokens(reading.result, reading.reference).is_wrong)
-    lines = [
-        [(token.text.rstrip("\n"), next(marks)) for token in line]
-        for line in lines_of_tokens(reading.result)
-    ]
+    lines = broken_lines(
+        [
+            [(token.text.rstrip("\n"), next(marks)) for token in line]
+            for line in lines_of_tokens(reading.result)
+        ],
+        MOST_COLUMNS,
+    )
     columns = max((sum(len(text) for text, _ in line) for line in lines), default=1)
     rows = max(len(lines), MIN_ROWS)
     ax.set(xlim=(0, columns), ylim=(rows, 0))

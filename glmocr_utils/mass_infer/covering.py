@@ -37,11 +37,21 @@ class CoveredRow:
         has_unread = coverage is not None and coverage.is_clear and bool(coverage.unread)
         return has_unread and self.row.status == "ok" and self.lacking >= READ_AGAIN_FROM
 
+    @property
+    def faults(self) -> float:
+        """Characters that it lacks, and tokens that the model doubts.
+
+        What covers a page with a guess for each line lacks nothing.
+        """
+        tokens = len(self.row.token_ids or ())
+        return self.lacking + tokens * (1 - (self.row.mean_prob or 0.0))
+
     def or_better(self, other: "CoveredRow") -> "CoveredRow":
-        """Whichever lacks less; this one where that is not clear."""
+        """The other reading where it lacks less and has fewer faults; otherwise this one."""
         if other.row.status != "ok" or other.coverage is None or not other.coverage.is_clear:
             return self
-        return other if other.lacking < self.lacking else self
+        is_better = other.lacking < self.lacking and other.faults < self.faults
+        return other if is_better else self
 
     def as_row(self, again: bool) -> PageRow:
         """The row with its coverage.

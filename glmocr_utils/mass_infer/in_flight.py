@@ -13,7 +13,8 @@ from typing import Any, Literal
 from glmocr_utils.coverage import page_coverage
 from glmocr_utils.decoding import NotFiniteError
 from glmocr_utils.grounding import Locator
-from glmocr_utils.layout import LAYOUT_BATCH, LayoutModel, find_regions
+from glmocr_utils.layout import LAYOUT_BATCH, LayoutModel
+from glmocr_utils.mass_infer.layouts import layouts_of
 from glmocr_utils.mass_infer.request import (
     Answer,
     AnyRequest,
@@ -106,9 +107,9 @@ class InFlightReader:
         self._ended_since = 0
 
     @property
-    def threads(self) -> int:
-        """How many should prepare requests: second readers take a second or more a page."""
-        return max(1, (os.cpu_count() or 1) // 2) if self._second_readers else 1
+    def second_threads(self) -> int:
+        """How many should prepare requests of second readers, which take a second or more each."""
+        return max(1, (os.cpu_count() or 1) // 2)
 
     def prepare(self, key: Any, request: AnyRequest | None) -> Work:
         """What can be done before the model is free; threads may do it."""
@@ -174,19 +175,14 @@ class InFlightReader:
     def _look(self, works: list[Work]) -> Iterator[tuple[Hashable, Layout | Failure]]:
         """Find the regions of pages; where that fails for several, it is tried page by page."""
         assert self._layout is not None  # it is loaded where regions are asked for
-        images = [work.request.page.image for work in works if work.request is not None]
-        try:
-            found = find_regions(self._layout, images)
-        except FAILURES_OF_A_PAGE as error:
+
+        def failure_of(error: Exception) -> Failure:
             self._free_memory()
-            if len(works) == 1:
-                yield works[0].key, _failure(error)
-            else:
-                for work in works:
-                    yield from self._look([work])
-            return
-        for work, regions in zip(works, found, strict=True):
-            yield work.key, Layout(tuple(regions))
+            return _failure(error)
+
+        images = [work.request.page.image for work in works if work.request is not None]
+        found = layouts_of(self._layout, images, failure_of)
+        yield from zip((work.key for work in works), found, strict=True)
 
     def _cover(self, request: CoverRequest) -> Covered | Failure:
         assert self._locator is not None  # it is there where coverage is asked for

@@ -1,6 +1,7 @@
 """The engine `local`: one model in this process."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,12 +10,14 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from glmocr_utils.mass_infer.in_flight import InFlightReader, Work
-from glmocr_utils.mass_infer.request import AnyRequest
+from glmocr_utils.mass_infer.request import AnyRequest, SecondRequest
 from glmocr_utils.mass_infer.task import PageTask, Task
 from glmocr_utils.ocr.prefetch import Prefetch
 
 PAGES_AHEAD = 8  # rendered and prepared while the model is busy
 REQUESTS_AHEAD = 16  # of pages that were begun
+
+PAUSE_S = 0.01
 
 Wanted = tuple[Task, AnyRequest | None]
 
@@ -23,21 +26,32 @@ def read_local(reader: InFlightReader, tasks: Iterable[Task]) -> Generator[Task,
     """Read tasks to their end; each comes as soon as it is done, not in order.
 
     Tasks are taken and prepared in a thread; what a page that was begun still needs comes before
-    new pages.
+    new pages. Second readers take seconds a page: they have threads of their own, and new pages are
+    read meanwhile.
     """
     with (
         Prefetch(_first_works(reader, tasks), PAGES_AHEAD) as ahead,
         _Unfinished(reader) as unfinished,
+        _Unfinished(reader, reader.second_threads) as seconds,
     ):
 
         def take(wait: bool) -> Work | None:
-            return unfinished.take(wait) if unfinished else ahead.take(wait)
+            if unfinished:
+                return unfinished.take(wait)
+            while seconds:  # whichever comes first; each holds a page image, so they are few
+                is_full = len(seconds) >= REQUESTS_AHEAD
+                work = seconds.take(False) or (None if is_full else ahead.take(False))
+                if work or not wait:
+                    return work
+                time.sleep(PAUSE_S)
+            return ahead.take(wait)
 
         for (task, request), answer in reader.read(take):
             was_open = task.row is None
             if was_open and isinstance(task, PageTask) and answer is not None:
                 task.take(answer, request)
-                unfinished.add((task, each) for each in task.next_requests())
+                for each in task.next_requests():
+                    (seconds if isinstance(each, SecondRequest) else unfinished).add([(task, each)])
             if task.row is not None and (was_open or request is None):
                 yield task
 
@@ -53,12 +67,12 @@ def _first_works(reader: InFlightReader, tasks: Iterable[Task]) -> Iterator[Work
 class _Unfinished:
     """What begun pages still need, prepared in threads in the order in which it came up."""
 
-    def __init__(self, reader: InFlightReader) -> None:
+    def __init__(self, reader: InFlightReader, threads: int = 1) -> None:
         self._reader = reader
         self._waiting: deque[Wanted] = deque()
         self._prepared: deque[Future[Work]] = deque()
         self._kept = threading.local()
-        self._thread = ThreadPoolExecutor(reader.threads, "prepare", self._leave_cores_to_the_model)
+        self._thread = ThreadPoolExecutor(threads, "prepare", self._leave_cores_to_the_model)
 
     def __enter__(self) -> "_Unfinished":
         return self
@@ -66,8 +80,8 @@ class _Unfinished:
     def __exit__(self, *exception: object) -> None:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def __bool__(self) -> bool:
-        return bool(self._waiting or self._prepared)
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._prepared)
 
     def add(self, wanted: Iterable[Wanted]) -> None:
         self._waiting.extend(wanted)

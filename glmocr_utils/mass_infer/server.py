@@ -5,7 +5,6 @@ It is asked with temperature 0 and for log probabilities, which are kept where i
 
 import io
 import re
-import threading
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
@@ -17,7 +16,8 @@ import openai
 from openai.types.chat import ChatCompletion
 
 from glmocr_utils.endpoint import Endpoint, data_url, question, reason_of
-from glmocr_utils.layout import LayoutModel, find_regions
+from glmocr_utils.layout import LayoutModel
+from glmocr_utils.mass_infer.layouts import SharedLayout
 from glmocr_utils.mass_infer.request import (
     Answer,
     AnyRequest,
@@ -33,7 +33,6 @@ from glmocr_utils.mass_infer.server_answer import reading_of
 from glmocr_utils.mass_infer.server_context import context_advice, context_end
 from glmocr_utils.mass_infer.task import PageTask, Task
 from glmocr_utils.model.source import first_line
-from glmocr_utils.ocr import FAILURES_OF_A_PAGE
 from glmocr_utils.prompt import PromptStyle
 from glmocr_utils.records import PageImage
 from glmocr_utils.second_reader import SecondReader
@@ -75,7 +74,7 @@ class Server:
     prompt_style: PromptStyle | None = None
     layout: LayoutModel | None = None
     second_readers: Sequence[SecondReader] = ()
-    _layout_lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _shared: SharedLayout | None = field(default=None, init=False, repr=False)
     _level: int = field(default=0, init=False)  # of `WISHES`
     _endpoint: Endpoint = field(init=False, repr=False)
 
@@ -86,6 +85,8 @@ class Server:
             timeout=TIMEOUT_S,
             settings="base_url and model_id",
         )
+        if self.layout is not None:
+            self._shared = SharedLayout(self.layout, _no_regions)
 
     def read(self, tasks: Iterable[Task]) -> Generator[Task, None, None]:
         """Read tasks to their end; each comes as soon as it is done.
@@ -122,13 +123,8 @@ class Server:
             return Failure(f"the server did not read it ({reason_of(error)}); {advice}")
 
     def _look(self, request: LayoutRequest) -> Layout | Failure:
-        assert self.layout is not None  # it is loaded where regions are asked for
-        with self._layout_lock:
-            try:
-                [regions] = find_regions(self.layout, [request.page.image])
-            except FAILURES_OF_A_PAGE as error:
-                return Failure(f"its regions cannot be found ({first_line(error)})")
-        return Layout(tuple(regions))
+        assert self._shared is not None  # it is loaded where regions are asked for
+        return self._shared.look(request.page.image)
 
     def _ask(self, request: Request, client: openai.OpenAI) -> Reading:
         try:
@@ -212,6 +208,10 @@ class _Waiting:
 
     def add(self, wanted: Iterable[_Wanted]) -> None:
         self._unfinished.extend(wanted)
+
+
+def _no_regions(error: Exception) -> Failure:
+    return Failure(f"its regions cannot be found ({first_line(error)})")
 
 
 def _png_url(page: PageImage) -> str:

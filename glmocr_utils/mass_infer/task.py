@@ -214,8 +214,8 @@ class PageTask:
             reading = yield from self._pass(angle, factor, limit)
             if reading.status != "ok":
                 continue
-            other = yield from self._covered(self._read_row(reading, angle, factor, limit))
-            best = best.or_better(other)
+            row = self._read_row(reading, angle, factor, limit, "to cover more")
+            best = best.or_better((yield from self._covered(row)))
             if not best.lacks_much:
                 break
         return best
@@ -453,7 +453,19 @@ class PageTask:
     def _blank_row(self) -> PageRow:
         return self._row("blank", text="", reason="no ink on the page: the model was not asked")
 
-    def _read_row(self, reading: Reading, angle: int, factor: float, limit: int) -> PageRow:
+    def _read_row(
+        self,
+        reading: Reading,
+        angle: int,
+        factor: float,
+        limit: int,
+        why: str = "since it failed at its own",
+    ) -> PageRow:
+        """The row of a reading.
+
+        Args:
+            why: it was read at another resolution.
+        """
         probs = reading.probs
         remarks = self._remarks(angle, reading.remark)
         return self._row(
@@ -469,7 +481,7 @@ class PageTask:
             num_image_tokens=reading.num_image_tokens,
             dtype=reading.dtype,
             attention=reading.attention,
-            reason=" ".join([*remarks, *_remarks_on(reading, factor, limit)]) or None,
+            reason=" ".join([*remarks, *_remarks_on(reading, factor, limit, why)]) or None,
         )
 
     def _region_row(
@@ -522,10 +534,10 @@ def _is_doubtful(row: PageRow) -> bool:
     return PageQuality.of_row(known).quality != "well_read"
 
 
-def _remarks_on(reading: Reading, factor: float, limit: int) -> list[str]:
+def _remarks_on(reading: Reading, factor: float, limit: int, why: str) -> list[str]:
     remarks = []
     if factor != 1:
-        remarks.append(f"Read at {factor:g} of its resolution, since it failed at its own.")
+        remarks.append(f"Read at {factor:g} of its resolution, {why}.")
     if reading.status == "truncated":
         remarks.append(_cut_by(reading, limit))
     if reading.status == "looped":

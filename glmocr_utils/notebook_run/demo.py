@@ -14,6 +14,7 @@ from glmocr_utils.notebook_run.running import project_root, run_notebook
 Steps = tuple[tuple[str, dict[str, Any]], ...]  # notebooks and their parameters, in this order
 
 BUNDLED_MODEL = "data/models/glm-ocr-tiny"
+BUNDLED_LAYOUT = "data/models/doclayout-tiny"
 _FINETUNE: dict[str, Any] = {
     "dataset_name": "outputs/demo_full/04_labels/dataset",
     "model_id": BUNDLED_MODEL,
@@ -22,6 +23,12 @@ _FINETUNE: dict[str, Any] = {
     "eval_steps": 24,
     "max_tokens": 1024,
     "report_to": "none",
+}
+_COLUMNS: dict[str, Any] = {
+    "input_path": "data/samples/columns/bulletin.pdf",
+    "model_id": BUNDLED_MODEL,
+    "max_tokens": 1024,
+    "batch_size": 8,
 }
 FULL_DEMO: Steps = (
     (
@@ -109,6 +116,27 @@ FULL_DEMO: Steps = (
             "references": "outputs/demo_full/04_labels/dataset",
             "documents": "data/samples",
             "output_dir": "outputs/demo_full/07_evaluate",
+        },
+    ),
+    # a page in two columns, read as a whole and by regions, and what that changes
+    ("02_ocr_explore", {**_COLUMNS, "output_dir": "outputs/demo_full/02_columns_whole"}),
+    (
+        "02_ocr_explore",
+        {
+            **_COLUMNS,
+            "layout": BUNDLED_LAYOUT,
+            "furniture": "in",  # as in the reference
+            "output_dir": "outputs/demo_full/02_columns_regions",
+        },
+    ),
+    (
+        "07_evaluate",
+        {
+            "readings": "outputs/demo_full/02_columns_whole",
+            "other_readings": "outputs/demo_full/02_columns_regions",
+            "references": "data/samples/columns/bulletin.md",
+            "documents": "data/samples/columns",
+            "output_dir": "outputs/demo_full/07_columns",
         },
     ),
 )
@@ -239,6 +267,7 @@ def _index(folder: Path, steps: Sequence[tuple[str, dict[str, Any]]]) -> str:
             ("Two pages beside their text, doubtful words tinted", "03_probs_viz/*.html"),
             ("The collection at a glance", "06_mass_infer/index.html"),
             ("Before and after training, page by page", "07_evaluate/evaluation.html"),
+            ("Two columns as a whole and by regions", "07_columns/evaluation.html"),
         )
         for path in sorted(folder.glob(pattern))
     ]

@@ -1,6 +1,6 @@
 """The invisible text that an OCR program laid over a PDF's pages, taken out of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import pikepdf
@@ -73,7 +73,7 @@ def _visible(drawn: pikepdf.Object) -> list[Any] | None:
     return kept if is_changed else None
 
 
-def _number(operands: Sequence[Any]) -> int:
+def _number(operands: Any) -> int:
     try:
         return int(operands[0])
     except (IndexError, TypeError, ValueError):

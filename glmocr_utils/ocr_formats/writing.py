@@ -101,7 +101,9 @@ def export_layouts(
         if name.casefold() in taken:
             name = f"{name}_{read[0].page.document_key[:8]}"
         taken.add(name.casefold())
-        if "txt" in formats:
+        # notebook 02 has written its own text beside its readings
+        is_there = not texts and (folder / f"{name}.jsonl").exists()
+        if "txt" in formats and not is_there:
             said = PAGE_BREAK.join(texts.get(result.page, result.text) for result in read)
             yield write_file(folder / f"{name}.txt", said, durable=False)
         for form in formats if placed else ():

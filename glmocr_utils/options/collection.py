@@ -53,7 +53,7 @@ class ConvertOptions(Options):
     results: str = same_as(IndexOptions, "results")
     formats: str = option(
         "txt",
-        "txt, pdf, hocr, alto, alto-pages, page; several with commas",
+        "txt, pdf, hocr, alto, alto-pages, page, docling; several with commas",
         detail="all but txt have the boxes of words, which the model locates",
     )
     review_log: str | None = option(
@@ -77,7 +77,9 @@ class BrowserReviewOptions(Options):
     num_pages: int = option(50, "pages that most need a look, in that order", at_least=1)
     max_flags: int = same_as(ReviewOptions, "max_flags")
     calibration: str | None = same_as(ReviewOptions, "calibration", help="calibration.json of 03")
-    boxes: bool = option(False, "True: locate each token on the page; needs the model that read it")
+    boxes: bool = option(
+        False, "True: mark each flag on the page image; needs the model that read the pages"
+    )
     reviewer: str = same_as(ReviewOptions, "reviewer")
     open_browser: bool = option(True, "False: only print the address")
     password: str | None = same_as(RenderOptions, "password")

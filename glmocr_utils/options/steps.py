@@ -66,7 +66,9 @@ class OcrOptions(Options):
         False, "print token probabilities and draw them", detail="the 50 lowest in their context"
     )
     formats: str | None = option(
-        None, "exports with word boxes: hocr, alto, alto-pages, page, pdf, docling; without: txt"
+        None,
+        "exports with word boxes: hocr, alto, alto-pages, page, pdf, docling, or plain txt",
+        detail="several with commas",
     )
     start_over: bool = option(
         False,
@@ -120,7 +122,9 @@ class ReviewOptions(Options):
     )
     second_reader: str | None = same_as(SecondOptions, "second_reader")
     second_reader_pages: SecondPages = same_as(SecondOptions, "second_reader_pages")
-    formats: str | None = same_as(OcrOptions, "formats", detail="with your corrections")
+    formats: str | None = same_as(
+        OcrOptions, "formats", detail="several with commas; with your corrections"
+    )
     review: bool | Literal["auto"] = option(
         "auto", 'show the widget: True, False, or "auto": if a person can use it'
     )

@@ -155,7 +155,8 @@ class PageRow:
         coverage: as in `OcrResult`. Its columns are `unread_characters` (null where it is not
             clear), `unsupported_characters` and, with the boxes, `coverage` as JSON.
         second_readings: what second readers disagree about; empty where none read the page. Its
-            columns are `disagreements`, how many, and `second_readings` as JSON.
+            columns are `disagreements`, how many (signs that look alike aside), and
+            `second_readings` as JSON.
     """
 
     document_path: str
@@ -356,5 +357,5 @@ def _to_record(row: PageRow) -> dict[str, object]:
         json.dumps(list(map(second_to_record, seconds))) if seconds else None
     )
     if seconds:
-        record["disagreements"] = sum(len(each.disagreements) for each in seconds)
+        record["disagreements"] = sum(each.num_disagreements for each in seconds)
     return record

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from glmocr_utils.records.checks import check_one_of
 from glmocr_utils.records.layout import Box
 
-DisagreementKind = Literal["other", "left_out", "made_up", "order"]
+DisagreementKind = Literal["other", "sign", "left_out", "made_up", "order"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +15,10 @@ class Disagreement:
     """Where the second reader does not confirm the first.
 
     Attributes:
-        kind: `other` (it reads other characters), `left_out` (it reads a word that the text lacks),
-            `made_up` (it reads nothing where the text has a word) or `order` (it reads the same
-            word elsewhere on the page).
+        kind: `other` (it reads other characters), `sign` (it reads another quotation mark, dash or
+            apostrophe, which look alike in print), `left_out` (it reads a word that the text
+            lacks), `made_up` (it reads nothing where the text has a word) or `order` (it reads the
+            same word elsewhere on the page).
         start, stop: characters of the page's text; equal for `left_out`.
         text: the second reader's text there; empty for `made_up`.
         box: of that, in pixels of the page image; None where it reads nothing.
@@ -48,6 +49,11 @@ class SecondReading:
     reader: str
     disagreements: tuple[Disagreement, ...]
     seconds: float = 0.0
+
+    @property
+    def num_disagreements(self) -> int:
+        """How many, signs that look alike aside."""
+        return sum(each.kind != "sign" for each in self.disagreements)
 
 
 def second_to_record(second: SecondReading) -> dict[str, object]:

@@ -24,7 +24,7 @@ def with_second_readers(
             is_inside = start <= each.start and each.stop <= stop
             length = each.stop - each.start
             has_more = len(each.text) > MUCH_LONGER * length  # words beside it too
-            if each.kind != "other" or not is_inside or not each.text or has_more:
+            if each.kind not in ("other", "sign") or not is_inside or not each.text or has_more:
                 continue
             theirs = _reading(tokens, start, stop, each)
             known = found.get(theirs.text) or by_text.get(theirs.text) or theirs

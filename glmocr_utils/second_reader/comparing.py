@@ -187,10 +187,11 @@ def _about_ours(
         shared = [n for n in touching if theirs[n].text]
         joined = " ".join(theirs[n].text for n in shared)
         is_split = len(shared) > 1 and _spells(joined, text[start:stop])
-        if is_confirmed[number] and not is_split and _contains(joined, text[start:stop]):
-            continue
         box = around(theirs[n].box for n in shared)
-        yield Disagreement("other", start, stop, joined, box)
+        if not is_confirmed[number] or is_split or not _contains(joined, text[start:stop]):
+            yield Disagreement("other", start, stop, joined, box)
+        elif len(shared) == 1 and _differ_in_signs(joined, text[start:stop]):
+            yield Disagreement("sign", start, stop, joined, box)
 
 
 def _contains(theirs: str, ours: str) -> bool:
@@ -199,6 +200,10 @@ def _contains(theirs: str, ours: str) -> bool:
         return True
     one, other = (_characters([text])[0] for text in (theirs, ours))
     return len(one) - len(other) > len(other)
+
+
+def _differ_in_signs(theirs: str, ours: str) -> bool:
+    return _spells(theirs, ours) and "".join(theirs.split()) != "".join(printed(ours).text.split())
 
 
 def _spells(theirs: str, ours: str) -> bool:

@@ -37,9 +37,22 @@ def run(tmp_path, bundled_folder, monkeypatch):
         output = run_notebook(
             ROOT / f"notebooks/{name}.ipynb", tmp_path / f"{name}.ipynb", parameters
         )
+        assert warnings_of_libraries(output) == []
         return json.loads((tmp_path / name / "results.json").read_text(encoding="utf-8")), output
 
     return run
+
+
+def warnings_of_libraries(notebook: Path) -> list[str]:
+    """What a reader cannot change, and would have to read."""
+    return [
+        line
+        for cell in nbformat.read(notebook, as_version=4).cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "stream" and output.name == "stderr"
+        for line in output.text.splitlines()
+        if "site-packages" in line or line.startswith("[transformers]")
+    ]
 
 
 def pictures(notebook: Path) -> int:

@@ -113,6 +113,46 @@ def test_what_cannot_work_ends_in_one_sentence(ocr, arguments, said):
     assert len(errors.strip().splitlines()) == 1
 
 
+MISSING = (
+    ["infer", "/no/such.pdf"],
+    ["infer", SAMPLES, "--model-id", "./no-model"],
+    ["infer", SAMPLES, "--calibration", "no.json"],
+    ["ocr", SAMPLES, "--adapter", "outputs/no/adapter"],
+    ["evaluate", "no-run"],
+    ["evaluate", SAMPLES, "--references", "no-labels"],
+    ["diff", SAMPLES, "--other-readings", "no-run"],
+    ["label", "--source", "review", "--review-log", "no.jsonl"],
+    ["search", "no-run", "--words", "x"],
+    ["finetune", "--dataset-name", "outputs/no/dataset", "--weight-decay", "0.1"],
+    ["finetune", "--model_name=/no/model"],
+)
+
+
+def test_what_is_missing_is_named_before_libraries_are_loaded(tmp_path):
+    """They take seconds; a typing mistake is to be answered at once."""
+    code = (
+        "import sys; from glmocr_utils.cli import main\n"
+        f"codes = [main(arguments) for arguments in {MISSING!r}]\n"
+        "print(codes, sorted({'torch', 'transformers', 'numpy', 'trl'} & set(sys.modules)))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.strip() == f"{[2] * len(MISSING)} []"
+    said = ended.stderr.strip().splitlines()
+    assert len(said) == len(MISSING)
+    for line, arguments in zip(said, MISSING, strict=True):
+        assert "no" in line and ("does not exist" in line or "There is no" in line), arguments
+
+
+def test_names_on_the_hub_and_on_a_server_are_not_taken_for_missing_folders():
+    hub = ["--model-id", "some/model", "--adapter", "some/adapter"]
+    COMMANDS["infer"].check_input(COMMANDS["infer"].parse([SAMPLES, *hub]))
+    served = ["--engine", "server", "--base-url", "http://localhost:1/v1", "--model-id", "glm-ocr"]
+    COMMANDS["infer"].check_input(COMMANDS["infer"].parse([SAMPLES, *served]))
+    COMMANDS["finetune"].check_names(["--dataset_name=imdb", "--model_name", "some/model"])
+
+
 def test_a_page_beyond_the_end_names_the_file(ocr):
     code, _, errors = ocr(LETTER, "--pages", "7")
     assert code == 1

@@ -255,6 +255,16 @@ def test_a_fragment_brings_its_style_and_is_not_a_formula():
     assert html.count("<style>") == 1 and ".glmocr .p4" in html
 
 
+def test_tints_stay_where_a_host_takes_the_style_sheet_away():
+    html = show(text_html(page_of(("a", 1.0), ("b", 0.97), ("c\n", 0.9), ("e", 0.2)))).data
+    tints = [span.get("style") for span in Tree(html).spans()]
+    assert [tint[:18] for tint in tints] == ["background:#ff9632"] * 3
+    assert len(set(tints)) == 3  # stronger from step to step
+    assert "!important" in html  # so that a dark theme has its own
+    many = page_of(*[("a", 0.5), ("b", 0.97)] * 2000)
+    assert "style=" not in show(text_html(many)).data.partition("</style>")[2]
+
+
 def test_each_located_token_has_its_box_on_the_image():
     result = page_of(("a", 0.9), ("b", 0.3), (" ", 0.99), ("c", 0.99))
     boxes = [TokenBox(Box(10 * n, 5, 10 * n + 10, 25), 0.9, 0) for n in range(4)]

@@ -8,6 +8,7 @@ from pypdf import PdfWriter
 
 from glmocr_utils.labels import LabelStore, find_pages
 from glmocr_utils.labels.regions import texts_of_regions
+from glmocr_utils.labels.sources.sharegpt import export_sharegpt
 from glmocr_utils.labels.workflow import SourceOptions, label_from
 from glmocr_utils.ocr.by_region import assemble
 from glmocr_utils.options import Tasks
@@ -76,6 +77,18 @@ def test_each_region_gets_a_draft_with_the_prompt_of_its_kind(pages, result, tmp
         assert label_from_json(label_to_json(label)) == label
     again = label_from(store, "model", tmp_path / "pages", SourceOptions(results=[result]))
     assert again[0].labelled == 0
+
+
+def test_regions_and_their_tasks_go_out_as_pairs_and_come_back(pages, result, tmp_path) -> None:
+    store = LabelStore(tmp_path / "labels")
+    label_from(store, "model", tmp_path / "pages", SourceOptions(results=[result]))
+    export_sharegpt(store.current_labels(), tmp_path / "out" / "pairs.json")
+    again = LabelStore(tmp_path / "again")
+    [run] = label_from(again, "sharegpt", tmp_path / "out" / "pairs.json")
+    assert run.labelled == 3
+    assert {(label.file.task, label.text, label.file.image_sha256) for label in again.labels()} == {
+        (label.file.task, label.text, label.file.image_sha256) for label in store.labels()
+    }
 
 
 def test_a_review_of_the_page_corrects_its_regions(pages, result, tmp_path) -> None:

@@ -139,6 +139,17 @@ def test_the_first_reading_stays_where_no_other_covers_more():
     assert task.row.status == "ok" and len(task.row.attempts) == 2 + len(COVER_SCALES)
 
 
+def test_a_reading_that_covers_more_with_guesses_is_not_kept():
+    task = a_task()
+    task.take(a_reading("a" * 200))
+    task.take(Covered(lacking(20)))
+    for _ in ("part alone", *COVER_SCALES):
+        guesses = replace(a_reading("b" * 200), logprobs=[math.log(0.6)] * 200)
+        task.take(guesses)
+        task.take(Covered(COMPLETE))
+    assert task.row.text == "a" * 200 and task.row.coverage == lacking(20)
+
+
 def by_region(task: PageTask, *texts: str) -> PageTask:
     boxes = [Box(10, 100 * number, 500, 100 * number + 50) for number in range(len(texts))]
     task.take(Layout(tuple(Region(n, "text", box, 0.9) for n, box in enumerate(boxes))))

@@ -1,19 +1,24 @@
 """Pages in flight where memory is short."""
 
+import threading
 from types import SimpleNamespace
 
 import psutil
 import pytest
 import torch
+from PIL import Image
 
 from glmocr_utils.decoding import buckets, slot_cache
 from glmocr_utils.mass_infer import in_flight
 from glmocr_utils.mass_infer.in_flight import InFlightReader, Work
-from glmocr_utils.mass_infer.task import Reading, Request
+from glmocr_utils.mass_infer.local import read_local
+from glmocr_utils.mass_infer.request import Second, SecondRequest
+from glmocr_utils.mass_infer.task import Limits, PageTask, Reading, Request
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import PageReader, is_out_of_memory
 from glmocr_utils.prompt import TEXT_RECOGNITION
 from glmocr_utils.records import PageImage, PageRef
+from glmocr_utils.render import CheckedPage
 from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
 
 pytestmark = pytest.mark.slow
@@ -118,3 +123,40 @@ def test_memory_that_ran_out_is_distinguished_from_other_failures(
     said: str, is_memory: bool
 ) -> None:
     assert is_out_of_memory(RuntimeError(said)) == is_memory
+
+
+class ScriptedReader:
+    """Answers each request at once; a second reader waits until two pages have been read."""
+
+    second_threads = 1
+
+    def __init__(self) -> None:
+        self.read_pages = 0
+        self.has_read_two = threading.Event()
+        self.was_in_time = True
+
+    def prepare(self, key, request) -> Work:
+        if not isinstance(request, SecondRequest):
+            return Work(key, request)
+        self.was_in_time &= self.has_read_two.wait(60)
+        return Work(key, request, answer=Second(()))
+
+    def read(self, take):
+        while work := take(True):
+            if isinstance(work.request, Request):
+                self.read_pages += 1
+                if self.read_pages == 2:
+                    self.has_read_two.set()
+                yield work.key, Reading("text", "stop", 0.1, [7], [-0.1], [4])
+            else:
+                yield work.key, work.answer
+
+
+def test_pages_are_read_while_a_second_reader_reads_others():
+    def task(number: int) -> PageTask:
+        page = PageImage(PageRef("a.pdf", "0" * 64, number), Image.new("RGB", (60, 80)), 2.0)
+        return PageTask(CheckedPage(page, False, False, 2.0), 2, Limits(9), second="all")
+
+    reader = ScriptedReader()
+    done = list(read_local(reader, map(task, range(2))))
+    assert reader.was_in_time and [each.row.status for each in done] == ["ok", "ok"]

@@ -4,16 +4,20 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from layout_inputs import draw_columns, save_random_layout
 from paths import ROOT
+from PIL import Image
 from serving import free_port, needs_server, transformers_serve
 
-from glmocr_utils.mass_infer import InferOptions, infer
+from glmocr_utils.mass_infer import InferOptions, infer, layouts
+from glmocr_utils.mass_infer.request import Failure
 from glmocr_utils.records import Box, Region
 from glmocr_utils.records.page_row import PageRow, read_rows
 
@@ -97,11 +101,11 @@ def test_killed_at_any_moment_it_ends_as_if_undisturbed(
     rng = random.Random(1)
     names = ("input_path", "model_id", "layout")
     command = [sys.executable, "-c", RUN, *(str(inputs[name]) for name in names), str(tmp_path)]
-    for _ in range(2):
+    for _ in range(2):  # `benchmarks.kills` has ten
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
-            for _ in range(rng.randint(2, 3)):
+            for _ in range(rng.randint(0, 3)):
                 run.stdout.readline()
-            time.sleep(rng.random() * 0.05)
+            time.sleep(rng.random() * 0.2)
             run.send_signal(signal.SIGKILL)
     infer(InferOptions(**inputs, output_dir=tmp_path), model=bundled_model)
     assert what_was_read(rows_of(tmp_path)) == what_was_read(undisturbed)
@@ -139,6 +143,34 @@ def test_ray_reads_the_same(inputs, undisturbed, tmp_path):
     summary = infer(options)
     assert summary.stopped is None
     assert what_was_read(rows_of(tmp_path)) == what_was_read(undisturbed)
+
+
+def test_pages_that_wait_for_the_layout_model_are_looked_at_together(monkeypatch):
+    begun, batches = threading.Event(), []
+    pages = [Image.new("RGB", (60, 60), (number, 0, 0)) for number in range(20)]
+
+    def find(model, images):
+        assert begun.wait(30)
+        batches.append(len(images))
+        if len(images) > 1 and pages[7] in images:
+            raise ValueError("one of them cannot be looked at")
+        if images == [pages[7]]:
+            raise ValueError("a page that cannot be looked at")
+        return [[Region(image.getpixel((0, 0))[0], "text", Box(0, 0, 9, 9))] for image in images]
+
+    monkeypatch.setattr(layouts, "find_regions", find)
+    shared = layouts.SharedLayout(None, lambda error: Failure(str(error)))
+    with ThreadPoolExecutor(20) as pool:
+        answers = [pool.submit(shared.look, page) for page in pages]
+        while len(shared._waiting) < 12:  # one page or more under way, the others wait
+            time.sleep(0.01)
+        begun.set()
+        found = [answer.result() for answer in answers]
+    assert found[7] == Failure("a page that cannot be looked at")
+    assert [each.regions[0].index for n, each in enumerate(found) if n != 7] == [
+        n for n in range(20) if n != 7
+    ]
+    assert max(batches) == 8 and len(batches) < 20
 
 
 @needs_server

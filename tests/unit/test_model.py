@@ -305,7 +305,7 @@ def test_a_damaged_adapter_is_refused(bundled_folder: Path, copied_adapter: Path
 
 
 def test_a_full_model_is_not_an_adapter(bundled_folder: Path) -> None:
-    with pytest.raises(ModelLoadError, match=r"no adapter_config\.json"):
+    with pytest.raises(ModelLoadError, match=r"lacks adapter_config\.json"):
         load_model(str(bundled_folder), str(bundled_folder), device_map="cpu")
 
 
@@ -324,7 +324,7 @@ def test_an_absolute_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
-    with pytest.raises(ModelLoadError, match=r"no config\.json"):
+    with pytest.raises(ModelLoadError, match=r"lacks config\.json"):
         load_model(str(tmp_path), device_map="cpu")
 
 

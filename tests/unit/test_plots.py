@@ -1,14 +1,19 @@
 """Figures: their content, not how they look."""
 
+from dataclasses import replace
+
 import pytest
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 from PIL import Image
 
 from glmocr_utils.confidence import mark_tokens
 from glmocr_utils.figures.confidence import probability_histogram, review_curves
 from glmocr_utils.figures.evaluation import pages_changed
+from glmocr_utils.figures.fitting import broken_lines
 from glmocr_utils.figures.pages import (
     page_and_tokens,
+    page_both_ways,
     page_grid,
     page_with_unsure_words,
     scale_comparison,
@@ -21,11 +26,13 @@ from glmocr_utils.records import (
     PageImage,
     PageLayout,
     PageRef,
+    Region,
     TokenBox,
     TokenProb,
 )
 
 pytestmark = pytest.mark.usefixtures("close_figures")
+KINDS = ("text", "table")
 PAGE = PageImage(PageRef("cost $5 and $6.pdf", "0" * 64, 0), Image.new("RGB", (60, 80)), 2.0)
 
 
@@ -56,6 +63,57 @@ def test_text_with_formula_signs_is_drawn_as_it_is(tmp_path):
     figure = page_and_tokens(PAGE, result(("$x^2$ costs $5", -0.1)))
     figure.savefig(tmp_path / "figure.png")
     assert figure.axes[1].texts[0].get_text() == r"\$x^2\$ costs \$5"
+
+
+def test_a_page_both_ways_has_its_regions_numbered_beside_both_texts():
+    whole = result(("costs $5 or\n$6", -0.1))
+    regions = [Region(n, kind, (5, 20 * n, 50, 20 * n + 15)) for n, kind in enumerate(KINDS)]
+    by_region = replace(result(("long words " * 300, -0.1)), regions=tuple(regions))
+    page, left, right = page_both_ways(PAGE, whole, by_region, most=10).axes
+    assert [text.get_text() for text in page.texts] == ["1", "2"]
+    assert len({patch.get_edgecolor() for patch in page.patches}) == 2
+    assert left.texts[0].get_text() == "costs $5 or\n$6"
+    assert right.texts[0].get_text().count("\n") == 9 and "…" in right.texts[0].get_text()
+
+
+LONG_NAME = f"A report that costs $5 {'and more ' * 20}, volume 2.pdf"
+
+
+def fits(figure) -> bool:
+    """Whether all that is written is within the figure, and no two titles are on each other."""
+    figure.draw_without_rendering()
+    renderer = figure.canvas.get_renderer()
+    texts = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+    boxes = [text.get_window_extent(renderer) for text in texts]
+    right = figure.bbox.x1 + 2
+    titles = [b for t, b in zip(texts, boxes, strict=True) if t.get_fontsize() == 10.0]
+    overlap = any(one.overlaps(two) for n, one in enumerate(titles) for two in titles[:n])
+    return all(box.x0 >= -2 and box.x1 <= right for box in boxes) and not overlap
+
+
+@pytest.mark.parametrize("size", [(600, 800), (40, 1800), (1800, 40)])
+def test_long_lines_long_names_and_skinny_pages_fit(size):
+    page = PageImage(PageRef(LONG_NAME, "0" * 64, 0), Image.new("RGB", size), 2.0)
+    words = result(*[("word ", -0.1)] * 400, ("x" * 900, -3.0))
+    rows = result(*[("a\n", -0.1)] * 300)
+    for read in (words, rows):
+        figure = page_and_tokens(page, read)
+        assert max(figure.get_size_inches()) <= 15 and fits(figure)
+        drawn = [text for text in figure.axes[1].texts if text.get_text().strip()]
+        assert min(text.get_fontsize() for text in drawn) > 4
+    assert any("190 more lines" in text.get_text() for text in figure.axes[1].texts)
+    outlined = page_with_unsure_words(page, rows, PageLayout(page.page, *size, (None,) * 300, ()))
+    assert max(outlined.get_size_inches()) <= 10 and fits(outlined)
+    assert r"\$5" in outlined.get_suptitle() and "volume 2.pdf" in outlined.get_suptitle()
+    assert fits(page_grid([page] * 3))
+
+
+def test_lines_break_between_words_and_lose_nothing():
+    line = [("one two", 1), (" three", 2), ("x" * 12, 3)]
+    broken = broken_lines([line, []], 8)
+    assert "".join(text for row in broken for text, _ in row) == "one two three" + "x" * 12
+    assert [sum(len(text.rstrip()) for text, _ in row) <= 9 for row in broken] == [True] * 5
+    assert broken[0] == [("one two", 1), (" ", 2)]
 
 
 def test_a_page_without_text_can_be_drawn(tmp_path):
@@ -120,4 +178,4 @@ def test_unsure_words_are_outlined_at_their_boxes():
     assert [patch.get_x() for patch in ax.patches] == [18, 38]
     widths = [patch.get_linewidth() for patch in ax.patches]
     assert widths[0] < widths[1]
-    assert "1 without a clear box" in ax.get_title(loc="left")
+    assert "1 without a clear box" in figure.get_suptitle()

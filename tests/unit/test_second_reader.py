@@ -52,7 +52,6 @@ def told(second: str, first: str = TEXT) -> list[tuple[str, str, str]]:
 def test_readers_that_agree():
     assert told(TEXT) == []
     assert told("The court grants the\nappeal of 1998") == []  # other line ends
-    assert told("“It’s”", '"It\'s"') == []  # signs that look alike
 
 
 @pytest.mark.parametrize(
@@ -60,6 +59,7 @@ def test_readers_that_agree():
     [
         ("The court grants\nthe appeal of 1993", ("other", "1998", "1993")),
         ("The c0urt grants\nthe appeal of 1998", ("other", "court", "c0urt")),
+        ("The court grants\nthe “appeal” of 1998", ("other", "appeal", "“appeal”")),
         ("The court grants\nthe of 1998", ("made_up", "appeal", "")),
         ("The court grants\nthe app eal of 1998", ("other", "appeal", "app eal")),
         ("The high court grants\nthe appeal of 1998", ("left_out", "", "high")),
@@ -68,6 +68,15 @@ def test_readers_that_agree():
 )
 def test_disagreements_are_typed(second, expected):
     assert told(second) == [expected]
+
+
+def test_signs_that_look_alike_are_a_disagreement_of_their_own():
+    assert told("“It’s” 1998–2004", '"It\'s" 1998-2004') == [
+        ("sign", '"It\'s"', "“It’s”"),
+        ("sign", "1998-2004", "1998–2004"),
+    ]
+    sign, other = Disagreement("sign", 0, 4, "x"), Disagreement("other", 5, 6, "y")
+    assert SecondReading("tesseract", (sign, other)).num_disagreements == 1
 
 
 def test_a_word_left_out_is_where_it_belongs_and_has_its_box():

@@ -83,6 +83,9 @@ def test_some_pages_that_were_not_read_are_counted():
 def test_a_run_reads_on_in_its_own_folder_and_tries_other_settings_outside_it():
     found = verdict(page("truncated", 0.5), page(prob=0.3), notebook="06")
     assert "--retry truncated --max-tokens 4096 --output-dir out" in found.for_terminal()
+    said = found.for_terminal("'my pdfs'")
+    assert "glmocr infer 'my pdfs' --retry truncated" in said and "--model-id" in said
+    assert "glmocr ocr 'my pdfs' --" in said and "…" not in said
     assert "start_over" not in str(found) and "scale=3.0, pages='1-3'" in str(found)
 
 

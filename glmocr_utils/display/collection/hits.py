@@ -11,14 +11,14 @@ from PIL import Image, ImageDraw
 
 from glmocr_utils.confidence import PageTokens
 from glmocr_utils.display.collection.heights import InkHeights, height_of, ink_heights, strip_at
+from glmocr_utils.display.collection.images import images_of
 from glmocr_utils.display.collection.page_files import results_of
 from glmocr_utils.display.collection.search import Hit
 from glmocr_utils.display.document import page_shell
 from glmocr_utils.display.escape import escape
 from glmocr_utils.display.page import page_name
 from glmocr_utils.files import write_file
-from glmocr_utils.grounding import LayoutsOnDemand, Locator
-from glmocr_utils.ocr import PageImages
+from glmocr_utils.grounding import Locator
 from glmocr_utils.ocr.progress import counting
 from glmocr_utils.records import Box, OcrResult, PageImage, PageLayout
 
@@ -49,29 +49,36 @@ def write_hits(
         locator: of the model that read the pages.
         password: opens encrypted PDFs.
     """
+    by_page = {key: list(own) for key, own in groupby(sorted(hits, key=_place), key=_place)}
     results = results_of(Path(path), [hit.entry.page for hit in hits if hit.entry.page])
-    images = PageImages(results, password)
-    layouts = LayoutsOnDemand(locator, results, images) if locator else {}
-    result_of = {result.page: result for result in results}
+    found = {(result.page.document_path, result.page.page_index) for result in results}
     style = (HERE / "hits.css").read_text("utf-8")
     parts = [f"<h1>{escape(words)}</h1><style>{style}</style>"]
-    counted = counting(sorted(hits, key=_place), "cut-outs")
-    for (path_of_document, _), of_page in groupby(counted, key=_place):
-        own = list(of_page)
-        page = own[0].entry.page
-        parts.append(f"<h2>{escape(page_name(page) if page else Path(path_of_document).name)}</h2>")
-        result = result_of.get(page) if page else None
-        image = images.get(page) if page and result else None
-        layout = layouts.get(page) if page and image and result and result.tokens else None
-        for hit in own:
-            shown = _picture(hit, result, image, layout) if result and image else ""
-            parts.append(f'<div class="hit">{_words_html(hit)}{shown}</div>')
+    images = images_of(results, password)
+    for result, image in zip(counting(results, "pages with hits"), images, strict=True):
+        layout = None
+        if locator and image and result.tokens:
+            layout = locator.locate(result, image.image)
+        own = by_page[result.page.document_path, result.page.page_index]
+        pictures = [_picture(hit, result, image, layout) if image else "" for hit in own]
+        parts.append(_page_html(own, pictures))
+    parts += [_page_html(own, [""] * len(own)) for key, own in by_page.items() if key not in found]
     html = page_shell(f"Search: {words}", "".join(parts))
     return write_file(Path(output_dir) / NAME, html, durable=False)
 
 
 def _place(hit: Hit) -> tuple[str, int]:
     return hit.entry.document_path, hit.entry.page.page_index if hit.entry.page else -1
+
+
+def _page_html(hits: Sequence[Hit], pictures: Sequence[str]) -> str:
+    entry = hits[0].entry
+    name = page_name(entry.page) if entry.page else Path(entry.document_path).name
+    shown = "".join(
+        f'<div class="hit">{_words_html(hit)}{picture}</div>'
+        for hit, picture in zip(hits, pictures, strict=True)
+    )
+    return f"<h2>{escape(name)}</h2>{shown}"
 
 
 def _words_html(hit: Hit) -> str:

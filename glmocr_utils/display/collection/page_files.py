@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glmocr_utils.display.collection.heights import InkHeights, ink_heights
+from glmocr_utils.display.collection.images import images_of
 from glmocr_utils.display.document import page_shell
 from glmocr_utils.display.page import page_html, page_name
 from glmocr_utils.files import same_name, write_file
-from glmocr_utils.ocr import PageImages
 from glmocr_utils.ocr.progress import counting
 from glmocr_utils.records import OcrResult, PageImage, PageRef, read_results
 from glmocr_utils.records.page_row import parts_of, read_rows, to_result
@@ -52,15 +52,14 @@ def write_page_files(
         numbers: of the pages in the index, to which each leads back.
     """
     results = results_of(path, pages)
-    images = PageImages(results, password)
     files: dict[Key, PageFile] = {}
     taken: set[str] = set()
-    for result in counting(results, "page files"):
+    images = images_of(results, password)
+    for result, image in zip(counting(results, "page files"), images, strict=True):
         name = _free_name(result.page, taken)
         number = (numbers or {}).get(_key(result))
         anchor = "" if number is None else f"#page-{number}"
         back = f'<p><a href="../index.html{anchor}">All pages</a></p>'
-        image = images.get(result.page)
         html = page_shell(page_name(result.page), back + page_html(result, image))
         write_file(folder / FOLDER / name, html, durable=False)
         files[_key(result)] = _with_image(name, folder / FOLDER, image)

@@ -1,0 +1,58 @@
+"""Real pages in figures: long names cut, long lines broken, skinny pages kept small."""
+
+import re
+from collections.abc import Sequence
+from typing import TypeVar
+
+Value = TypeVar("Value")
+WORD = re.compile(r"\S+\s*|\s+")
+
+
+def short_name(name: str, most: int) -> str:
+    """A name of at most so many characters: its middle is left out, and it is no formula."""
+    if len(name) > most:
+        tail = most // 3
+        name = f"{name[: most - tail - 1]}…{name[-tail:]}"
+    return name.replace("$", r"\$")
+
+
+def broken_lines(
+    lines: Sequence[Sequence[tuple[str, Value]]], columns: int
+) -> list[list[tuple[str, Value]]]:
+    """Lines of pieces as lines of at most so many characters, broken between words if possible."""
+    return [row for line in lines for row in _broken(line, columns)]
+
+
+def _broken(line: Sequence[tuple[str, Value]], columns: int) -> list[list[tuple[str, Value]]]:
+    rows: list[list[tuple[str, Value]]] = [[]]
+    used = 0
+    for text, value in line:
+        kept = ""  # of this piece, on the row that is being filled
+        for part in _parts(text, columns):
+            if used and used + len(part.rstrip()) > columns:
+                rows[-1] += [(kept, value)] if kept else []
+                rows.append([])
+                used, kept = 0, ""
+            kept += part
+            used += len(part)
+        rows[-1].append((kept, value))  # an empty one has its place, too
+    return rows
+
+
+def _parts(text: str, columns: int) -> list[str]:
+    """The words of a piece with the white space behind them; none is longer than a line."""
+    return [
+        word[start : start + columns]
+        for word in WORD.findall(text)
+        for start in range(0, len(word), columns)
+    ]
+
+
+def size_within(
+    width_px: float, height_px: float, *, width: float, most: float
+) -> tuple[float, float]:
+    """Inches of a picture: as wide as asked for, and no side longer than `most`."""
+    height = width * height_px / width_px
+    if height > most:
+        return max(1.5, most * width_px / height_px), most
+    return width, max(1.0, height)
