@@ -190,7 +190,7 @@ def test_a_region_of_unread_ink_that_covers_nothing_is_not_kept():
     assert [each.region for each in task.row.attempts] == [0, 1, None]
 
 
-def test_a_few_characters_and_what_cannot_be_told_are_no_reason_to_read_again():
+def test_a_few_characters_and_what_cannot_be_located_are_not_a_reason_to_read_again():
     for coverage in (lacking(5), PageCoverage(False, lacking(60).unread)):
         task = a_task()
         task.take(a_reading("text"))
@@ -205,7 +205,7 @@ def test_a_page_that_cannot_be_located_keeps_its_text():
     assert (task.row.text, task.row.status, task.row.coverage) == ("text", "ok", None)
 
 
-def test_nobody_asks_where_coverage_is_not_wanted():
+def test_no_model_is_asked_where_coverage_is_not_wanted():
     task = a_task(cover=False)
     task.take(a_reading("text"))
     assert task.row.text == "text" and task.row.coverage is None
