@@ -8,7 +8,7 @@ import numpy as np
 
 from glmocr_utils.mass_infer.region_rows import RegionReading
 from glmocr_utils.mass_infer.request import Reading
-from glmocr_utils.records import PageCoverage, PageLayout
+from glmocr_utils.records import PageCoverage, PageLayout, UnreadInk
 from glmocr_utils.records.page_row import Attempt, PageRow
 
 READ_AGAIN_FROM = 12  # characters left out: a page that lacks so many is read again
@@ -22,6 +22,10 @@ class CoveredRow:
     row: PageRow
     coverage: PageCoverage | None = None
     layout: PageLayout | None = None
+
+    @property
+    def unread(self) -> tuple[UnreadInk, ...]:
+        return self.coverage.unread if self.coverage is not None else ()
 
     @property
     def lacking(self) -> float:

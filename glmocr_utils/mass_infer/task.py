@@ -224,10 +224,10 @@ class PageTask:
 
     def _with_unread_parts(self, first: CoveredRow) -> Steps:
         """The reading with its unread ink read alone and inserted, where it then lacks less."""
-        row, coverage = first.row, first.coverage
+        row = first.row
         factor = self._factor_of(row)
         parts = yield Together.of(
-            self._read_part(unread, row.angle, factor) for unread in coverage.unread
+            self._read_part(unread, row.angle, factor) for unread in first.unread
         )
         read = [part for part in parts if part is not None]
         if not read:
@@ -265,12 +265,13 @@ class PageTask:
     def _with_second(self, row: PageRow, layout: PageLayout | None = None) -> Steps:
         """A row with what second readers say of it; whatever they fail at, it stays."""
         wanted = self._second
-        if wanted is None or not (row.text or "").strip():
+        text = row.text or ""
+        if wanted is None or not text.strip():
             return row
         if wanted == "doubtful" and not _is_doubtful(row):
             return row
         try:
-            second = yield SecondRequest(self._as_read(row), row.text, layout)
+            second = yield SecondRequest(self._as_read(row), text, layout)
         except RequestFailed as error:
             second = Second((), (f"No second reader could read it: {error}.",))
         reason = " ".join(filter(None, [row.reason, *second.failed])) or None
@@ -314,7 +315,7 @@ class PageTask:
         pictures, attempts = self.pictures, self._attempts
         unchanged = {each.region.index: each.region.index for each in readings}
         row, margin = first.row, PART_MARGIN_PT * self._page.scale
-        gaps = first.coverage.unread
+        gaps = first.unread
         read = yield Together.of(
             self._read_region(
                 RegionReading.wanted(
