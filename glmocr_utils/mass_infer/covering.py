@@ -67,6 +67,30 @@ class CoveredRow:
         return replace(self.row, coverage=self.coverage, reason=reason)
 
 
+def supported(covered: CoveredRow, parts: Sequence[tuple[int, Reading]]) -> CoveredRow:
+    """A row with parts that were read from their own ink, which therefore support their text.
+
+    Within the whole page the model loses its place around what it had skipped.
+
+    Args:
+        parts: as in `with_parts`.
+    """
+    if covered.coverage is None:
+        return covered
+    ranges = []
+    before = 0  # tokens that were inserted so far
+    for position, part in sorted(parts, key=lambda each: each[0]):
+        start = position + before
+        before += len(part.token_ids or ())
+        ranges.append((start, position + before))
+    unsupported = tuple(
+        run
+        for run in covered.coverage.unsupported
+        if not any(run.token_start < stop and start < run.token_stop for start, stop in ranges)
+    )
+    return replace(covered, coverage=replace(covered.coverage, unsupported=unsupported))
+
+
 def with_parts(row: PageRow, parts: Sequence[tuple[int, Reading]]) -> PageRow:
     """A row with parts of the page that were read alone, each a line or lines of its own.
 

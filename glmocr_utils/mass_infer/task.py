@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from glmocr_utils.confidence import PageQuality
+from glmocr_utils.confidence.verdict import NOT_READ_BELOW
 from glmocr_utils.markdown.pictures import Picture, crop_pictures
 from glmocr_utils.mass_infer.covering import (
     CoveredRow,
     renumbered,
+    supported,
     with_parts,
     with_regions,
 )
@@ -231,7 +233,7 @@ class PageTask:
         if not read:
             return first
         other = yield from self._covered(with_parts(row, read))
-        return first.or_better(other)
+        return first.or_better(supported(other, read))
 
     def _read_part(self, unread: UnreadInk, angle: int, factor: float) -> Steps:
         """(tokens before it, reading) of unread ink by itself; None where nothing came of it."""
@@ -240,9 +242,9 @@ class PageTask:
             reading = yield from self._pass(angle, factor, self._limits.max_tokens, part=box)
         except RequestFailed:
             return None
-        return (
-            (unread.token_stop, reading) if reading.status == "ok" and reading.token_ids else None
-        )
+        # ink that is no text is read too, but with little certainty
+        is_sure = reading.token_ids and (reading.mean_prob or 0.0) >= NOT_READ_BELOW
+        return (unread.token_stop, reading) if reading.status == "ok" and is_sure else None
 
     def _covered(self, row: PageRow) -> Steps:
         """A row with what its reading left out and made up, as far as that can be found out."""

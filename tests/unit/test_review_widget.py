@@ -70,7 +70,7 @@ def test_it_opens_on_the_first_flag_of_the_first_unfinished_page(browser, tmp_pa
     assert again.last("page")["number"] == 1
 
 
-def test_tints_are_told_line_by_line(browser):
+def test_tints_are_given_line_by_line(browser):
     assert browser.last("page")["steps"] == [[(7, 0), (1, 4)], [(1, 1), (1, 4)]]
     assert browser.last("page")["original"] == ["Grüße, x", "wv"]
 
