@@ -190,11 +190,7 @@ def page_both_ways(page: PageImage, whole: OcrResult, regions: OcrResult, most: 
         1, 3, figsize=(13, 6), width_ratios=(1, 1.05, 1.05), layout="constrained"
     )
     _draw_page(left, page)
-<<<<<<< HEAD
     _set_title(figure, page)
-=======
-    left.set_title(_name(page.page, 48), loc="left", fontsize=10)
->>>>>>> regions
     for region in regions.regions:
         x1, y1, x2, y2 = region.box
         colour = COLOURS[role_of(region)]
