@@ -14,6 +14,12 @@ def is_kernel_of_a_person() -> bool:
     return by_server or on_kaggle or is_in_colab()
 
 
+def is_kernel() -> bool:
+    """Whether this is a notebook's kernel, attended or not: it shows standard error in red."""
+    ipython = sys.modules.get("IPython")
+    return hasattr(ipython.get_ipython() if ipython else None, "kernel")
+
+
 def is_in_colab() -> bool:
     """Whether this kernel is Colab's own; one that papermill starts there is a plain one."""
     ipython = sys.modules.get("IPython")

@@ -1,7 +1,5 @@
 """`glmocr convert`: readings, corrected or as they are → other formats."""
 
-from pathlib import Path
-
 from glmocr_utils.cli.command import counted
 from glmocr_utils.cli.own_model import load_model_of
 from glmocr_utils.grounding import Locator
@@ -17,11 +15,6 @@ def run(options: ConvertOptions) -> int:
     formats = check_formats(options.formats)
     if not formats:
         raise ValueError("formats names nothing to write; --help lists what it may be")
-    if options.review_log and not Path(options.review_log).is_file():
-        raise ValueError(
-            f"there is no review log {options.review_log!r}; give the review.jsonl that notebook "
-            "03 or the command review writes"
-        )
     results = load_results(options.results)
     if not results:
         raise ValueError(f"{options.results} has no page with a text to write")

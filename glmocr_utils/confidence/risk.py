@@ -165,14 +165,16 @@ def _of_reader(
         if each.kind == "left_out":
             beside = np.searchsorted(starts, each.start)
             rows[max(beside - 1, 0) : beside + 1, OF_READER.index("left_out")] = 1
-    for number, each in enumerate(disputes):
-        if each is None:
+    for number, dispute in enumerate(disputes):
+        if dispute is None:
             continue
-        kind = each.kind if each.kind != "made_up" or _is_alone(disputes, number) else "unseen"
+        kind = (
+            dispute.kind if dispute.kind != "made_up" or _is_alone(disputes, number) else "unseen"
+        )
         rows[number, OF_READER.index(kind)] = 1
         if kind == "other":
             word = page.text[slice(*page.words[number])]
-            distance = Levenshtein.normalized_distance(_plain(word), _plain(each.text))
+            distance = Levenshtein.normalized_distance(_plain(word), _plain(dispute.text))
             rows[number, OF_READER.index("distance")] = distance
     return rows
 

@@ -11,16 +11,14 @@ from glmocr_utils.display.page import MAX_WIDTH_PX, page_name
 from glmocr_utils.markdown import RegionText, region_content, regions_of_result
 from glmocr_utils.markup import beside_cells, printed, tables
 from glmocr_utils.records import OcrResult, PageImage, Region
-from glmocr_utils.records.region import FORMULA_LABELS, TABLE_LABELS, in_text_order, role_of
+from glmocr_utils.records.region import (
+    COLOURS,
+    FORMULA_LABELS,
+    TABLE_LABELS,
+    in_text_order,
+    role_of,
+)
 
-COLOURS = {
-    "title": "#c2185b",
-    "text": "#1565c0",
-    "table": "#2e7d32",
-    "formula": "#7b1fa2",
-    "picture": "#ef6c00",
-    "furniture": "#616161",
-}
 TITLE_TAGS = {"doc_title": "h3", "paragraph_title": "h4"}
 # Macros of TeX with which a formula could do more than show itself
 NOT_FOR_A_FORMULA = re.compile(

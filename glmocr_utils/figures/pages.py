@@ -15,7 +15,6 @@ from glmocr_utils.confidence import (
     step_of,
     words_of_tokens,
 )
-from glmocr_utils.display.regions import COLOURS
 from glmocr_utils.figures.fitting import broken_lines, short_name, size_within
 from glmocr_utils.figures.style import (
     COVERAGE_INK,
@@ -27,7 +26,7 @@ from glmocr_utils.figures.style import (
     tint,
 )
 from glmocr_utils.records import OcrResult, PageImage, PageLayout, PageRef, TokenProb
-from glmocr_utils.records.region import role_of
+from glmocr_utils.records.region import COLOURS, role_of
 
 MOST_COLUMNS = 100  # characters of a line; longer ones are broken
 FULL_ROWS, MOST_ROWS = 60, 110  # lines in the usual height, and at most
@@ -191,7 +190,7 @@ def page_both_ways(page: PageImage, whole: OcrResult, regions: OcrResult, most: 
         1, 3, figsize=(13, 6), width_ratios=(1, 1.05, 1.05), layout="constrained"
     )
     _draw_page(left, page)
-    left.set_title(_name(page.page, 48), loc="left", fontsize=10)
+    _set_title(figure, page)
     for region in regions.regions:
         x1, y1, x2, y2 = region.box
         colour = COLOURS[role_of(region)]

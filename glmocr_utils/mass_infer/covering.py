@@ -8,7 +8,7 @@ import numpy as np
 
 from glmocr_utils.mass_infer.region_rows import RegionReading
 from glmocr_utils.mass_infer.request import Reading
-from glmocr_utils.records import PageCoverage, PageLayout
+from glmocr_utils.records import PageCoverage, PageLayout, UnreadInk
 from glmocr_utils.records.page_row import Attempt, PageRow
 
 READ_AGAIN_FROM = 12  # characters left out: a page that lacks so many is read again
@@ -22,6 +22,10 @@ class CoveredRow:
     row: PageRow
     coverage: PageCoverage | None = None
     layout: PageLayout | None = None
+
+    @property
+    def unread(self) -> tuple[UnreadInk, ...]:
+        return self.coverage.unread if self.coverage is not None else ()
 
     @property
     def lacking(self) -> float:
@@ -65,6 +69,30 @@ class CoveredRow:
         said += ["Read again, since the first reading left something out."] if again else []
         reason = " ".join(filter(None, said)) or None
         return replace(self.row, coverage=self.coverage, reason=reason)
+
+
+def supported(covered: CoveredRow, parts: Sequence[tuple[int, Reading]]) -> CoveredRow:
+    """A row with parts that were read from their own ink, which therefore support their text.
+
+    Within the whole page the model loses its place around what it had skipped.
+
+    Args:
+        parts: as in `with_parts`.
+    """
+    if covered.coverage is None:
+        return covered
+    ranges = []
+    before = 0  # tokens that were inserted so far
+    for position, part in sorted(parts, key=lambda each: each[0]):
+        start = position + before
+        before += len(part.token_ids or ())
+        ranges.append((start, position + before))
+    unsupported = tuple(
+        run
+        for run in covered.coverage.unsupported
+        if not any(run.token_start < stop and start < run.token_stop for start, stop in ranges)
+    )
+    return replace(covered, coverage=replace(covered.coverage, unsupported=unsupported))
 
 
 def with_parts(row: PageRow, parts: Sequence[tuple[int, Reading]]) -> PageRow:

@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from glmocr_utils.confidence import PageQuality
+from glmocr_utils.confidence.verdict import NOT_READ_BELOW
 from glmocr_utils.markdown.pictures import Picture, crop_pictures
 from glmocr_utils.mass_infer.covering import (
     CoveredRow,
     renumbered,
+    supported,
     with_parts,
     with_regions,
 )
@@ -222,16 +224,16 @@ class PageTask:
 
     def _with_unread_parts(self, first: CoveredRow) -> Steps:
         """The reading with its unread ink read alone and inserted, where it then lacks less."""
-        row, coverage = first.row, first.coverage
+        row = first.row
         factor = self._factor_of(row)
         parts = yield Together.of(
-            self._read_part(unread, row.angle, factor) for unread in coverage.unread
+            self._read_part(unread, row.angle, factor) for unread in first.unread
         )
         read = [part for part in parts if part is not None]
         if not read:
             return first
         other = yield from self._covered(with_parts(row, read))
-        return first.or_better(other)
+        return first.or_better(supported(other, read))
 
     def _read_part(self, unread: UnreadInk, angle: int, factor: float) -> Steps:
         """(tokens before it, reading) of unread ink by itself; None where nothing came of it."""
@@ -240,9 +242,9 @@ class PageTask:
             reading = yield from self._pass(angle, factor, self._limits.max_tokens, part=box)
         except RequestFailed:
             return None
-        return (
-            (unread.token_stop, reading) if reading.status == "ok" and reading.token_ids else None
-        )
+        # ink that is no text is read too, but with little certainty
+        is_sure = reading.token_ids and (reading.mean_prob or 0.0) >= NOT_READ_BELOW
+        return (unread.token_stop, reading) if reading.status == "ok" and is_sure else None
 
     def _covered(self, row: PageRow) -> Steps:
         """A row with what its reading left out and made up, as far as that can be found out."""
@@ -263,12 +265,13 @@ class PageTask:
     def _with_second(self, row: PageRow, layout: PageLayout | None = None) -> Steps:
         """A row with what second readers say of it; whatever they fail at, it stays."""
         wanted = self._second
-        if wanted is None or not (row.text or "").strip():
+        text = row.text or ""
+        if wanted is None or not text.strip():
             return row
         if wanted == "doubtful" and not _is_doubtful(row):
             return row
         try:
-            second = yield SecondRequest(self._as_read(row), row.text, layout)
+            second = yield SecondRequest(self._as_read(row), text, layout)
         except RequestFailed as error:
             second = Second((), (f"No second reader could read it: {error}.",))
         reason = " ".join(filter(None, [row.reason, *second.failed])) or None
@@ -312,7 +315,7 @@ class PageTask:
         pictures, attempts = self.pictures, self._attempts
         unchanged = {each.region.index: each.region.index for each in readings}
         row, margin = first.row, PART_MARGIN_PT * self._page.scale
-        gaps = first.coverage.unread
+        gaps = first.unread
         read = yield Together.of(
             self._read_region(
                 RegionReading.wanted(

@@ -198,6 +198,9 @@ STEPS_TOLD: dict[str, tuple[str, int | None]] = {
     "demo_full/05_finetune": ("train an adapter on black letter", 180),
     "demo_full/05_finetune_full": ("train all weights on black letter", 120),
     "demo_full/06_mass_infer": ("all samples → a ledger, every page accounted for", None),
+    "demo_full/02_columns_whole": ("a page in two columns, read as a whole", None),
+    "demo_full/02_columns_regions": ("the same page, read by regions", None),
+    "demo_full/07_columns": ("what regions change on that page", None),
     "demo_full/07_evaluate": ("held-out pages before and after training", None),
 }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TextIO, TypeVar
 
-from glmocr_utils.notebook_host import is_kernel_of_a_person
+from glmocr_utils.notebook_host import is_kernel, is_kernel_of_a_person
 from glmocr_utils.records import PageRef
 
 Item = TypeVar("Item")
@@ -262,6 +262,8 @@ def show_reading() -> Line | LogLines:
     """A line that is redrawn if a person looks, otherwise lines now and then."""
     if is_kernel_of_a_person():
         return Line(sys.stdout)
+    if is_kernel():
+        return LogLines(sys.stdout)
     return Line(sys.stderr) if sys.stderr.isatty() else LogLines(sys.stderr)
 
 

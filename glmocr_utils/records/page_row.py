@@ -214,7 +214,7 @@ def write_part(rows: Iterable[PageRow], path: Path) -> None:
         )
 
 
-def read_part(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, object]]:
+def read_part(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
     """The rows of one part as dictionaries, of some columns or of all.
 
     A column that an earlier version did not write is missing.

@@ -96,6 +96,17 @@ class Region:
         return f"[{self.label}: not read]"
 
 
+# Of a region by its role, wherever regions are drawn.
+COLOURS = {
+    "title": "#c2185b",
+    "text": "#1565c0",
+    "table": "#2e7d32",
+    "formula": "#7b1fa2",
+    "picture": "#ef6c00",
+    "furniture": "#616161",
+}
+
+
 def role_of(region: Region) -> Role:
     """The role of a region on its page; each role has a colour."""
     if region.is_furniture:

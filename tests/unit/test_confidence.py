@@ -145,7 +145,7 @@ class TestCurves:
         page = mark_tokens(page_of(("a", 0.1), ("x", 0.9), ("c", 0.2), ("y", 0.8)), "abcd")
         assert errors_caught([page]).auroc == 0
 
-    def test_nothing_can_be_told_apart_without_an_error(self):
+    def test_nothing_can_be_ranked_without_an_error(self):
         with pytest.raises(ValueError, match="all 3 tokens are right"):
             errors_caught([mark_tokens(letters("abc"), "abc")])
 
@@ -192,7 +192,7 @@ def marked_pages(num_pages: int, overconfident: float = 0.5):
 
 class TestCalibration:
     @pytest.mark.parametrize(("num_pages", "method"), [(1, "platt"), (40, "isotonic")])
-    def test_it_tells_the_share_of_right_tokens(self, num_pages, method):
+    def test_it_gives_the_share_of_right_tokens(self, num_pages, method):
         calibration = fit_calibration(marked_pages(num_pages))
         assert calibration.method == method
         tolerance = 0.2 if method == "platt" else 0.08

@@ -115,7 +115,7 @@ def test_text_alone_needs_no_model(results, tmp_path, monkeypatch, capsys):
     assert main(["convert", str(results[1]), "--output-dir", str(tmp_path)]) == 0
     assert (tmp_path / "court.txt").read_text(encoding="utf-8").split("\f") == READ
     code = main(["convert", str(results[1]), "--review-log", "nowhere", "--output-dir", "x"])
-    assert code == 2 and "there is no review log 'nowhere'" in capsys.readouterr().err
+    assert code == 2 and "review_log: nowhere does not exist" in capsys.readouterr().err
 
 
 class TestTextsOfAReview:

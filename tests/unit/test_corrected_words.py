@@ -131,7 +131,7 @@ def test_a_word_on_two_lines_stays_on_both():
     assert lines == [[("book", (0, 0, 40, 20))], [("binder", (0, 30, 60, 50))]]
 
 
-def test_markup_is_no_word_and_regions_keep_their_own():
+def test_markup_is_not_a_word_and_regions_keep_their_own():
     regions = (
         Region(0, "text", Box(0, 0, 300, 20), token_start=0, token_stop=2, status="ok"),
         Region(1, "text", Box(0, 30, 300, 50), token_start=2, token_stop=3, status="ok"),

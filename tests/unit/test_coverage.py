@@ -206,7 +206,7 @@ def holes_and_dust(draw: ImageDraw.ImageDraw) -> None:
 
 
 @pytest.mark.parametrize("what", [photograph, rules, border, stamp, holes_and_dust])
-def test_what_is_no_text(page, what):
+def test_what_is_not_text(page, what):
     image = page.image.copy()
     what(ImageDraw.Draw(image))
     assert cover(changed_image(page, image), page.text, page.boxes).is_complete

@@ -89,7 +89,7 @@ def test_what_was_left_out_is_a_flag_where_it_belongs():
     assert len({flag.flag_id for flag in find_flags(a_result())}) == len(find_flags(a_result()))
 
 
-def test_what_cannot_be_told_is_no_flag():
+def test_what_cannot_be_located_is_not_a_flag():
     unclear = replace(COVERAGE, is_clear=False, unsupported=())
     assert not find_flags(a_result(unclear), num_audits=0)
     assert "unclear" in a_result(unclear).warning

@@ -82,7 +82,7 @@ def test_the_text_is_whole():
     assert Tree(text_html(result)).text == result.text
 
 
-def test_a_note_tells_probability_alternatives_and_their_words():
+def test_a_note_shows_probability_alternatives_and_their_words():
     html = text_html(page_of(("c", 1.0), ("a", 0.45, {"o": 0.4, " ": 0.1}), ("t", 1.0)))
     [note] = Tree(html).spans()
     assert note["aria-label"] == "a  0.4500\n0.40  o  → cot\n0.10  ␣  → c␣t"
@@ -171,7 +171,7 @@ def test_the_image_is_a_jpeg_of_at_most_1200_pixels():
     assert Image.open(io.BytesIO(base64.b64decode(data))).size == (1200, 600)
 
 
-def test_worst_tokens_stand_in_their_context_with_the_words_they_could_be():
+def test_worst_tokens_are_shown_in_their_context_with_the_words_they_could_be():
     html = worst_tokens_html(
         [page_of(("the ", 1.0), ("c", 0.9), ("a", 0.3, {"o": 0.2}), ("t", 0.9))], worst_n=1
     )
@@ -208,7 +208,7 @@ def test_what_cannot_be_seen_is_shown():
     assert escape("a\u00adb") == "a\u00adb"  # a soft hyphen is ordinary text
 
 
-def test_a_file_stands_alone(tmp_path):
+def test_a_file_is_self_contained(tmp_path):
     [path] = write_documents([page_of(("a", 0.3)), page_of(("b", 0.3), index=1)], tmp_path / "new")
     html = path.read_text(encoding="utf-8")
     assert html.startswith("<!doctype html>") and "Content-Security-Policy" in html
@@ -249,7 +249,7 @@ def test_expected_errors_beside_the_true_ones():
     assert table.calibrated.tolist() == [False, False]  # fewer than five wrong tokens elsewhere
 
 
-def test_a_fragment_brings_its_style_and_is_no_formula():
+def test_a_fragment_brings_its_style_and_is_not_a_formula():
     html = show(text_html(page_of(("a", 0.3)))).data
     assert 'class="glmocr mathjax_ignore"' in html
     assert html.count("<style>") == 1 and ".glmocr .p4" in html

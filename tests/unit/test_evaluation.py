@@ -287,7 +287,7 @@ class TestLoading:
         [("x.jsonl", "{", "line 1 is not JSON"), ("x.jsonl", '{"a": 1}', "no column text"),
          ("x.bin", "?", "nothing under")],
     )  # fmt: skip
-    def test_what_is_no_text_is_named(self, tmp_path, name, content, says):
+    def test_what_is_not_text_is_named(self, tmp_path, name, content, says):
         (tmp_path / name).write_text(content)
         with pytest.raises(ValueError, match=says):
             load_texts(tmp_path)

@@ -54,6 +54,16 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert imported.stdout.strip() == "[]"
 
 
+def test_notebook_01_loads_no_model_library_before_it_is_used() -> None:
+    cells = code_cells(nbformat.read(ROOT / "notebooks/01_render.ipynb", as_version=4))
+    heavy = ("torch", "transformers", "sklearn", "datasets")
+    script = f"{cells[2].source}\nimport sys; print([n for n in {heavy} if n in sys.modules])"
+    imported = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert imported.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize("name", glmocr_utils.__all__)
 def test_each_name_at_the_front_door_leads_to_its_room(name: str) -> None:
     value = getattr(glmocr_utils, name)

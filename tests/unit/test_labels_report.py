@@ -129,7 +129,7 @@ def test_pages_with_more_expected_errors_come_first() -> None:
     pages = [candidate(BOATS, 2, "a"), candidate(DUES, 9, "b"), candidate("1985 $ 41", 5, "c")]
     chosen = choose_next_pages(pages, budget=3)
     assert [page.expected_errors for page in chosen] == [9, 5, 2]
-    assert "about 9.0 wrong tokens" in chosen[0].why
+    assert "about 9.0 errors expected" in chosen[0].why
     assert "unlike any page known" in chosen[0].why
 
 

@@ -45,7 +45,7 @@ def test_checkpoints_of_both_versions_find_regions_of_pages_of_any_size(version,
     assert found == alone
 
 
-def test_a_checkpoint_that_is_no_layout_model_is_refused(tmp_path, bundled_folder):
+def test_a_checkpoint_that_is_not_a_layout_model_is_refused(tmp_path, bundled_folder):
     with pytest.raises(ModelLoadError, match=r"is a glm_ocr model.*layout='auto'"):
         load_layout(str(bundled_folder))
     with pytest.raises(ModelLoadError, match="named as the layout model"):
@@ -134,7 +134,7 @@ def test_a_box_that_cuts_its_lines_grows_around_them():
     assert not ink_outside(page, regions)
 
 
-def test_a_rule_between_columns_is_no_region():
+def test_a_rule_between_columns_is_not_a_region():
     page, boxes = draw_columns([LONG, LONG])
     ImageDraw.Draw(page).line((page.width // 2, 20, page.width // 2, page.height - 20), 0, 2)
     regions = regions_of(page, detections(boxes), NAMES)
@@ -215,7 +215,7 @@ def test_tasks_have_the_official_defaults_and_take_others():
             parse_tasks(wrong)
 
 
-def test_dust_and_noise_of_a_scan_are_no_regions():
+def test_dust_and_noise_of_a_scan_are_not_regions():
     page, boxes = draw_columns([LONG, LONG])
     scan = degrade(page, Scan(noise=12, shade=0.3, blur_px=0.6), np.random.default_rng(0))
     draw = ImageDraw.Draw(scan)
@@ -260,7 +260,7 @@ def test_pages_without_room_for_a_letter_have_regions_within_them_or_none(size, 
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
-def test_boxes_and_scores_that_are_no_numbers_are_left_out_and_their_ink_is_not(wrong):
+def test_boxes_and_scores_that_are_not_numbers_are_left_out_and_their_ink_is_not(wrong):
     page, boxes = draw_columns([LONG, LONG])
     for side in range(4):
         broken = boxes.copy()
@@ -282,7 +282,7 @@ def test_boxes_without_an_area_are_left_out():
 
 @pytest.mark.parametrize("grey", [60, 150])
 @pytest.mark.parametrize("reach", [0, 4, -4])
-def test_the_paper_around_a_large_picture_is_no_text(grey, reach):
+def test_the_paper_around_a_large_picture_is_not_text(grey, reach):
     page = Image.new("RGB", (1190, 1684), "white")
     page.paste((grey,) * 3, (120, 300, 820, 1000))
     picture = np.array([120 - reach, 300 - reach, 820 + reach, 1000 + reach])

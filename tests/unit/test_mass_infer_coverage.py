@@ -143,11 +143,23 @@ def test_a_reading_that_covers_more_with_guesses_is_not_kept():
     task = a_task()
     task.take(a_reading("a" * 200))
     task.take(Covered(lacking(20)))
-    for _ in ("part alone", *COVER_SCALES):
-        guesses = replace(a_reading("b" * 200), logprobs=[math.log(0.6)] * 200)
+    guesses = replace(a_reading("b" * 200), logprobs=[math.log(0.6)] * 200)
+    task.take(guesses)  # of the part alone
+    for _ in COVER_SCALES:
+        assert isinstance(task.request, Request)
         task.take(guesses)
         task.take(Covered(COMPLETE))
     assert task.row.text == "a" * 200 and task.row.coverage == lacking(20)
+
+
+def test_text_that_was_read_from_its_own_ink_is_supported():
+    task = a_task()
+    task.take(a_reading("abefgh"))
+    task.take(Covered(lacking(60)))  # after two tokens
+    task.take(a_reading("cd"))
+    around = UnsupportedText(1, 5, 30, "nowhere"), UnsupportedText(6, 8, 9, "nowhere")
+    task.take(Covered(PageCoverage(True, unsupported=around)))
+    assert task.row.text == "ab\ncd\nefgh" and task.row.coverage.unsupported == around[1:]
 
 
 def by_region(task: PageTask, *texts: str) -> PageTask:
@@ -178,7 +190,7 @@ def test_a_region_of_unread_ink_that_covers_nothing_is_not_kept():
     assert [each.region for each in task.row.attempts] == [0, 1, None]
 
 
-def test_a_few_characters_and_what_cannot_be_told_are_no_reason_to_read_again():
+def test_a_few_characters_and_what_cannot_be_located_are_not_a_reason_to_read_again():
     for coverage in (lacking(5), PageCoverage(False, lacking(60).unread)):
         task = a_task()
         task.take(a_reading("text"))
@@ -193,7 +205,7 @@ def test_a_page_that_cannot_be_located_keeps_its_text():
     assert (task.row.text, task.row.status, task.row.coverage) == ("text", "ok", None)
 
 
-def test_nobody_asks_where_coverage_is_not_wanted():
+def test_no_model_is_asked_where_coverage_is_not_wanted():
     task = a_task(cover=False)
     task.take(a_reading("text"))
     assert task.row.text == "text" and task.row.coverage is None

@@ -243,14 +243,14 @@ def test_failures_that_begin_late_stop_the_run_soon(options, bundled_model, monk
     assert "75% of the last 4 pages failed, looped" in summary.stopped
 
 
-def test_a_page_at_another_scale_than_the_model_was_trained_at_is_told_of(options, bundled_model):
+def test_a_page_at_another_scale_than_the_model_was_trained_at_is_reported(options, bundled_model):
     trained = replace(bundled_model, trained_for=TrainedFor(scale=3.0))
     page = replace(options, input_path=SAMPLES / "ordinances/of_ale.pdf", max_tokens=2, scale=1.0)
     with pytest.warns(UserWarning, match="scale 1, and the model was trained at 3"):
         infer(page, model=trained)
 
 
-def test_ctrl_c_keeps_what_was_read_and_the_next_start_goes_on(options, bundled_model):
+def test_ctrl_c_keeps_what_was_read_and_the_next_start_resumes(options, bundled_model):
     def interrupt(progress):
         if progress.read_now == 4:
             raise KeyboardInterrupt
@@ -323,7 +323,7 @@ def test_killed_at_any_moment_it_ends_as_if_undisturbed(options, bundled_model, 
 
 
 @needs_server
-def test_a_server_reads_the_same_and_may_start_anew(options, bundled_model, tmp_path, monkeypatch):
+def test_a_server_reads_the_same_and_may_start_again(options, bundled_model, tmp_path, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     infer(replace(options, output_dir=tmp_path / "local"), model=bundled_model)
     port = free_port()

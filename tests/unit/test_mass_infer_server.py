@@ -100,7 +100,7 @@ def read_from(answer: Answer, options: InferOptions) -> tuple[list[PageRow], lis
 
 
 @pytest.mark.parametrize("style", [None, "default", "nothink"])
-def test_a_server_is_told_the_prompt_style(options, style):
+def test_a_server_gets_the_prompt_style(options, style):
     rows, asked = read_from(lambda _: says(TEXT), replace(options, prompt_style=style))
     assert [row.status for row in rows] == ["ok"] * 3
     told = {"enable_thinking": False} if style == "nothink" else None
@@ -292,7 +292,7 @@ FENCED = "```markdown\n# Title\n\ntext\n```"
     ],
 )
 @pytest.mark.parametrize("logprobs", [True, False])
-def test_a_fence_around_the_whole_answer_is_no_text(page_images, content, text, logprobs):
+def test_a_fence_around_the_whole_answer_is_not_text(page_images, content, text, logprobs):
     entries = plain(*re.findall(r"\w+|\W", content)) if logprobs else None
     row = row_of(page_images[0], lambda _: answers(content, entries))
     assert row.text == text

@@ -214,7 +214,7 @@ class TestDecisions:
         summary = session.summary()
         assert (summary["pages_flags_checked"], summary["pages_fully_read"]) == (0, 1)
 
-    def test_going_on_with_a_finished_page_reopens_it(self, session):
+    def test_continuing_with_a_finished_page_reopens_it(self, session):
         session.finish(0, "fully_read")
         session.accept(0, session.next_open(0))
         assert session.pages[0].coverage is None
@@ -251,7 +251,7 @@ class TestLog:
         assert again.pages[0].decided == session.pages[0].decided != {}
         assert again.pages[0].text == session.pages[0].text
 
-    def test_it_goes_on_where_it_was(self, session):
+    def test_it_resumes_where_it_was(self, session):
         session.choose(0, session.next_open(0), "brown")
         session.unsure(0, session.next_open(0))
         session.undo()
@@ -319,7 +319,7 @@ class TestFinishedTexts:
         assert file.read_text(encoding="utf-8") == session.pages[0].text + "\n"
         assert [path.name for path in file.parent.iterdir()] == ["a_p0001.txt"]
 
-    def test_undoing_the_finish_or_going_on_takes_it_away(self, session, file):
+    def test_undoing_the_finish_or_continuing_takes_it_away(self, session, file):
         session.finish(0, "fully_read")
         session.undo()
         assert not file.exists()

@@ -211,7 +211,7 @@ def test_two_second_readers_that_agree_are_one_choice():
     assert (flag.choices, flag.readers) == ((("brown", 0.0),), ("tesseract, rapidocr",))
 
 
-def test_a_second_reading_with_words_beside_it_is_no_choice():
+def test_a_second_reading_with_words_beside_it_is_not_a_choice():
     page = with_seconds(doubted(letters("a of b"), 2), ("tesseract", "of", "of the town"))
     [flag] = find_flags(page, num_audits=0)
     assert flag.choices == ()

@@ -77,7 +77,7 @@ def test_only_the_token_and_this_machine_s_name_lead_to_it(server, tmp_path):
 
 
 @pytest.mark.parametrize("message", [[1], {"do": "page", "number": "x"}, {"do": "accept", "x": 1}])
-def test_what_is_no_message_is_refused_and_the_review_goes_on(server, message):
+def test_what_is_not_a_message_is_refused_and_the_review_continues(server, message):
     with pytest.raises(urllib.error.HTTPError) as error:
         ask(server.url + "message", message)
     assert error.value.code == 400

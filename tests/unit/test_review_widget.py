@@ -62,7 +62,8 @@ def test_it_opens_on_the_first_flag_of_the_first_unfinished_page(browser, tmp_pa
     shown, state = browser.last("page"), browser.state
     assert (shown["number"], shown["num_pages"], shown["has_image"]) == (0, 2, True)
     assert [flag["text"] for flag in shown["flags"]] == ["x", "wv"]
-    assert state["flag"] == shown["flags"][0] and state["seconds_left"] == 20
+    assert state["flag"] == shown["flags"][0] | {"readers": ("", "")}
+    assert state["seconds_left"] == 20
     assert shown["errors"].startswith("uncalibrated sum of doubt: ")
     assert state["saved"] is None
     browser.widget.session.finish(0, "flags_checked")
@@ -70,7 +71,7 @@ def test_it_opens_on_the_first_flag_of_the_first_unfinished_page(browser, tmp_pa
     assert again.last("page")["number"] == 1
 
 
-def test_tints_are_told_line_by_line(browser):
+def test_tints_are_given_line_by_line(browser):
     assert browser.last("page")["steps"] == [[(7, 0), (1, 4)], [(1, 1), (1, 4)]]
     assert browser.last("page")["original"] == ["Grüße, x", "wv"]
 

@@ -85,7 +85,7 @@ def test_a_word_left_out_is_where_it_belongs_and_has_its_box():
     assert left_out.box == Box(40, 0, 80, 20)
 
 
-def test_words_in_another_order_are_no_other_reading():
+def test_words_in_another_order_are_not_another_reading():
     first = "alpha bravo charlie delta echo foxtrot"
     kinds = {kind for kind, _, _ in told("delta echo foxtrot alpha bravo charlie", first)}
     assert kinds == {"order"}

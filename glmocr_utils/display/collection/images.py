@@ -25,8 +25,10 @@ def images_of(
         with closing(render_and_check(pages, RenderOptions(scale, None, password))) as rendered:
             for result, is_there in zip(together, are_there, strict=True):
                 checked = next(rendered) if is_there else None
-                is_drawn = isinstance(checked, CheckedPage)
-                yield checked.image.turned(result.angle) if is_drawn else None
+                if isinstance(checked, CheckedPage):
+                    yield checked.image.turned(result.angle)
+                else:
+                    yield None
 
 
 def _is_there(result: OcrResult, sha256_of: dict[str, str | None]) -> bool:
