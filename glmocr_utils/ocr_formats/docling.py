@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from glmocr_utils.labels.regions import positions_after, texts_of_regions
 from glmocr_utils.markdown import RegionText, plain_formula, regions_of_result
@@ -190,7 +190,7 @@ def _add(document: "DoclingDocument", item: _Item, result: OcrResult) -> None:
 
     layer = ContentLayer.FURNITURE if item.is_furniture else ContentLayer.BODY
     shown = item.written if item.label in ("formula", "code") else printed(item.written).text
-    place = {"prov": _place(item, result, len(shown)), "content_layer": layer}
+    place: dict[str, Any] = {"prov": _place(item, result, len(shown)), "content_layer": layer}
     if item.label == "picture":
         document.add_picture(**place)
     elif item.label == "table":
