@@ -57,14 +57,18 @@ class Reading:
         An alternative may take the place of its token and of those that follow it.
         """
         tokens = self.tokens_at(start, stop)
-        spelled = {tokens.start: {""}}
+        spelled = {index: set() for index in range(tokens.start, tokens.stop + 1)}
+        spelled[tokens.start] = {""}
         for index in tokens:
             token = self.result.tokens[index]
-            for before in spelled.get(index, ()):
-                spelled.setdefault(index + 1, set()).add(before + token.text)
+            for before in spelled[index]:
+                further = [(before + token.text, index + 1)]
                 for other in token.alternatives:
-                    for after in range(index + 1, tokens.stop + 1):
-                        spelled.setdefault(after, set()).add(before + other.text)
+                    said = before + other.text
+                    further += [(said, after) for after in range(index + 1, tokens.stop + 1)]
+                for said, after in further:
+                    if text.startswith(said):  # all spellings would be too many
+                        spelled[after].add(said)
         return text in spelled[tokens.stop]
 
 
@@ -117,8 +121,8 @@ def test_each_choice_of_the_review_ends_in_that_text(readings):
     for reading in readings:
         session = reading.session()
         [page] = session.pages
-        for flag in page.flags[::3]:
-            for choice, _ in flag.choices:
+        for flag in page.flags:
+            for choice, _ in flag.choices[:6]:
                 start, stop, text = page.replacement(flag, choice)
                 assert reading.says(start, stop, text)
                 session.choose(0, flag, choice)
@@ -127,24 +131,26 @@ def test_each_choice_of_the_review_ends_in_that_text(readings):
                 session.undo()
                 assert page.text == reading.result.text
                 count += 1
-    assert count > 30
+    assert count > 10
 
 
 def test_choices_of_a_page_compose_in_the_log_and_in_the_finished_text(readings):
+    """Choices for different tokens add up; one takes the place of those that share a token."""
     for reading in readings:
-        session, rng, chosen = reading.session(), random.Random(0), {}
+        session, rng, chosen = reading.session(), random.Random(0), []
         [page] = session.pages
         for flag in rng.sample(page.flags, len(page.flags)):
             for _ in range(min(3, len(flag.choices))):
-                number = rng.randrange(len(flag.choices))
-                shown, _ = page.choices_now(flag)[number]
-                chosen[flag.flag_id] = start, stop, text = page.replacement(flag, shown)
+                shown, _ = rng.choice(page.choices_now(flag))
+                start, stop, text = page.replacement(flag, shown)
                 assert reading.says(start, stop, text)
+                chosen = [each for each in chosen if each[1] <= start or stop <= each[0]]
+                chosen.append((start, stop, text))
                 session.choose(0, flag, shown)
                 assert shown in page.text
         session.finish(0, "fully_read")
         expected = reading.result.text
-        for start, stop, text in sorted(chosen.values(), reverse=True):
+        for start, stop, text in sorted(chosen, reverse=True):
             expected = expected[:start] + text + expected[stop:]
         assert chosen and expected != reading.result.text
         assert page.text == expected
@@ -171,17 +177,18 @@ def test_no_flag_is_longer_than_40_characters_and_lies_in_its_line(readings):
 
 
 def test_a_choice_after_typing_goes_to_the_typed_line():
-    reading = Reading(bpe_tokenizer(), made_reading(bpe_tokenizer(), TABLE, doubt=0))
+    reading = Reading(bpe_tokenizer(), made_reading(bpe_tokenizer(), TABLE, doubt=1))
     session = reading.session()
     [page] = session.pages
     flag = next(flag for flag in page.flags if "Bread" in flag.text and flag.choices)
     [line] = {flag.line_index}
     session.correct_line(0, flag, page.lines[line].replace("Item", "Items sold"))
     choice, _ = flag.choices[0]
-    index, other_id = reading.replaced(*page.replacement(flag, choice))
+    start, stop, text = page.replacement(flag, choice)
     session.choose(0, flag, choice)
-    other = reading.text_with({index: other_id})
-    assert page.text == other.replace("Item", "Items sold")
+    read = reading.result.text
+    other = read[:start] + text + read[stop:]
+    assert other != read and page.text == other.replace("Item", "Items sold")
 
 
 def test_a_log_holds_for_the_same_text_in_other_tokens():
