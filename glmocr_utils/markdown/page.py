@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from glmocr_utils.markdown.tables import as_markdown_table
+from glmocr_utils.markdown.tables import table_markdown
 from glmocr_utils.markdown.text import text_markdown
 from glmocr_utils.records import OcrResult, Region
 from glmocr_utils.records.page_row import PageRow
@@ -174,7 +174,7 @@ def region_content(each: RegionText, as_markdown: bool = False) -> str:
         title = " ".join(HASHES.sub("", text).split())
         return HEADING_MARKS[label] + (text_markdown(title) if as_markdown else title)
     if label in TABLE_LABELS:
-        return (as_markdown and as_markdown_table(text)) or text
+        return table_markdown(text) if as_markdown else text
     if label in FORMULA_LABELS:
         return f"$$\n{plain_formula(text)}\n$$"
     text = BULLET.sub("- ", text)

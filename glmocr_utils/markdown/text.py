@@ -10,7 +10,7 @@ import re
 import string
 from collections.abc import Iterator
 
-from glmocr_utils.markdown.tables import as_markdown_table
+from glmocr_utils.markdown.tables import safe_tag, table_markdown
 from glmocr_utils.markup import tables
 from glmocr_utils.markup.latex import formulas
 from glmocr_utils.markup.scan import ESCAPE, FENCE, TAG, pieces
@@ -49,7 +49,7 @@ def text_markdown(written: str, *, keep_lines: bool = True) -> str:
             continue
         found.append(_running(written[position : table.start], keep_lines))
         part = written[table.start : table.stop]
-        found.append(as_markdown_table(part) or part)
+        found.append(table_markdown(part))
         position = table.stop
     found.append(_running(written[position:], keep_lines))
     return "\n\n".join(part for part in (each.strip("\n") for each in found) if part.strip())
@@ -84,6 +84,7 @@ def _line(line: str) -> str:
 
 def _escaped(written: str) -> str:
     """The text with its printed signs escaped, and without fences around it."""
+    written = TAG.sub(safe_tag, written)
     verbatim = bytearray(len(written))
     for start, _, _, stop, _ in formulas(written):
         verbatim[start:stop] = b"\x01" * (stop - start)

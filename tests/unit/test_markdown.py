@@ -1,8 +1,17 @@
 """The regions of a page as Markdown, and as the official SDK's JSON."""
 
+import re
+
 import pytest
 
-from glmocr_utils.markdown import RegionText, as_markdown_table, page_markdown, sdk_page
+from glmocr_utils.markdown import (
+    RegionText,
+    as_markdown_table,
+    page_markdown,
+    sdk_page,
+    text_markdown,
+)
+from glmocr_utils.markdown.tables import safe_html
 from glmocr_utils.records import Region
 
 HTML = "<table><tr><th>a</th><th>b|c</th></tr><tr><td>1 &amp; 2</td><td></td></tr></table>"
@@ -52,6 +61,34 @@ def test_kinds_of_regions_have_their_marks() -> None:
 def test_what_a_markdown_table_cannot_say_stays_html(html: str) -> None:
     assert as_markdown_table(html) is None
     assert page_markdown(regions(("table", html))) == html
+
+
+@pytest.mark.parametrize(
+    ("html", "shown"),
+    [
+        ('<td onclick="f()" ROWSPAN=2>a</td>', '<td rowspan="2">a</td>'),
+        ("<td style='x' colspan='3' id=b>a<br/>b", '<td colspan="3">a<br>b'),
+        ("a < b <img src=x onerror=f() <b>c</b>", "a &lt; b &lt;img src=x onerror=f() <b>c</b>"),
+        ("<script>f()</script>", "&lt;script&gt;f()&lt;/script&gt;"),
+        ("<svg/onload=f()><!-- x -->", "&lt;svg/onload=f()&gt;&lt;!-- x -->"),
+        ("</td onclick=f()>", "</td>"),
+    ],
+)
+def test_html_in_a_markdown_file_does_nothing(html: str, shown: str) -> None:
+    assert safe_html(html) == shown
+
+
+@pytest.mark.parametrize("label", ["table", "text", "paragraph_title"])
+def test_attributes_of_the_models_tags_reach_no_markdown_file(label: str) -> None:
+    text = '<table id=t><tr><td onclick="f()" rowspan=2>a</td></tr></table> <b style="x">b</b> c'
+    for written in (page_markdown(regions((label, text))), text_markdown(text)):
+        assert "a" in written and "b" in written
+        assert not re.search(r"(?<!\\)<[^>]*\b(onclick|style|id)\s*=", written)
+
+
+def test_escaped_tags_of_a_cell_stay_text() -> None:
+    table = "<table><tr><td>&lt;img src=x onerror=f()&gt;</td></tr></table>"
+    assert as_markdown_table(table) == "| &lt;img src=x onerror=f()> |\n| --- |"
 
 
 def test_a_table_of_one_cell() -> None:
