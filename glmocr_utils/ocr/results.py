@@ -1,6 +1,8 @@
 """Readings of an earlier run, and the images of their pages."""
 
+import atexit
 import json
+import weakref
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -63,6 +65,7 @@ class PageImages(Mapping[PageRef, PageImage]):
         self._password = password
         self._coming: Generator[PageImage | FailedPage, None, None] | None = None
         self._last: PageImage | None = None
+        self._ends_in_time = False
 
     def __getitem__(self, page: PageRef) -> PageImage:
         scale = self._scales[page]
@@ -74,20 +77,35 @@ class PageImages(Mapping[PageRef, PageImage]):
                 last.scale,
             )
             if not follows:
+                self.close()
                 options = RenderOptions(scale, f"{page.page_number}-", self._password)
                 self._coming = render_document(page.document_path, options)
             self._last = None
             assert self._coming is not None  # the first page follows no other
             image = next(self._coming, None)
+            if not self._ends_in_time:  # after pdfium is imported, whose own end is then the later
+                atexit.register(_close, weakref.ref(self))
+                self._ends_in_time = True
             if not isinstance(image, PageImage) or image.page != page:
                 raise KeyError(page)
             self._last = image.turned(self._angles[page])
             if page.page_index == self._last_index[page.document_path]:
-                self._coming.close()
+                self.close()
         return self._last
+
+    def close(self) -> None:
+        """Close the document that is open; a page that is asked for opens it again."""
+        if self._coming is not None:
+            self._coming.close()
 
     def __iter__(self) -> Iterator[PageRef]:
         return iter(self._scales)
 
     def __len__(self) -> int:
         return len(self._scales)
+
+
+def _close(reference: "weakref.ref[PageImages]") -> None:
+    images = reference()
+    if images is not None:
+        images.close()

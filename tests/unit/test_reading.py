@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -306,6 +308,23 @@ def test_page_images_are_those_that_were_read():
     assert images[first].scale == 1.0 and images[first] is images[first]
     gone = replace(first, document_path="gone.pdf")
     assert PageImages([replace(results[0], page=gone)]).get(gone) is None
+
+
+LOOK_AT_THE_FIRST_PAGE = """
+import sys
+from glmocr_utils.ocr import PageImages, load_results
+images = PageImages(load_results(sys.argv[1]))
+images[next(iter(images))]
+"""
+
+
+def test_a_document_that_was_looked_into_leaves_no_notice_at_the_end(tmp_path):
+    pages = render_documents([SAMPLES / "decision.pdf"], RenderOptions(scale=0.5))
+    results = [replace(page_of(), page=page.page, scale=0.5) for page in pages]
+    write_results(results, tmp_path / "read.jsonl")
+    command = [sys.executable, "-c", LOOK_AT_THE_FIRST_PAGE, str(tmp_path / "read.jsonl")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert len(results) > 1 and "still open" not in ended.stderr
 
 
 @pytest.mark.parametrize("angle", [90, 180, 270])
