@@ -433,7 +433,7 @@ def test_a_folder_of_other_files_is_left_alone(options):
     folder = Path(options["output_dir"])
     folder.mkdir()
     (folder / "thesis.tex").write_text("years of work")
-    with pytest.raises(ValueError, match="no fine-tuning run"):
+    with pytest.raises(ValueError, match="aren't part of a fine-tuning run"):
         finetune(make_config(options | WITHOUT_EVALUATION))
     assert [file.name for file in folder.iterdir()] == ["thesis.tex"]
 

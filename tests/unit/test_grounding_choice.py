@@ -70,7 +70,7 @@ def test_what_is_chosen_is_found_again(own_copy, pages):
 
 
 def test_without_a_choice_the_command_is_named(own_copy):
-    with pytest.raises(NoHeadsError, match=r"No heads are chosen.*ground --model-id"):
+    with pytest.raises(NoHeadsError, match=r"no attention heads are chosen yet.*ground --model-id"):
         load_choice(own_copy)
 
 
@@ -94,7 +94,7 @@ def test_another_revision_of_a_hub_model_is_refused(bundled_model, tmp_path, mon
 
 def test_a_damaged_choice_is_refused(own_copy):
     choice_path(own_copy).write_text('{"heads": []}')
-    with pytest.raises(NoHeadsError, match="no choice of heads"):
+    with pytest.raises(NoHeadsError, match="contain a choice of heads"):
         load_choice(own_copy)
 
 
@@ -172,7 +172,7 @@ def test_pages_without_a_text_layer_say_why(samples):
     picture, *_ = pages_with_text_layer([samples / "receipt.png"])
     assert isinstance(scan, FailedPage)
     assert "no text layer" in scan.reason
-    assert "no PDF" in picture.reason
+    assert "isn't a PDF" in picture.reason
 
 
 def test_the_command_judges_a_pdf_and_refuses_a_scan(bundled_folder, samples, capsys):
