@@ -145,11 +145,19 @@ class OpenNotebook:
 
     def saved(self) -> nbformat.NotebookNode:
         """The notebook's file after Ctrl+S, with outputs."""
-        path = self.folder / f"notebooks/{self.name}.ipynb"
         self._leave_widget()
         self.page.keyboard.press("Control+s")
-        wait_for(lambda: any(c.get("outputs") for c in nbformat.read(path, as_version=4).cells))
-        return nbformat.read(path, as_version=4)
+        read: list[nbformat.NotebookNode] = []
+
+        def is_saved() -> bool:
+            try:
+                read[:] = [nbformat.read(self.folder / f"notebooks/{self.name}.ipynb", 4)]
+            except nbformat.reader.NotJSONError:  # JupyterLab is writing it
+                return False
+            return any(cell.get("outputs") for cell in read[0].cells)
+
+        wait_for(is_saved)
+        return read[0]
 
     def _leave_widget(self) -> None:
         """Give the keys to the notebook, with the widget's cell selected."""

@@ -199,7 +199,7 @@ def test_what_fails_for_good_is_left_out_with_the_reason_and_asked_for_again(
     run = label(store, pages, server, max_retries=1)
     assert run.labelled == 0
     reasons = {Path(out.image_file).stem: out.reason for out in run.left_out}
-    expected = ["500", "JSON|Expecting", "no chat completion", "empty", "cut off", "too large"]
+    expected = ["500", "JSON|Expecting", "isn't a chat completion", "empty", "cut off", "too large"]
     for number, pattern in enumerate(expected):
         assert any(part in reasons[f"page{number:03d}"] for part in pattern.split("|")), reasons
     assert len(LabelStore(store.directory).left_out()) == 6
