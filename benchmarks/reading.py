@@ -20,8 +20,9 @@ from benchmarks.baselines import (
 from benchmarks.inputs import bundled_model, images_of, mixed_pages, plain_model, small_pages
 from benchmarks.measure import MEGABYTE, Row, compare, held_memory, seconds_of
 from glmocr_utils.decoding import recorder
+from glmocr_utils.mass_infer.passes import Limits
 from glmocr_utils.mass_infer.ray_pool import RayPool
-from glmocr_utils.mass_infer.task import Limits, PageTask
+from glmocr_utils.mass_infer.task import PageTask
 from glmocr_utils.notebook_run import BUNDLED_MODEL, project_root
 from glmocr_utils.ocr import read_documents, read_pages
 from glmocr_utils.prompt import TEXT_RECOGNITION

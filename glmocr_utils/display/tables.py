@@ -17,7 +17,7 @@ from glmocr_utils.confidence import (
     worst_tokens,
 )
 from glmocr_utils.display.escape import escape, on_one_line, visible
-from glmocr_utils.display.page import anchor, page_name
+from glmocr_utils.display.page import LEAST_PROB_SHOWN, anchor, page_name
 from glmocr_utils.records import OcrResult, storable_path
 
 DISAGREEMENTS = {
@@ -42,7 +42,11 @@ def worst_tokens_html(
     """
     rows = []
     for rank, worst in enumerate(worst_tokens(results, worst_n, context_tokens, risk), start=1):
-        words = [f"{visible(choice.after)} ({choice.other.prob:.2f})" for choice in worst.choices]
+        words = [
+            f"{visible(choice.after)} ({choice.other.prob:.2f})"
+            for choice in worst.choices
+            if choice.other.prob >= LEAST_PROB_SHOWN
+        ]
         token = escape(visible(worst.token.text)) or "·"
         context = (
             f"{escape(on_one_line(worst.before))}"

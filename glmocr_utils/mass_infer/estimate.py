@@ -157,7 +157,7 @@ def _read(
     rows: list[PageRow] = []
     begun = time.monotonic()
 
-    def tell(reading: ReadingProgress | None, doing: str = "") -> None:
+    def show(reading: ReadingProgress | None, doing: str = "") -> None:
         if watch is not None:
             watch(
                 Progress(
@@ -174,8 +174,8 @@ def _read(
             )
 
     if model is None and options.engine != "server":
-        tell(None, "loading the model")
-    engine = start_engine(options, run_settings(options), model, tell)
+        show(None, "loading the model")
+    engine = start_engine(options, run_settings(options), model, show)
     render_options = replace(options.render_options(), max_pixels=engine.max_pixels)
     refs = (PageRef(str(each.path), each.sha256, index) for each, index in sample)
     begun = time.monotonic()
@@ -189,7 +189,7 @@ def _read(
             if task.row is not None:
                 rows.append(task.row)
     seconds = time.monotonic() - begun
-    tell(None)
+    show(None)
     return rows, seconds
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from glmocr_utils.mass_infer.task import Limits, PageTask, RegionOptions
+from glmocr_utils.mass_infer.passes import Limits
+from glmocr_utils.mass_infer.task import PageTask, RegionOptions
 from glmocr_utils.options import InferOptions, parse_tasks, resolve_layout
 from glmocr_utils.records import FailedPage, storable_path
 from glmocr_utils.records.page_row import PageRow

@@ -81,7 +81,7 @@ def infer(
         engine = Engine(_as_they_are, render_options.max_pixels)
         if run.misses_pages:
             if model is None and options.engine != "server":
-                run.tell("loading the model")
+                run.report("loading the model")
             engine = start_engine(options, settings, model, run.read_on)
             render_options = replace(render_options, max_pixels=engine.max_pixels)
         stopped = None
@@ -222,7 +222,7 @@ class _Run:
         if self._is_looking and now - self._told_at >= LOOK_EVERY_S:
             self._told_at = now
             looked_at = self.documents - self._to_look_at
-            self.tell(f"looked at {looked_at:,} of {self.documents:,} documents")
+            self.report(f"looked at {looked_at:,} of {self.documents:,} documents")
 
     def _take_unopened(self, failed: FailedPage, name: str) -> None:
         row = document_row(failed)
@@ -256,7 +256,7 @@ class _Run:
     def collect(self, tasks: Iterable[Task]) -> str | None:
         """Take in what is done. Returns why the run ends early, or None."""
         self._begun = time.monotonic()  # the model is loaded
-        self.tell()
+        self.report()
         for task in tasks:
             if task.row is None:
                 raise RuntimeError("an engine gave a page back before it was done")
@@ -289,7 +289,7 @@ class _Run:
             self.read_now += 1
         self._tokens += len(row.token_ids or ())
         self._failed.append(row.status in FAILURES)
-        self.tell(row=row)
+        self.report(row=row)
 
     def _with_estimates(self, row: PageRow) -> PageRow:
         """A row with the errors to expect, where that can be known."""
@@ -309,9 +309,9 @@ class _Run:
     def read_on(self, reading: ReadingProgress) -> None:
         """What the engine is writing."""
         self._reading = reading
-        self.tell()
+        self.report()
 
-    def tell(self, doing: str = "", row: PageRow | None = None) -> None:
+    def report(self, doing: str = "", row: PageRow | None = None) -> None:
         """Show where the run is.
 
         Args:

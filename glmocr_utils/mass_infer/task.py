@@ -1,14 +1,12 @@
 """What is tried on a page, and what comes of it: the same for every engine.
 
-A `PageTask` asks for passes of the model and is given what was read, until it is done. It turns
-pages that lie on their side or upside down, reads what looped again at another resolution,
-and what was cut again with a higher limit: a page, or each of its regions. Every pass is recorded,
-and the text is kept as the model wrote it.
+A `PageTask` asks for passes of the model and is given what was read, until it is done: passes over
+a page, or over each of its regions (`passes.py`), what it left out (`covering.py`), second readers.
+The text is kept as the model wrote it.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from glmocr_utils.confidence import PageQuality
 from glmocr_utils.confidence.verdict import NOT_READ_BELOW
@@ -20,59 +18,34 @@ from glmocr_utils.mass_infer.covering import (
     with_parts,
     with_regions,
 )
-from glmocr_utils.mass_infer.region_rows import RegionReading, joined, kept_readings, remarks_of
+from glmocr_utils.mass_infer.passes import LOOP_SCALES, Limits, Passes, Steps
+from glmocr_utils.mass_infer.reading_rows import ReadingRows
+from glmocr_utils.mass_infer.region_rows import RegionReading, kept_readings
 from glmocr_utils.mass_infer.request import (
     Answer,
     AnyRequest,
     CoverRequest,
     Failure,
     LayoutRequest,
-    Reading,
     Request,
     RequestFailed,
     Second,
     SecondRequest,
 )
-from glmocr_utils.mass_infer.server_context import CONTEXT_SETTINGS
 from glmocr_utils.mass_infer.strands import Strands, Together
 from glmocr_utils.options import SecondPages, Tasks
 from glmocr_utils.records import (
-    Box,
     Furniture,
-    PageImage,
     PageLayout,
     Region,
     UnreadInk,
-    read_status,
-    storable_path,
 )
-from glmocr_utils.records.ocr_result import PageStatus
-from glmocr_utils.records.page_row import Attempt, PageRow
+from glmocr_utils.records.page_row import PageRow
 from glmocr_utils.render import CheckedPage
 
-PROBE_TOKENS = 48  # enough to distinguish reading from guessing
-DOUBTFUL_PROB = 0.7  # a page read with less on average may be upside down
-CLEARLY_SURER = 0.1  # by so much in mean probability is the other way up the right one
-# other resolutions for a page that looped or was read as nothing, as shares of its own
-LOOP_SCALES = (0.75, 1.25)
 COVER_SCALES = (1.25, 0.75)  # the same, for a page that lacks much
 PART_MARGIN_PT = 2.0  # around unread ink
 UNREAD_LABEL = "text"  # of a region that is unread ink
-
-Steps = Generator[AnyRequest | Together, Any, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long a page, or a region, may get.
-
-    Attributes:
-        max_tokens: new tokens, at most.
-        retry_max_tokens: for one more try of what met that limit; None tries no more.
-    """
-
-    max_tokens: int = 2048
-    retry_max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +97,13 @@ class PageTask:
     ) -> None:
         self._checked = page
         self._page = page.image
-        self._num_pages = num_pages
         self._limits = limits
         self._before = before if before is not None and before.regions else None
         self._again = again
         self._cover = cover
         self._second = second
-        self._turns: dict[int, PageImage] = {}
-        self._attempts: list[Attempt] = []
-        self._seconds = 0.0
+        self._passes = Passes(page.image, limits)
+        self._rows = ReadingRows(page, num_pages, self._passes)
         self.row: PageRow | None = None
         self.pictures: tuple[Picture, ...] = ()
         self._strands = Strands()
@@ -171,10 +142,10 @@ class PageTask:
         try:
             step()
         except RequestFailed as error:
-            self._end(self._row("failed", reason=str(error)))
+            self._end(self._rows.row("failed", reason=str(error)))
         except Exception as error:  # whatever it is, it costs this page alone
             reason = f"its reading cannot be kept ({error!r}); run it again with retry"
-            self._end(self._row("failed", reason=reason))
+            self._end(self._rows.row("failed", reason=reason))
         else:
             if self._strands.is_done:
                 self._end(self._strands.result)
@@ -182,22 +153,22 @@ class PageTask:
     def _end(self, row: PageRow) -> None:
         self.row = row
         self._strands.close()
-        del self._page, self._checked, self._before  # the image is not needed any more
-        self._turns.clear()
+        # the image is not needed any more
+        del self._page, self._checked, self._passes, self._rows, self._before
 
     def _read(self) -> Steps:
         if self._checked.is_blank:
-            return self._blank_row()
+            return self._rows.blank()
         angle = 0
         if self._checked.runs_sideways:
-            angle = yield from self._surest_turn()
+            angle = yield from self._passes.surest_turn()
         limit = self._limits.max_tokens
-        first = yield from self._pass(angle, 1, limit)
-        if angle == 0 and (yield from self._is_upside_down(first.mean_prob)):
+        first = yield from self._passes.over(angle, 1, limit)
+        if angle == 0 and (yield from self._passes.is_upside_down(first.mean_prob)):
             angle = 180
-            first = yield from self._pass(angle, 1, limit)
-        reading, factor, limit = yield from self._tried_again(first, angle)
-        row = self._read_row(reading, angle, factor, limit)
+            first = yield from self._passes.over(angle, 1, limit)
+        reading, factor, limit = yield from self._passes.tried_again(first, angle)
+        row = self._rows.read(reading, angle, factor, limit)
         if not self._cover or not reading.token_ids:
             return (yield from self._with_second(row))
         first = yield from self._covered(row)
@@ -213,10 +184,10 @@ class PageTask:
         limit = self._limits.max_tokens
         angle = best.row.angle
         for factor in COVER_SCALES:
-            reading = yield from self._pass(angle, factor, limit)
+            reading = yield from self._passes.over(angle, factor, limit)
             if reading.status != "ok":
                 continue
-            row = self._read_row(reading, angle, factor, limit, "to cover more")
+            row = self._rows.read(reading, angle, factor, limit, "to cover more")
             best = best.or_better((yield from self._covered(row)))
             if not best.lacks_much:
                 break
@@ -225,7 +196,7 @@ class PageTask:
     def _with_unread_parts(self, first: CoveredRow) -> Steps:
         """The reading with its unread ink read alone and inserted, where it then lacks less."""
         row = first.row
-        factor = self._factor_of(row)
+        factor = self._passes.factor_of(row)
         parts = yield Together.of(
             self._read_part(unread, row.angle, factor) for unread in first.unread
         )
@@ -239,7 +210,7 @@ class PageTask:
         """(tokens before it, reading) of unread ink by itself; None where nothing came of it."""
         box = unread.box.grown(PART_MARGIN_PT * self._page.scale).scaled(1 / factor)
         try:
-            reading = yield from self._pass(angle, factor, self._limits.max_tokens, part=box)
+            reading = yield from self._passes.over(angle, factor, self._limits.max_tokens, part=box)
         except RequestFailed:
             return None
         # ink that is no text is read too, but with little certainty
@@ -249,7 +220,7 @@ class PageTask:
     def _covered(self, row: PageRow) -> Steps:
         """A row with what its reading left out and made up, as far as that can be found out."""
         try:
-            answer = yield CoverRequest(self._as_read(row), row)
+            answer = yield CoverRequest(self._passes.as_read(row), row)
         except RequestFailed:
             return CoveredRow(row)
         return CoveredRow(row, answer.coverage, answer.layout)
@@ -257,8 +228,8 @@ class PageTask:
     def _kept(self, best: CoveredRow, first: CoveredRow) -> Steps:
         row = replace(
             best.as_row(again=best is not first),
-            attempts=tuple(self._attempts),
-            seconds=self._seconds,
+            attempts=tuple(self._passes.attempts),
+            seconds=self._passes.seconds,
         )
         return (yield from self._with_second(row, best.layout))
 
@@ -271,22 +242,15 @@ class PageTask:
         if wanted == "doubtful" and not _is_doubtful(row):
             return row
         try:
-            second = yield SecondRequest(self._as_read(row), text, layout)
+            second = yield SecondRequest(self._passes.as_read(row), text, layout)
         except RequestFailed as error:
             second = Second((), (f"No second reader could read it: {error}.",))
         reason = " ".join(filter(None, [row.reason, *second.failed])) or None
         return replace(row, second_readings=second.readings, reason=reason)
 
-    def _factor_of(self, row: PageRow) -> float:
-        """Of the page's resolution, at which the row was read."""
-        return 1.0 if row.regions else (row.scale or self._page.scale) / self._page.scale
-
-    def _as_read(self, row: PageRow) -> PageImage:
-        return self._turned(row.angle).resized(self._factor_of(row))
-
     def _read_by_region(self, by_region: RegionOptions) -> Steps:
         if self._checked.is_blank:
-            return self._blank_row()
+            return self._rows.blank()
         tasks = by_region.tasks
         if self._before is not None:
             angle = self._before.angle
@@ -294,9 +258,9 @@ class PageTask:
         else:
             angle = 0
             if self._checked.runs_sideways:
-                angle = yield from self._surest_turn()
+                angle = yield from self._passes.surest_turn()
             readings = yield from self._read_regions(angle, tasks)
-            if angle == 0 and (yield from self._is_upside_down(_mean_prob(readings))):
+            if angle == 0 and (yield from self._passes.is_upside_down(_mean_prob(readings))):
                 angle = 180
                 readings = yield from self._read_regions(angle, tasks)
         row = self._region_row(readings, angle, by_region.furniture)
@@ -312,7 +276,7 @@ class PageTask:
         self, first: CoveredRow, readings: list[RegionReading], by_region: RegionOptions
     ) -> Steps:
         """The page with its unread ink as regions of their own, where it then lacks less."""
-        pictures, attempts = self.pictures, self._attempts
+        pictures, attempts = self.pictures, self._passes.attempts
         unchanged = {each.region.index: each.region.index for each in readings}
         row, margin = first.row, PART_MARGIN_PT * self._page.scale
         gaps = first.unread
@@ -332,19 +296,19 @@ class PageTask:
             if each.region.status == "ok"
         ]
         if not new:
-            self._attempts = renumbered(attempts, unchanged)
+            self._passes.attempts = renumbered(attempts, unchanged)
             return first
         together, numbers = with_regions(readings, row, new)
-        self._attempts = renumbered(attempts, numbers)
+        self._passes.attempts = renumbered(attempts, numbers)
         other = yield from self._covered(self._region_row(together, row.angle, by_region.furniture))
         best = first.or_better(other)
         if best is first:
-            self.pictures, self._attempts = pictures, renumbered(attempts, unchanged)
+            self.pictures, self._passes.attempts = pictures, renumbered(attempts, unchanged)
         return best
 
     def _read_regions(self, angle: int, tasks: Tasks) -> Steps:
         """Find the regions of the turned page and read them."""
-        layout = yield LayoutRequest(self._turned(angle))
+        layout = yield LayoutRequest(self._passes.turned(angle))
         return (
             yield Together.of(
                 self._read_region(RegionReading.wanted(region, tasks), angle)
@@ -372,158 +336,18 @@ class PageTask:
         if region.task is None:
             return wanted.as_picture()
         try:
-            first = yield from self._pass(angle, 1, self._limits.max_tokens, region)
-            reading, factor, limit = yield from self._tried_again(first, angle, region)
+            first = yield from self._passes.over(angle, 1, self._limits.max_tokens, region)
+            reading, factor, limit = yield from self._passes.tried_again(first, angle, region)
         except RequestFailed as error:
             return wanted.failed(str(error))
         return wanted.read(reading, factor, limit, len(LOOP_SCALES) + 1)
 
-    def _tried_again(self, first: Reading, angle: int, region: Region | None = None) -> Steps:
-        """What is kept of a page or region that looped, came to nothing or was cut.
-
-        Returns:
-            The reading, the factor of its resolution, and its limit.
-        """
-        reading, factor, limit = first, 1.0, self._limits.max_tokens
-        for other in LOOP_SCALES if reading.status in ("looped", "empty") else ():
-            again = yield from self._pass(angle, other, limit, region)
-            if again.status not in ("looped", "empty"):
-                reading, factor = again, other
-                break
-        higher = self._limits.retry_max_tokens
-        if reading.finish_reason == "length" and higher is not None and higher > limit:
-            limit = higher
-            reading = yield from self._pass(angle, factor, limit, region)
-        return reading, factor, limit
-
-    def _is_upside_down(self, mean_prob: float | None) -> Steps:
-        """Whether the model is clearly surer of the page turned by 180 degrees.
-
-        Args:
-            mean_prob: with which it read the page as it is.
-        """
-        if mean_prob is None or mean_prob >= DOUBTFUL_PROB:
-            return False
-        turned = yield from self._pass(180, 1, min(PROBE_TOKENS, self._limits.max_tokens))
-        return (turned.mean_prob or 0) > mean_prob + CLEARLY_SURER
-
-    def _surest_turn(self) -> Steps:
-        """The angle at which the model reads the page's beginning with the least doubt.
-
-        The check of the pixels may err: 0 it is, unless another one is clearly surer.
-        """
-        tokens = min(PROBE_TOKENS, self._limits.max_tokens)
-        probs: dict[int, float] = {}
-        for angle in (0, 90, 270):
-            reading = yield from self._pass(angle, 1, tokens)
-            probs[angle] = reading.mean_prob or 0.0
-        surest = max(probs, key=lambda angle: probs[angle])
-        return surest if probs[surest] > probs[0] + CLEARLY_SURER else 0
-
-    def _pass(
-        self,
-        angle: int,
-        factor: float,
-        max_tokens: int,
-        region: Region | None = None,
-        part: Box | None = None,
-    ) -> Steps:
-        """One pass over the page, a region of it, or a part outside all regions."""
-        page = self._turned(angle)
-        if region is None:
-            reading = yield Request(page, max_tokens, box=part, factor=factor)
-        else:
-            reading = yield Request(page, max_tokens, region.task, region.box, factor)
-        scale = page.scale * factor * reading.factor
-        self._attempts.append(
-            Attempt(
-                angle,
-                scale,
-                max_tokens,
-                reading.finish_reason,
-                reading.mean_prob,
-                None if region is None else region.index,
-            )
-        )
-        self._seconds += reading.seconds
-        return reading
-
-    def _turned(self, angle: int) -> PageImage:
-        if angle not in self._turns:
-            self._turns[angle] = self._page.turned(angle)
-        return self._turns[angle]
-
-    def _blank_row(self) -> PageRow:
-        return self._row("blank", text="", reason="no ink on the page: the model was not asked")
-
-    def _read_row(
-        self,
-        reading: Reading,
-        angle: int,
-        factor: float,
-        limit: int,
-        why: str = "since it failed at its own",
-    ) -> PageRow:
-        """The row of a reading.
-
-        Args:
-            why: it was read at another resolution.
-        """
-        probs = reading.probs
-        remarks = self._remarks(angle, reading.remark)
-        return self._row(
-            read_status(reading.text, reading.finish_reason, self._page.missing),
-            text=reading.text,
-            token_ids=reading.token_ids,
-            logprobs=reading.logprobs,
-            token_lengths=reading.token_lengths,
-            min_prob=float(probs.min()) if len(probs) else None,
-            mean_prob=reading.mean_prob,
-            angle=angle,
-            scale=self._page.scale * factor * reading.factor,
-            num_image_tokens=reading.num_image_tokens,
-            dtype=reading.dtype,
-            attention=reading.attention,
-            reason=" ".join([*remarks, *_remarks_on(reading, factor, limit, why)]) or None,
-        )
-
     def _region_row(
         self, readings: list[RegionReading], angle: int, furniture: Furniture
     ) -> PageRow:
-        self.pictures = tuple(
-            crop_pictures(self._turned(angle), (each.region for each in readings))
-        )
-        remarks = [*self._remarks(angle, None), *remarks_of(readings)]
-        page = joined(readings, furniture, self._page.missing)
-        width, height = self._turned(angle).image.size
-        reason = " ".join(remarks) or None
-        return self._row(**page, angle=angle, reason=reason, width_px=width, height_px=height)
-
-    def _remarks(self, angle: int, said: str | None) -> list[str]:
-        remarks = [each for each in (self._page.missing, self._page.remark, said) if each]
-        asked_scale = self._checked.asked_scale
-        if self._page.scale < asked_scale:
-            remarks.append(
-                f"Rendered at scale {self._page.scale:.3g} instead of {asked_scale:g}, to stay "
-                "within the pixel budget."
-            )
-        if angle:
-            remarks.append(f"Turned by {angle}° clockwise to be read.")
-        return remarks
-
-    def _row(self, status: PageStatus, **values: Any) -> PageRow:
-        page = self._page.page
-        values.setdefault("scale", self._page.scale)
-        return PageRow(
-            storable_path(page.document_path),
-            page.document_sha256,
-            page.page_index,
-            self._num_pages,
-            status,
-            seconds=self._seconds,
-            attempts=tuple(self._attempts),
-            **values,
-        )
+        turned = self._passes.turned(angle)
+        self.pictures = tuple(crop_pictures(turned, (each.region for each in readings)))
+        return self._rows.by_region(readings, angle, furniture)
 
 
 Task = PageTask | Settled
@@ -535,31 +359,6 @@ def _is_doubtful(row: PageRow) -> bool:
         return True
     known = {"status": row.status, "mean_prob": row.mean_prob, "text": row.text}
     return PageQuality.of_row(known).quality != "well_read"
-
-
-def _remarks_on(reading: Reading, factor: float, limit: int, why: str) -> list[str]:
-    remarks = []
-    if factor != 1:
-        remarks.append(f"Read at {factor:g} of its resolution, {why}.")
-    if reading.status == "truncated":
-        remarks.append(_cut_by(reading, limit))
-    if reading.status == "looped":
-        remarks.append(f"Looped at {len(LOOP_SCALES) + 1} resolutions and was stopped.")
-    if reading.status == "empty":
-        remarks.append(
-            f"There is ink on the page, and the model wrote nothing at {len(LOOP_SCALES) + 1} "
-            "resolutions."
-        )
-    return remarks
-
-
-def _cut_by(reading: Reading, limit: int) -> str:
-    if reading.context_end is None:
-        return f"The limit of {limit} tokens cut it."
-    return (
-        f"The server's context cut it after {reading.context_end} of {limit} tokens; start the "
-        f"server with a longer one ({CONTEXT_SETTINGS})."
-    )
 
 
 def _mean_prob(readings: list[RegionReading]) -> float | None:

@@ -173,10 +173,11 @@ def test_the_image_is_a_jpeg_of_at_most_1200_pixels():
 
 def test_worst_tokens_are_shown_in_their_context_with_the_words_they_could_be():
     html = worst_tokens_html(
-        [page_of(("the ", 1.0), ("c", 0.9), ("a", 0.3, {"o": 0.2}), ("t", 0.9))], worst_n=1
+        [page_of(("the ", 1.0), ("c", 0.9), ("a", 0.3, {"o": 0.2, "u": 0.004}), ("t", 0.9))],
+        worst_n=1,
     )
     assert '<code>the c<b class="worst"><u>a</u></b>t</code>' in html
-    assert "0.3000" in html and "cot (0.20)" in html
+    assert "0.3000" in html and "cot (0.20)" in html and "cut" not in html
 
 
 def test_pages_are_ranked_and_link_to_themselves():

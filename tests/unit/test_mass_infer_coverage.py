@@ -10,6 +10,7 @@ from PIL import Image
 
 from glmocr_utils.mass_infer import InferOptions, infer
 from glmocr_utils.mass_infer.covering import with_parts
+from glmocr_utils.mass_infer.passes import Limits
 from glmocr_utils.mass_infer.ranking import review_first
 from glmocr_utils.mass_infer.request import (
     Covered,
@@ -21,7 +22,7 @@ from glmocr_utils.mass_infer.request import (
     Second,
     SecondRequest,
 )
-from glmocr_utils.mass_infer.task import COVER_SCALES, Limits, PageTask, RegionOptions
+from glmocr_utils.mass_infer.task import COVER_SCALES, PageTask, RegionOptions
 from glmocr_utils.notebook_run import BUNDLED_MODEL, project_root
 from glmocr_utils.options import Tasks
 from glmocr_utils.records import (

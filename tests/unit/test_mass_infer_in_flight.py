@@ -12,8 +12,9 @@ from glmocr_utils.decoding import buckets, slot_cache
 from glmocr_utils.mass_infer import in_flight
 from glmocr_utils.mass_infer.in_flight import InFlightReader, Work
 from glmocr_utils.mass_infer.local import read_local
-from glmocr_utils.mass_infer.request import Second, SecondRequest
-from glmocr_utils.mass_infer.task import Limits, PageTask, Reading, Request
+from glmocr_utils.mass_infer.passes import Limits
+from glmocr_utils.mass_infer.request import Reading, Request, Second, SecondRequest
+from glmocr_utils.mass_infer.task import PageTask
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import PageReader, is_out_of_memory
 from glmocr_utils.prompt import TEXT_RECOGNITION

@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from glmocr_utils.markdown import regions_of_row
+from glmocr_utils.mass_infer.passes import LOOP_SCALES, Limits
 from glmocr_utils.mass_infer.request import Answer, Failure, Layout, LayoutRequest, Reading, Request
 from glmocr_utils.mass_infer.strands import Strands, Together
-from glmocr_utils.mass_infer.task import LOOP_SCALES, Limits, PageTask, RegionOptions
+from glmocr_utils.mass_infer.task import PageTask, RegionOptions
 from glmocr_utils.options import Tasks
 from glmocr_utils.records import Box, PageImage, PageRef, Region
 from glmocr_utils.records.page_row import PageRow, row_from_record, to_result, write_part

@@ -16,8 +16,9 @@ import pytest
 from PIL import Image
 
 from glmocr_utils.mass_infer import InferOptions, infer
+from glmocr_utils.mass_infer.passes import Limits
 from glmocr_utils.mass_infer.server import Server
-from glmocr_utils.mass_infer.task import Limits, PageTask
+from glmocr_utils.mass_infer.task import PageTask
 from glmocr_utils.records import PageImage
 from glmocr_utils.records.page_row import PageRow, read_rows, to_result
 from glmocr_utils.render import CheckedPage

@@ -5,7 +5,9 @@ import math
 import pytest
 from PIL import Image
 
-from glmocr_utils.mass_infer.task import LOOP_SCALES, PROBE_TOKENS, Limits, PageTask, Reading
+from glmocr_utils.mass_infer.passes import LOOP_SCALES, PROBE_TOKENS, Limits
+from glmocr_utils.mass_infer.request import Reading
+from glmocr_utils.mass_infer.task import PageTask
 from glmocr_utils.records import PageImage, PageRef
 from glmocr_utils.render import CheckedPage
 from glmocr_utils.render.page_checks import is_blank, runs_sideways

@@ -10,7 +10,7 @@ from scripted_model import not_finite_on
 from glmocr_utils.decoding import NotFiniteError, PageDecoder
 from glmocr_utils.finetune.evaluation import read_held_out, scores
 from glmocr_utils.mass_infer.in_flight import Failure, InFlightReader
-from glmocr_utils.mass_infer.task import Reading, Request
+from glmocr_utils.mass_infer.request import Reading, Request
 from glmocr_utils.model import LoadedModel, load_model
 from glmocr_utils.ocr import PageReader, read_documents, read_pages, score_text
 from glmocr_utils.prompt import TEXT_RECOGNITION, encode_prompt

@@ -43,15 +43,15 @@ def read(text: str) -> list[ReadWord]:
     return words
 
 
-def told(second: str, first: str = TEXT) -> list[tuple[str, str, str]]:
+def disagreements(second: str, first: str = TEXT) -> list[tuple[str, str, str]]:
     """(kind, our words, theirs) of each disagreement."""
     found = compare(first, read(second))
     return [(each.kind, first[each.start : each.stop], each.text) for each in found]
 
 
 def test_readers_that_agree():
-    assert told(TEXT) == []
-    assert told("The court grants the\nappeal of 1998") == []  # other line ends
+    assert disagreements(TEXT) == []
+    assert disagreements("The court grants the\nappeal of 1998") == []  # other line ends
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,11 @@ def test_readers_that_agree():
     ],
 )
 def test_disagreements_are_typed(second, expected):
-    assert told(second) == [expected]
+    assert disagreements(second) == [expected]
 
 
 def test_signs_that_look_alike_are_a_disagreement_of_their_own():
-    assert told("“It’s” 1998–2004", '"It\'s" 1998-2004') == [
+    assert disagreements("“It’s” 1998–2004", '"It\'s" 1998-2004') == [
         ("sign", '"It\'s"', "“It’s”"),
         ("sign", "1998-2004", "1998–2004"),
     ]
@@ -87,7 +87,7 @@ def test_a_word_left_out_is_where_it_belongs_and_has_its_box():
 
 def test_words_in_another_order_are_not_another_reading():
     first = "alpha bravo charlie delta echo foxtrot"
-    kinds = {kind for kind, _, _ in told("delta echo foxtrot alpha bravo charlie", first)}
+    kinds = {kind for kind, _, _ in disagreements("delta echo foxtrot alpha bravo charlie", first)}
     assert kinds == {"order"}
 
 
