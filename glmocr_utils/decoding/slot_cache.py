@@ -1,5 +1,6 @@
 """Keys and values of pages of different length that come and go."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -35,15 +36,21 @@ class SlotCache(Cache):
         """Memory that it holds."""
         return sum(layer.num_bytes for layer in self.layers)
 
-    def append(self, page: Cache) -> None:
-        """Add a row with the contents of a single page's cache."""
-        row, length = len(self.lengths), page.get_seq_length()
-        for layer, filled in zip(self.layers, page.layers, strict=True):
-            layer.make_room(row + 1, max(length, self.longest), like=filled.keys)
-            layer.keys[row, :, :length] = filled.keys[0]
-            layer.values[row, :, :length] = filled.values[0]
-            layer.clear(row, length)
-        self.lengths.append(length)
+    def append(self, pages: Cache, lengths: Sequence[int]) -> None:
+        """Add a row for each page of a cache that is padded on the right.
+
+        Args:
+            lengths: tokens of each page.
+        """
+        first, longest = len(self.lengths), max(*lengths, self.longest)
+        for layer, filled in zip(self.layers, pages.layers, strict=True):
+            layer.make_room(first + len(lengths), longest, like=filled.keys)
+            for number, length in enumerate(lengths):
+                row = first + number
+                layer.keys[row, :, :length] = filled.keys[number, :, :length]
+                layer.values[row, :, :length] = filled.values[number, :, :length]
+                layer.clear(row, length)
+        self.lengths.extend(lengths)
 
     def make_room(self, rows: int, columns: int) -> None:
         """Have at least so many rows and columns."""

@@ -6,7 +6,7 @@ and replayed.
 """
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
@@ -70,20 +70,35 @@ class TokenStep:
         layers = [part for layer in self.cache.layers for part in (layer.keys, layer.values)]
         return *layers, *self.recorder.buffers(), self.rows.buffer, self._all_columns
 
-    def enter(self, page: "DynamicCache", logits: torch.Tensor, max_tokens: int) -> None:
-        """Add a row.
+    def enter(
+        self,
+        pages: "DynamicCache",
+        lengths: Sequence[int],
+        logits: torch.Tensor,
+        max_tokens: Sequence[int],
+    ) -> None:
+        """Add a row for each page; where that fails, there is none more than before.
 
         Args:
-            page: keys and values of image and prompt.
-            logits: of the first token, (1, vocabulary).
+            pages: keys and values of images and prompts, padded on the right.
+            lengths: tokens of each.
+            logits: of the first tokens, (num_pages, vocabulary).
+            max_tokens: limit of each.
         """
-        row, length = len(self.cache.lengths), page.get_seq_length()
-        self.recorder.make_room(row + 1, 1)
-        self.rows.make_room(row + 1)
-        self.cache.append(page)
-        self.recorder.begin(row)
-        self.rows.begin(row, length, self._model.model.rope_deltas[0, 0], max_tokens)
-        self._write(logits, slice(row, row + 1))
+        first = len(self.cache.lengths)
+        after = first + len(lengths)
+        self.recorder.make_room(after, 1)
+        self.rows.make_room(after)
+        self.cache.append(pages, lengths)
+        try:
+            offsets = self._model.model.rope_deltas[:, 0]
+            for row, *begun in zip(range(first, after), lengths, offsets, max_tokens, strict=True):
+                self.recorder.begin(row)
+                self.rows.begin(row, *begun)
+            self._write(logits, slice(first, after))
+        except Exception:
+            del self.cache.lengths[first:]
+            raise
 
     def __call__(self, rows: int, columns: int, is_ragged: bool = True) -> None:
         """Write a token in each of the first rows, for which there is room.

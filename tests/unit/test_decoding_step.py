@@ -147,7 +147,7 @@ def test_its_tensors_are_all_on_the_device(model):
             shape = 1, text.num_key_value_heads, length, text.head_dim
             for layer in range(text.num_hidden_layers):
                 page.update(*torch.zeros(2, *shape, device="meta"), layer)
-            step.enter(page, torch.zeros(1, text.vocab_size, device="meta"), 40)
+            step.enter(page, [length], torch.zeros(1, text.vocab_size, device="meta"), [40])
         step.make_room(2, 12, 3)
         with Operations() as operations:
             step(2, 12)
