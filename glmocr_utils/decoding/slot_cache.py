@@ -7,6 +7,7 @@ import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 from glmocr_utils.decoding.buckets import column_bucket, row_bucket
+from glmocr_utils.decoding.cpu_attention import new_keys
 
 
 class SlotCache(Cache):
@@ -108,7 +109,9 @@ class _SlotLayer(CacheLayerMixin):
             return
         shape = row_bucket(rows), like.shape[1], column_bucket(columns), like.shape[3]
         # zeros, because what is masked must still be a number
-        keys, values = like.new_zeros(shape), like.new_zeros(shape)
+        values = like.new_zeros(shape)
+        on_cpu = like.device.type == "cpu"
+        keys = new_keys(like, shape[0], shape[2]) if on_cpu else torch.zeros_like(values)
         if self.keys is not None:
             kept = slice(min(rows, old_rows)), slice(None), slice(min(columns, old_columns))
             keys[kept], values[kept] = self.keys[kept], self.values[kept]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from glmocr_utils.decoding import cpu_attention
 from glmocr_utils.decoding.recorder import Recorder
 from glmocr_utils.decoding.rows import Rows
 from glmocr_utils.decoding.slot_cache import SlotCache
@@ -20,8 +21,8 @@ from glmocr_utils.decoding.slot_cache import SlotCache
 if TYPE_CHECKING:  # what it names takes seconds to import
     from transformers import DynamicCache, PreTrainedModel
 
-# Others than `eager` decode with PyTorch's own: flash-attn gathers all keys and values in each
-# layer of each step, and asks the device how long they are.
+# Others than `eager` decode with PyTorch's own, or on a CPU with ours: flash-attn gathers all keys
+# and values in each layer of each step, and asks the device how long they are.
 EAGER, PLAIN = "eager", "sdpa"
 
 
@@ -47,6 +48,7 @@ class TokenStep:
         device = model.lm_head.weight.device
         if device.type == "meta":  # its weights are kept elsewhere, and loaded when it is called
             device = model.device
+        self._decodes_with = cpu_attention.register() if device.type == "cpu" else PLAIN
         self._stops = torch.tensor(model.generation_config.eos_token_id, device=device)
         self._all_columns = torch.arange(0, device=device)
         self.cache = SlotCache(self._text_config.num_hidden_layers)
@@ -138,7 +140,7 @@ class TokenStep:
     def _attention(self) -> Iterator[str]:
         """Attend as decoding does, which is what comes."""
         config, before = self._text_config, self._text_config._attn_implementation
-        config._attn_implementation = EAGER if before == EAGER else PLAIN
+        config._attn_implementation = EAGER if before == EAGER else self._decodes_with
         try:
             yield config._attn_implementation
         finally:
