@@ -6,6 +6,7 @@ It knows nothing of how the rows were measured (`benchmarks.what_to_label`).
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -13,39 +14,41 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import t as student
-from sklearn.isotonic import IsotonicRegression
 
-from glmocr_utils.figures.style import without_frame
+from glmocr_utils.figures.style import nothing_to_draw, without_frame
 
 ROWS = Path("benchmarks/data/what_to_label.jsonl")
 RESAMPLES = 2000
-COLORS = {"chosen": "#e8853a", "random": "#5b6b77"}
-MARKERS = {"chosen": "o", "random": "D"}
-KINDS = {"all": "all held-out lines", "hard": "those in the hard font"}
+CHANCE = "random"
+CHOICES = ("chosen", "errors only")  # each is compared with chance
+STYLES = (("#e8853a", "o"), ("#5b6b77", "D"))  # of a choice and of chance: color, marker
+KINDS = {"all": "all held-out text", "hard": "the hard font", "plain": "the other fonts"}
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One font, form and part, measured with several seeds.
+    """A choice and chance, of one font, form and part, measured with several seeds.
 
     Attributes:
         model: the first digits of the hash of its weights; font, form, part: as in `Setting`.
-        seeds: (S,) those of which all points were measured.
+        choice: of `CHOICES`.
+        seeds: (S,) those of which all points of both were measured.
         budgets: (B,) how many lines or pages were labelled, rising.
-        rates: kind of line (`all`, `hard`, `plain`) → choice → (S, B) CER.
-        before: kind → (S,) CER before training.
-        hard_labelled: choice → (S, B) labelled lines or pages in the hard font.
+        rates: of `KINDS` → (2, S, B) CER of the choice and of chance.
+        before: of `KINDS` → (S,) CER before training.
+        hard_labelled: (2, S, B) labelled lines or pages in the hard font.
     """
 
     model: str
     font: str
     form: str
     part: str
+    choice: str
     seeds: tuple[int, ...]
     budgets: np.ndarray
-    rates: dict[str, dict[str, np.ndarray]]
+    rates: dict[str, np.ndarray]
     before: dict[str, np.ndarray]
-    hard_labelled: dict[str, np.ndarray]
+    hard_labelled: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,38 +86,62 @@ def read_rows(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def curves(rows: Sequence[dict]) -> list[Curve]:
-    """The curves, with the seeds of which every budget was measured with both choices."""
-    names = dict.fromkeys((row["model"], row["font"], row["form"], row["part"]) for row in rows)
+def curves(rows: Sequence[dict], choices: Sequence[str] = CHOICES) -> list[Curve]:
+    """The curves: of each, the seeds and budgets of which all points were measured."""
+    settings = dict.fromkeys((row["form"], row["part"], row["model"], row["font"]) for row in rows)
     found = []
-    for name in names:
-        own = [row for row in rows if (row["model"], row["font"], row["form"], row["part"]) == name]
-        point = {(row["seed"], row["budget"], row["choice"]): row for row in own}
-        budgets = sorted({row["budget"] for row in own})
-        seeds = [
-            seed
-            for seed in sorted({row["seed"] for row in own})
-            if all((seed, budget, choice) in point for budget in budgets for choice in COLORS)
-        ]
+    for choice, (form, part, model, font) in product(choices, settings):
+        name = {"model": model, "font": font, "form": form, "part": part}
+        point = {
+            (row["seed"], row["budget"], row["choice"]): row
+            for row in rows
+            if name.items() <= row.items()
+        }
+        both = {
+            (seed, budget)
+            for seed, budget, _ in point
+            if {(seed, budget, choice), (seed, budget, CHANCE)} <= point.keys()
+        }
+        seeds, budgets = _largest_block(both)
         if seeds:
-            found.append(_curve(name, seeds, budgets, point))
+            found.append(_curve(name, choice, seeds, budgets, point))
     return found
 
 
-def _curve(
-    name: tuple[str, str, str, str], seeds: list[int], budgets: list[int], point: dict
-) -> Curve:
-    def values(choice: str, column: str) -> np.ndarray:
-        return np.array([[point[seed, each, choice][column] for each in budgets] for seed in seeds])
+def _largest_block(points: set[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    """Seeds and budgets of which all combinations are there: as many points as possible."""
+    seeds_of = {budget: {s for s, b in points if b == budget} for _, budget in points}
+    blocks = []
+    for least in range(1, max(map(len, seeds_of.values()), default=0) + 1):
+        budgets = [budget for budget, seeds in seeds_of.items() if len(seeds) >= least]
+        seeds = set.intersection(*(seeds_of[budget] for budget in budgets))
+        blocks.append((len(seeds) * len(budgets), len(seeds), sorted(seeds), sorted(budgets)))
+    return max(blocks)[2:] if blocks else ([], [])
 
-    kinds = ("all", "hard", "plain")
+
+def _curve(
+    name: dict[str, str],
+    choice: str,
+    seeds: Sequence[int],
+    budgets: Sequence[int],
+    point: dict[tuple[int, int, str], dict],
+) -> Curve:
+    def values(column: str) -> np.ndarray:
+        return np.array(
+            [
+                [[point[seed, budget, each][column] for budget in budgets] for seed in seeds]
+                for each in (choice, CHANCE)
+            ]
+        )
+
     return Curve(
-        *name,
+        **name,
+        choice=choice,
         seeds=tuple(seeds),
         budgets=np.array(budgets),
-        rates={kind: {each: values(each, f"after_{kind}") for each in COLORS} for kind in kinds},
-        before={kind: values("random", f"before_{kind}")[:, 0] for kind in kinds},
-        hard_labelled={each: values(each, "hard_labelled") for each in COLORS},
+        rates={kind: values(f"after_{kind}") for kind in KINDS},
+        before={kind: values(f"before_{kind}")[0, :, 0] for kind in KINDS},
+        hard_labelled=values("hard_labelled"),
     )
 
 
@@ -123,7 +150,7 @@ def needed(curve: Curve, kind: str = "all", seed: int = 0) -> Needed:
 
     Both mean curves are made to fall (isotonic regression), so that a lucky point isn't the answer.
     """
-    chosen, chance = (curve.rates[kind][choice] for choice in COLORS)
+    chosen, chance = curve.rates[kind]
     num_seeds = len(curve.seeds)
     low = high = float("nan")
     if num_seeds > 1:
@@ -136,8 +163,7 @@ def needed(curve: Curve, kind: str = "all", seed: int = 0) -> Needed:
 
 def _count(budgets: np.ndarray, chosen: np.ndarray, chance: np.ndarray) -> float:
     logs = np.log(budgets)
-    falling = IsotonicRegression(increasing=False)
-    curve, other = (falling.fit_transform(logs, rates.mean(axis=0)) for rates in (chosen, chance))
+    curve, other = (_falling(rates.mean(axis=0)) for rates in (chosen, chance))
     aim = other[-1]
     if curve[-1] > aim:
         return float("inf")
@@ -148,31 +174,40 @@ def _count(budgets: np.ndarray, chosen: np.ndarray, chance: np.ndarray) -> float
     return float(np.exp(logs[first - 1] + share * (logs[first] - logs[first - 1])))
 
 
+def _falling(values: np.ndarray) -> np.ndarray:
+    """The values nearest to these that never rise: the least, over starts, of the highest means."""
+    count = len(values)
+    return np.array(
+        [
+            min(max(values[a : b + 1].mean() for b in range(n, count)) for a in range(n + 1))
+            for n in range(count)
+        ]
+    )
+
+
 def table(rows: Sequence[dict]) -> Iterator[str]:
     """Curves as Markdown: mean ± standard deviation over seeds, differences with 95 % intervals."""
     for curve in curves(rows):
         seeds = len(curve.seeds)
         yield (
-            f"\n{curve.font}, {curve.form}, trained: {curve.part}; model {curve.model}; "
-            f"{seeds} seed{'s' * (seeds > 1)}\n"
+            f"\n{curve.font}, {curve.form}, trained: {curve.part}; {curve.choice}; model "
+            f"{curve.model}; {seeds} seed{'s' * (seeds > 1)}\n"
         )
-        yield (
-            "| labelled | of these hard: chosen, random | CER of all: chosen | random "
-            "| chosen − random | CER of the hard font: chosen | random | chosen − random |"
-        )
-        yield "|---:|---:|---:|---:|---:|---:|---:|---:|"
-        before = [_mean(curve.before[kind]) for kind in KINDS]
-        yield f"| 0 | | {before[0]} | the same | | {before[1]} | the same | |"
-        for number, budget in enumerate(curve.budgets):
-            hard = (curve.hard_labelled[choice][:, number].mean() for choice in COLORS)
-            cells = [str(budget), ", ".join(f"{each:.0f}" for each in hard)]
-            for kind in KINDS:
-                pair = [curve.rates[kind][choice][:, number] for choice in COLORS]
-                cells += [*map(_mean, pair), _difference(pair[0] - pair[1])]
-            yield f"| {' | '.join(cells)} |"
-        yield ""
+        yield "| labelled (in the hard font) | CER of | chosen | random | chosen − random |"
+        yield "|---|---|---:|---:|---:|"
         for kind, what in KINDS.items():
-            yield f"- {what}: {needed(curve, kind)}"
+            yield f"| 0 | {what} | {_mean(curve.before[kind])} | the same | |"
+        for number, budget in enumerate(curve.budgets):
+            hard = curve.hard_labelled[:, :, number].mean(axis=1)
+            for kind, what in KINDS.items():
+                chosen, chance = curve.rates[kind][:, :, number]
+                yield (
+                    f"| {budget} ({hard[0]:.0f} and {hard[1]:.0f}) | {what} | {_mean(chosen)} "
+                    f"| {_mean(chance)} | {_difference(chosen - chance)} |"
+                )
+        yield ""
+        for kind in ("all", "hard"):
+            yield f"- {KINDS[kind]}: {needed(curve, kind)}"
 
 
 def _mean(rates: np.ndarray) -> str:
@@ -191,21 +226,23 @@ def _difference(differences: np.ndarray) -> str:
 
 
 def draw(rows: Sequence[dict], form: str = "lines", part: str = "decoder") -> Figure:
-    """A column for each font: CER of all held-out lines above, of the hard ones below.
+    """A column for each font; CER of all held-out text above, then by font.
 
     Lines are means over seeds, bands one standard deviation, dots single seeds.
     """
-    shown = [each for each in curves(rows) if (each.form, each.part) == (form, part)]
-    last_model = shown[-1].model
-    shown = [each for each in shown if each.model == last_model]
+    shown = [each for each in curves(rows, CHOICES[:1]) if (each.form, each.part) == (form, part)]
+    if not shown:
+        return nothing_to_draw("nothing was measured so far")
+    shown = [each for each in shown if each.model == shown[-1].model]
     figure, axes = plt.subplots(
-        len(KINDS), len(shown), figsize=(4.2 * len(shown), 5.4), sharex=True, squeeze=False,
+        len(KINDS), len(shown), figsize=(4.2 * len(shown), 7), sharex=True, squeeze=False,
         facecolor="white", layout="constrained",
     )  # fmt: skip
     for column, curve in enumerate(shown):
         for ax, (kind, what) in zip(axes[:, column], KINDS.items(), strict=True):
             _draw_one(ax, curve, kind)
-            ax.set_title(f"{curve.font}: {what}", fontsize=9, loc="left")
+            title = curve.font if kind == "hard" else f"{curve.font} among print: {what}"
+            ax.set_title(title, fontsize=9, loc="left")
         axes[-1, column].set_xlabel(f"labelled {form}")
     for ax in axes[:, 0]:
         ax.set_ylabel("CER, %")
@@ -214,13 +251,13 @@ def draw(rows: Sequence[dict], form: str = "lines", part: str = "decoder") -> Fi
 
 
 def _draw_one(ax: Axes, curve: Curve, kind: str) -> None:
-    ax.axhline(
-        100 * curve.before[kind].mean(), color="#9aa7b0", ls="--", lw=1, label="before training"
-    )
-    for choice, color in COLORS.items():
-        rates = 100 * curve.rates[kind][choice]
+    before = 100 * curve.before[kind].mean()
+    ax.axhline(before, color="#9aa7b0", ls="--", lw=1, label="before training")
+    for name, rates, (color, marker) in zip(
+        (curve.choice, CHANCE), 100 * curve.rates[kind], STYLES, strict=True
+    ):
         mean = rates.mean(axis=0)
-        ax.plot(curve.budgets, mean, color=color, marker=MARKERS[choice], label=choice)
+        ax.plot(curve.budgets, mean, color=color, marker=marker, label=name)
         if len(rates) > 1:
             spread = rates.std(axis=0, ddof=1)
             ax.fill_between(curve.budgets, mean - spread, mean + spread, color=color, alpha=0.15)

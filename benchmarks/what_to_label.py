@@ -38,7 +38,7 @@ from glmocr_utils.records import OcrResult
 
 DOCUMENTS = 40
 HELD_OUT_DOCUMENTS = {"lines": 20, "pages": 12}
-BUDGETS = {"lines": (8, 16, 32, 64), "pages": (4, 8, 16, 32)}
+BUDGETS = {"lines": (16, 32, 64), "pages": (8, 16, 32)}
 TRAINING = {
     "lines": {"max_steps": 50, "per_device_train_batch_size": 8},
     "pages": {"max_steps": 40, "per_device_train_batch_size": 4},
@@ -59,7 +59,8 @@ class Setting:
         model: the first digits of the hash of the weights that it starts from.
         font: the hard one; form: `lines` or `pages`.
         part: what is trained, `decoder` or `vision` (the tower and the projector too).
-        choice: `chosen` or `random`; budget: how many lines or pages are labelled.
+        choice: `chosen` as notebook 04 does, `errors only` without the pages that it draws at
+            random, or `random`; budget: how many lines or pages are labelled.
         seed: of the collection, of chance and of the training.
     """
 
@@ -169,11 +170,16 @@ def write_split(units: Sequence[Unit], folder: Path) -> None:
 
 
 def settings(
-    fonts: Sequence[str], forms: Sequence[str], parts: Sequence[str], seeds: int
+    fonts: Sequence[str],
+    forms: Sequence[str],
+    parts: Sequence[str],
+    choices: Sequence[str],
+    budgets: Sequence[int] | None,
+    seeds: int,
 ) -> Iterator[Setting]:
     """Seed after seed, so that a run that is stopped has measured all fonts as often."""
     for form, part, seed, font in product(forms, parts, range(seeds), fonts):
-        for budget, choice in product(BUDGETS[form], CHOICES):
+        for budget, choice in product(budgets or BUDGETS[form], choices):
             yield Setting(model_hash(), font, form, part, choice, budget, seed)
 
 
@@ -207,6 +213,8 @@ def main() -> None:
     parser.add_argument("--fonts", nargs="+", choices=HARD, default=list(HARD))
     parser.add_argument("--forms", nargs="+", choices=BUDGETS, default=["lines"])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=["decoder"])
+    parser.add_argument("--choices", nargs="+", choices=CHOICES, default=["chosen", "random"])
+    parser.add_argument("--budgets", nargs="+", type=int, help="labelled lines or pages")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rows", type=Path, default=project_root() / ROWS)
     parser.add_argument(
@@ -215,9 +223,8 @@ def main() -> None:
     parser.add_argument("--figure", type=Path, help="draw what was measured, train nothing")
     options = parser.parse_args()
     if not options.table and not options.figure:
-        run(
-            list(settings(options.fonts, options.forms, options.parts, options.seeds)), options.rows
-        )
+        parts = (options.fonts, options.forms, options.parts, options.choices, options.budgets)
+        run(list(settings(*parts, options.seeds)), options.rows)
     rows = read_rows(options.rows)
     if options.figure:
         draw(rows).savefig(options.figure, dpi=90)
