@@ -38,7 +38,7 @@ $(VLLM)/installed: workshop/vllm_overrides.txt | .venv/installed
 	touch $@
 
 test-vllm: $(VLLM)/installed  ## read samples with vLLM on the CPU and compare with this project's engine
-	GLMOCR_VLLM=$(abspath $(VLLM))/bin/vllm $(BIN)/python -m pytest tests/vllm
+	GLMOCR_VLLM=$(abspath $(VLLM))/bin/python $(BIN)/python -m pytest tests/vllm
 
 check: .venv/installed  ## format, lint, types, import layers, fast tests: what to run before each commit
 	$(BIN)/ruff check .

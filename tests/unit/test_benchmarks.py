@@ -121,7 +121,6 @@ def test_memory_that_was_there_for_a_moment_is_seen():
 
 
 def test_without_vllm_its_row_says_so(monkeypatch):
-    monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("GLMOCR_VLLM", raising=False)
     [row] = vllm_cpu.against_vllm()
     assert row.ratio is None and row.met is None

@@ -97,7 +97,7 @@ MORE_WORDS = (
 # Batches eight times as large are for a GPU, which draws and reads four of them a second.
 MANY_WORDS = (replace(WORDS, lines=192, batches=854, tables=0.25, vision_rests=False),)
 # At last the rate falls.
-TABLES = (replace(WORDS, batches=4500, tables=0.25, vision_rests=False),)
+TABLES = (replace(WORDS, batches=3300, tables=0.25, vision_rests=False),)
 NUM_PIECES = 1773  # with bytes and special tokens 2,048 rows
 
 
