@@ -6,8 +6,8 @@ from itertools import groupby, islice
 
 from PIL import Image
 
-from glmocr_utils.grounding.attention import Head, attend
 from glmocr_utils.grounding.choice import load_choice
+from glmocr_utils.grounding.head import Head
 from glmocr_utils.grounding.layout import lay_out
 from glmocr_utils.grounding.regions import joined_layouts, on_page
 from glmocr_utils.layout import crop_region
@@ -70,6 +70,8 @@ class Locator:
 
     def _together(self, batch: Sequence[tuple[OcrResult, Image.Image]]) -> Iterator[PageLayout]:
         """Raises ValueError where a result is another model's reading."""
+        from glmocr_utils.grounding.attention import attend  # PyTorch takes seconds
+
         for result, _ in batch:
             self._check_own(result)
         by_prompt = {result.prompt for result, _ in batch}

@@ -9,7 +9,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import GlmOcrConfig, GlmOcrForConditionalGeneration
 
-from glmocr_utils.grounding.attention import Head, attend, strongest_cells
+from glmocr_utils.grounding.attention import attend, strongest_cells
+from glmocr_utils.grounding.head import Head
 from glmocr_utils.model import load_model
 from glmocr_utils.prompt import encode_prompt
 from glmocr_utils.token_text import encode_text

@@ -54,8 +54,9 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert imported.stdout.strip() == "[]"
 
 
-def test_notebook_01_loads_no_model_library_before_it_is_used() -> None:
-    cells = code_cells(nbformat.read(ROOT / "notebooks/01_render.ipynb", as_version=4))
+@pytest.mark.parametrize("name", ["01_render", "03_probs_viz", "04_labels", "07_evaluate"])
+def test_importing_for_a_notebook_loads_no_model_library(name: str) -> None:
+    cells = code_cells(nbformat.read(ROOT / f"notebooks/{name}.ipynb", as_version=4))
     heavy = ("torch", "transformers", "sklearn", "datasets")
     script = f"{cells[2].source}\nimport sys; print([n for n in {heavy} if n in sys.modules])"
     imported = subprocess.run(

@@ -33,7 +33,7 @@ SHEETS = ((595, 842), (842, 595))
 LINES_ON_A_SHEET = 18
 CELL_PX = 28  # the side of an image token
 TABLE_ROWS, TABLE_COLUMNS = 8, 5  # at most
-TABLES_IN_A_BATCH = 3
+LINES_A_TABLE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,8 @@ def draw_batch(stage: Stage, seed: tuple[int, ...]) -> list[SynthPage]:
         if stage.families is None or family.name in stage.families
     ]
     if with_tables:
-        return [_table(rng, stage, rng.choice(families)) for _ in range(TABLES_IN_A_BATCH)]
+        tables = max(1, stage.lines // LINES_A_TABLE)
+        return [_table(rng, stage, rng.choice(families)) for _ in range(tables)]
     sheet = rng.choice(SHEETS) if rng.random() < stage.sheets else None
     lines = LINES_ON_A_SHEET if sheet else rng.randint(1, stage.max_lines)
     pages = max(1, round(stage.lines / lines))

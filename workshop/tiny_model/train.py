@@ -91,12 +91,13 @@ FIRST_WORDS = (replace(WORDS, batches=1200, sheets=0.1, misremembered=0.15, degr
 # Snippets of real words first: they show more pieces a second than sheets and random characters.
 MORE_WORDS = (
     replace(WORDS, batches=1500, sheets=0.15, random_text=0.05, degraded=0.2),
-    replace(WORDS, batches=20_000),
+    replace(WORDS, batches=4682),
 )
-# Then tables as well, which have a prompt of their own, and the vision tower learns with the rest;
-# at last the rate falls.
-TABLES = (replace(WORDS, batches=8000, tables=0.3, vision_rests=False),)
-SETTLING = (replace(WORDS, batches=1500, tables=0.2, vision_rests=False),)
+# Then tables as well, which have a prompt of their own, and the vision tower learns with the rest.
+# Batches eight times as large are for a GPU, which draws and reads four of them a second.
+MANY_WORDS = (replace(WORDS, lines=192, batches=854, tables=0.25, vision_rests=False),)
+# At last the rate falls.
+TABLES = (replace(WORDS, batches=3300, tables=0.25, vision_rests=False),)
 NUM_PIECES = 1773  # with bytes and special tokens 2,048 rows
 
 
@@ -126,8 +127,8 @@ PARTS = (
     Part("practised_thrice", THIRD_PRACTICE, rate=0.35, decay=4 / 5),
     Part("first_words", FIRST_WORDS, rate=0.7, decay=0, pieces=NUM_PIECES),
     Part("more_words", MORE_WORDS, rate=0.35, decay=0, pieces=NUM_PIECES, rows_rate=4),
-    Part("tables", TABLES, rate=0.35, decay=0, pieces=NUM_PIECES, rows_rate=4),
-    Part("settled", SETTLING, rate=0.35, decay=1, pieces=NUM_PIECES, rows_rate=4),
+    Part("many_words", MANY_WORDS, rate=0.8, decay=0, pieces=NUM_PIECES, rows_rate=3),
+    Part("tables", TABLES, rate=0.4, decay=0.8, pieces=NUM_PIECES, rows_rate=3),
 )
 TABLE_RECOGNITION = "Table Recognition:"
 CURVE = "training_curve.json"
