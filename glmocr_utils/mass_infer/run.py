@@ -52,6 +52,9 @@ def infer(
 
     Ctrl-C ends it cleanly: finished pages are kept, and the next call resumes.
 
+        summary = infer(InferOptions(input_path="my-pdfs", output_dir="outputs/06_mass_infer"))
+        print(summary.stopped or dict(summary.statuses))  # {'ok': 990, 'blank': 8, 'looped': 2}
+
     Args:
         model: for the engine `local`, when it is loaded already.
         watch: called after each page, and before the first; with the engine `local` also twice a

@@ -234,7 +234,7 @@ class PageTask:
             reading = yield from self._passes.over(angle, factor, self._limits.max_tokens, part=box)
         except RequestFailed:
             return None
-        # ink that is no text is read too, but with little certainty
+        # ink that isn't text is read too, but with little certainty
         is_sure = reading.token_ids and (reading.mean_prob or 0.0) >= NOT_READ_BELOW
         return (unread.token_stop, reading) if reading.status == "ok" and is_sure else None
 

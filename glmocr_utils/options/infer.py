@@ -21,7 +21,7 @@ RETRYABLE = tuple(status for status in get_args(PageStatus) if status != "ok")
 
 @dataclass(frozen=True)
 class InferOptions(Options):
-    """Options of `infer`, of notebook 06 and of the command `infer`.
+    """Options of `infer`, of notebook 06 and of the command `infer`: see docs/parameters.md.
 
     Raises:
         ValueError: an option that cannot work.
