@@ -13,7 +13,7 @@ from benchmarks.measure import Row
 from glmocr_utils.mass_infer import InferOptions, infer
 from glmocr_utils.notebook_run import BUNDLED_MODEL, project_root
 from glmocr_utils.records.page_row import read_rows
-from workshop.vllm_server import NAME, vllm_command, vllm_server
+from workshop.vllm_server import NAME, vllm_python, vllm_server
 
 PAGES = 57
 PAGES_TOGETHER = 16
@@ -22,9 +22,9 @@ MAX_TOKENS = 1200
 
 def against_vllm() -> Iterator[Row]:
     """Pages of mixed length, probabilities on."""
-    command = vllm_command()
-    if command is None:
-        note = "vLLM's CPU build is not installed: `make test-vllm` installs it"
+    python = vllm_python()
+    if python is None:
+        note = "vLLM's CPU build is not installed (`make test-vllm`) or not named (GLMOCR_VLLM)"
         yield _row(None, None, note)
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -32,7 +32,7 @@ def against_vllm() -> Iterator[Row]:
         pages.mkdir()
         for page in mixed_pages(PAGES):
             page.image.save(pages / f"{page.page.page_index:03}.png")
-        with vllm_server(command, Path(folder) / "server.log") as base_url:
+        with vllm_server(python, Path(folder) / "server.log") as base_url:
             server = {"engine": "server", "base_url": base_url, "model_id": NAME}
             infer(_options(pages / "000.png", Path(folder) / "warm", **server))
             their_speed = infer(_options(pages, Path(folder) / "theirs", **server)).pages_per_second

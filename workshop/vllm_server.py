@@ -1,11 +1,10 @@
 """vLLM's server with the bundled model, on a CPU, from an environment of its own.
 
 vLLM pins a PyTorch of its own, so it never shares this project's environment: `make test-vllm`
-makes one, and names its `vllm` in the variable `GLMOCR_VLLM`.
+makes one, and names its Python in the variable `GLMOCR_VLLM`.
 """
 
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -25,13 +24,13 @@ CONTEXT = 4096
 OWN_VARIABLES = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
 
 
-def vllm_command() -> str | None:
-    """The program `vllm`: what GLMOCR_VLLM names, or that on the PATH; None without either."""
-    return os.environ.get(VARIABLE) or shutil.which("vllm")
+def vllm_python() -> str | None:
+    """The Python that has vLLM, from GLMOCR_VLLM; None without it."""
+    return os.environ.get(VARIABLE)
 
 
 @contextmanager
-def vllm_server(command: str, log: Path) -> Iterator[str]:
+def vllm_server(python: str, log: Path) -> Iterator[str]:
     """Serve the bundled model in float32; gives the server's base_url, and ends it.
 
     Raises:
@@ -40,13 +39,15 @@ def vllm_server(command: str, log: Path) -> Iterator[str]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    arguments = ["serve", str(project_root() / BUNDLED_MODEL), "--served-model-name", NAME]
+    # The program `vllm` asks for the version of a package `vllm`; the CPU build is `vllm-cpu`
+    arguments = ["-m", "vllm.entrypoints.openai.api_server", "--served-model-name", NAME]
+    arguments += ["--model", str(project_root() / BUNDLED_MODEL)]
     arguments += ["--dtype", "float32", "--max-model-len", str(CONTEXT), "--enforce-eager"]
     arguments += ["--host", "127.0.0.1", "--port", str(port)]
     own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     with log.open("w") as output:
         server = subprocess.Popen(
-            [command, *arguments],
+            [python, *arguments],
             env=own | OWN_VARIABLES,
             stdout=output,
             stderr=subprocess.STDOUT,

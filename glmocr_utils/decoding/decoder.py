@@ -75,8 +75,8 @@ class PageDecoder:
         model: with a generation config that names the stop tokens; an adapter may be on it.
         top_k: how many of the best tokens are recorded at each position.
         spell: token ids → their text, which separates a loop from a dotted leader.
-        cuda_graphs: replay steps as CUDA graphs: True, False or `auto`. Without a CUDA GPU there
-            are none.
+        cuda_graphs: replay steps as CUDA graphs: True, False or `auto` (where all weights are on
+            one GPU and not quantized). Without a CUDA GPU there are none.
         capture: what makes a step replayable instead of CUDA graphs.
     """
 
@@ -95,7 +95,7 @@ class PageDecoder:
         self._stops = self._model.generation_config.eos_token_id
         self._text_config = self._model.config.get_text_config()
         self._step = TokenStep(self._model, top_k)
-        capture = capture or capture_for(self._model.device, cuda_graphs)
+        capture = capture or capture_for(self._model, cuda_graphs)
         self._replayed = None if capture is None else ReplayedStep(self._step, capture)
         self._pages: list[_Page] = []  # in the order of the step's rows
         self._steps = 0

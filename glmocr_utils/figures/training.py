@@ -1,5 +1,8 @@
 """Figures of a run: lengths against the budget, the curve as it grows, before against after."""
 
+import glmocr_utils.model.quiet  # noqa: F401 - before TrainerCallback, which imports PEFT
+
+# isort: split
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from PIL import Image
 
+from glmocr_utils.grounding.head import Head
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.prompt import TEXT_RECOGNITION, PromptStyle, encode_prompt
 
@@ -29,13 +30,6 @@ if TYPE_CHECKING:  # what it names takes seconds to import
     )
 
 POSITIONS_AT_ONCE = 128  # the scores of so many text positions are in memory together
-
-
-class Head(NamedTuple):
-    """An attention head of the decoder; both numbers count from 0."""
-
-    layer: int
-    head: int
 
 
 # What is done with the attention that a head pays to the image of a page:

@@ -8,7 +8,7 @@ from typing import Protocol
 from huggingface_hub.constants import HF_HOME
 
 from glmocr_utils.files import write_file
-from glmocr_utils.grounding.attention import Head
+from glmocr_utils.grounding.head import Head
 from glmocr_utils.model import weights_sha256
 
 FILE_NAME = "grounding.json"

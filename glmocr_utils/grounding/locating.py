@@ -6,8 +6,8 @@ from itertools import groupby, islice
 
 from PIL import Image
 
-from glmocr_utils.grounding.attention import Head, attend
 from glmocr_utils.grounding.choice import load_choice
+from glmocr_utils.grounding.head import Head
 from glmocr_utils.grounding.layout import lay_out
 from glmocr_utils.grounding.regions import joined_layouts, on_page
 from glmocr_utils.layout import crop_region
@@ -22,6 +22,11 @@ KEPT_LAYOUTS = 32  # pages that are requested again are not located again
 class Locator:
     """Locates the tokens of a model's readings.
 
+        locator = Locator(model)
+        layout = locator.locate(result, page_image.image)
+        layout.lines[0]  # the box of the first printed line in pixels; None if unclear
+        layout.box_of([4, 5])  # around two tokens
+
     Args:
         model: the model that read the pages.
         heads: attention heads to use; None takes those chosen for the model.
@@ -35,7 +40,14 @@ class Locator:
         self.heads = tuple(heads or load_choice(model).heads)
 
     def locate(self, result: OcrResult, image: Image.Image) -> PageLayout:
-        """One page, on demand."""
+        """One page.
+
+        Args:
+            image: the page image that `result` was read from, RGB.
+
+        Raises:
+            ValueError: another model read the page.
+        """
         page = PageImage(result.page, image, result.scale)
         [layout] = self.locate_all([(result, page)])
         return layout
@@ -70,6 +82,8 @@ class Locator:
 
     def _together(self, batch: Sequence[tuple[OcrResult, Image.Image]]) -> Iterator[PageLayout]:
         """Raises ValueError where a result is another model's reading."""
+        from glmocr_utils.grounding.attention import attend  # PyTorch takes seconds
+
         for result, _ in batch:
             self._check_own(result)
         by_prompt = {result.prompt for result, _ in batch}

@@ -30,7 +30,6 @@ from glmocr_utils.labels.sources.text_layer import label_from_text_layer
 from glmocr_utils.labels.splits import Split, read_split, split_by_document, write_split
 from glmocr_utils.labels.suspects import Suspect, find_suspects
 from glmocr_utils.model import LoadedModel
-from glmocr_utils.ocr import score_text
 from glmocr_utils.prompt import TEXT_RECOGNITION, num_image_tokens
 from glmocr_utils.records import Label, OcrResult, PageKey, PageRef, TokenProb
 from glmocr_utils.render import decode_image
@@ -217,6 +216,8 @@ def suspect_gold(
     Args:
         max_labels: how many are scored, drawn at random; each takes one pass of the model.
     """
+    from glmocr_utils.ocr import score_text  # PyTorch takes seconds, and only this needs it
+
     gold = store.current_labels(["gold"])
     drawn = random.Random(seed).sample(gold, min(max_labels, len(gold)))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
 from safetensors import SafetensorError
 
 from glmocr_utils.model import ModelLoadError, find_revision
@@ -13,6 +12,7 @@ from glmocr_utils.model.source import cached_commit, find_model, first_line
 from glmocr_utils.options import OFFICIAL_LAYOUT, resolve_layout
 
 if TYPE_CHECKING:  # what it names takes seconds to import
+    import torch
     from transformers import PreTrainedModel
     from transformers.image_processing_utils import BaseImageProcessor
 
@@ -61,7 +61,10 @@ def load_layout(layout: str = "auto", device: str | torch.device = "cpu") -> Lay
     Raises:
         ModelLoadError: it is not there, is not a layout model of these kinds, or is not complete.
     """
+    import torch
     from transformers import AutoConfig, AutoImageProcessor, AutoModelForObjectDetection
+
+    import glmocr_utils.model.quiet  # noqa: F401 - no bar for the weights
 
     layout_id = resolve_layout(layout) or OFFICIAL_LAYOUT
     try:

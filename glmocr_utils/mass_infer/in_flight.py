@@ -141,7 +141,8 @@ class InFlightReader:
         is a `Failure`.
 
         Args:
-            take: the next piece of work; told to wait or not to; None if there is none (yet).
+            take: gives the next piece of work, or None if there is none (yet); its argument says
+                whether to wait for one.
 
         Yields:
             The key of each request with what was read; with None where nothing is to be read.

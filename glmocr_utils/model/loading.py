@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, get_args
 
 import torch
 from safetensors import SafetensorError
 
-from glmocr_utils.model.attention import PLAIN, AttentionChoice, choose_attention
+import glmocr_utils.model.quiet  # noqa: F401 - before PEFT is imported
+from glmocr_utils.model.attention import PLAIN, choose_attention
 from glmocr_utils.model.cpu_threads import fit_threads
 from glmocr_utils.model.hardware import find_hardware, place
+from glmocr_utils.model.loaded import LoadedModel
 from glmocr_utils.model.patches import project_patches_at_once
 from glmocr_utils.model.source import (
     ModelLoadError,
@@ -20,9 +21,9 @@ from glmocr_utils.model.source import (
     first_line,
     resolve_adapter,
 )
-from glmocr_utils.model.trained_for import TrainedFor, read_trained_for
+from glmocr_utils.model.trained_for import read_trained_for
 from glmocr_utils.options import Dtype, ModelOptions
-from glmocr_utils.prompt import PromptStyle, limit_page_pixels, stop_token_ids
+from glmocr_utils.prompt import limit_page_pixels, stop_token_ids
 
 if TYPE_CHECKING:  # their modules take seconds: they are loaded where they are used
     from peft import PeftModel
@@ -30,66 +31,6 @@ if TYPE_CHECKING:  # their modules take seconds: they are loaded where they are 
 
 
 DTYPES = get_args(Dtype)
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedModel:
-    """A model that is ready to read.
-
-    Attributes:
-        model: in evaluation mode, on its device.
-        processor: tokenizer, image processor and chat template of the checkpoint.
-        model_id: hub id or folder of the full model.
-        revision: commit on the hub; None for a folder.
-        adapter: hub id or folder of the adapter on top; None without one.
-        attention: the implementation of attention, and why it was chosen.
-        trained_for: how a fine-tuned model must be used; None if it isn't fine-tuned.
-        obstacle: why a GPU of this machine was not used; None if there is no unused one.
-        threads: number of CPU threads, and why; None on a GPU.
-    """
-
-    model: PreTrainedModel | PeftModel
-    processor: ProcessorMixin
-    model_id: str
-    revision: str | None
-    adapter: str | None
-    attention: AttentionChoice
-    trained_for: TrainedFor | None = None
-    obstacle: str | None = None
-    threads: str | None = None
-
-    @property
-    def device(self) -> torch.device:
-        return self.model.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.model.dtype
-
-    @property
-    def dtype_name(self) -> str:
-        """Such as `bfloat16`."""
-        return str(self.dtype).removeprefix("torch.")
-
-    @property
-    def stop_token_ids(self) -> list[int]:
-        """Every token that ends a page; GLM-OCR has two."""
-        return self.model.generation_config.eos_token_id
-
-    @property
-    def prompt_style(self) -> PromptStyle:
-        """The style of the prompt that the model was trained with."""
-        return "default" if self.trained_for is None else self.trained_for.prompt_style
-
-    def describe(self) -> str:
-        """For people: model, device, dtype and attention; then why a GPU is not used."""
-        name = self.model_id if self.adapter is None else f"{self.model_id} + {self.adapter}"
-        line = (
-            f"{name} on {self.device} in {self.dtype_name}, "
-            f"attention {self.attention.implementation} ({self.attention.reason})"
-        )
-        line += f", {self.threads}" if self.threads else ""
-        return f"{line}\n! {self.obstacle}" if self.obstacle else line
 
 
 def load_model(
@@ -103,6 +44,9 @@ def load_model(
     revision: str | None = None,
 ) -> LoadedModel:
     """Load a full model, or an adapter with its base.
+
+        model = load_model("zai-org/GLM-OCR")
+        tuned = load_model("my-lora", dtype="float32")  # the adapter names its base
 
     Args:
         model_id: hub id, folder of a full checkpoint, or folder of an adapter (known by its

@@ -196,7 +196,12 @@ def read_pages(
     without ink is not given to the model. By regions, those of several pages are in flight
     together, and a page ends with its last region.
 
+        images = [each for each in render_documents(["my.pdf"]) if isinstance(each, PageImage)]
+        for result in read_pages(model, images, batch_size=4):
+            print(result.text)
+
     Args:
+        pages: page images, RGB.
         max_tokens: token limit per page or region.
         batch_size: pages or regions in flight together.
         prompt, style, top_k: as in `PageReader`.

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 from transformers import BatchFeature, DynamicCache
 
-from glmocr_utils.decoding import DecodedPage, PageDecoder, buckets, cpu_attention
+from glmocr_utils.decoding import DecodedPage, PageDecoder, buckets, cpu_attention, replays
 from glmocr_utils.decoding import decoder as decoder_module
 from glmocr_utils.decoding.step import TokenStep
 from glmocr_utils.model import LoadedModel, load_model
@@ -234,6 +234,16 @@ def test_a_step_is_captured_for_few_sizes():
 
 def test_on_a_cpu_there_are_no_graphs(model):
     assert decoder_of(model, cuda_graphs=True)._replayed is None
+
+
+def test_graphs_are_automatic_for_plain_weights_on_one_device(model, monkeypatch):
+    network = copy.deepcopy(model.model)
+    assert replays._is_whole_and_plain(network)
+    monkeypatch.setattr(network, "is_quantized", True, raising=False)
+    assert not replays._is_whole_and_plain(network)
+    monkeypatch.setattr(network, "is_quantized", False)
+    network.lm_head.to("meta")  # as for weights that are kept in RAM or on another GPU
+    assert not replays._is_whole_and_plain(network)
 
 
 @pytest.mark.parametrize("attention", ["flash_attention_2", "kernels-community/flash-attn2"])

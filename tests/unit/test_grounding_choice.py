@@ -8,7 +8,6 @@ import pytest
 
 from glmocr_utils.cli import main
 from glmocr_utils.grounding import Locator
-from glmocr_utils.grounding.attention import Head
 from glmocr_utils.grounding.choice import (
     NoHeadsError,
     choice_path,
@@ -19,6 +18,7 @@ from glmocr_utils.grounding.choice import (
 from glmocr_utils.grounding.evaluation import choose_for, draw_pages, pages_with_text_layer
 from glmocr_utils.grounding.evaluation.choosing import split_pages
 from glmocr_utils.grounding.evaluation.heads import choose_heads, score_heads
+from glmocr_utils.grounding.head import Head
 from glmocr_utils.model import load_model
 from glmocr_utils.ocr import read_pages
 from glmocr_utils.records import FailedPage

@@ -13,7 +13,7 @@ from paths import BUNDLED_MODEL, SAMPLES
 
 from glmocr_utils.mass_infer import InferOptions, infer
 from glmocr_utils.records.page_row import PageRow, read_rows
-from workshop.vllm_server import NAME, VARIABLE, vllm_command, vllm_server
+from workshop.vllm_server import NAME, VARIABLE, vllm_python, vllm_server
 
 pytestmark = [
     pytest.mark.skipif(VARIABLE not in os.environ, reason="`make test-vllm` sets vLLM up"),
@@ -39,9 +39,9 @@ def readings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict, d
     for name in DOCUMENTS:
         (documents / name).symlink_to(SAMPLES / name)
     local = rows_of(folder / "local", documents, model_id=str(BUNDLED_MODEL), device_map="cpu")
-    command = vllm_command()
-    assert command
-    with vllm_server(command, folder / "vllm.log") as base_url:
+    python = vllm_python()
+    assert python
+    with vllm_server(python, folder / "vllm.log") as base_url:
         server = {"engine": "server", "base_url": base_url, "model_id": NAME}
         theirs = rows_of(folder / "theirs", documents, concurrency=4, **server)
     return local, theirs

@@ -5,8 +5,9 @@ from itertools import combinations
 
 import numpy as np
 
-from glmocr_utils.grounding.attention import Head, attend, strongest_cells
+from glmocr_utils.grounding.attention import attend, strongest_cells
 from glmocr_utils.grounding.evaluation.known import KnownPage, TrueBoxes, true_boxes
+from glmocr_utils.grounding.head import Head
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.prompt import TEXT_RECOGNITION
 from glmocr_utils.token_text import encode_text, token_texts

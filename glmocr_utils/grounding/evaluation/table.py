@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image
 
-from glmocr_utils.grounding.attention import Head, attend
+from glmocr_utils.grounding.attention import attend
 from glmocr_utils.grounding.evaluation.drawn import scanned
 from glmocr_utils.grounding.evaluation.known import (
     BoxScore,
@@ -17,6 +17,7 @@ from glmocr_utils.grounding.evaluation.known import (
     score_layout,
     true_boxes,
 )
+from glmocr_utils.grounding.head import Head
 from glmocr_utils.grounding.layout import lay_out
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import read_pages
