@@ -186,13 +186,14 @@ class InFlightReader:
                     entering.add(work.key, work.page, work.request.max_tokens)
                     waiting[work.key] = work
                 work = None
+            were_waiting = bool(waiting)
             yield from begun(entering.begin())
             if to_look_at:
                 yield from self._look(to_look_at)
                 to_look_at.clear()
             elif under_way:
                 yield from self._step(under_way, put_back)
-            elif not put_back and work is None:
+            elif not (put_back or work or were_waiting):  # nothing more was waited for
                 return
 
     def _look(self, works: list[Work]) -> Iterator[tuple[Hashable, Layout | Failure]]:
