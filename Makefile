@@ -66,6 +66,7 @@ docs: .venv/installed  ## build the documentation as a site with the notebooks a
 
 figures: .venv/installed  ## draw the pictures in notebooks/figures again (one needs chromium)
 	$(BIN)/python -m workshop.readme_pictures
+	$(BIN)/python -m benchmarks.what_to_label --figure notebooks/figures/04_what_to_label.png
 	GLMOCR_SCREENSHOTS=outputs/screenshots $(BIN)/python -m pytest tests/browser -k picture
 	cp outputs/screenshots/03_review.png notebooks/figures/
 

@@ -4,8 +4,10 @@
 
 It needs a GPU, PyTorch, Transformers and Pillow, and this checkout; the training rows also PEFT. No
 weights are downloaded: how fast a model is does not depend on what its numbers are. Pages are A4 at
-scale 2.0 (2,520 image tokens) and end after 820 tokens, about a page of print. Rows for which there
-is no time left are named as such.
+scale 2.0 (2,520 image tokens) and end after 820 tokens, about a page of print. Random weights say
+little about equal texts, so the bundled model reads sample pages as well (this needs pypdfium2).
+Rows for which there is no time left are named as such; `--only "CUDA graphs"` measures the rows
+that have these words in their name.
 """
 
 import argparse
@@ -15,13 +17,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 import transformers
 from PIL import Image
-from transformers import AutoProcessor, BatchFeature, PreTrainedModel, ProcessorMixin
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    BatchFeature,
+    PreTrainedModel,
+    ProcessorMixin,
+)
 
 from benchmarks.glm_ocr_size import random_model
 from glmocr_utils.decoding import DecodedPage, PageDecoder
@@ -29,20 +38,26 @@ from glmocr_utils.decoding.decoder import STEPS_BETWEEN_LOOKS_GPU
 from glmocr_utils.model.patches import project_patches_at_once
 from glmocr_utils.prompt import encode_prompt
 
-PROCESSOR = Path(__file__).parents[1] / "data/models/glm-ocr-tiny"
+DATA = Path(__file__).parents[1] / "data"
+BUNDLED_MODEL = DATA / "models/glm-ocr-tiny"
 PAGE_PX = (1190, 1684)  # A4 at scale 2.0
 PAGE_PIXELS = {"shortest_edge": 12_544, "longest_edge": 9_633_792}  # GLM-OCR's own budget
 TOKENS_A_PAGE = 820
 ROWS = (1, 8, 32, 64)
 BASELINE_ROWS = 8
 COMPARED_TOKENS = 64
+SAMPLE_PAGES = 8
+SAMPLE_TOKENS = 300
 TRAINED_PAGES = 4  # of the official guide
 LORA_RANK = 8
 
-GENERATE = "generate, with scores"
+GENERATE = "generate"
+GENERATE_SCORES = "generate, with probabilities"
 # whether steps are replayed as CUDA graphs
-EQUAL = {"texts equal to generate": False, "texts equal to generate, CUDA graphs": True}
-IN_FLIGHT = {"in flight, with probabilities": False, "in flight, CUDA graphs": True}
+IN_FLIGHT = {"in flight, CUDA graphs": True, "in flight, step by step": False}
+EQUAL = {"texts equal to generate, CUDA graphs": True, "texts equal to generate": False}
+SAME_STEPS = "CUDA graphs equal to steps"
+SAMPLES = "sample pages, bundled model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +85,7 @@ class Measured:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=8, help="no row begins after this time")
+    parser.add_argument("--only", default="", help="rows with these words in their name")
     parser.add_argument("--output", type=Path, help="the figures as JSON")
     options = parser.parse_args()
     if not torch.cuda.is_available():
@@ -77,7 +93,8 @@ def main() -> None:
     print(machine(), flush=True)
     print(HEAD, flush=True)
     measured = []
-    for row in rows("cuda", torch.bfloat16, time.monotonic() + 60 * options.minutes):
+    deadline = time.monotonic() + 60 * options.minutes
+    for row in rows("cuda", torch.bfloat16, deadline, only=options.only):
         print(table_line(row), flush=True)
         measured.append(asdict(row))
         if options.output:  # written after each row: a run that is cut off keeps what it has
@@ -94,32 +111,42 @@ def rows(
     tokens: int = TOKENS_A_PAGE,
     batches: Sequence[int] = ROWS,
     layers: int | None = None,
+    only: str = "",
 ) -> Iterator[Measured]:
     """Each row as soon as it is measured; a row that fails says why, and the next one begins.
 
     Args:
         deadline: in `time.monotonic()`; no row begins after it.
         layers: fewer than GLM-OCR has, for a test.
+        only: words that the name of a row must have.
     """
     processor = load_processor()
     image_token_id = processor.tokenizer.convert_tokens_to_ids("<|image|>")
     model = random_model(image_token_id, device, dtype, layers)
+    model.generation_config.eos_token_id = [-1]  # random weights must not end a page
     page = encode_page(processor, page_px).to(device)
     bytes_per_s = memory_speed(device)
-    parts: list[tuple[str, int, Callable[[], Measured]]] = [
-        (GENERATE, BASELINE_ROWS, lambda: with_generate(model, page, tokens)),
-    ]
-    for name, graphs in EQUAL.items():
-        parts.append((name, BASELINE_ROWS, partial(same_tokens, model, page, tokens, name, graphs)))
+    parts: list[tuple[str, int, Callable[[], Measured]]] = []
+    for name in (GENERATE, GENERATE_SCORES):
+        parts.append((name, BASELINE_ROWS, partial(with_generate, model, page, tokens, name)))
     for name, graphs in IN_FLIGHT.items():
         for count in batches:
             run = partial(in_flight, model, page, count, tokens, bytes_per_s, name, graphs)
             parts.append((name, count, run))
+    for name, graphs in EQUAL.items():
+        parts.append((name, BASELINE_ROWS, partial(same_tokens, model, page, tokens, name, graphs)))
+    parts.append(
+        (SAME_STEPS, BASELINE_ROWS, partial(same_steps, model, processor, page_px, tokens))
+    )
+    for precision in (torch.float32, dtype):
+        name = f"{SAMPLES}, {str(precision).removeprefix('torch.')}"
+        run = partial(sample_pages, device, precision, name, min(tokens, SAMPLE_TOKENS))
+        parts.append((name, SAMPLE_PAGES, run))
     for name in ("LoRA", "all weights"):
         run = partial(training, model, page, name, tokens)
         parts.append((f"training step, {name}", TRAINED_PAGES, run))
     project_patches_at_once(model)  # as `load_model` does, for both sides
-    for name, count, measure in parts:
+    for name, count, measure in (part for part in parts if only in part[0]):
         if time.monotonic() > deadline:
             yield Measured(name, count, note="no time left")
             continue
@@ -134,27 +161,27 @@ def rows(
 
 def load_processor() -> ProcessorMixin:
     """The bundled processor with GLM-OCR's pixel budget."""
-    processor = AutoProcessor.from_pretrained(PROCESSOR)
+    processor = AutoProcessor.from_pretrained(BUNDLED_MODEL)
     processor.image_processor.size = PAGE_PIXELS
     return processor
 
 
-def encode_page(processor: ProcessorMixin, page_px: tuple[int, int]) -> BatchFeature:
+def encode_page(processor: ProcessorMixin, page_px: tuple[int, int], seed: int = 0) -> BatchFeature:
     """Image and prompt of one page of noise."""
     width, height = page_px
-    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     return encode_prompt(processor, [Image.fromarray(pixels)])
 
 
-def with_generate(model: PreTrainedModel, page: BatchFeature, tokens: int) -> Measured:
-    """What a batch script does: `generate` with all scores, and a softmax for each token."""
+def with_generate(model: PreTrainedModel, page: BatchFeature, tokens: int, name: str) -> Measured:
+    """What a batch script does; for probabilities it keeps all scores, and takes a softmax each."""
     batch = repeated(page, BASELINE_ROWS)
-    generate(model, batch, 4)  # warm
-    seconds = timed(model.device, lambda: probabilities(model, batch, tokens))
+    run = probabilities if name == GENERATE_SCORES else generate
+    run(model, batch, 4)  # warm
+    seconds = timed(model.device, lambda: run(model, batch, tokens))
     new = BASELINE_ROWS * tokens
     return Measured(
-        GENERATE, BASELINE_ROWS, new / seconds, BASELINE_ROWS / seconds, None,
-        peak_gb(model.device),
+        name, BASELINE_ROWS, new / seconds, BASELINE_ROWS / seconds, None, peak_gb(model.device)
     )  # fmt: skip
 
 
@@ -190,12 +217,84 @@ def same_tokens(
 ) -> Measured:
     """Whether the first tokens are those of `generate`; half precision may turn a near tie."""
     compared = min(COMPARED_TOKENS, tokens)
-    expected = generate(model, repeated(page, BASELINE_ROWS), compared).sequences[:, -compared:]
+    expected = generate(model, repeated(page, BASELINE_ROWS), compared)[:, -compared:]
     pages = drive(model, page, BASELINE_ROWS, compared, cuda_graphs).pages
     got = np.stack([pages[number].token_ids for number in range(BASELINE_ROWS)])
     equal = (expected.cpu().numpy() == got).cumprod(axis=1).sum(axis=1)
     note = f"first {compared} tokens equal on {(equal == compared).sum()} of {len(equal)} pages"
     return Measured(name, BASELINE_ROWS, note=note)
+
+
+def same_steps(
+    model: PreTrainedModel, processor: ProcessorMixin, page_px: tuple[int, int], tokens: int
+) -> Measured:
+    """Whether replayed steps write what plain steps write: different pages, all tokens."""
+    pages = [encode_page(processor, page_px, seed) for seed in range(BASELINE_ROWS)]
+    plain, replayed = (decode_all(model, pages, tokens, graphs) for graphs in (False, True))
+    equal = [pair for pair in zip(plain, replayed, strict=True) if same_ids(*pair)]
+    apart = max((float(np.abs(a.logprobs - b.logprobs).max()) for a, b in equal), default=np.nan)
+    return Measured(
+        SAME_STEPS,
+        BASELINE_ROWS,
+        note=f"{tokens} tokens equal on {len(equal)} of {len(pages)} pages, "
+        f"log probabilities within {apart:.1g}",
+    )
+
+
+def sample_pages(device: str, dtype: torch.dtype, name: str, tokens: int) -> Measured:
+    """Whether print is read as `generate` reads it, page by page: with steps, and with graphs."""
+    from glmocr_utils.render import RenderOptions, find_documents, render_documents
+
+    model = AutoModelForImageTextToText.from_pretrained(BUNDLED_MODEL, dtype=dtype)
+    model = model.to(device).eval()
+    processor = AutoProcessor.from_pretrained(BUNDLED_MODEL)
+    rendered = render_documents(find_documents(DATA / "samples"), RenderOptions())
+    images = [page.image for page in islice(rendered, SAMPLE_PAGES)]
+    pages = [encode_prompt(processor, [image]) for image in images]
+    expected = [read_alone(model, page, tokens) for page in pages]
+    plain, replayed = (decode_all(model, pages, tokens, graphs) for graphs in (False, True))
+    equal, equal_replayed = (
+        sum(np.array_equal(one.token_ids, ids) for one, ids in zip(decoded, expected, strict=True))
+        for decoded in (plain, replayed)
+    )
+    return Measured(
+        name,
+        len(pages),
+        note=f"equal to generate on {equal} of {len(pages)}, with CUDA graphs on {equal_replayed}; "
+        f"graphs equal to steps on {sum(map(same_ids, plain, replayed))}",
+    )
+
+
+def read_alone(model: PreTrainedModel, page: BatchFeature, tokens: int) -> np.ndarray:
+    """The tokens that `generate` writes for one page, without the stop token."""
+    page = page.to(model.device)
+    prompt = page["input_ids"].shape[1]
+    with torch.no_grad():
+        written = model.generate(**page, max_new_tokens=tokens, do_sample=False)[0, prompt:]
+    ids = written.cpu().numpy()
+    return ids[~np.isin(ids, model.generation_config.eos_token_id)]
+
+
+def decode_all(
+    model: PreTrainedModel, pages: Sequence[BatchFeature], tokens: int, cuda_graphs: bool
+) -> list[DecodedPage]:
+    """Read pages in flight, each entering some steps after the one before."""
+    decoder = PageDecoder(model, 5, lambda _ids: "", cuda_graphs=cuda_graphs)
+    outcomes: dict = {}
+    for number, page in enumerate(pages):
+        decoder.enter(number, page, tokens)
+        for _ in range(4):
+            outcomes.update(decoder.step() if len(decoder) else ())
+    while len(decoder):
+        outcomes.update(decoder.step())
+    for outcome in outcomes.values():
+        if isinstance(outcome, Exception):
+            raise outcome
+    return [outcomes[number] for number in range(len(pages))]
+
+
+def same_ids(one: DecodedPage, other: DecodedPage) -> bool:
+    return np.array_equal(one.token_ids, other.token_ids)
 
 
 def training(model: PreTrainedModel, page: BatchFeature, name: str, tokens: int) -> Measured:
@@ -267,7 +366,6 @@ def drive(
     model: PreTrainedModel, page: BatchFeature, count: int, tokens: int, cuda_graphs: bool
 ) -> Driven:
     """Read `count` pages together; a page that fails is an error."""
-    model.generation_config.eos_token_id = [-1]  # random weights must not end a page
     # a text that is nothing never counts as a loop, which random weights soon write
     decoder = PageDecoder(model, 5, lambda _ids: "", cuda_graphs=cuda_graphs)
 
@@ -295,7 +393,7 @@ def drive(
 
 
 @torch.no_grad()
-def generate(model: PreTrainedModel, batch: BatchFeature, tokens: int):
+def generate(model: PreTrainedModel, batch: BatchFeature, tokens: int, **options: bool):
     return model.generate(
         **batch,
         max_new_tokens=tokens,
@@ -303,13 +401,12 @@ def generate(model: PreTrainedModel, batch: BatchFeature, tokens: int):
         do_sample=False,
         eos_token_id=None,
         pad_token_id=0,
-        output_scores=True,
-        return_dict_in_generate=True,
+        **options,
     )
 
 
 def probabilities(model: PreTrainedModel, batch: BatchFeature, tokens: int) -> list[list[float]]:
-    output = generate(model, batch, tokens)
+    output = generate(model, batch, tokens, output_scores=True, return_dict_in_generate=True)
     new = output.sequences[:, -tokens:]
     return [
         torch.softmax(scores.float(), dim=-1).gather(-1, new[:, step, None])[:, 0].tolist()

@@ -40,9 +40,10 @@ def copy_pages(target: Path) -> None:
 
 
 def run_of(notebook: NotebookNode, name: str) -> NotebookNode | None:
-    """A notebook as the demo ran it; None if it has no run, or its code has changed since.
+    """A notebook as the demo ran it, to its end.
 
-    The comments and defaults of its parameters may have.
+    None if it has no such run, or if its code has changed since; comments and defaults of its
+    parameters may differ.
 
     Args:
         notebook: as committed.
@@ -52,10 +53,11 @@ def run_of(notebook: NotebookNode, name: str) -> NotebookNode | None:
         path = ROOT / folder / name
         if path.exists():
             run = nbformat.read(path, as_version=4)
-            sources = {cell.id: cell.source for cell in run.cells}
+            # a notebook that the demo doesn't run, or is still running, has cells without a number
+            ran = {cell.id: cell for cell in run.cells if cell.get("execution_count")}
             code = [cell for cell in notebook.cells if cell.cell_type == "code"]
             compared = [cell for cell in code if "parameters" not in cell.metadata.get("tags", ())]
-            if all(cell.source == sources.get(cell.id) for cell in compared):
+            if all(cell.id in ran and cell.source == ran[cell.id].source for cell in compared):
                 return run
     return None
 

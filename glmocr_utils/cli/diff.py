@@ -6,7 +6,7 @@ import pandas as pd
 
 from glmocr_utils.cli.command import counted
 from glmocr_utils.display.evaluation import write_differences
-from glmocr_utils.evaluation import load_texts
+from glmocr_utils.evaluation import load_sets
 from glmocr_utils.evaluation.disagreements import (
     audit_shares,
     draw_audit,
@@ -28,9 +28,8 @@ def run(options: DiffOptions) -> int:
         return 0
     if options.readings is None or options.other_readings is None:
         raise ValueError("diff needs readings and --other-readings; --help lists all options")
-    first, second = (
-        load_texts(path, options.text_column) for path in (options.readings, options.other_readings)
-    )
+    paths = (options.readings, options.other_readings)
+    first, second = load_sets(paths, options.text_column)
     pages, problems = find_differences(first, second)
     if not pages:
         raise ValueError(f"{first.name} and {second.name} have no page in common")

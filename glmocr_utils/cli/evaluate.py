@@ -7,7 +7,7 @@ from glmocr_utils.display.evaluation import (
     scores_table,
     write_evaluation,
 )
-from glmocr_utils.evaluation import compare, load_texts, score
+from glmocr_utils.evaluation import compare, load_sets, score
 from glmocr_utils.evaluation.breakdown import by_region
 from glmocr_utils.evaluation.page_images import images_of
 from glmocr_utils.options import EvaluateOptions
@@ -16,11 +16,9 @@ from glmocr_utils.options import EvaluateOptions
 def run(options: EvaluateOptions) -> int:
     if options.readings is None or options.references is None:
         raise ValueError("evaluate needs readings and --references; --help shows an example")
-    references = load_texts(options.references, options.text_column)
-    paths = filter(None, (options.readings, options.other_readings))
-    scores = [
-        score(load_texts(path, options.text_column), references, options.seed) for path in paths
-    ]
+    paths = filter(None, (options.readings, options.other_readings, options.references))
+    *sets, references = load_sets(list(paths), options.text_column)
+    scores = [score(each, references, options.seed) for each in sets]
     comparison = compare(scores[0], scores[1], options.seed) if len(scores) == 2 else None
     print(scores_table(scores).to_string())
     regions = groups_table(scores, by_region)

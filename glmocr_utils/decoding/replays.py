@@ -8,16 +8,17 @@ again when one of them has grown.
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
 from glmocr_utils.decoding.buckets import column_bucket, row_bucket
 from glmocr_utils.decoding.step import TokenStep
 
+if TYPE_CHECKING:  # the library is loaded where it is used
+    from transformers import PreTrainedModel
+
 CudaGraphs = bool | Literal["auto"]
-# `auto` stays off until graphs have been seen to give equal texts on a GPU.
-AUTO_USES_GRAPHS = False
 
 Capture = Callable[[Callable[[], None]], Callable[[], None]]  # a function → what does it again
 
@@ -85,7 +86,15 @@ class _Graphs:
         return graph.replay
 
 
-def capture_for(device: torch.device, cuda_graphs: CudaGraphs) -> Capture | None:
-    """What captures steps on a device; None where they are run one by one."""
-    wanted = AUTO_USES_GRAPHS if cuda_graphs == "auto" else cuda_graphs
-    return _Graphs() if wanted and device.type == "cuda" else None
+def capture_for(model: "PreTrainedModel", cuda_graphs: CudaGraphs) -> Capture | None:
+    """What captures a model's steps; None where they are run one by one.
+
+    `auto` captures what has been seen to work: plain weights, all of them on one GPU.
+    """
+    wanted = _is_whole_and_plain(model) if cuda_graphs == "auto" else cuda_graphs
+    return _Graphs() if wanted and model.device.type == "cuda" else None
+
+
+def _is_whole_and_plain(model: "PreTrainedModel") -> bool:
+    devices = {each.device for each in model.parameters()}
+    return devices == {model.device} and not getattr(model, "is_quantized", False)

@@ -16,8 +16,8 @@ from glmocr_utils.evaluation import PageScore, SetComparison, SetScore
 from glmocr_utils.evaluation.breakdown import GroupRate, by_region, by_script
 from glmocr_utils.evaluation.comparison import worst_differences
 from glmocr_utils.evaluation.disagreements import Disagreement, PageDifference
+from glmocr_utils.evaluation.page_text import PageKey, PageText
 from glmocr_utils.evaluation.scores import by_group
-from glmocr_utils.evaluation.texts import PageKey, PageText
 from glmocr_utils.metrics import headline_segments
 from glmocr_utils.records import PageImage
 
@@ -31,7 +31,11 @@ def scores_table(scores: Sequence[SetScore]) -> pd.DataFrame:
     """One row a figure, one column a set of readings; texts for people."""
     rows = {
         "pages": [str(len(each.pages)) for each in scores],
-        "headline CER (layout aside)": [str(each.headline) for each in scores],
+        "headline CER (layout aside)": [
+            str(each.headline) if len(each.pages) > 1 else f"{each.headline.value:.2%}"
+            for each in scores
+        ],
+        "  its interval over": [each.drawn for each in scores],
         "  of it misread": [f"{each.misread:.2%}" for each in scores],
         "  of it misplaced": [f"{each.misplaced:.2%}" for each in scores],
         "raw CER (as written)": [f"{each.raw_cer:.2%}" for each in scores],
@@ -172,7 +176,7 @@ def evaluation_html(
         parts.append(f"<p><b>{escape(comparison.verdict)}</b></p>")
     parts.append(
         "<p>The headline CER leaves layout aside: line ends, spaces and markup aren't errors. "
-        f"Intervals are 95 %, over {scores[0].resampled}.</p>"
+        f"Intervals are 95 %, over {scores[0].resampled}; few of them show little of others.</p>"
     )
     problems = [problem for each in scores for problem in each.problems]
     problems += comparison.problems if comparison else ()

@@ -11,9 +11,10 @@ or no text is counted and named, never dropped.
 
 from glmocr_utils.evaluation.bootstrap import Comparison, Estimate, paired_bootstrap
 from glmocr_utils.evaluation.comparison import SetComparison, compare
+from glmocr_utils.evaluation.page_text import PageText, TextSet
 from glmocr_utils.evaluation.scores import PageScore, SetScore, score
 from glmocr_utils.evaluation.tables import teds
-from glmocr_utils.evaluation.texts import PageText, TextSet, load_texts
+from glmocr_utils.evaluation.texts import load_sets, load_texts
 
 __all__ = [
     "Comparison",
@@ -24,6 +25,7 @@ __all__ = [
     "SetScore",
     "TextSet",
     "compare",
+    "load_sets",
     "load_texts",
     "paired_bootstrap",
     "score",

@@ -30,16 +30,20 @@ class Comparison:
         change: after minus before; below 0 is better. The interval is of the pages' own
             differences, so it is narrower than the two intervals suggest.
         resampled: what was drawn for the intervals: `documents` or `pages`.
+        drawn: how many of them there are.
     """
 
     before: Estimate
     after: Estimate
     change: Estimate
     resampled: str
+    drawn: int
 
     @property
     def verdict(self) -> str:
-        """`better`, `worse` or `no sure difference`."""
+        """`better`, `worse` or `no sure difference`: a single page shows nothing of others."""
+        if self.drawn < 2:
+            return "no sure difference"
         if self.change.high < 0:
             return "better"
         return "worse" if self.change.low > 0 else "no sure difference"
@@ -104,4 +108,5 @@ def paired_bootstrap(
         estimate(rates[1], drawn[1]),
         estimate(rates[1] - rates[0], drawn[1] - drawn[0]),
         resampled,
+        len(set(documents)) if resampled == "documents" else len(documents),
     )

@@ -43,6 +43,8 @@ class SetComparison:
         """One sentence for people."""
         change = self.cer.change
         span = f"{change.value:+.2%} ({change.low:+.2%} to {change.high:+.2%})"
+        if self.cer.drawn < 2:
+            span = f"{change.value:+.2%} on one page, which shows nothing of others"
         if self.cer.verdict == "no sure difference":
             return f"no sure difference between {self.first} and {self.second}: {span}"
         return f"{self.second} is {self.cer.verdict} than {self.first}: {span}"

@@ -16,7 +16,7 @@ from rapidfuzz.distance import Levenshtein
 
 from glmocr_utils.confidence import PageTokens
 from glmocr_utils.evaluation.bootstrap import Estimate
-from glmocr_utils.evaluation.texts import PageText, TextSet
+from glmocr_utils.evaluation.page_text import PageText, TextSet
 from glmocr_utils.metrics import Comparable, character_edits, comparable_pair
 
 CONTEXT = 30  # characters shown on either side
@@ -69,14 +69,30 @@ def find_differences(first: TextSet, second: TextSet) -> tuple[list[PageDifferen
     Pages that print the same are among them, without disagreements.
     """
     shared = [key for key in first.pages if key in second.pages]
-    pages = [_difference(first.pages[key], second.pages[key]) for key in shared]
+    unread = {
+        each.name: [key for key in shared if each.pages[key].text is None]
+        for each in (first, second)
+    }
+    pages = [
+        _difference(first.pages[key], second.pages[key])
+        for key in shared
+        if key not in (*unread[first.name], *unread[second.name])
+    ]
     problems = [*first.problems, *second.problems]
     for own, other in ((first, second), (second, first)):
+        not_read = [own.pages[key].name for key in unread[own.name]]
         alone = [page.name for key, page in own.pages.items() if key not in other.pages]
-        if alone:
-            names = "; ".join(alone[:5])
-            problems.append(f"only in {own.name}: {len(alone)} pages ({names}, not compared)")
+        problems += _named(f"not read in {own.name}", not_read)
+        problems += _named(f"only in {own.name}", alone)
     return sorted(pages, key=lambda page: -page.rate), problems
+
+
+def _named(where: str, names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    count = "1 page" if len(names) == 1 else f"{len(names)} pages"
+    more = "; …" if len(names) > 5 else ""
+    return [f"{where}: {count}, not compared ({'; '.join(names[:5])}{more})"]
 
 
 def draw_audit(pages: Sequence[PageDifference], count: int, seed: int = 0) -> list[Disagreement]:

@@ -23,7 +23,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from glmocr_utils.evaluation.texts import PageText, TextSet
+from glmocr_utils.evaluation.page_text import PageText, TextSet
 from glmocr_utils.files import replacing, write_file
 from glmocr_utils.markup import Table, tables
 

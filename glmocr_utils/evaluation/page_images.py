@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from glmocr_utils.evaluation.texts import PageKey, PageText
+from glmocr_utils.evaluation.page_text import PageKey, PageText
 from glmocr_utils.records import PageImage
 from glmocr_utils.render import RenderOptions, find_documents, render_document
 

@@ -10,8 +10,8 @@ from rapidfuzz.distance import Levenshtein
 from glmocr_utils.decoding.repetition import has_repeating_tail
 from glmocr_utils.evaluation.bootstrap import Estimate, bootstrap, estimate
 from glmocr_utils.evaluation.order import order_free
+from glmocr_utils.evaluation.page_text import NO_LAYER, PageText, TextSet
 from glmocr_utils.evaluation.tables import teds
-from glmocr_utils.evaluation.texts import PageText, TextSet
 from glmocr_utils.metrics import character_edits, headline_pair
 
 UNREAD = ("blank", "unreadable", "encrypted", "too_large", "failed")
@@ -85,6 +85,15 @@ class SetScore:
     statuses: Counter[str]
     problems: tuple[str, ...]
 
+    @property
+    def drawn(self) -> str:
+        """What the interval is over: `24 documents`, `3 pages`; a single page has none."""
+        if len(self.pages) == 1:
+            return "no interval: one page"
+        if self.resampled == "pages":
+            return f"{len(self.pages)} pages"
+        return f"{len({page.reference.key[0] for page in self.pages})} documents"
+
 
 def score(readings: TextSet, references: TextSet, seed: int = 0) -> SetScore:
     """Compare readings with references, page by page.
@@ -103,7 +112,7 @@ def score(readings: TextSet, references: TextSet, seed: int = 0) -> SetScore:
         raise ValueError(
             f"no page of {readings.name} has a reference in {references.name}: pages are matched "
             "by the name of their document, without its suffix, and by their number. "
-            + " ".join(problems[:3])
+            + "; ".join(problems[:3])
         )
     pages = tuple(_score_page(reading, reference) for reading, reference in pairs)
     rates, drawn, resampled = bootstrap(
@@ -156,6 +165,8 @@ def match(
         for reading, reference in pairs
         if reading.status == "ok" and not (reading.text or "").strip() and reference not in empty
     ]
+    no_layer = [reading for reading, _ in pairs if reading.status == NO_LAYER]
+    problems += _named(no_layer, f"without a text layer in {readings.name}: counted as empty")
     problems += _named(untold, f"without text in {references.name}: not compared")
     problems += _named(empty, f"with an empty text in {references.name}: all that is read is wrong")
     problems += _named(nothing, f"read as nothing in {readings.name}: counted as empty")

@@ -1,100 +1,33 @@
 """Sets of page texts, from wherever they come: runs, labels, text files, other engines."""
 
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import pyarrow.parquet as pq
-
-from glmocr_utils.evaluation.engine_files import dolma_pages, engine_pages, is_dolma
-from glmocr_utils.evaluation.layout_files import hocr_pages, is_layout_xml, xml_pages
+from glmocr_utils.evaluation.layout_files import is_layout_xml
+from glmocr_utils.evaluation.page_text import PageText, TextSet, text_set
+from glmocr_utils.evaluation.text_files import PAGE_FILE, READERS, XML, from_json_lines
 from glmocr_utils.labels import LabelStore
-from glmocr_utils.markdown.text import PAGE_HEAD
-from glmocr_utils.records import OcrResult, read_results
 from glmocr_utils.records.page_row import parts_of, read_rows, to_result
 
-PAGE_BREAK = "\f"
-TEXT_COLUMNS = ("text", "markdown", "ground_truth", "label", "transcription")
-DOCUMENT_COLUMNS = ("document_path", "document", "file_name", "pdf", "source", "id")
 LABELS = "labels.jsonl"
-LABEL_STATUSES = ("gold", "silver", "draft")
-# how notebook 06 marks documents in its Markdown
-DOCUMENT_MARK = re.compile(r'^<!-- document: ("(?:[^"\\]|\\.)*"), sha256 \w+ -->$', re.MULTILINE)
-LINE_BREAK = re.compile(r"  $", re.MULTILINE)
-# `decision_p0003.txt`: a page of a document, as notebooks 01 and 03 name them
-# `x_pg1_repeat1.md` is olmOCR-bench's
-PAGE_FILE = re.compile(r"(?P<document>.+)_(?:p|pg|page_?)(?P<number>\d+)(?:_repeat\d+)?$")
-
-# What a page is known by: its document's name without folder and suffix, and its index from 0.
-PageKey = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class PageText:
-    """The text of one page, as written.
+def load_sets(paths: Sequence[str | Path], text_column: str | None = None) -> list[TextSet]:
+    """The page texts under several paths, as `load_texts` takes them, in sets of different names.
 
-    Attributes:
-        document: file name of its document, or of the file with its text.
-        page_index: from 0.
-        text: None where the page was not read.
-        status: of a run's ledger; `ok` elsewhere.
-        result: with token probabilities, where there are any.
+    Runs are often named alike: `old/06_mass_infer` and `new/06_mass_infer` keep their parents.
     """
-
-    document: str
-    page_index: int
-    text: str | None
-    status: str = "ok"
-    result: OcrResult | None = None
-
-    @property
-    def key(self) -> PageKey:
-        name = Path(self.document).name
-        for suffix in (".gt.txt", ".alto.xml", ".page.xml", ".searchable.pdf"):
-            name = name.removesuffix(suffix)
-        return Path(name).stem.casefold() if "." in name else name.casefold(), self.page_index
-
-    @property
-    def name(self) -> str:
-        """For people; pages count from 1."""
-        return f"{Path(self.document).name}, page {self.page_index + 1}"
-
-
-@dataclass(frozen=True, slots=True)
-class TextSet:
-    """Pages by their key.
-
-    Attributes:
-        name: where they come from, for people.
-        pages: one text a page.
-        problems: what was found and is not among the pages, in sentences.
-    """
-
-    name: str
-    pages: Mapping[PageKey, PageText]
-    problems: tuple[str, ...] = field(default=())
-
-
-def text_set(name: str, pages: Iterable[PageText]) -> TextSet:
-    """One text a page; of two different ones for a page neither counts, and both are named."""
-    kept: dict[PageKey, PageText] = {}
-    twice: dict[PageKey, None] = {}
-    for page in pages:
-        first = kept.setdefault(page.key, page)
-        if first is not page and (first.text, first.status) != (page.text, page.status):
-            twice[page.key] = None
-    problems = [
-        f"{kept[key].name} has two different texts in {name}; neither counts" for key in twice
+    return [
+        load_texts(path, text_column, name)
+        for path, name in zip(paths, _different_names(paths), strict=True)
     ]
-    for key in twice:
-        del kept[key]
-    return TextSet(name, kept, tuple(problems))
 
 
-def load_texts(path: str | Path, text_column: str | None = None) -> TextSet:
+def load_texts(
+    path: str | Path, text_column: str | None = None, name: str | None = None
+) -> TextSet:
     """The page texts under a path.
 
     Args:
@@ -103,9 +36,11 @@ def load_texts(path: str | Path, text_column: str | None = None) -> TextSet:
             `dataset/` (the label that counts; gold only where there is gold); a folder of `.txt` or
             `.md` files, one a document with form feeds or page comments between pages, or one a
             page; a `.parquet` file or a folder of them; hOCR, ALTO or PAGE XML; what olmOCR and
-            MinerU write; annotations of OmniDocBench.
+            MinerU write; annotations of OmniDocBench; PDFs, for the pages whose text layer can be
+            trusted. In a folder of several kinds, the files of other documents are named.
         text_column: of parquet files and JSON lines; None takes the first of `text`, `markdown`,
             `ground_truth`, `label`, `transcription` that is there.
+        name: of the set; None takes the folder's or the file's.
 
     Raises:
         FileNotFoundError: there is nothing there.
@@ -114,24 +49,76 @@ def load_texts(path: str | Path, text_column: str | None = None) -> TextSet:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"there are no texts at {path}; check the path")
-    name = (path.stem if path.is_file() else path.name) or str(path)
+    name = name or _name(path)
     if path.is_dir() and parts_of(path):
         return text_set(name, _from_run(path))
     if path.is_dir() and (path / LABELS).is_file():
         return text_set(name, _from_labels(path))
     if path.is_dir() and (path / "metadata.jsonl").is_file():
-        return text_set(name, _from_json_lines(path / "metadata.jsonl", text_column))
+        return text_set(name, from_json_lines(path / "metadata.jsonl", text_column))
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    for suffixes, read in READERS.items():
-        of_kind = [file for file in files if file.name.lower().endswith(suffixes)]
-        if suffixes == XML:  # a folder may contain other XML, such as METS
-            of_kind = [file for file in of_kind if is_layout_xml(file)]
-        if of_kind:
-            return text_set(name, (page for file in of_kind for page in read(file, text_column)))
-    raise ValueError(
-        f"nothing under {path} is a text; expected a run of notebook 06, .jsonl, .txt, .md, "
-        ".parquet, hOCR, ALTO or PAGE files"
-    )
+    kinds = [
+        (of_kind, read)
+        for suffixes, read in READERS.items()
+        if (of_kind := _of_kind(files, suffixes))
+    ]
+    if not kinds:
+        raise ValueError(
+            f"nothing under {path} is a text; expected a run of notebook 06, .jsonl, .txt, .md, "
+            ".parquet, hOCR, ALTO or PAGE files, or PDFs with a text layer"
+        )
+    (chosen, read), *others = kinds
+    found = text_set(name, (page for file in chosen for page in read(file, text_column)))
+    left = [file for of_kind, _ in others for file in of_kind if file.suffix not in BESIDE]
+    unused = _unused(found, [file for file in left if file not in set(chosen)])
+    return replace(found, problems=(*found.problems, *unused))
+
+
+def _name(path: Path) -> str:
+    whole = path.absolute()
+    return (whole.stem if whole.is_file() else whole.name) or str(path)
+
+
+def _different_names(paths: Sequence[str | Path]) -> list[str]:
+    """A name each, with as many folders as it takes; the same path again gets a number."""
+    whole = [(*Path(path).absolute().parts[1:-1], _name(Path(path))) for path in paths]
+    names = []
+    for number, own in enumerate(whole):
+        others = [other for other in whole if other != own]
+        depth = 1
+        while any(other[-depth:] == own[-depth:] for other in others):
+            depth += 1
+        before = whole[:number].count(own)
+        names.append("/".join(own[-depth:]) + (f" ({before + 1})" if before else ""))
+    return names
+
+
+def _of_kind(files: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path]:
+    of_kind = [file for file in files if file.name.lower().endswith(suffixes)]
+    if suffixes == XML:  # a folder may contain other XML, such as METS
+        return [file for file in of_kind if is_layout_xml(file)]
+    return of_kind
+
+
+def _unused(found: TextSet, files: Sequence[Path]) -> list[str]:
+    """The files of another kind whose documents are not among the pages, in a sentence."""
+    known = {document for document, _ in found.pages}
+    alone = [file for file in files if known.isdisjoint(_documents_of(file))]
+    if not alone:
+        return []
+    count = "1 file" if len(alone) == 1 else f"{len(alone)} files"
+    names = "; ".join(file.name for file in alone[:5])
+    return [
+        f"{count} in {found.name} not read, since others are of another kind: put each kind into "
+        f"a folder of its own ({names}{'; …' if len(alone) > 5 else ''})"
+    ]
+
+
+def _documents_of(file: Path) -> set[str]:
+    """The documents that a file may be of, by its name."""
+    whole = PageText(file.name, 0, None).key[0]
+    of_a_page = PAGE_FILE.fullmatch(whole)
+    return {whole, of_a_page["document"]} if of_a_page else {whole}
 
 
 def _from_run(path: Path) -> Iterator[PageText]:
@@ -149,123 +136,5 @@ def _from_labels(path: Path) -> Iterator[PageText]:
         yield PageText(label.page.document_path, label.page.page_index, label.text)
 
 
-def _from_json_lines(path: Path, text_column: str | None) -> Iterator[PageText]:
-    first = path.read_text(encoding="utf-8").partition("\n")[0]
-    try:
-        is_result = "tokens" in json.loads(first or "{}")
-    except ValueError as error:
-        raise ValueError(f"{path}, line 1 is not JSON ({error})") from error
-    if is_result:
-        for result in read_results(path):
-            page = result.page
-            yield PageText(page.document_path, page.page_index, result.text, "ok", result)
-        return
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-                if is_dolma(record):
-                    yield from (PageText(*page) for page in dolma_pages(record))
-                else:
-                    yield _from_record(record, text_column)
-            except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"{path}, line {number}: {error}") from error
-
-
-def _from_parquet(path: Path, text_column: str | None) -> Iterator[PageText]:
-    table = pq.read_table(path)
-    wanted = [name for name in table.column_names if name not in ("image", "images")]
-    for number, record in enumerate(table.select(wanted).to_pylist(), start=1):
-        try:
-            yield _from_record(record, text_column, number)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path}, row {number}: {error}") from error
-
-
-def _from_record(record: Mapping[str, Any], text_column: str | None, number: int = 0) -> PageText:
-    text_name = text_column or next((name for name in TEXT_COLUMNS if name in record), None)
-    if text_name is None or text_name not in record:
-        missing = text_column or " or ".join(TEXT_COLUMNS)
-        raise ValueError(f"there is no column {missing}; set text_column to one of {[*record]}")
-    document = next((str(record[name]) for name in DOCUMENT_COLUMNS if record.get(name)), None)
-    index = record.get("page_index")
-    if index is None and "page_number" in record:
-        index = int(record["page_number"]) - 1
-    document = document if document is not None else f"row {number}"
-    status = str(record.get("status") or "ok")
-    status = "ok" if status in LABEL_STATUSES else status
-    return PageText(document, int(index or 0), record[text_name], status)
-
-
-def _from_text(path: Path, _column: str | None) -> Iterator[PageText]:
-    """One page, or several with form feeds between."""
-    text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    stem = path.name.removesuffix(".gt.txt") if path.name.endswith(".gt.txt") else path.stem
-    of_a_page = PAGE_FILE.fullmatch(stem)
-    if of_a_page and PAGE_BREAK not in text:
-        yield PageText(of_a_page["document"], int(of_a_page["number"]) - 1, text)
-        return
-    for index, page in enumerate(text.split(PAGE_BREAK)):
-        yield PageText(path.name, index, page)
-
-
-def _from_markdown(path: Path, _column: str | None) -> Iterator[PageText]:
-    """A file of notebook 06, whose comments number its pages, or any other as one page."""
-    text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    marks = list(PAGE_HEAD.finditer(text))
-    if not marks:
-        yield from _from_text(path, None)
-        return
-    head = DOCUMENT_MARK.search(text)
-    document = json.loads(head[1]) if head else path.name
-    ends = [mark.start() for mark in marks[1:]] + [len(text)]
-    for mark, end in zip(marks, ends, strict=True):
-        yield PageText(
-            document,
-            int(mark["number"]) - 1,
-            LINE_BREAK.sub("", text[mark.end() : end].strip("\n")),
-            mark["status"] or "ok",
-        )
-
-
-def _from_hocr(path: Path, _column: str | None) -> Iterator[PageText]:
-    pages = hocr_pages(path)
-    yield from (PageText(*_page_of_file(path, index, len(pages)), text) for index, text in pages)
-
-
-def _from_xml(path: Path, _column: str | None) -> Iterator[PageText]:
-    pages = list(xml_pages(path))
-    yield from (PageText(*_page_of_file(path, index, len(pages)), text) for index, text in pages)
-
-
-def _page_of_file(path: Path, index: int, num_pages: int) -> tuple[str, int]:
-    """Document and page: of a file with one page its name may give the number."""
-    stem = path.name
-    for suffix in (".xml", ".hocr", ".html", ".alto", ".page"):
-        stem = stem.removesuffix(suffix)
-    of_a_page = PAGE_FILE.fullmatch(stem)
-    if num_pages == 1 and of_a_page:
-        return of_a_page["document"], int(of_a_page["number"]) - 1
-    return stem, index
-
-
-def _from_json(path: Path, _column: str | None) -> Iterator[PageText]:
-    yield from (PageText(*page) for page in engine_pages(path))
-
-
-XML = (".xml",)
-READERS: dict[
-    tuple[str, ...], Callable[[Path, str | None], Iterator[PageText]]
-] = {
-    (".jsonl",): _from_json_lines,
-    (".parquet",): _from_parquet,
-    (".hocr", ".hocr.html"): _from_hocr,
-    XML: _from_xml,
-    ("_content_list.json", "omnidocbench.json"): _from_json,
-    (".md",): _from_markdown,
-    (".txt",): _from_text,
-    (".html", ".htm"): _from_hocr,
-    (".json",): _from_json,
-}  # fmt: skip
+# files of these kinds lie beside texts for other reasons: reports, the documents themselves
+BESIDE = (".html", ".htm", ".json", ".pdf")

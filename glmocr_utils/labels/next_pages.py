@@ -1,5 +1,10 @@
-"""What to label next: pages where errors are expected and that are unlike those labelled so far."""
+"""What to label next: pages where errors are expected and that are unlike those labelled so far.
 
+Among them are some drawn at random: a model that is trained on its hardest pages alone unlearns the
+others (`benchmarks.what_to_label` measures it).
+"""
+
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +14,8 @@ import numpy as np
 from glmocr_utils.records import PageRef
 
 NGRAMS = (2, 4)  # characters: they separate scripts, fonts' typical misreadings and topics
+DRAW_EVERY = 4
+DRAWN = "drawn at random, so that training keeps what the model reads well"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,8 @@ class NextPage:
     Attributes:
         page: which page; expected_errors: as in `Candidate`.
         novelty: 0 (its text is like one that is labelled or chosen before it) to 1.
-        score: expected errors × novelty, halved for each page of its document chosen before it.
+        score: expected errors × novelty, halved for each page of its document chosen before it; it
+            doesn't count for a page that is drawn at random.
         why: one sentence for the person who labels.
     """
 
@@ -50,14 +58,21 @@ class NextPage:
 
 
 def choose_next_pages(
-    candidates: Sequence[Candidate], budget: int = 10, labelled_texts: Sequence[str] = ()
+    candidates: Sequence[Candidate],
+    budget: int = 10,
+    labelled_texts: Sequence[str] = (),
+    draw_every: int | None = DRAW_EVERY,
 ) -> list[NextPage]:
     """Choose pages one after the other, each the best in view of those before it.
 
     Args:
         budget: how many pages, at most.
         labelled_texts: texts of the pages that have a trusted label already.
+        draw_every: each page of this number is drawn at random (by a hash, so that the same pages
+            give the same choice), and shows what the model reads well; None draws none.
     """
+    if draw_every is not None and draw_every < 1:
+        raise ValueError(f"draw_every is a number of pages, at least 1, or None, got {draw_every}")
     if budget < 1:
         raise ValueError(f"budget is a number of pages, at least 1, got {budget}")
     if not candidates:
@@ -65,10 +80,11 @@ def choose_next_pages(
     similarity = _Similarity([candidate.text for candidate in candidates], labelled_texts)
     errors = np.array([candidate.expected_errors for candidate in candidates], dtype=float)
     documents = [candidate.page.document_key for candidate in candidates]
+    draw_order = np.argsort([_draw(candidate.page) for candidate in candidates])
     chosen_of: Counter[str] = Counter()
     open_pages = np.ones(len(candidates), dtype=bool)
     chosen = []
-    for _ in range(min(budget, len(candidates))):
+    for number in range(1, min(budget, len(candidates)) + 1):
         novelty = 1 - similarity.to_known
         share = np.array([0.5 ** chosen_of[document] for document in documents])
         # pages of which nothing was read lead, whatever they are like
@@ -76,14 +92,17 @@ def choose_next_pages(
         score = np.where(open_pages, weighed, -1.0)
         # Of equal pages, such as those without expected errors, the one that is most unlike.
         best = int(np.lexsort((novelty * share * open_pages, score))[-1])
-        candidate = candidates[best]
+        is_drawn = draw_every is not None and number % draw_every == 0
+        if is_drawn:
+            best = int(draw_order[open_pages[draw_order]][0])
+        candidate, before = candidates[best], chosen_of[documents[best]]
         chosen.append(
             NextPage(
                 page=candidate.page,
                 expected_errors=candidate.expected_errors,
                 novelty=float(novelty[best]),
                 score=float(score[best]),
-                why=_why(candidate, float(novelty[best]), chosen_of[documents[best]]),
+                why=DRAWN if is_drawn else _why(candidate, float(novelty[best]), before),
             )
         )
         open_pages[best] = False
@@ -116,6 +135,11 @@ class _Similarity:
     def add(self, index: int) -> None:
         cosines = (self._vectors @ self._vectors[index].T).toarray().ravel()
         self.to_known = np.maximum(self.to_known, _as_share(cosines))
+
+
+def _draw(page: PageRef) -> str:
+    """As good as random, and the same for the same page."""
+    return hashlib.sha256(f"{page.document_key} {page.page_index}".encode()).hexdigest()
 
 
 def _finite(errors: np.ndarray) -> np.ndarray:

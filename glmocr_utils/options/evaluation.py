@@ -18,7 +18,7 @@ class EvaluateOptions(Options):
 
     readings: str | None = option(None, READINGS)
     references: str | None = option(
-        None, "true texts, in any of these forms, or a label set of notebook 04"
+        None, "true texts, in any of these forms, labels of 04, or PDFs with a text layer"
     )
     other_readings: str | None = option(
         None, "second set of readings, compared with the first page by page"

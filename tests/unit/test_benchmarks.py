@@ -61,22 +61,35 @@ def test_every_row_of_the_gpu_benchmark_runs_and_reads_as_generate_does():
     later = time.monotonic() + 600
     measured = list(on_gpu.rows("cpu", torch.float32, later, **options))
     assert [(row.name, row.pages) for row in measured] == [
-        ("generate, with scores", 8),
-        ("texts equal to generate", 8),
-        ("texts equal to generate, CUDA graphs", 8),
-        ("in flight, with probabilities", 1),
-        ("in flight, with probabilities", 3),
+        ("generate", 8),
+        ("generate, with probabilities", 8),
         ("in flight, CUDA graphs", 1),
         ("in flight, CUDA graphs", 3),
+        ("in flight, step by step", 1),
+        ("in flight, step by step", 3),
+        ("texts equal to generate, CUDA graphs", 8),
+        ("texts equal to generate", 8),
+        ("CUDA graphs equal to steps", 8),
+        ("sample pages, bundled model, float32", 8),
+        ("sample pages, bundled model, float32", 8),
         ("training step, LoRA", 4),
         ("training step, all weights", 4),
     ]
-    for row in measured[1:3]:
-        assert row.note == "first 5 tokens equal on 8 of 8 pages"
-    for row in (measured[0], *measured[3:]):
+    speeds, texts, training = measured[:6], measured[6:11], measured[11:]
+    assert [row.note for row in texts[:2]] == ["first 5 tokens equal on 8 of 8 pages"] * 2
+    assert texts[2].note.startswith("5 tokens equal on 8 of 8 pages")
+    for row in texts[3:]:
+        assert row.note.startswith("equal to generate on 8 of 8, with CUDA graphs on 8;")
+    for row in (*speeds, *training):
         assert row.pages_per_s > 0, row.note
         assert on_gpu.table_line(row).count("|") == 8
-    assert measured[3].floor_share > 0
+    assert speeds[2].floor_share > 0
+
+
+def test_rows_of_the_gpu_benchmark_are_chosen_by_words():
+    options = {"page_px": (168, 168), "tokens": 5, "batches": (1,), "layers": 1}
+    measured = on_gpu.rows("cpu", torch.float32, time.monotonic() - 1, **options, only="LoRA")
+    assert [row.name for row in measured] == ["training step, LoRA"]
 
 
 def test_the_gpu_benchmark_ends_in_time():

@@ -10,13 +10,14 @@ import pytest
 from apted import APTED
 from make_results import page_of
 
-from glmocr_utils.evaluation import compare, load_texts, score, teds
+from glmocr_utils.display.evaluation import scores_table, write_evaluation
+from glmocr_utils.evaluation import compare, load_sets, load_texts, score, teds
 from glmocr_utils.evaluation.bootstrap import bootstrap
 from glmocr_utils.evaluation.comparison import NOTHING, confusions
 from glmocr_utils.evaluation.order import order_free
+from glmocr_utils.evaluation.page_text import PageText, TextSet, text_set
 from glmocr_utils.evaluation.scores import by_group
 from glmocr_utils.evaluation.tables import _Costs, _tree, row_distance
-from glmocr_utils.evaluation.texts import PageText, TextSet, text_set
 from glmocr_utils.markup import tables
 from glmocr_utils.records import PageRef, write_results
 from glmocr_utils.records.page_row import PageRow, write_part
@@ -201,6 +202,16 @@ class TestComparison:
         shorter = replace(second, pages=second.pages[:1])
         assert compare(first, shorter).problems == ("1 page is in one of the two sets only",)
 
+    def test_one_page_has_no_interval_and_no_verdict(self):
+        true = texts("true", TEXT)
+        worse, better = score(texts("one", TEXT[:-9]), true), score(texts("two", TEXT), true)
+        compared = compare(worse, better)
+        assert compared.cer.verdict == "no sure difference"
+        assert "on one page" in compared.verdict
+        table = scores_table([worse])
+        assert "(" not in table.loc["headline CER (layout aside)", "one"]
+        assert table.loc["  its interval over", "one"] == "no interval: one page"
+
     def test_confusions_name_what_is_missing_and_made_up(self):
         found = confusions([("rn abc", "m abcx"), ("ab", "a")])
         assert found[NOTHING, "x"] == 1 and found["b", NOTHING] == 1
@@ -249,6 +260,36 @@ class TestLoading:
             ("b", 2): "three\nlines",
             ("c", 0): "gold",
         }
+
+    def test_text_and_markdown_are_read_together(self, tmp_path):
+        (tmp_path / "README.md").write_text("# Transcriptions")
+        for name, text in {"a.txt": "one", "b.txt": "two", "b.md": "other", "c.md": "3"}.items():
+            (tmp_path / name).write_text(text)
+        assert self.keys(tmp_path) == {
+            ("readme", 0): "# Transcriptions", ("a", 0): "one", ("c", 0): "3",
+        }  # fmt: skip
+        [problem] = load_texts(tmp_path).problems
+        assert problem.startswith("b.md, page 1 has two different texts")
+
+    def test_files_of_another_kind_are_named_if_their_documents_are_missing(self, tmp_path):
+        (tmp_path / "a.jsonl").write_text(json.dumps({"file_name": "a.pdf", "text": "one"}))
+        for name in ("a.txt", "a_p0002.txt", "b.txt", "results.json"):
+            (tmp_path / name).write_text("{}")
+        assert self.keys(tmp_path) == {("a", 0): "one"}
+        [problem] = load_texts(tmp_path).problems
+        assert problem.startswith("1 file in") and "(b.txt)" in problem
+
+    def test_sets_named_alike_are_told_apart(self, tmp_path):
+        for folder in ("old/run", "new/run"):
+            (tmp_path / folder).mkdir(parents=True)
+            (tmp_path / folder / "a.txt").write_text(folder)
+        paths = [tmp_path / "old/run", tmp_path / "new/run", tmp_path / "new/run"]
+        sets = load_sets(paths)
+        assert [each.name for each in sets] == ["old/run", "new/run", "new/run (2)"]
+        true = load_texts(tmp_path / "old/run")
+        scores = [score(each, true) for each in sets[1:]]
+        files = write_evaluation(tmp_path / "out", scores, compare(*scores))
+        assert "CER of new/run (2)" in files[0].read_text()
 
     def test_markdown_with_page_marks_and_without(self, tmp_path):
         marked = (

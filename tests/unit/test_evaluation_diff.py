@@ -13,7 +13,7 @@ from glmocr_utils.evaluation.disagreements import (
     read_audit,
     write_audit,
 )
-from glmocr_utils.evaluation.texts import PageText, text_set
+from glmocr_utils.evaluation.page_text import PageText, text_set
 from glmocr_utils.records import write_results
 
 
@@ -56,7 +56,15 @@ def test_pages_come_furthest_apart_first_and_lone_ones_are_named():
     second = [page(("same", 0.9)), page(("wxyz", 0.9), index=1)]
     pages, problems = differences(first, second)
     assert [found.rate for found in pages] == [1, 0]
-    assert problems == ["only in one: 1 pages (a.pdf, page 3, not compared)"]
+    assert problems == ["only in one: 1 page, not compared (a.pdf, page 3)"]
+
+
+def test_a_page_that_one_run_did_not_read_is_named_and_not_a_disagreement():
+    first = [page(("same", 0.9)), PageText("a.pdf", 1, None, "failed")]
+    second = [page(("same", 0.9)), page(("abcd", 0.9), index=1)]
+    [only], problems = differences(first, second)
+    assert only.first.page_index == 0
+    assert problems == ["not read in one: 1 page, not compared (a.pdf, page 2)"]
 
 
 def test_readings_without_probabilities_are_compared_too():

@@ -8,7 +8,7 @@ from make_results import page_of
 from glmocr_utils.display import evaluation_html, evaluation_record
 from glmocr_utils.evaluation import load_texts, score
 from glmocr_utils.evaluation.breakdown import by_region, by_script
-from glmocr_utils.evaluation.texts import PageText, text_set
+from glmocr_utils.evaluation.page_text import PageText, text_set
 from glmocr_utils.records import Region
 
 

@@ -176,6 +176,19 @@ def test_pages_of_which_nothing_was_read_come_first() -> None:
     assert all("nothing was read" in page.why for page in empty)
 
 
+def test_every_fourth_page_is_drawn_at_random_and_always_the_same() -> None:
+    pages = [candidate(f"{DUES} {n}", 9 if n < 20 else 0, f"d{n}") for n in range(80)]
+    chosen = choose_next_pages(pages, budget=20)
+    drawn = [number for number, page in enumerate(chosen, 1) if "at random" in page.why]
+    assert drawn == [4, 8, 12, 16, 20]
+    assert {page.expected_errors for page in chosen if "at random" not in page.why} == {9}
+    assert 0 in {chosen[number - 1].expected_errors for number in drawn}
+    assert len({page.page.document_path for page in chosen}) == 20
+    assert choose_next_pages(pages, budget=20) == chosen
+    every = choose_next_pages(pages, budget=20, draw_every=None)
+    assert {page.expected_errors for page in every} == {9}
+
+
 def test_a_budget_is_a_number_of_pages() -> None:
     with pytest.raises(ValueError, match="budget"):
         choose_next_pages([candidate(DUES, 1)], budget=0)

@@ -18,7 +18,7 @@ from glmocr_utils.evaluation.other_benchmarks import (
     write_omni_parse,
     write_omnidocbench,
 )
-from glmocr_utils.evaluation.texts import PageText, text_set
+from glmocr_utils.evaluation.page_text import PageText, text_set
 from glmocr_utils.records import write_results
 
 TABLE = "<table><tr><th>Q2</th><th>Q3</th></tr><tr><td>3.9</td><td>4.1</td></tr></table>"

@@ -19,7 +19,8 @@ PIXEL = base64.b64encode(b"a picture").decode()
 
 def run_with(*outputs: nbformat.NotebookNode) -> nbformat.NotebookNode:
     prose = new_markdown_cell("## 1 Look\n\nNext: [02](02_ocr_explore.ipynb#top)", id="prose")
-    return new_notebook(cells=[prose, new_code_cell("look()", id="code", outputs=list(outputs))])
+    code = new_code_cell("look()", id="code", execution_count=1, outputs=list(outputs))
+    return new_notebook(cells=[prose, code])
 
 
 def page_of(run: nbformat.NotebookNode, folder: Path) -> str:
@@ -75,6 +76,21 @@ def test_a_run_counts_only_for_the_code_that_it_ran(
     committed.cells[1].source = "look_again()"
     assert site.run_of(committed, "01.ipynb") is None
     assert "make demo-full" in site.notebook_page(committed, None, tmp_path)
+
+
+def test_a_notebook_that_ran_in_part_has_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "ROOT", tmp_path)
+    run = run_with()
+    run.cells.append(new_code_cell("look_further()", id="further"))
+    for folder in site.RUNS:
+        (tmp_path / folder).mkdir(parents=True)
+        nbformat.write(run, tmp_path / folder / "01.ipynb")
+    assert site.run_of(run, "01.ipynb") is None
+    run.cells[-1].execution_count = 2
+    nbformat.write(run, tmp_path / site.RUNS[-1] / "01.ipynb")
+    assert site.run_of(run, "01.ipynb") is not None
 
 
 def test_the_menu_has_every_page() -> None:

@@ -33,7 +33,7 @@ SHEETS = ((595, 842), (842, 595))
 LINES_ON_A_SHEET = 18
 CELL_PX = 28  # the side of an image token
 TABLE_ROWS, TABLE_COLUMNS = 8, 5  # at most
-TABLES_IN_A_BATCH = 3
+LINES_A_TABLE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Stage:
     Attributes:
         batches: how many batches it lasts.
         lines: printed lines in a batch, about; so a batch holds many snippets or few sheets.
-        only_see: train the vision tower alone, to tell which characters stand where.
+        only_see: train the vision tower alone, to name the character at each position.
         vision_rests: leave vision tower and projector as they are.
         name_characters: ask for these also when the whole model is trained.
         misremembered: share of the characters written before that are wrong, at most.
@@ -54,7 +54,7 @@ class Stage:
         tables: share of batches that are tables, written as HTML for `Table Recognition:`.
         random_text: share of pages with meaningless characters.
         capitals: share of titles and of beginnings of paragraphs that are in capitals alone.
-        echoes: share of words that stood a few words before.
+        echoes: share of words that repeat one from a few words before.
         open_ends: share of blocks without a full stop.
         in_step: share of pages whose lines are about as far apart as image tokens. There a line
             may lie across two rows of them for a whole paragraph.
@@ -100,7 +100,8 @@ def draw_batch(stage: Stage, seed: tuple[int, ...]) -> list[SynthPage]:
         if stage.families is None or family.name in stage.families
     ]
     if with_tables:
-        return [_table(rng, stage, rng.choice(families)) for _ in range(TABLES_IN_A_BATCH)]
+        tables = max(1, stage.lines // LINES_A_TABLE)
+        return [_table(rng, stage, rng.choice(families)) for _ in range(tables)]
     sheet = rng.choice(SHEETS) if rng.random() < stage.sheets else None
     lines = LINES_ON_A_SHEET if sheet else rng.randint(1, stage.max_lines)
     pages = max(1, round(stage.lines / lines))
