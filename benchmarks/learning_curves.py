@@ -4,7 +4,8 @@ It knows nothing of how the rows were measured (`benchmarks.what_to_label`).
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -20,8 +21,12 @@ from glmocr_utils.figures.style import nothing_to_draw, without_frame
 ROWS = Path("benchmarks/data/what_to_label.jsonl")
 RESAMPLES = 2000
 CHANCE = "random"
-CHOICES = ("chosen", "errors only")  # each is compared with chance
-STYLES = (("#e8853a", "o"), ("#5b6b77", "D"))  # of a choice and of chance: color, marker
+CHOICES = ("chosen and silver", "chosen", "errors only")  # each is compared with chance
+STYLES = {  # color, marker
+    "chosen and silver": ("#e8853a", "o"),
+    "chosen": ("#2f6690", "s"),
+    CHANCE: ("#5b6b77", "D"),
+}
 KINDS = {"all": "all held-out text", "hard": "the hard font", "plain": "the other fonts"}
 
 
@@ -186,28 +191,68 @@ def _falling(values: np.ndarray) -> np.ndarray:
 
 
 def table(rows: Sequence[dict]) -> Iterator[str]:
-    """Curves as Markdown: mean ± standard deviation over seeds, differences with 95 % intervals."""
-    for curve in curves(rows):
-        seeds = len(curve.seeds)
-        yield (
-            f"\n{curve.font}, {curve.form}, trained: {curve.part}; {curve.choice}; model "
-            f"{curve.model}; {seeds} seed{'s' * (seeds > 1)}\n"
-        )
-        yield "| labelled (in the hard font) | CER of | chosen | random | chosen − random |"
-        yield "|---|---|---:|---:|---:|"
-        for kind, what in KINDS.items():
-            yield f"| 0 | {what} | {_mean(curve.before[kind])} | the same | |"
-        for number, budget in enumerate(curve.budgets):
-            hard = curve.hard_labelled[:, :, number].mean(axis=1)
-            for kind, what in KINDS.items():
-                chosen, chance = curve.rates[kind][:, :, number]
-                yield (
-                    f"| {budget} ({hard[0]:.0f} and {hard[1]:.0f}) | {what} | {_mean(chosen)} "
-                    f"| {_mean(chance)} | {_difference(chosen - chance)} |"
-                )
+    """All points as Markdown, and what each choice saves: at equal numbers, and with half of them.
+
+    Points are means ± standard deviations over seeds; differences are of the same seeds, with 95 %
+    intervals.
+    """
+    for name, own in _by_setting(rows).items():
+        points = _points(own)
+        yield f"\n{', '.join(f'{key}: {value}' for key, value in name)}\n"
+        yield "| choice | labelled (in the hard font) | CER of all | hard font | others | seeds |"
+        yield "|---|---:|---:|---:|---:|---:|"
+        firsts = {row["seed"]: row for row in own}.values()
+        before = [_mean(_column(firsts, f"before_{kind}")) for kind in KINDS]
+        yield f"| before training | 0 | {' | '.join(before)} | {len(firsts)} |"
+        for (choice, budget), of_point in points.items():
+            hard = _column(of_point.values(), "hard_labelled").mean()
+            rates = [_mean(_column(of_point.values(), f"after_{kind}")) for kind in KINDS]
+            yield (f"| {choice} | {budget} ({hard:.0f}) | {' | '.join(rates)} | {len(of_point)} |")
         yield ""
-        for kind in ("all", "hard"):
-            yield f"- {KINDS[kind]}: {needed(curve, kind)}"
+        for choice, budget in points:
+            for at_random in (budget, 2 * budget):
+                if choice != CHANCE and (CHANCE, at_random) in points:
+                    first, second = points[choice, budget], points[CHANCE, at_random]
+                    if line := _compared(first, second):
+                        yield f"- {budget} {choice} − {at_random} {CHANCE}: {line}"
+    for curve in curves(rows):
+        if len(curve.budgets) > 1:
+            for kind in ("all", "hard"):
+                yield f"- {curve.font}, {curve.choice}, {KINDS[kind]}: {needed(curve, kind)}"
+
+
+def _by_setting(rows: Sequence[dict]) -> dict[tuple[tuple[str, str], ...], list[dict]]:
+    found = defaultdict(list)
+    for row in rows:
+        found[tuple((key, row[key]) for key in ("font", "form", "part", "model"))].append(row)
+    return found
+
+
+def _points(rows: Sequence[dict]) -> dict[tuple[str, int], dict[int, dict]]:
+    """(choice, budget) → seed → row, in the order of `CHOICES`, chance last."""
+    found: dict[tuple[str, int], dict[int, dict]] = defaultdict(dict)
+    order = [*CHOICES, CHANCE]
+    for row in sorted(rows, key=lambda row: (order.index(row["choice"]), row["budget"])):
+        found[row["choice"], row["budget"]][row["seed"]] = row
+    return found
+
+
+def _compared(first: dict[int, dict], second: dict[int, dict]) -> str:
+    """The differences of the seeds that both have, in percentage points."""
+    seeds = sorted(first.keys() & second.keys())
+    if not seeds:
+        return ""
+    parts = []
+    for kind, what in KINDS.items():
+        own, other = (
+            _column([rows[seed] for seed in seeds], f"after_{kind}") for rows in (first, second)
+        )
+        parts.append(f"{what} {_difference(own - other)}")
+    return f"{', '.join(parts)}; {len(seeds)} seed{'s' * (len(seeds) > 1)}"
+
+
+def _column(rows: Iterable[dict], name: str) -> np.ndarray:
+    return np.array([row[name] for row in rows])
 
 
 def _mean(rates: np.ndarray) -> str:
@@ -228,20 +273,23 @@ def _difference(differences: np.ndarray) -> str:
 def draw(rows: Sequence[dict], form: str = "lines", part: str = "decoder") -> Figure:
     """A column for each font; CER of all held-out text above, then by font.
 
-    Lines are means over seeds, bands one standard deviation, dots single seeds.
+    Lines are means over seeds, bars one standard deviation, dots single seeds.
     """
-    shown = [each for each in curves(rows, CHOICES[:1]) if (each.form, each.part) == (form, part)]
-    if not shown:
+    settings = {
+        dict(name)["font"]: own
+        for name, own in _by_setting(rows).items()
+        if (own[0]["form"], own[0]["part"], own[0]["model"]) == (form, part, rows[-1]["model"])
+    }
+    if not settings:
         return nothing_to_draw("nothing was measured so far")
-    shown = [each for each in shown if each.model == shown[-1].model]
     figure, axes = plt.subplots(
-        len(KINDS), len(shown), figsize=(4.2 * len(shown), 7), sharex=True, squeeze=False,
+        len(KINDS), len(settings), figsize=(4.4 * len(settings), 7), sharex=True, squeeze=False,
         facecolor="white", layout="constrained",
     )  # fmt: skip
-    for column, curve in enumerate(shown):
+    for column, (font, own) in enumerate(settings.items()):
         for ax, (kind, what) in zip(axes[:, column], KINDS.items(), strict=True):
-            _draw_one(ax, curve, kind)
-            title = curve.font if kind == "hard" else f"{curve.font} among print: {what}"
+            _draw_one(ax, own, kind)
+            title = font if kind == "hard" else f"{font} among print: {what}"
             ax.set_title(title, fontsize=9, loc="left")
         axes[-1, column].set_xlabel(f"labelled {form}")
     for ax in axes[:, 0]:
@@ -250,18 +298,28 @@ def draw(rows: Sequence[dict], form: str = "lines", part: str = "decoder") -> Fi
     return without_frame(figure)
 
 
-def _draw_one(ax: Axes, curve: Curve, kind: str) -> None:
-    before = 100 * curve.before[kind].mean()
+def _draw_one(ax: Axes, rows: Sequence[dict], kind: str) -> None:
+    before = 100 * _column(rows, f"before_{kind}").mean()
     ax.axhline(before, color="#9aa7b0", ls="--", lw=1, label="before training")
-    for name, rates, (color, marker) in zip(
-        (curve.choice, CHANCE), 100 * curve.rates[kind], STYLES, strict=True
-    ):
-        mean = rates.mean(axis=0)
-        ax.plot(curve.budgets, mean, color=color, marker=marker, label=name)
-        if len(rates) > 1:
-            spread = rates.std(axis=0, ddof=1)
-            ax.fill_between(curve.budgets, mean - spread, mean + spread, color=color, alpha=0.15)
-            ax.plot(curve.budgets, rates.T, color=color, alpha=0.45, ls="", marker=".", ms=4)
+    points = _points(rows)
+    budgets = sorted({budget for _, budget in points})
+    for number, (choice, (color, marker)) in enumerate(STYLES.items()):
+        own = [
+            (budget, 100 * _column(of_point.values(), f"after_{kind}"))
+            for (each, budget), of_point in points.items()
+            if each == choice
+        ]
+        if not own:
+            continue
+        # beside each other, so that neither bars nor dots cover those of another choice
+        places = [budget * 2 ** (0.06 * (number - 1)) for budget, _ in own]
+        means = [rates.mean() for _, rates in own]
+        spread = [rates.std(ddof=1) if len(rates) > 1 else 0 for _, rates in own]
+        ax.errorbar(
+            places, means, spread, color=color, marker=marker, ms=5, capsize=3, label=choice
+        )
+        for place, (_, rates) in zip(places, own, strict=True):
+            ax.plot([place] * len(rates), rates, color=color, alpha=0.5, ls="", marker=".", ms=4)
     ax.set_xscale("log", base=2)
-    ax.set_xticks(curve.budgets, [str(each) for each in curve.budgets])
+    ax.set_xticks(budgets, [str(each) for each in budgets])
     ax.set_ylim(0, None)

@@ -19,7 +19,7 @@ import random
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -47,7 +47,7 @@ PARTS = {
     "decoder": {},
     "vision": {"freeze_vision_tower": False, "freeze_multi_modal_projector": False},
 }
-CHOICES = ("chosen", "random", "errors only")
+CHOICES = ("chosen", "random", "errors only", "chosen and silver")
 READ_AT_ONCE, MAX_TOKENS = 36, 500
 
 
@@ -60,7 +60,9 @@ class Setting:
         font: the hard one; form: `lines` or `pages`.
         part: what is trained, `decoder` or `vision` (the tower and the projector too).
         choice: `chosen` as notebook 04 does, `errors only` without the pages that it draws at
-            random, or `random`; budget: how many lines or pages are labelled.
+            random, `chosen and silver` with as many unlabelled ones as the model reads them, the
+            surest first (`silver_above` of notebook 04), or `random`.
+        budget: how many lines or pages are labelled.
         seed: of the collection, of chance and of the training.
     """
 
@@ -126,13 +128,25 @@ def choose(shared: Start, setting: Setting) -> list[Unit]:
     return [by_page[each.page] for each in next_pages]
 
 
+def silver(shared: Start, labelled: Sequence[Unit]) -> list[Unit]:
+    """As many of the other lines or pages, with the model's own texts, the surest first."""
+    left = [
+        (expected_errors(result).mean / len(result.text), number)
+        for number, (unit, result) in enumerate(zip(shared.units, shared.results, strict=True))
+        if unit not in labelled and result.text.strip()
+    ]
+    surest = sorted(left)[: len(labelled)]
+    return [replace(shared.units[n], text=shared.results[n].text) for _, n in surest]
+
+
 def measure(setting: Setting, shared: Start) -> dict:
     """Train on what is chosen, read what is held out. Returns the row of the results."""
     began = time.process_time()
     chosen = choose(shared, setting)
     with tempfile.TemporaryDirectory() as folder:
         data, run = Path(folder) / "data", Path(folder) / "run"
-        write_split(chosen, data / "train")
+        unlabelled = silver(shared, chosen) if setting.choice == "chosen and silver" else []
+        write_split([*chosen, *unlabelled], data / "train")
         finetune(
             make_config(
                 {

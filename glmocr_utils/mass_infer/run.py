@@ -179,7 +179,8 @@ class _Run:
     ) -> Iterator[Task]:
         """A task for each page, those that could not be rendered among them."""
         make = page_tasks(self._options)
-        reads_some_again = region_options(self._options) and self._options.statuses_to_retry()
+        by_region = region_options(self._options, self._options.layout)
+        reads_some_again = by_region and self._options.statuses_to_retry()
         for page in pages:
             yield from self._documents_that_do_not_open()
             document = self._asked_for.popleft()

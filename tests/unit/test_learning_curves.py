@@ -68,10 +68,18 @@ def test_a_seed_that_is_half_measured_does_not_count():
     assert (curve.seeds, list(curve.budgets)) == ((0, 1), [32, 64])
 
 
-def test_the_table_says_how_many_seeds_and_the_figure_has_a_column_a_font():
+def test_the_table_compares_the_same_seeds_also_with_half_the_labels():
     rows = rows_of("chosen", (0.5, 0.3, 0.1)) + rows_of(CHANCE, (0.6, 0.4, 0.3))
+    rows += rows_of(CHANCE, (0.9, 0.9, 0.9), 1)
     text = "\n".join(table(rows))
-    assert "1 seed\n" in text and "| 64 (16 and 16) | the hard font | 10.0 % | 30.0 % |" in text
+    assert "| chosen | 64 (16) | 2.5 % | 10.0 % | 0.0 % | 1 |" in text
+    assert "| random | 64 (16) | 15.0 ± 10.6 % | 60.0 ± 42.4 % | 0.0 ± 0.0 % | 2 |" in text
+    assert "- 32 chosen − 64 random: all held-out text +0.0, the hard font +0.0" in text
+    assert "- 16 chosen − 64" not in text
+
+
+def test_the_figure_has_a_column_a_font():
+    rows = rows_of("chosen", (0.5, 0.3, 0.1)) + rows_of(CHANCE, (0.6, 0.4, 0.3))
     other = [row | {"font": "black letter"} for row in rows]
     assert len(draw(rows + other).axes) == 2 * len(draw(rows).axes)
     assert "nothing was measured" in draw([]).axes[0].texts[0].get_text()
