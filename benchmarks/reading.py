@@ -121,7 +121,7 @@ def probabilities_on_against_off() -> Iterator[Row]:
         with mock.patch("glmocr_utils.decoding.step.Recorder", NoProbabilities):
             texts["off"] = [result.text for result in _read(model, pages)]
 
-    on, off = compare(recorded, unrecorded, repeats=11)  # the bound is closer than one run tells
+    on, off = compare(recorded, unrecorded, repeats=11)  # the bound is closer than one run can show
     assert texts["on"] == texts["off"]
     yield Row("probabilities on against off, time", "s", on, off, "<= 1.03")
 
@@ -150,7 +150,7 @@ def as_work_grows() -> Iterator[Row]:
     options = {"max_tokens": MAX_TOKENS, "batch_size": PAGES_TOGETHER, "top_k": TOP_K}
 
     def read(pages: list[PageImage]) -> None:
-        for _ in read_pages(model, pages, **options):  # nobody keeps what was read
+        for _ in read_pages(model, pages, **options):  # the readings aren't kept
             pass
 
     read(small_pages(100))

@@ -1,6 +1,6 @@
 """Fonts that are hard to read, cut from the mathematical alphabets of STIX: black letter, script.
 
-Matplotlib brings STIX, whose Fraktur letters stand at code points of their own. Here they take the
+Matplotlib brings STIX, whose Fraktur letters have code points of their own. Here they take the
 places of A to Z and a to z, so that text, PDF and text layer are plain letters, as in old books.
 """
 

@@ -152,7 +152,7 @@ def _new_page() -> FPDF:
 
 
 def _born_digital(sheet: Sheet) -> bytes:
-    """Text as text in reading order, over an image of what is no text: rules and pictures."""
+    """Text as text in reading order, over an image of everything else: rules and pictures."""
     ink = ImageChops.invert(sheet.image.convert("L"))
     others = ImageChops.invert(ImageChops.subtract(ink, draw_texts(sheet.texts, ink.size)))
     pdf = _new_page()

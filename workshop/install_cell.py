@@ -1,4 +1,4 @@
-"""The first code cell of every notebook, the same in all: Colab and Kaggle lack the package.
+"""The first code cell of every notebook: Colab and Kaggle lack the package.
 
 `python -m workshop.install_cell` writes it.
 """
@@ -15,18 +15,25 @@ SOURCE = """\
 import importlib.util
 
 if importlib.util.find_spec("glmocr_utils") is None:
-    %pip install --quiet "..[notebooks]"
+    %pip install --quiet "..[{extras}]"
 """
+TRAINING = "05_finetune"  # TRL and PEFT are many and large, and no other notebook needs them
+
+
+def install_source(notebook: str) -> str:
+    """The cell of a notebook, by its file's name without suffix."""
+    extras = "notebooks,train" if notebook == TRAINING else "notebooks"
+    return SOURCE.format(extras=extras).rstrip("\n")
 
 
 def main() -> None:
     for path in sorted((project_root() / "notebooks").glob("*.ipynb")):
         notebook = json.loads(path.read_text(encoding="utf-8"))
-        notebook["cells"] = _with_install_cell(notebook["cells"])
+        notebook["cells"] = _with_install_cell(notebook["cells"], path.stem)
         write_file(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
 
 
-def _with_install_cell(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _with_install_cell(cells: list[dict[str, Any]], notebook: str) -> list[dict[str, Any]]:
     others = [cell for cell in cells if TAG not in cell["metadata"].get("tags", [])]
     install = {
         "cell_type": "code",
@@ -34,7 +41,7 @@ def _with_install_cell(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
         "id": "install",
         "metadata": {"tags": [TAG]},
         "outputs": [],
-        "source": SOURCE.rstrip("\n").splitlines(keepends=True),
+        "source": install_source(notebook).splitlines(keepends=True),
     }
     return [others[0], install, *others[1:]]
 

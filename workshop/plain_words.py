@@ -47,12 +47,13 @@ WORDS = WORST | DOUBTFUL
 
 README, DOCS, NOTEBOOKS, HELP, ERRORS = "README", "docs", "notebooks", "help", "errors"
 MESSAGES, PUBLIC, PRIVATE = "other texts", "public docstrings", "private docstrings"
-COMMENTS, TESTS = "comments", "test names"
+COMMENTS, ASIDE = "comments", "tests, tools"
 SEEN_BY_USERS = (README, DOCS, NOTEBOOKS, HELP, ERRORS, MESSAGES)
-KINDS = (*SEEN_BY_USERS, PUBLIC, PRIVATE, COMMENTS, TESTS)
+KINDS = (*SEEN_BY_USERS, PUBLIC, PRIVATE, COMMENTS, ASIDE)
 
 _GIVES_HELP = ("option", "same_as", "Command", "Shorthand", "ArgumentParser", "add_argument")
 _MAGIC = re.compile(r"^(\s*)%.*", re.MULTILINE)  # a line for IPython alone
+_CODE = re.compile(r"`[^`]*`")
 _FAILS = re.compile(r"(?:Error|Warning|Exit|warn)$")
 
 
@@ -82,8 +83,9 @@ def passages(root: Path = ROOT) -> Iterator[Passage]:
         yield from _notebook(root, path)
     for path in sorted((root / PACKAGE).rglob("*.py")):
         yield from _module(root, path)
-    for path in sorted((root / "tests").rglob("test_*.py")):
-        yield from _test_names(root, path)
+    for folder in ("tests", "workshop", "benchmarks"):
+        for path in sorted((root / folder).rglob("*.py")):
+            yield from _aside(root, path)
 
 
 def uses(words: dict[str, str], root: Path = ROOT) -> Iterator[tuple[str, Passage]]:
@@ -103,7 +105,7 @@ def _markdown(root: Path, path: Path, kind: str) -> Iterator[Passage]:
 
 def _plain(line: str) -> str:
     """A line of Markdown without code spans and the targets of links."""
-    return re.sub(r"`[^`]*`", "`…`", re.sub(r"\]\([^)]*\)", "]", line))
+    return _CODE.sub("`…`", re.sub(r"\]\([^)]*\)", "]", line))
 
 
 def _notebook(root: Path, path: Path) -> Iterator[Passage]:
@@ -128,7 +130,7 @@ def _module(root: Path, path: Path) -> Iterator[Passage]:
     hidden = any(part.startswith("_") and part != "__init__.py" for part in name.parts)
     for kind, node in _docstrings(tree, hidden):
         seen.add(id(node))
-        text = re.sub(r"`[^`]*`", "`…`", " ".join(str(node.value).split()))
+        text = _CODE.sub("`…`", " ".join(str(node.value).split()))
         yield Passage(kind, f"{name}:{node.lineno}", text)
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         function = call.func.id if isinstance(call.func, ast.Name) else _attribute(call.func)
@@ -189,11 +191,17 @@ def _comments(source: str) -> Iterator[tuple[int, str]]:
             yield token.start[0], token.string
 
 
-def _test_names(root: Path, path: Path) -> Iterator[Passage]:
+def _aside(root: Path, path: Path) -> Iterator[Passage]:
+    """Names of tests, docstrings and comments of what users don't meet."""
     name = path.relative_to(root)
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    source = path.read_text(encoding="utf-8")
+    for number, line in enumerate(source.splitlines(), start=1):
         if match := re.match(r"\s*(?:async )?def (test_\w+)", line):
-            yield Passage(TESTS, f"{name}:{number}", match.group(1).replace("_", " "))
+            yield Passage(ASIDE, f"{name}:{number}", match.group(1).replace("_", " "))
+    for _, node in _docstrings(ast.parse(source), hidden=True):
+        text = _CODE.sub("`…`", " ".join(str(node.value).split()))
+        yield Passage(ASIDE, f"{name}:{node.lineno}", text)
+    yield from (Passage(ASIDE, f"{name}:{number}", text) for number, text in _comments(source))
 
 
 def _table(root: Path) -> str:

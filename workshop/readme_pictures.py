@@ -1,7 +1,7 @@
 """Draws the pictures in `notebooks/figures` from the samples: `make figures`.
 
 They show what the notebooks show, for readers of the repository who have not run them. Those of
-notebooks 05 and 06 take up the demo's runs, and where there are none they train and read anew.
+notebooks 05 and 06 take up the demo's runs, and where there are none they train and read again.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The project's sample documents: plain source text → PDFs, an image, and what stands on them.
+"""The project's sample documents: plain source text → PDFs, an image, and their true texts.
 
 In `ordinances/` are the chapters of an old book in black letter, which the bundled model reads
 badly: what notebook 05 teaches it. Their text layer is their truth.
@@ -7,9 +7,9 @@ In `columns/` is a page in two columns with a table, a picture and a footnote, c
 with its regions.
 
 Beside them a review log, as notebook 03 leaves one, that says who made it: this script did, from
-the known texts. It shows how a review becomes labels, and nobody has reviewed anything.
+the known texts. It shows how a review becomes labels, and isn't a real review.
 
-`python -m workshop.samples` writes `data/samples` anew from `data/samples/source`; the
+`python -m workshop.samples` writes `data/samples` again from `data/samples/source`; the
 same library versions and fonts give the same bytes. It needs fpdf2 and the Liberation fonts.
 """
 

@@ -124,14 +124,32 @@ def edits(reading: str, page: KnownPage, other_text: str, rng: random.Random) ->
     yield _without("page cut", reading, half)
     doubled = lines[rng.choice(long_lines)]
     yield _inserted("line doubled", reading, doubled.stop, reading[doubled.start : doubled.stop])
+    last = lines[-1]
+    yield _inserted("last line doubled", reading, last.stop, reading[last.start : last.stop])
     sentence = _sentence(other_text, rng)
     yield _inserted("sentence inserted", reading, lines[rng.choice(long_lines)].stop, sentence)
 
 
-def without_column(reading: str, page: KnownPage, first: int, stop: int) -> Edited:
-    """The reading without the characters `first` to `stop` of the page's text, a column."""
-    gone = [line for line in read_lines(reading, page) if first <= line.true[0] < stop]
-    return _without("column skipped", reading, gone)
+def column_edits(page: KnownPage, spans: Sequence[tuple[int, int]]) -> Iterator[Edited]:
+    """The page's own text without one column, and of three columns without the last two.
+
+    Args:
+        spans: (start, stop) of each column in the text.
+    """
+    for gone in range(len(spans)):
+        yield _without_columns(page, spans, [gone])
+    if len(spans) > 2:
+        yield _without_columns(page, spans, [*range(1, len(spans))])
+
+
+def _without_columns(
+    page: KnownPage, spans: Sequence[tuple[int, int]], gone: Sequence[int]
+) -> Edited:
+    kept = [page.text[slice(*span)] for number, span in enumerate(spans) if number not in gone]
+    boxes = tuple(box_of(page, *spans[number]) for number in gone)
+    missing = sum(len("".join(page.text[slice(*spans[number])].split())) for number in gone)
+    number = "one column" if len(gone) == 1 else f"{len(gone)} columns"
+    return Edited(f"{number} skipped", "\n\n".join(kept), boxes, missing)
 
 
 def _without(kind: str, reading: str, gone: Sequence[ReadLine]) -> Edited:

@@ -9,7 +9,8 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.coverage.edits import Edited, edits, is_faithful, own_omissions, without_column
+from benchmarks.coverage.edits import Edited, column_edits, edits, is_faithful, own_omissions
+from benchmarks.coverage.pages import ColumnPage
 from glmocr_utils.coverage import page_coverage
 from glmocr_utils.grounding import attend, lay_out, load_choice
 from glmocr_utils.grounding.evaluation.known import KnownPage
@@ -49,7 +50,7 @@ class Row:
             self.found.append(bool(coverage.unsupported))
             self.on_the_spot.append(_share_found(edited.made_up, coverage, starts) >= 0.5)
         elif edited.left_out:
-            self.found.append(bool(coverage.unread))
+            self.found.append(coverage.is_clear and bool(coverage.unread))
             self.on_the_spot.append(any(map(_Near(edited.left_out), coverage.unread)))
         else:
             self.found.append(not coverage.is_complete)
@@ -96,13 +97,13 @@ class Measuring:
                 self._add(rows, page, edited)
         yield from (f"| {name} | {kind} | {row} |" for kind, row in rows.items())
 
-    def of_columns(self, name: str, pages: Sequence[tuple[KnownPage, int]]) -> Iterator[str]:
-        """The same for a column that was skipped; the text is the true one."""
+    def of_columns(self, name: str, pages: Sequence[ColumnPage]) -> Iterator[str]:
+        """The same for columns that were skipped; the text is the true one."""
         rows: dict[str, Row] = defaultdict(Row)
-        for page, length in pages:
+        for page, spans in pages:
             self._add(rows, page, Edited(COMPLETE, page.text))
-            self._add(rows, page, without_column(page.text, page, length, len(page.text)))
-            self._add(rows, page, without_column(page.text, page, 0, length))
+            for edited in column_edits(page, spans):
+                self._add(rows, page, edited)
         yield from (f"| {name} | {kind} | {row} |" for kind, row in rows.items())
 
     def _add(self, rows: dict[str, Row], page: KnownPage, edited: Edited) -> None:

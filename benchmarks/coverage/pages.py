@@ -1,5 +1,6 @@
 """Pages to measure coverage with. None of them was used to choose its thresholds."""
 
+from collections.abc import Sequence
 from itertools import islice
 
 import numpy as np
@@ -14,8 +15,12 @@ SEED = 4242
 SCAN_STRENGTH = 0.5  # of drawn pages: a moderate office scan
 LONG_STRENGTH = 0.6
 FIRST_PAGES = 12  # of long.pdf; thresholds were chosen with these
-PAGE_PX = 594, 842
+COLUMN_PX = 297, 842
 COLUMN_FONT_PX = 18
+COLUMN_BREAK = "\n\n"
+
+# A page, and the (start, stop) of each column in its text
+ColumnPage = tuple[KnownPage, tuple[tuple[int, int], ...]]
 
 
 def page_sets(num_pages: int) -> dict[str, list[KnownPage]]:
@@ -31,36 +36,39 @@ def page_sets(num_pages: int) -> dict[str, list[KnownPage]]:
     }
 
 
-def column_pages(num_pages: int) -> dict[str, list[tuple[KnownPage, int]]]:
-    """Pages of two columns, and the length of the first one's text."""
-    texts = [page.text for page in draw_pages(2 * num_pages, SEED + 1)]
-    pages = [_columns(*texts[n : n + 2], seed=n) for n in range(0, len(texts), 2)]
-    scans = _scanned([page for page, _ in pages], SCAN_STRENGTH)
-    lengths = [length for _, length in pages]
-    return {
-        "two columns, clean": pages,
-        "two columns, scanned": list(zip(scans, lengths, strict=True)),
-    }
+def column_pages(num_pages: int) -> dict[str, list[ColumnPage]]:
+    """Pages of two and of three columns, clean and scanned."""
+    texts = iter([page.text for page in draw_pages(5 * num_pages, SEED + 1)])
+    sets = {}
+    for name, num_columns in (("two", 2), ("three", 3)):
+        pages = [_columns(list(islice(texts, num_columns)), seed=n) for n in range(num_pages)]
+        scans = _scanned([page for page, _ in pages], SCAN_STRENGTH)
+        spans = [spans for _, spans in pages]
+        sets[f"{name} columns, clean"] = pages
+        sets[f"{name} columns, scanned"] = list(zip(scans, spans, strict=True))
+    return sets
 
 
 def _scanned(pages: list[KnownPage], strength: float) -> list[KnownPage]:
     return [scanned(page, strength, seed=SEED + n) for n, page in enumerate(pages)]
 
 
-def _columns(left: str, right: str, seed: int) -> tuple[KnownPage, int]:
-    """A page of two columns, and the length of the left one's text."""
+def _columns(texts: Sequence[str], seed: int) -> ColumnPage:
     families = families_found(trained=True) or families_found()
-    font = find_font(families[seed // 2 % len(families)].name)
-    width, height = PAGE_PX[0] // 2, PAGE_PX[1]
+    font = find_font(families[seed % len(families)].name)
+    width, height = COLUMN_PX
     style = PageStyle(font, font, COLUMN_FONT_PX, width_px=width, height_px=height, margin_px=24)
-    image = Image.new("RGB", PAGE_PX, "white")
-    drawn = []
-    for number, text in enumerate((left, right)):
-        blocks = [Block(" ".join(part.split())) for part in text.split("\n\n")]
-        drawn.append(draw_page(blocks, style))
-        image.paste(drawn[-1].image, (number * width, 0))
-    between = drawn[0].boxes[-1:]
-    moved = drawn[1].boxes + np.array([width, 0] * 2, np.float32)
-    boxes = np.concatenate([drawn[0].boxes, between, between, moved])
-    text = f"{drawn[0].text}\n\n{drawn[1].text}"
-    return KnownPage(f"columns {seed}", image, text, boxes), len(drawn[0].text)
+    image = Image.new("RGB", (width * len(texts), height), "white")
+    text = ""
+    boxes: list[np.ndarray] = []
+    spans = []
+    for number, own in enumerate(texts):
+        drawn = draw_page([Block(" ".join(part.split())) for part in own.split("\n\n")], style)
+        image.paste(drawn.image, (number * width, 0))
+        if text:
+            text += COLUMN_BREAK
+            boxes += [boxes[-1][-1:]] * len(COLUMN_BREAK)
+        spans.append((len(text), len(text) + len(drawn.text)))
+        text += drawn.text
+        boxes.append(drawn.boxes + np.array([number * width, 0] * 2, np.float32))
+    return KnownPage(f"columns {seed}", image, text, np.concatenate(boxes)), tuple(spans)

@@ -193,6 +193,9 @@ def load_calibration(path: str | Path) -> Calibration:
 def expected_errors(result: OcrResult, calibration: Calibration | None = None) -> ExpectedErrors:
     """Wrong tokens to expect on a page; without a calibration, the sum of the model's doubt.
 
+    Returns:
+        Mean and standard deviation, in tokens.
+
     Raises:
         ValueError: the calibration belongs to another model.
     """

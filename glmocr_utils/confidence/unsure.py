@@ -80,6 +80,9 @@ def worst_tokens(
 ) -> list[WorstToken]:
     """The `worst_n` tokens of lowest probability over all pages, worst first.
 
+        for worst in worst_tokens(load_results("outputs/02_ocr_explore"), worst_n=10):
+            print(worst.page.page_number, worst.word, f"{worst.token.prob:.2f}")
+
     Args:
         context_tokens: number of tokens of context on each side, from the same page.
         risk: where it knows the pages, words come by their risk, each with its least sure token.

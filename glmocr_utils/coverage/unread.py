@@ -11,6 +11,8 @@ from scipy import ndimage
 
 from glmocr_utils.coverage.text_ink import find_text_ink
 from glmocr_utils.coverage.text_on_page import TextOnPage
+from glmocr_utils.grounding.ink import line_step
+from glmocr_utils.grounding.placed_page import SMALLEST_STEP
 from glmocr_utils.records import Box, UnreadInk
 
 MIN_CHARACTERS = 4.0  # of unread ink: less is a letter that juts out, or a smudge
@@ -50,6 +52,18 @@ def find_unread(text: TextOnPage, pictures: Sequence[Box]) -> Iterator[UnreadInk
         edges = np.array([(line.left, line.top, line.right, line.bottom) for line in block])
         num_characters = sum(line.num_characters for line in block)
         yield UnreadInk(text.to_page(edges), num_characters, block[0].token_stop)
+
+
+def width_of_print(text: TextOnPage) -> float:
+    """How wide all marks like text are together, in ems; 0 on a page whose lines have no rhythm.
+
+    The em is taken from the distance of the lines, not from the text, which may be placed wrongly.
+    """
+    em = line_step(text.ink) / SMALLEST_STEP
+    if not np.isfinite(em):
+        return 0.0
+    marks = find_text_ink(text.ink, em, text.darkness)
+    return float((marks.boxes[:, 2] - marks.boxes[:, 0]).sum() / em)
 
 
 def _unread_ink(text: TextOnPage) -> np.ndarray:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from glmocr_utils.coverage.text_on_page import TextOnPage
+from glmocr_utils.grounding.ink import INKED
+from glmocr_utils.grounding.placed_page import ABOVE, BELOW, SMALLEST_STEP
 from glmocr_utils.records import UnsupportedText
 from glmocr_utils.records.coverage import Unsupported
 
@@ -18,9 +20,14 @@ WINDOW = 16  # characters over which support is averaged: a single one may look 
 # reaches as far as it is below the other.
 MIN_SUPPORT, FULL_SUPPORT = 0.72, 0.85
 MIN_CHARACTERS = 8
-# of pieces that are on the same ink: in ems from middle to middle; the share of the narrower one
+# of pieces that are on the same ink: in ems from middle to middle; the share of a piece's width
 SAME_ROW, SHARED = 0.5, 0.5
-FAR = 4  # pieces apart; nearer ones share the width of a word
+# Lines of text that follow each other are never placed on the same row: a line that was read twice
+# is placed on the upper and the lower half of its print. There is only one line of print if its ink
+# has no valley there. In ems from middle to middle; in ems beyond both; share of the ink on each
+# side.
+NEXT_ROW, AROUND, VALLEY = SMALLEST_STEP + 0.05, 0.3, 0.35
+FAR = 3  # characters between them, at least: nearer ones share the width of a word
 ABOUT_AS_WELL = 0.05  # supported, of two texts on the same ink: then the later one is extra
 
 
@@ -52,19 +59,62 @@ def _mean_around(values: np.ndarray, num_characters: np.ndarray) -> np.ndarray:
 
 def _is_extra(text: TextOnPage, support: np.ndarray) -> np.ndarray:
     """(num_pieces,) bool: other text of the reading is on the same ink, and with better reason."""
-    left, _, right, _ = text.boxes.T
-    number, middles = np.arange(len(left)), text.middles
+    left, top, right, bottom = text.boxes.T
+    ems = (bottom - top) / (ABOVE + BELOW)
+    middles = text.middles
+    stops = text.num_characters.cumsum()
+    starts = stops - text.num_characters
+    is_one_line = _LinesOfPrint(text)
     is_extra = np.zeros(len(left), bool)
-    for index in number:
-        near = np.abs(middles - middles[index]) < SAME_ROW * text.em
-        near &= np.abs(number - index) >= FAR
-        shared = np.minimum(right, right[index]) - np.maximum(left, left[index])
-        others = np.flatnonzero(near & (shared > SHARED * (right[index] - left[index])))
-        if len(others):
+    for index in range(len(left)):
+        off = np.abs(middles - middles[index])
+        between = np.maximum(starts - stops[index], starts[index] - stops)
+        em = np.maximum(ems, ems[index])
+        shared = (np.minimum(right, right[index]) - np.maximum(left, left[index])).clip(0)
+        near = (off < NEXT_ROW * em) & (between >= FAR) & (shared > 0)
+        others = [
+            other
+            for other in np.flatnonzero(near).tolist()
+            if off[other] < SAME_ROW * em[other]
+            or is_one_line(text.lines[index], text.lines[other])
+        ]
+        if shared[others].sum() > SHARED * (right[index] - left[index]):
             better = support[others].max() - support[index]
-            is_later = index > others.min()
+            is_later = index > min(others)
             is_extra[index] = better > (-ABOUT_AS_WELL if is_later else ABOUT_AS_WELL)
     return is_extra
+
+
+class _LinesOfPrint:
+    """Whether two lines of the text, placed close to each other, are on one line of print."""
+
+    def __init__(self, text: TextOnPage) -> None:
+        self._text = text
+        self._known: dict[tuple[int, int], bool] = {}
+
+    def __call__(self, line: int, other: int) -> bool:
+        pair = (int(min(line, other)), int(max(line, other)))
+        if pair not in self._known:
+            self._known[pair] = pair[0] != pair[1] and not self._has_valley(*pair)
+        return self._known[pair]
+
+    def _has_valley(self, line: int, other: int) -> bool:
+        text = self._text
+        own = [text.lines == number for number in (line, other)]
+        middles = [np.median(text.middles[each]) for each in own]
+        around = AROUND * max(np.ptp(text.boxes[each, 1::2], axis=1).max() for each in own)
+        top, bottom = min(middles) - around, max(middles) + around
+        left = max(text.boxes[each, 0].min() for each in own)
+        right = min(text.boxes[each, 2].max() for each in own)
+        rows, columns = (
+            slice(max(0, round(start)), round(stop) + 1)
+            for start, stop in ((top, bottom), (left, right))
+        )
+        ink = (text.ink[rows, columns] > INKED).sum(axis=1)
+        if not ink.any():
+            return False
+        before, after = np.maximum.accumulate(ink), np.maximum.accumulate(ink[::-1])[::-1]
+        return bool((ink < VALLEY * np.minimum(before, after)).any())
 
 
 def _reaching(seeds: np.ndarray, within: np.ndarray) -> np.ndarray:

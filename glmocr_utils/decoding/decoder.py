@@ -8,7 +8,7 @@ batching too, for models without images; once it takes them, this module can go.
 """
 
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ import torch
 from transformers import BatchFeature, DynamicCache
 
 from glmocr_utils.decoding.not_finite import NotFiniteError
+from glmocr_utils.decoding.page_inputs import padded_on_the_right
 from glmocr_utils.decoding.repetition import Spell, loop_end
 from glmocr_utils.decoding.replays import Capture, CudaGraphs, ReplayedStep, capture_for
 from glmocr_utils.decoding.step import TokenStep, cache_argument
@@ -131,14 +132,31 @@ class PageDecoder:
             inputs: of this page alone, as `prompt.encode_prompt` makes them, on any device.
             max_tokens: new tokens, at most.
         """
+        self.enter_together([(key, inputs, max_tokens)])
+
+    @torch.inference_mode()
+    def enter_together(self, pages: Sequence[tuple[Hashable, BatchFeature, int]]) -> None:
+        """Put several pages in, in one pass: for small ones, each operation is most of the time.
+
+        Where that fails, none of them is under way.
+
+        Args:
+            pages: key, inputs and limit of each, as `enter` takes them.
+        """
         begun = time.perf_counter()
-        page = DynamicCache(config=self._text_config)
-        # all of it is the page's own: nothing is padded, so nothing is masked
-        inputs = {name: each for name, each in inputs.items() if name != "attention_mask"}
-        inputs = BatchFeature(inputs).to(self._model.device)
-        output = self._model.model(**inputs, **{cache_argument(): page}, use_cache=True)
-        self._step.enter(page, self._model.lm_head(output.last_hidden_state[:, -1]), max_tokens)
-        self._pages.append(_Page(key, max_tokens, time.perf_counter() - begun))
+        keys, inputs, limits = zip(*pages, strict=True)
+        lengths = [each["input_ids"].shape[1] for each in inputs]
+        cache = DynamicCache(config=self._text_config)
+        output = self._model.model(
+            **padded_on_the_right(inputs).to(self._model.device),
+            **{cache_argument(): cache},
+            use_cache=True,
+        )
+        last = [length - 1 for length in lengths]
+        logits = self._model.lm_head(output.last_hidden_state[range(len(last)), last])
+        self._step.enter(cache, lengths, logits, limits)
+        seconds = (time.perf_counter() - begun) / len(lengths)
+        self._pages += [_Page(*each, seconds) for each in zip(keys, limits, strict=True)]
 
     @torch.inference_mode()
     def step(self) -> list[tuple[Hashable, DecodedPage | NotFiniteError]]:

@@ -1,11 +1,13 @@
 """Keys and values of pages of different length that come and go."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 from glmocr_utils.decoding.buckets import column_bucket, row_bucket
+from glmocr_utils.decoding.cpu_attention import new_keys
 
 
 class SlotCache(Cache):
@@ -35,15 +37,21 @@ class SlotCache(Cache):
         """Memory that it holds."""
         return sum(layer.num_bytes for layer in self.layers)
 
-    def append(self, page: Cache) -> None:
-        """Add a row with the contents of a single page's cache."""
-        row, length = len(self.lengths), page.get_seq_length()
-        for layer, filled in zip(self.layers, page.layers, strict=True):
-            layer.make_room(row + 1, max(length, self.longest), like=filled.keys)
-            layer.keys[row, :, :length] = filled.keys[0]
-            layer.values[row, :, :length] = filled.values[0]
-            layer.clear(row, length)
-        self.lengths.append(length)
+    def append(self, pages: Cache, lengths: Sequence[int]) -> None:
+        """Add a row for each page of a cache that is padded on the right.
+
+        Args:
+            lengths: tokens of each page.
+        """
+        first, longest = len(self.lengths), max(*lengths, self.longest)
+        for layer, filled in zip(self.layers, pages.layers, strict=True):
+            layer.make_room(first + len(lengths), longest, like=filled.keys)
+            for number, length in enumerate(lengths):
+                row = first + number
+                layer.keys[row, :, :length] = filled.keys[number, :, :length]
+                layer.values[row, :, :length] = filled.values[number, :, :length]
+                layer.clear(row, length)
+        self.lengths.extend(lengths)
 
     def make_room(self, rows: int, columns: int) -> None:
         """Have at least so many rows and columns."""
@@ -101,7 +109,9 @@ class _SlotLayer(CacheLayerMixin):
             return
         shape = row_bucket(rows), like.shape[1], column_bucket(columns), like.shape[3]
         # zeros, because what is masked must still be a number
-        keys, values = like.new_zeros(shape), like.new_zeros(shape)
+        values = like.new_zeros(shape)
+        on_cpu = like.device.type == "cpu"
+        keys = new_keys(like, shape[0], shape[2]) if on_cpu else torch.zeros_like(values)
         if self.keys is not None:
             kept = slice(min(rows, old_rows)), slice(None), slice(min(columns, old_columns))
             keys[kept], values[kept] = self.keys[kept], self.values[kept]

@@ -6,13 +6,14 @@ and replayed.
 """
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
 
+from glmocr_utils.decoding import cpu_attention
 from glmocr_utils.decoding.recorder import Recorder
 from glmocr_utils.decoding.rows import Rows
 from glmocr_utils.decoding.slot_cache import SlotCache
@@ -20,8 +21,8 @@ from glmocr_utils.decoding.slot_cache import SlotCache
 if TYPE_CHECKING:  # what it names takes seconds to import
     from transformers import DynamicCache, PreTrainedModel
 
-# Others than `eager` decode with PyTorch's own: flash-attn gathers all keys and values in each
-# layer of each step, and asks the device how long they are.
+# Others than `eager` decode with PyTorch's own, or on a CPU with ours: flash-attn gathers all keys
+# and values in each layer of each step, and asks the device how long they are.
 EAGER, PLAIN = "eager", "sdpa"
 
 
@@ -47,6 +48,7 @@ class TokenStep:
         device = model.lm_head.weight.device
         if device.type == "meta":  # its weights are kept elsewhere, and loaded when it is called
             device = model.device
+        self._decodes_with = cpu_attention.register() if device.type == "cpu" else PLAIN
         self._stops = torch.tensor(model.generation_config.eos_token_id, device=device)
         self._all_columns = torch.arange(0, device=device)
         self.cache = SlotCache(self._text_config.num_hidden_layers)
@@ -70,20 +72,35 @@ class TokenStep:
         layers = [part for layer in self.cache.layers for part in (layer.keys, layer.values)]
         return *layers, *self.recorder.buffers(), self.rows.buffer, self._all_columns
 
-    def enter(self, page: "DynamicCache", logits: torch.Tensor, max_tokens: int) -> None:
-        """Add a row.
+    def enter(
+        self,
+        pages: "DynamicCache",
+        lengths: Sequence[int],
+        logits: torch.Tensor,
+        max_tokens: Sequence[int],
+    ) -> None:
+        """Add a row for each page; where that fails, there is none more than before.
 
         Args:
-            page: keys and values of image and prompt.
-            logits: of the first token, (1, vocabulary).
+            pages: keys and values of images and prompts, padded on the right.
+            lengths: tokens of each.
+            logits: of the first tokens, (num_pages, vocabulary).
+            max_tokens: limit of each.
         """
-        row, length = len(self.cache.lengths), page.get_seq_length()
-        self.recorder.make_room(row + 1, 1)
-        self.rows.make_room(row + 1)
-        self.cache.append(page)
-        self.recorder.begin(row)
-        self.rows.begin(row, length, self._model.model.rope_deltas[0, 0], max_tokens)
-        self._write(logits, slice(row, row + 1))
+        first = len(self.cache.lengths)
+        after = first + len(lengths)
+        self.recorder.make_room(after, 1)
+        self.rows.make_room(after)
+        self.cache.append(pages, lengths)
+        try:
+            offsets = self._model.model.rope_deltas[:, 0]
+            for row, *begun in zip(range(first, after), lengths, offsets, max_tokens, strict=True):
+                self.recorder.begin(row)
+                self.rows.begin(row, *begun)
+            self._write(logits, slice(first, after))
+        except Exception:
+            del self.cache.lengths[first:]
+            raise
 
     def __call__(self, rows: int, columns: int, is_ragged: bool = True) -> None:
         """Write a token in each of the first rows, for which there is room.
@@ -123,7 +140,7 @@ class TokenStep:
     def _attention(self) -> Iterator[str]:
         """Attend as decoding does, which is what comes."""
         config, before = self._text_config, self._text_config._attn_implementation
-        config._attn_implementation = EAGER if before == EAGER else PLAIN
+        config._attn_implementation = EAGER if before == EAGER else self._decodes_with
         try:
             yield config._attn_implementation
         finally:

@@ -9,7 +9,7 @@ WORD = re.compile(r"\S+\s*|\s+")
 
 
 def short_name(name: str, most: int) -> str:
-    """A name of at most so many characters: its middle is left out, and it is no formula."""
+    """A name of at most so many characters: without its middle, and never read as a formula."""
     if len(name) > most:
         tail = most // 3
         name = f"{name[: most - tail - 1]}…{name[-tail:]}"

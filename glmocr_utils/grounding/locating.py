@@ -22,6 +22,11 @@ KEPT_LAYOUTS = 32  # pages that are requested again are not located again
 class Locator:
     """Locates the tokens of a model's readings.
 
+        locator = Locator(model)
+        layout = locator.locate(result, page_image.image)
+        layout.lines[0]  # the box of the first printed line in pixels; None if unclear
+        layout.box_of([4, 5])  # around two tokens
+
     Args:
         model: the model that read the pages.
         heads: attention heads to use; None takes those chosen for the model.
@@ -35,7 +40,14 @@ class Locator:
         self.heads = tuple(heads or load_choice(model).heads)
 
     def locate(self, result: OcrResult, image: Image.Image) -> PageLayout:
-        """One page, on demand."""
+        """One page.
+
+        Args:
+            image: the page image that `result` was read from, RGB.
+
+        Raises:
+            ValueError: another model read the page.
+        """
         page = PageImage(result.page, image, result.scale)
         [layout] = self.locate_all([(result, page)])
         return layout

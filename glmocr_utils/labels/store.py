@@ -63,7 +63,10 @@ class LabelRun:
 
 
 class LabelStore:
-    """The label set in a folder.
+    """The label set in a folder, which is made if it isn't there.
+
+        store = LabelStore("outputs/04_labels")
+        trusted = store.current_labels(["gold", "silver"])  # one label per page or region
 
     Raises:
         ValueError: a line, other than a half-written last one, is not a label.

@@ -12,6 +12,8 @@ from glmocr_utils.records import PageCoverage, PageLayout, UnreadInk
 from glmocr_utils.records.page_row import Attempt, PageRow
 
 READ_AGAIN_FROM = 12  # characters left out: a page that lacks so many is read again
+PART = 0.2  # of a page's characters, left out: a column, or a block of some size
+LOST = 0.5  # of a page's characters, without support
 PART_BREAK = "\n"  # around what was read alone
 
 
@@ -40,6 +42,27 @@ class CoveredRow:
         coverage = self.coverage
         has_unread = coverage is not None and coverage.is_clear and bool(coverage.unread)
         return has_unread and self.row.status == "ok" and self.lacking >= READ_AGAIN_FROM
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether most of the text looks nowhere: so boxes of unread ink are guesses, too."""
+        return self.coverage is not None and (
+            not self.coverage.is_clear
+            or self.coverage.unsupported_characters > LOST * self._num_read
+        )
+
+    @property
+    def lacks_a_part(self) -> bool:
+        """Whether a column may be missing, or the model lost its place: not so by regions."""
+        if self.coverage is None or self.row.status != "ok":
+            return False
+        unread = self.coverage.unread_characters or 0.0
+        is_large = unread >= PART * (unread + self._num_read)
+        return self.is_lost or (self.lacks_much and is_large)
+
+    @property
+    def _num_read(self) -> int:
+        return len("".join((self.row.text or "").split()))
 
     @property
     def faults(self) -> float:

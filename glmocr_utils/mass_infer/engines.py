@@ -68,7 +68,7 @@ def start_engine(
     Raises:
         ModelLoadError: the model cannot be loaded.
     """
-    layout = resolve_layout(options.layout)
+    layout = resolve_layout(options.layout) or resolve_layout(options.coverage_layout)
     if options.engine == "server" and options.base_url is not None:
         from glmocr_utils.mass_infer.server import Server  # its client takes a second to import
 
@@ -139,11 +139,22 @@ def run_settings(options: InferOptions) -> dict[str, object]:
         "max_tokens": options.max_tokens,
         "retry_max_tokens": options.retry_max_tokens,
         "calibration": options.calibration,
-        **({"coverage": True} if options.coverage else {}),
+        **_coverage_settings(options),
         **_second_settings(options),
         **_layout_settings(options),
         "versions": {name: importlib.metadata.version(name) for name in PINNED_PACKAGES},
     }
+
+
+def _coverage_settings(options: InferOptions) -> dict[str, object]:
+    if not options.coverage:
+        return {}
+    layout = resolve_layout(options.coverage_layout)
+    if layout is None:
+        return {"coverage": True}
+    tasks = parse_tasks(options.tasks, options.prompt)
+    shared = layout_settings(layout, find_layout_revision(layout), tasks, options.furniture)
+    return {"coverage": True, "coverage_layout": shared}
 
 
 def _second_settings(options: InferOptions) -> dict[str, object]:

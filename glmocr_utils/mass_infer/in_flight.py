@@ -30,6 +30,7 @@ from glmocr_utils.mass_infer.request import (
 from glmocr_utils.model import LoadedModel, free_memory, give_back_memory
 from glmocr_utils.model.source import first_line
 from glmocr_utils.ocr import FAILURES_OF_A_PAGE, PageReader, PreparedPage, is_out_of_memory
+from glmocr_utils.ocr.entering import Entering, Outcome
 from glmocr_utils.ocr.progress import Watch, Watching
 from glmocr_utils.prompt import PromptStyle
 from glmocr_utils.records import OcrResult
@@ -38,6 +39,9 @@ from glmocr_utils.second_reader import SecondReader
 
 MAX_AUTO_PAGES_GPU = 64
 MAX_AUTO_PAGES_CPU = 16  # with more, a page takes no less time
+# A step takes most of its time for itself, however many small images take part.
+SMALL_IMAGES_A_PAGE = 4
+IMAGE_TOKENS_OF_A_PAGE = 640
 SHARE_OF_FREE_MEMORY = 0.5  # the rest is for what is not counted here
 # A pass over the vision tower holds about so many activations of its width for each patch.
 VISION_ACTIVATIONS = 16
@@ -55,7 +59,7 @@ class Work:
             prepared, and once it is under way, for its patches are large.
         answer: where no pass of the model is needed: of second readers, or why it could not be
             prepared.
-        max_length: tokens of image and text together, at most.
+        max_length: tokens of image and text together, at most; image_tokens: those of the image.
         is_suspect: a pass in which it took part failed, so it is tried alone.
     """
 
@@ -64,6 +68,7 @@ class Work:
     page: PreparedPage | None = None
     answer: Answer | None = None
     max_length: int = 0
+    image_tokens: int = 0
     is_suspect: bool = False
 
 
@@ -73,7 +78,8 @@ class InFlightReader:
     Args:
         prompt, style: as in `PageReader`.
         batch_size: pages under way together, at most, or `auto`: what half of the free memory
-            holds, at most 64 on a GPU and 16 on a CPU. A region counts as a page.
+            holds, at most 64 on a GPU and 16 on a CPU; of regions and other small images up to
+            four times as many, as long as they have no more image tokens than so many pages.
         layout: finds the regions of pages; None where none are asked for.
         locator: says where text is on a page, for coverage; None where that is not asked for.
         watch: called twice a second while something is being read, and before the model looks at
@@ -104,6 +110,7 @@ class InFlightReader:
         most = MAX_AUTO_PAGES_CPU if model.device.type == "cpu" else MAX_AUTO_PAGES_GPU
         self._batch_size = most if batch_size == "auto" else batch_size
         self._most = self._batch_size  # lowered when memory runs out
+        self._more_if_small = self._by_memory  # until memory runs out
         self._ended_since = 0
 
     @property
@@ -119,7 +126,8 @@ class InFlightReader:
             return Work(key, request)
         try:
             page = self._reader.prepare(request.page, request.prompt)
-            return Work(key, request, page, None, page.num_image_tokens + request.max_tokens)
+            tokens = page.num_image_tokens
+            return Work(key, request, page, None, tokens + request.max_tokens, tokens)
         except FAILURES_OF_A_PAGE as error:  # as of a page that is far wider than high
             return Work(key, request, answer=_failure(error))
 
@@ -133,7 +141,8 @@ class InFlightReader:
         is a `Failure`.
 
         Args:
-            take: the next piece of work; told to wait or not to; None if there is none (yet).
+            take: gives the next piece of work, or None if there is none (yet); its argument says
+                whether to wait for one.
 
         Yields:
             The key of each request with what was read; with None where nothing is to be read.
@@ -141,6 +150,8 @@ class InFlightReader:
         self._watching = Watching(self._watch, self._reader, None)
         put_back: deque[Work] = deque()
         under_way: dict[Hashable, Work] = {}
+        waiting: dict[Hashable, Work] = {}  # in `entering`
+        entering = Entering(self._reader, self._watching.look)
         to_look_at: list[Work] = []
         work: Work | None = None
 
@@ -149,7 +160,13 @@ class InFlightReader:
                 return self._again(put_back.popleft())
             if len(to_look_at) == LAYOUT_BATCH:
                 return None
-            return take(not under_way and not to_look_at)
+            return take(not (under_way or waiting or to_look_at))
+
+        def begun(outcomes: list[Outcome]) -> Iterator[tuple[Any, Failure]]:
+            for key, error in outcomes:
+                failure = self._begun(waiting.pop(key), error, under_way, put_back)
+                if failure is not None:
+                    yield key, failure
 
         while True:
             while work or (work := take_next()):
@@ -159,11 +176,17 @@ class InFlightReader:
                     yield work.key, self._cover(work.request)
                 elif work.page is None:
                     yield work.key, work.answer
-                elif not self._has_room(work, under_way):
+                elif not self._has_room(work, {**under_way, **waiting}):
                     break
-                elif failure := self._enter(work, under_way, put_back):
-                    yield work.key, failure
+                elif not entering.takes(work.page):
+                    yield from begun(entering.begin())
+                    continue  # there may be less room now
+                else:
+                    assert isinstance(work.request, Request)  # others have no page
+                    entering.add(work.key, work.page, work.request.max_tokens)
+                    waiting[work.key] = work
                 work = None
+            yield from begun(entering.begin())
             if to_look_at:
                 yield from self._look(to_look_at)
                 to_look_at.clear()
@@ -215,26 +238,34 @@ class InFlightReader:
             return True
         if work.is_suspect or any(other.is_suspect for other in under_way.values()):
             return False
-        return len(under_way) < self._most and (not self._by_memory or self._fits(work, under_way))
+        is_within_most = len(under_way) < self._most or self._are_small(work, under_way)
+        return is_within_most and (not self._by_memory or self._fits(work, under_way))
 
-    def _enter(
-        self, work: Work, under_way: dict[Hashable, Work], put_back: deque[Work]
+    def _are_small(self, work: Work, under_way: dict[Hashable, Work]) -> bool:
+        """Whether there may be more than `_most`, because they are no more work than pages."""
+        tokens = sum(each.image_tokens for each in (work, *under_way.values()))
+        return (
+            self._more_if_small
+            and len(under_way) < SMALL_IMAGES_A_PAGE * self._most
+            and tokens <= IMAGE_TOKENS_OF_A_PAGE * self._most
+        )
+
+    def _begun(
+        self,
+        work: Work,
+        error: Exception | None,
+        under_way: dict[Hashable, Work],
+        put_back: deque[Work],
     ) -> Failure | None:
-        assert work.page is not None and isinstance(
-            work.request, Request
-        )  # `read` gave others back
-        self._watching.look(work.page.page.page)
-        try:
-            self._reader.enter(work.key, work.page, work.request.max_tokens)
-        except FAILURES_OF_A_PAGE as error:
-            self._free_memory()
-            if not under_way or not is_out_of_memory(error):
-                return _failure(error)
+        """Note what became of a page that was to begin."""
+        if error is None:
+            work.page = None
+            under_way[work.key] = work
+        elif not under_way or not is_out_of_memory(error):
+            return _failure(error)
+        else:
             self._lower_most(len(under_way))
             put_back.append(work)
-            return None
-        work.page = None
-        under_way[work.key] = work
         return None
 
     def _step(
@@ -266,7 +297,7 @@ class InFlightReader:
             yield key, _failure(result) if isinstance(result, Exception) else Reading.of(result)
 
     def _lower_most(self, pages: int) -> None:
-        self._most, self._ended_since = pages, 0
+        self._most, self._ended_since, self._more_if_small = pages, 0, False
 
     def _count_ended(self) -> None:
         self._ended_since += 1

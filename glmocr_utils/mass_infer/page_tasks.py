@@ -19,19 +19,30 @@ def page_tasks(options: InferOptions) -> MakeTask:
     which only what `retry` names is read again.
     """
     limits = Limits(options.max_tokens, options.retry_max_tokens)
-    by_region = region_options(options)
+    by_region = region_options(options, options.layout)
+    cover_by_region = region_options(options, options.coverage_layout)
     again = options.statuses_to_retry()
     second = options.second_reader_pages if options.second_reader else None
 
     def make(page: CheckedPage, num_pages: int, before: PageRow | None = None) -> PageTask:
-        return PageTask(page, num_pages, limits, by_region, before, again, options.coverage, second)
+        return PageTask(
+            page,
+            num_pages,
+            limits,
+            by_region,
+            before,
+            again,
+            options.coverage,
+            second,
+            cover_by_region,
+        )
 
     return make
 
 
-def region_options(options: InferOptions) -> RegionOptions | None:
-    """None where pages are read as a whole."""
-    if resolve_layout(options.layout) is None:
+def region_options(options: InferOptions, layout: str | None) -> RegionOptions | None:
+    """How pages are read by the regions that `layout` finds; None without one."""
+    if resolve_layout(layout) is None:
         return None
     return RegionOptions(parse_tasks(options.tasks, options.prompt), options.furniture)
 

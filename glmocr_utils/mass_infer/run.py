@@ -52,6 +52,9 @@ def infer(
 
     Ctrl-C ends it cleanly: finished pages are kept, and the next call resumes.
 
+        summary = infer(InferOptions(input_path="my-pdfs", output_dir="outputs/06_mass_infer"))
+        print(summary.stopped or dict(summary.statuses))  # {'ok': 990, 'blank': 8, 'looped': 2}
+
     Args:
         model: for the engine `local`, when it is loaded already.
         watch: called after each page, and before the first; with the engine `local` also twice a
@@ -176,7 +179,8 @@ class _Run:
     ) -> Iterator[Task]:
         """A task for each page, those that could not be rendered among them."""
         make = page_tasks(self._options)
-        reads_some_again = region_options(self._options) and self._options.statuses_to_retry()
+        by_region = region_options(self._options, self._options.layout)
+        reads_some_again = by_region and self._options.statuses_to_retry()
         for page in pages:
             yield from self._documents_that_do_not_open()
             document = self._asked_for.popleft()

@@ -78,6 +78,7 @@ class PageTask:
             is read again, and where that fails, the earlier text stays.
         cover: find what was left out or made up, and read a page with unread ink again.
         second: which pages second readers read too; None where there are none.
+        cover_by_region: how a page that lacks a large part is read again; None never does so.
 
     Attributes:
         row: what became of it; None until it is done.
@@ -94,6 +95,7 @@ class PageTask:
         again: frozenset[str] = frozenset(),
         cover: bool = False,
         second: SecondPages | None = None,
+        cover_by_region: RegionOptions | None = None,
     ) -> None:
         self._checked = page
         self._page = page.image
@@ -102,6 +104,7 @@ class PageTask:
         self._again = again
         self._cover = cover
         self._second = second
+        self._cover_by_region = cover_by_region
         self._passes = Passes(page.image, limits)
         self._rows = ReadingRows(page, num_pages, self._passes)
         self.row: PageRow | None = None
@@ -173,11 +176,29 @@ class PageTask:
             return (yield from self._with_second(row))
         first = yield from self._covered(row)
         best = first
-        if first.lacks_much:
+        if self._cover_by_region is not None and first.lacks_a_part:
+            best = yield from self._by_region_instead(first, self._cover_by_region)
+        if best is first and first.lacks_much and not first.is_lost:
             best = yield from self._with_unread_parts(first)
-            if best.lacks_much:
-                best = yield from self._covering_more(best)
+        if best.lacks_much:
+            best = yield from self._covering_more(best)
+        if not best.row.regions:  # those that were found are not the row's
+            self.pictures = ()
+            self._passes.attempts = renumbered(self._passes.attempts, {})
         return (yield from self._kept(best, first))
+
+    def _by_region_instead(self, first: CoveredRow, by_region: RegionOptions) -> Steps:
+        """The page read by regions, unread ink among them, where it then lacks less."""
+        angle = first.row.angle
+        try:
+            readings = yield from self._read_regions(angle, by_region.tasks)
+        except RequestFailed:
+            return first
+        row = self._region_row(readings, angle, by_region.furniture)
+        other = (yield from self._covered(row)) if row.token_ids else CoveredRow(row)
+        if other.lacks_much:
+            other = yield from self._with_unread_regions(other, readings, by_region)
+        return first.or_better(other)
 
     def _covering_more(self, best: CoveredRow) -> Steps:
         """The reading at another resolution that lacks least, where one lacks less."""
@@ -213,7 +234,7 @@ class PageTask:
             reading = yield from self._passes.over(angle, factor, self._limits.max_tokens, part=box)
         except RequestFailed:
             return None
-        # ink that is no text is read too, but with little certainty
+        # ink that isn't text is read too, but with little certainty
         is_sure = reading.token_ids and (reading.mean_prob or 0.0) >= NOT_READ_BELOW
         return (unread.token_stop, reading) if reading.status == "ok" and is_sure else None
 

@@ -45,6 +45,9 @@ def load_model(
 ) -> LoadedModel:
     """Load a full model, or an adapter with its base.
 
+        model = load_model("zai-org/GLM-OCR")
+        tuned = load_model("my-lora", dtype="float32")  # the adapter names its base
+
     Args:
         model_id: hub id, folder of a full checkpoint, or folder of an adapter (known by its
             `adapter_config.json`, which names the base).

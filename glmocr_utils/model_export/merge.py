@@ -100,6 +100,8 @@ def export_model(
     Before it appears, it is loaded and checked: it must read the same as the trained model. A
     failed export leaves nothing behind.
 
+        export_model("my-lora", "my-model").folder  # a folder for vLLM, SGLang or Transformers
+
     A merge happens in float32 and is rounded once, to the base's dtype. For a model of GLM-OCR's
     size that took 35 s and 8.5 GB of memory, mapped files included, on two CPU cores; each page of
     the check takes 61 MB more.

@@ -63,7 +63,11 @@ def read_documents(
     an interrupted reading resumes. Only a step that fails for all pages in flight ends it, for
     example for lack of memory.
 
+        for page in read_documents(model, ["my.pdf"], "outputs/mine", batch_size=4):
+            print(page.reason if isinstance(page, FailedPage) else page.text)
+
     Args:
+        paths: PDFs and image files.
         output_dir: gets `{name}.jsonl`, one `OcrResult` per line, each as soon as its page is read,
             and `{name}.txt`, pages separated by form feeds, once all requested pages of the
             document are read. By regions, also `{name}.md` and the pictures that it links, in

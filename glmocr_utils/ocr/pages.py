@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable, Generator, Hashable, Iterable, Sized
+from collections.abc import Callable, Generator, Hashable, Iterable, Sequence, Sized
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from transformers import BatchFeature
 from glmocr_utils.decoding import DecodedPage, NotFiniteError, PageDecoder
 from glmocr_utils.model import LoadedModel, TrainedFor
 from glmocr_utils.ocr.by_region import ByRegion
-from glmocr_utils.ocr.failures import FAILURES_OF_A_PAGE
+from glmocr_utils.ocr.entering import Entering, Outcome
 from glmocr_utils.ocr.parts import PageInParts, prepared_parts
 from glmocr_utils.ocr.prefetch import Prefetch
 from glmocr_utils.ocr.progress import Watch, Watching
@@ -40,6 +40,9 @@ class PreparedPage:
     @property
     def num_image_tokens(self) -> int:
         return int(self.inputs["mm_token_type_ids"].sum())
+
+
+Entry = tuple[Hashable, PreparedPage, int]  # key, page, limit
 
 
 class PageReader:
@@ -103,8 +106,17 @@ class PageReader:
 
     def enter(self, key: Hashable, page: PreparedPage, max_tokens: int) -> None:
         """Begin a page, which gets at most `max_tokens` new tokens and comes out under `key`."""
-        self._decoder.enter(key, page.inputs, max_tokens)
-        self._under_way[key] = page.page, page.prompt, page.num_image_tokens
+        self.enter_together([(key, page, max_tokens)])
+
+    def enter_together(self, pages: Sequence[Entry]) -> None:
+        """Begin several pages in one pass; where it fails, none of them has begun.
+
+        Args:
+            pages: key, page and limit of each, as `enter` takes them.
+        """
+        self._decoder.enter_together([(key, page.inputs, limit) for key, page, limit in pages])
+        for key, page, _ in pages:
+            self._under_way[key] = page.page, page.prompt, page.num_image_tokens
 
     def step(self) -> list[tuple[Any, OcrResult | Exception]]:
         """Write a token of every page that is under way.
@@ -184,7 +196,12 @@ def read_pages(
     without ink is not given to the model. By regions, those of several pages are in flight
     together, and a page ends with its last region.
 
+        images = [each for each in render_documents(["my.pdf"]) if isinstance(each, PageImage)]
+        for result in read_pages(model, images, batch_size=4):
+            print(result.text)
+
     Args:
+        pages: page images, RGB.
         max_tokens: token limit per page or region.
         batch_size: pages or regions in flight together.
         prompt, style, top_k: as in `PageReader`.
@@ -220,27 +237,35 @@ def read_pages(
         watching.ended(len(outcome.tokens) if isinstance(outcome, OcrResult) else None)
         under_way.pop(page.number, None)
 
+    def note(outcomes: Iterable[Outcome]) -> None:
+        for (number, region), error in outcomes:
+            if error is not None:
+                page = under_way[number]
+                page.readings[region] = error
+                if page.has_ended:
+                    end(page)
+
+    entering = Entering(reader, watching.look)
     parts = prepared_parts(reader, pages, by_region, batch_size)
     with Prefetch(parts, batch_size) as prepared:
         while True:
-            has_ended = False
-            while not has_ended and len(reader) < batch_size:
-                if (part := prepared.take(wait=not reader)) is None:
+            # what is in turn is given before others are waited for
+            while given not in done and len(reader) + len(entering) < batch_size:
+                if (part := prepared.take(wait=not (reader or entering))) is None:
                     break
                 page = part.page
                 if part.ready is not None:
                     check_scale(page.image)
                     under_way[page.number] = page
-                    try:
-                        if isinstance(part.ready, Exception):
-                            raise part.ready
-                        watching.look(page.image.page)
-                        reader.enter((page.number, part.region), part.ready, max_tokens)
-                    except FAILURES_OF_A_PAGE as error:
-                        page.readings[part.region] = error
+                if isinstance(part.ready, Exception):
+                    page.readings[part.region] = part.ready
+                elif part.ready is not None:
+                    if not entering.takes(part.ready):
+                        note(entering.begin())
+                    entering.add((page.number, part.region), part.ready, max_tokens)
                 if page.has_ended:
                     end(page)
-                    has_ended = True  # give it before others are waited for
+            note(entering.begin())
             if reader:
                 for (number, region), outcome in reader.step():
                     page = under_way[number]

@@ -25,6 +25,9 @@ def load_results(path: str | Path) -> list[OcrResult]:
 
     From a run, pages that have text with probabilities, in the order of their documents.
 
+        for result in load_results("outputs/02_ocr_explore"):
+            print(result.page.page_number, result.text)
+
     Raises:
         FileNotFoundError: there is no such file, or none in the folder.
     """

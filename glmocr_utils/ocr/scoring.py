@@ -30,6 +30,11 @@ def score_text(
     For the model's own reading, these are the probabilities that `read_pages` recorded (within 1e-3
     in float32).
 
+    Args:
+        image: the page image, RGB.
+        text: as it is written on the page, right or wrong.
+        top_k: number of alternatives per token.
+
     Returns:
         One record per token of `text`; their texts joined give `text`.
 

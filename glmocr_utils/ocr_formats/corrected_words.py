@@ -94,7 +94,7 @@ def _stretches(
 def _shared(read: Sequence[Part], words: Sequence[_Written]) -> Iterator[Part]:
     """Words in the place of others, each in the share of it that its characters take.
 
-    A word goes on from one line to the next only where a word did that was read.
+    A word continues on the next line only where a word of the reading did.
     """
     runs = _runs(read)
     factor = runs[-1].stop / max(1, sum(len(word.text) for word in words))

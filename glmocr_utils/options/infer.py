@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from glmocr_utils.options.layout import LayoutOptions, parse_tasks
+from glmocr_utils.options.layout import LayoutOptions, parse_tasks, resolve_layout
 from glmocr_utils.options.model import Dtype, ModelOptions
 from glmocr_utils.options.option import Options, option, same_as
 from glmocr_utils.options.reading import ReadingOptions
@@ -21,7 +21,7 @@ RETRYABLE = tuple(status for status in get_args(PageStatus) if status != "ok")
 
 @dataclass(frozen=True)
 class InferOptions(Options):
-    """Options of `infer`, of notebook 06 and of the command `infer`.
+    """Options of `infer`, of notebook 06 and of the command `infer`: see docs/parameters.md.
 
     Raises:
         ValueError: an option that cannot work.
@@ -76,6 +76,11 @@ class InferOptions(Options):
         "True: find text that was left out or made up, and read such pages again",
         detail="with a local model or Ray; choose the model's heads with the command ground first",
     )
+    coverage_layout: str | None = option(
+        None,
+        "layout model for coverage: reads whole pages that left out much by regions; None: not",
+        detail="named as in layout",
+    )
     second_reader: str | None = same_as(SecondOptions, "second_reader")
     second_reader_pages: SecondPages = same_as(SecondOptions, "second_reader_pages")
     max_failure_rate: float = option(
@@ -107,6 +112,8 @@ class InferOptions(Options):
                 "coverage=True needs token ids, and a server gives none; leave it out, or take "
                 "engine='local' or 'ray'"
             )
+        if resolve_layout(self.coverage_layout):
+            self._check_coverage_layout()
         unknown = sorted(self.statuses_to_retry() - set(RETRYABLE))
         if unknown:
             raise ValueError(
@@ -123,6 +130,18 @@ class InferOptions(Options):
             )
         self.render_options()
         parse_tasks(self.tasks)
+
+    def _check_coverage_layout(self) -> None:
+        if not self.coverage:
+            raise ValueError(
+                "coverage_layout reads pages again that coverage finds incomplete; "
+                "set coverage=True, too"
+            )
+        if resolve_layout(self.layout):
+            raise ValueError(
+                "with layout, all pages are read by regions; leave out layout, to read only those "
+                "again that left out much, or coverage_layout"
+            )
 
     def statuses_to_retry(self) -> frozenset[str]:
         """The statuses of an earlier run whose pages are read again, with these limits."""

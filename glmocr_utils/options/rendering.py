@@ -8,11 +8,14 @@ from glmocr_utils.options.option import Described, option
 
 @dataclass(frozen=True)
 class RenderOptions(Described):
-    """How documents become page images.
+    """How documents become page images, such as `RenderOptions(scale=3.0, pages="1-3")`.
 
     Image files are pixels already and keep them. For one document, a page beyond its end is an
     error; for several, a range means as far as each has pages. A page above the budget is rendered
     at the largest scale that fits; a worker reserves 3 bytes of address space for each pixel.
+
+    Raises:
+        ValueError: an option is out of its range, or `pages` isn't a page range.
     """
 
     scale: float = option(2.0, "pixels per PDF point; 2.0 is 144 DPI")

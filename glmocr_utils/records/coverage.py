@@ -56,8 +56,8 @@ class PageCoverage:
     """How a reading covers its page.
 
     Attributes:
-        is_clear: most of the text could be located. Where it is False, nothing is known of
-            omissions.
+        is_clear: it is known what was left out, since most of the text could be located, or the
+            page has far more print than the text can fill.
         unread: ink without text, in the order of the page's text.
         unsupported: text without ink, likewise.
     """

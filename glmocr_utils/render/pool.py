@@ -93,6 +93,9 @@ def render_documents(
     rendered becomes a `FailedPage` in its place, also if its worker died or took longer than
     `options.timeout`. Closing the generator stops the workers.
 
+        for page in render_documents(["my.pdf"], RenderOptions(scale=2.0)):
+            print(page.reason if isinstance(page, FailedPage) else page.image.size)
+
     Args:
         paths: PDFs and image files.
         options: how to render; by default at 2 pixels per point.

@@ -139,7 +139,7 @@ def test_an_empty_text_asks_before_it_is_gold(desk):
     assert desk.says("has no text?") and gold(desk) == [None, None, None]
     desk.press("Escape")
     assert not desk.says("has no text?") and desk.text == " \n"
-    desk.press("Control+Enter", "x", "Backspace", "Control+Enter")  # typing on is no second yes
+    desk.press("Control+Enter", "x", "Backspace", "Control+Enter")  # typing isn't a second yes
     assert gold(desk) == [None, None, None]
     desk.press("Control+Enter")
     assert gold(desk) == ["", None, None]

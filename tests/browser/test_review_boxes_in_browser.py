@@ -8,7 +8,7 @@ from PIL import Image
 from glmocr_utils.records import Box, PageImage, PageLayout, TokenBox
 from glmocr_utils.review import ReviewSession, ReviewWidget
 
-# three lines, of which the second stands far down the page, and of the third nothing is known
+# three lines, of which the second is far down the page, and of the third nothing is known
 PAGE = page_of(("a", 0.3), ("\n", 0.99), ("b", 0.3), ("\n", 0.99), ("c", 0.3))
 BOXES = (Box(10, 10, 20, 30), Box(40, 1500, 60, 1530))
 LAYOUT = PageLayout(

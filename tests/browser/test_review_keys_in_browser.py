@@ -110,7 +110,7 @@ def test_many_at_once_are_accepted_when_it_is_said_twice(review):
     desk.press("Control+Enter")
     assert desk.says("Accept all 3 flags left on this page?") and not desk.decisions
     desk.screenshot("review_keys_asking")
-    desk.press("Escape", "Control+Enter", "Enter")  # another key is no second yes
+    desk.press("Escape", "Control+Enter", "Enter")  # another key isn't a second yes
     assert desk.actions == ["accept"]
     desk.press("Control+Enter", "Control+Enter")
     assert desk.actions == ["accept"] * 3

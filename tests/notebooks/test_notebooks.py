@@ -195,7 +195,7 @@ def test_probs_viz(run, tmp_path, bundled_model):
     assert html.count("The token limit ended") == 1
     worst = pd.read_csv(folder / "worst_tokens.csv")
     assert len(worst) == 7 and worst["token"].tolist()[:2] == ["c", "c"]
-    assert not (folder / "review.jsonl").exists()  # nobody decided anything
+    assert not (folder / "review.jsonl").exists()  # nothing was decided
     assert not (folder / "reviewed").exists()
     assert "0 of 9 flags reviewed" in notebook.read_text(encoding="utf-8")
     assert notebook.stat().st_size < 1_000_000

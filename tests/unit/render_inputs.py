@@ -71,7 +71,7 @@ def write_pdf(path: Path, *pages: Page) -> Path:
 
 
 def grey_page(grey: int, size: tuple[float, float] = (60, 40)) -> Page:
-    """A page that is all of one grey, 0 to 255, so that an image tells which page it shows."""
+    """A page that is all of one grey, 0 to 255, so that an image shows which page it is."""
     return Page(b"%f g 0 0 %a %a re f" % (grey / 255, *size), size)
 
 

@@ -73,7 +73,7 @@ def messages(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def advised(text: str) -> set[str]:
-    """The options that a message tells its reader to set."""
+    """The options that a message asks its reader to set."""
     names = {(word or flag).split()[-1] for word, flag in ADVICE.findall(text)}
     return {name.replace("-", "_") for name in names} & OPTIONS - NO_OPTIONS
 

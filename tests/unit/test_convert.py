@@ -48,7 +48,7 @@ def results(bundled_model, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def log(results, tmp_path_factory):
-    """A word typed, a page typed again, a page cleared, a page that nobody looked at."""
+    """A word typed, a page typed again, a page cleared, a page without a decision."""
     pages, _ = results
     path = tmp_path_factory.mktemp("review") / "review.jsonl"
     session = ReviewSession(pages, path, num_audits=0)

@@ -1,6 +1,7 @@
 """What a reading left out of a page and what it made up, with attention that is made for it."""
 
 import json
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -125,31 +126,84 @@ def test_the_end_of_the_page_and_all_of_it(page):
     assert {unread.token_stop for unread in nothing.unread} == {0}
 
 
-def test_a_column_that_was_skipped():
+def in_columns(num_columns: int) -> tuple[Image.Image, list[KnownPage]]:
+    """A page, and each of its columns with its text and boxes alone."""
+    width = 297
     font = find_font("DejaVu Sans")
-    style = PageStyle(font, font, 18, width_px=297, margin_px=24)
-    columns = [draw_page([Block(WORDS * 4)], style), draw_page([Block("yet " + WORDS * 4)], style)]
-    image = Image.new("RGB", (594, 842), "white")
-    for number, column in enumerate(columns):
-        image.paste(column.image, (297 * number, 0))
-    left = KnownPage("left column", image, columns[0].text, columns[0].boxes)
-    coverage = cover(left, left.text, left.boxes)
-    assert coverage.unread_characters == pytest.approx(len(columns[1].text), rel=0.35)
-    assert all(unread.box.left > 297 for unread in coverage.unread)
-    right = columns[1].boxes + np.array([297, 0, 297, 0])
-    boxes = np.concatenate([columns[0].boxes, columns[0].boxes[-1:], right])
-    assert cover(left, f"{columns[0].text}\n{columns[1].text}", boxes).is_complete
+    style = PageStyle(font, font, 18, width_px=width, margin_px=24)
+    image = Image.new("RGB", (width * num_columns, 842), "white")
+    columns = []
+    for number in range(num_columns):
+        drawn = draw_page([Block(f"{number} yet " + WORDS * 4)], style)
+        image.paste(drawn.image, (width * number, 0))
+        boxes = drawn.boxes + np.array([width * number, 0] * 2)
+        columns.append(KnownPage(f"column {number}", image, drawn.text, boxes))
+    return image, columns
 
 
-def test_a_line_that_was_read_twice(page):
-    start, stop = lines_of(page)[2]
-    line = page.text[start : stop + 1]
-    text = page.text[: stop + 1] + line + page.text[stop + 1 :]
-    boxes = np.insert(page.boxes, stop + 1, page.boxes[start : stop + 1], axis=0)
+def together(columns: Sequence[KnownPage]) -> tuple[str, np.ndarray]:
+    text, boxes = columns[0].text, columns[0].boxes
+    for column in columns[1:]:
+        text, boxes = f"{text}\n{column.text}", np.concatenate([boxes, boxes[-1:], column.boxes])
+    return text, boxes
+
+
+@pytest.mark.parametrize("read", [(0,), (1,), (0, 1)])
+def test_a_column_that_was_skipped(read):
+    _, columns = in_columns(max(2, len(read) + 1))
+    skipped = next(column for n, column in enumerate(columns) if n not in read)
+    coverage = cover(skipped, *together([columns[n] for n in read]))
+    assert coverage.unread_characters == pytest.approx(len(skipped.text), rel=0.35)
+    left, right = skipped.boxes[:, 0].min(), skipped.boxes[:, 2].max()
+    assert all(
+        left - 10 < each.box.left and each.box.right < right + 10 for each in coverage.unread
+    )
+    assert cover(skipped, *together(columns)).is_complete
+
+
+@pytest.mark.parametrize("read", [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2)])
+def test_columns_that_were_skipped_where_it_is_unclear_which(read):
+    _, columns = in_columns(3)
+    text, boxes = together([columns[n] for n in read])
+    coverage = cover(columns[0], text, np.full_like(boxes, np.nan))
+    assert coverage.is_clear and coverage.unread
+    assert "not read" in coverage.reason
+
+
+def test_columns_that_were_read_where_it_is_unclear_where():
+    _, columns = in_columns(3)
+    text, boxes = together(columns)
+    assert not cover(columns[0], text, np.full_like(boxes, np.nan)).is_clear
+
+
+def again(page: KnownPage, start: int, stop: int) -> tuple[str, np.ndarray]:
+    """The page's text with these characters twice in a row, as lines of their own."""
+    text = f"{page.text[:stop]}\n{page.text[start:stop]}{page.text[stop:]}"
+    order = [*range(stop), stop - 1, *range(start, stop), *range(stop, len(page.text))]
+    return text, page.boxes[order]
+
+
+@pytest.mark.parametrize("strength", [None, 0.6])
+@pytest.mark.parametrize("number", [0, 1, 4, -1])
+def test_a_line_that_was_read_twice(page, number, strength):
+    page = page if strength is None else scanned(page, strength, seed=3)
+    start, stop = lines_of(page)[number]
+    text, boxes = again(page, start, stop)
     [extra] = cover(page, text, boxes).unsupported
-    assert extra.why == "twice"
-    assert extra.token_start >= stop and extra.token_stop <= stop + 2 + len(line)
-    assert extra.num_characters >= 0.8 * len("".join(line.split()))
+    assert start < extra.token_start and extra.token_stop <= stop + 2 + (stop - start)
+    found = range(max(extra.token_start, stop + 1), extra.token_stop)
+    assert len("".join(text[n] for n in found).split()) >= 0.8 * len(page.text[start:stop].split())
+
+
+def test_a_paragraph_that_was_read_twice(page):
+    lines = lines_of(page)
+    start, stop = lines[1][0], lines[3][1]
+    found = sum(
+        each.token_stop - each.token_start
+        for each in cover(page, *again(page, start, stop)).unsupported
+        if each.token_start >= stop - 2 and each.why == "twice"
+    )
+    assert found >= 0.8 * (stop - start)
 
 
 def test_a_sentence_that_is_nowhere(page):

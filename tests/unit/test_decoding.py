@@ -169,6 +169,31 @@ def test_pages_that_come_and_go_read_as_one_by_one(
         np.testing.assert_allclose(together.logprobs, alone.logprobs, atol=1e-4)
 
 
+def test_pages_that_begin_in_one_pass_write_what_generate_writes(
+    endless_model: LoadedModel, page_images: list[PageImage]
+) -> None:
+    """Images and prompts of different length, put in while another page is under way."""
+    model = endless_model.model
+    sizes = [(300, 60), (90, 200), (595, 90)]
+    crops = [page_images[0].image.crop((0, 40, x, 40 + y)) for x, y in sizes]
+    inputs = [encode_prompt(endless_model.processor, [crop]) for crop in crops]
+    inputs.append(encode_prompt(endless_model.processor, [crops[0]], "Table Recognition:"))
+    decoder = PageDecoder(model, TOP_K, two_letters_each)
+    decoder.enter("before", inputs[0], 30)
+    decoder.step()
+    decoder.enter_together([(number, each, 20 + number) for number, each in enumerate(inputs)])
+    ended = {}
+    while len(decoder):
+        ended.update(decoder.step())
+    assert ended["before"].token_ids.tolist()[:20] == ended[0].token_ids.tolist()
+    for number, each in enumerate(inputs):
+        limit = 20 + number
+        written = model.generate(**each, max_new_tokens=limit)[0, each["input_ids"].shape[1] :]
+        assert ended[number].token_ids.tolist() == written.tolist()
+        [alone] = decode(endless_model, [each], limit)
+        np.testing.assert_allclose(ended[number].top_logprobs, alone.top_logprobs, atol=1e-4)
+
+
 def test_it_writes_what_generate_writes(
     any_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
@@ -208,6 +233,9 @@ def test_a_page_that_finds_no_room_leaves_the_others_as_they_were(
         with monkeypatch.context() as patch, pytest.raises(torch.OutOfMemoryError):
             patch.setattr(slot_cache.SlotCache, "append", no_memory)
             decoder.enter("no room", each, NUM_TOKENS)
+        with monkeypatch.context() as patch, pytest.raises(torch.OutOfMemoryError):
+            patch.setattr(Recorder, "write", no_memory)  # the last of all
+            decoder.enter_together([("no room", each, 4), ("nor here", each, 4)])
         decoder.enter(number, each, NUM_TOKENS)
     ended = {}
     while len(decoder):

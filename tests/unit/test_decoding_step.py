@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 from transformers import BatchFeature, DynamicCache
 
-from glmocr_utils.decoding import DecodedPage, PageDecoder, buckets, replays
+from glmocr_utils.decoding import DecodedPage, PageDecoder, buckets, cpu_attention, replays
 from glmocr_utils.decoding import decoder as decoder_module
 from glmocr_utils.decoding.step import TokenStep
 from glmocr_utils.model import LoadedModel, load_model
@@ -147,8 +147,10 @@ def test_its_tensors_are_all_on_the_device(model):
             shape = 1, text.num_key_value_heads, length, text.head_dim
             for layer in range(text.num_hidden_layers):
                 page.update(*torch.zeros(2, *shape, device="meta"), layer)
-            step.enter(page, torch.zeros(1, text.vocab_size, device="meta"), 40)
+            step.enter(page, [length], torch.zeros(1, text.vocab_size, device="meta"), [40])
         step.make_room(2, 12, 3)
+        with step._attention() as attention:
+            assert attention == "sdpa"
         with Operations() as operations:
             step(2, 12)
     assert operations.devices == {"meta"}
@@ -205,6 +207,24 @@ def test_a_step_that_cannot_be_captured_is_run(model, inputs, plain):
         assert_same(come_and_go(decoder_of(model, capture=fails), inputs), plain)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_attention_on_a_cpu_is_that_of_pytorch(dtype: torch.dtype) -> None:
+    """Heads in groups, rows of different length, keys as the cache keeps them, some unused."""
+    rows, heads, key_heads, columns, head_dim = 3, 6, 2, 11, 8
+    query = torch.randn(rows, heads, 1, head_dim, dtype=dtype)
+    value = torch.randn(rows, key_heads, 16, head_dim, dtype=dtype)[:, :, :columns]
+    key = cpu_attention.new_keys(value, rows, 16)[:, :, :columns].copy_(torch.randn_like(value))
+    assert key.stride()[2] == 1
+    is_seen = torch.arange(columns) <= torch.tensor([10, 4, 0])[:, None, None, None]
+    mask = torch.zeros(is_seen.shape, dtype=dtype).masked_fill_(~is_seen, torch.finfo(dtype).min)
+    attended, weights = cpu_attention.attend(None, query, key, value, mask, scaling=0.3)
+    expected = torch.nn.functional.scaled_dot_product_attention(
+        query, key, value, is_seen, scale=0.3, enable_gqa=True
+    )
+    torch.testing.assert_close(attended, expected.transpose(1, 2))
+    assert weights is None
+
+
 def test_a_step_is_captured_for_few_sizes():
     assert [buckets.row_bucket(n) for n in (1, 2, 3, 5, 8, 9, 17, 64)] == [
         *(1, 2, 4, 8, 8, 16, 24, 64)
@@ -235,7 +255,7 @@ def test_flash_attention_reads_the_page_and_does_not_decode(model, attention):
     config._attn_implementation = attention
     try:
         with step._attention() as decoding:
-            assert decoding == config._attn_implementation == "sdpa"
+            assert decoding == config._attn_implementation == cpu_attention.NAME
         assert config._attn_implementation == attention
     finally:
         config._attn_implementation = before

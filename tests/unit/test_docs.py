@@ -109,7 +109,7 @@ def test_users_meet_no_word_that_has_a_plainer_one() -> None:
     seen = [
         f"{each.where}: {word}: {each.text}"
         for word, each in uses(WORST)
-        if each.kind in SEEN_BY_USERS
+        if each.kind in (*SEEN_BY_USERS, PUBLIC)
     ]
     assert seen == []
 
@@ -136,3 +136,11 @@ def test_words_are_found_by_the_kind_of_text_they_are_in(
     (tmp_path / "glmocr_utils/module.py").write_text(source, encoding="utf-8")
     (tmp_path / "README.md").write_text("Plain.\n", encoding="utf-8")
     assert {passage.kind for _, passage in uses(WORST, tmp_path)} == kinds
+
+
+def test_words_of_tests_are_found_in_names_docstrings_and_comments_alone(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    source = 'def test_it_stands():\n    """Who is told."""\n    say("anew")  # mended\n'
+    (tmp_path / "tests/test_it.py").write_text(source, encoding="utf-8")
+    (tmp_path / "README.md").write_text("Plain.\n", encoding="utf-8")
+    assert {word for word, _ in uses(WORST, tmp_path)} == {"stand", "tell", "mend"}

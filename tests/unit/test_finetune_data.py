@@ -1,4 +1,4 @@
-"""Data sets of any kind come in one form, parted by document; what is missing is named."""
+"""Data sets of any kind come in one form, separated by document; missing parts are named."""
 
 import json
 import shutil

@@ -112,8 +112,9 @@ def test_half_precision_looks_at_the_same_place(any_model, page_images):
     image = page_images[0].image
     exact, rough = (attend(m, [image], [ids], [Head(2, 0)])[0] for m in (any_model, half))
     assert rough.dtype == np.float32
-    cells = [paid.reshape(len(ids), -1).argmax(-1) for paid in (exact, rough)]
-    assert np.mean(cells[0] == cells[1]) > 0.8
+    exact, rough = (paid.reshape(len(ids), -1) for paid in (exact, rough))
+    there = rough[range(len(ids)), exact.argmax(-1)]
+    assert (there > 0.8 * rough.max(-1)).all()  # two cells may be nearly as bright
 
 
 class LargestTensor(TorchDispatchMode):

@@ -60,7 +60,7 @@ def test_characters_are_found_where_they_are(drawn, number, strength):
         for token, box, character in zip(layout.tokens, page.boxes, texts, strict=True)
         if token and character.strip()
     ]
-    assert np.median(off) < 7  # a quarter of an image token: what the cell alone does not tell
+    assert np.median(off) < 7  # a quarter of an image token: finer than the cell alone
 
 
 def test_tokens_of_several_characters_are_as_wide_as_they(drawn):

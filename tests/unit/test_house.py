@@ -120,7 +120,7 @@ def test_a_notebook_has_one_cell_for_parameters_and_one_for_results(
 
 
 def story_of(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
-    """The cells without the one that installs, which is the same in all."""
+    """The cells without the one that installs."""
     return [
         cell for cell in notebook.cells if install_cell.TAG not in cell.metadata.get("tags", [])
     ]
@@ -142,10 +142,31 @@ def test_a_notebook_has_at_most_150_lines_of_code(notebook: nbformat.NotebookNod
     assert len([line for line in lines if line.strip() and not line.strip().startswith("#")]) <= 150
 
 
-def test_a_notebook_begins_with_the_cell_that_installs(notebook: nbformat.NotebookNode) -> None:
-    first = code_cells(notebook)[0]
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_begins_with_the_cell_that_installs(path: Path) -> None:
+    first = code_cells(nbformat.read(path, as_version=4))[0]
     assert first.metadata.tags == [install_cell.TAG], "run python -m workshop.install_cell"
-    assert first.source == install_cell.SOURCE.rstrip("\n")
+    assert first.source == install_cell.install_source(path.stem)
+
+
+def imported_in(notebook: nbformat.NotebookNode) -> set[str]:
+    """Names of the packages outside the standard library that a notebook's own code imports."""
+    code = "\n".join(cell.source for cell in code_cells(notebook)[1:])
+    return imported_names(ast.parse(code)) - sys.stdlib_module_names - NOT_INSTALLED
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_the_cell_installs_what_the_notebook_imports(path: Path) -> None:
+    [extras] = re.findall(r"\.\.\[([\w,]+)\]", install_cell.install_source(path.stem))
+    asked = requirements()
+    declared = {each.name for extra in ("", *extras.split(",")) for each in asked[extra]}
+    distributions = importlib.metadata.packages_distributions()
+    missing = {
+        name
+        for name in imported_in(nbformat.read(path, as_version=4))
+        if not names_of(distributions.get(name, [name])) & names_of(list(declared))
+    }
+    assert missing == set()
 
 
 @pytest.mark.parametrize("is_installed", [True, False])
@@ -156,9 +177,9 @@ def test_the_cell_that_installs_does_so_where_the_package_is_missing(
     shell = SimpleNamespace(run_line_magic=lambda *magic: magics.append(magic))
     if not is_installed:
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    code = TransformerManager().transform_cell(install_cell.SOURCE)
+    code = TransformerManager().transform_cell(install_cell.install_source("05_finetune"))
     exec(code, {"get_ipython": lambda: shell})
-    installed = [("pip", 'install --quiet "..[notebooks]"')]
+    installed = [("pip", 'install --quiet "..[notebooks,train]"')]
     assert magics == ([] if is_installed else installed)
 
 
@@ -238,16 +259,22 @@ def test_the_notebooks_replace_nothing_that_colab_has_loaded() -> None:
 NOT_INSTALLED = {"glmocr_utils", "google"}  # itself, and what only Colab has
 
 
+def imported_names(tree: ast.Module) -> set[str]:
+    """Names of the packages that a module imports anywhere."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+    return {name.partition(".")[0] for name in names}
+
+
 def imported_packages() -> set[str]:
     """Names of all packages outside the standard library that the package imports anywhere."""
-    names = set()
-    for path in (ROOT / "glmocr_utils").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                names |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names.add(node.module)
-    return {name.partition(".")[0] for name in names} - sys.stdlib_module_names - NOT_INSTALLED
+    paths = (ROOT / "glmocr_utils").rglob("*.py")
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in paths)
+    return set().union(*map(imported_names, trees)) - sys.stdlib_module_names - NOT_INSTALLED
 
 
 def test_every_package_that_is_imported_is_declared() -> None:

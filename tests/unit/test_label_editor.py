@@ -1,4 +1,4 @@
-"""Labels edited by hand: what is saved, and what the browser is told."""
+"""Labels edited by hand: what is saved, and what the browser receives."""
 
 import io
 import sys
@@ -157,7 +157,7 @@ def test_its_script_puts_no_text_into_markup() -> None:
         assert door not in script
 
 
-# Where nobody is
+# Headless
 
 
 def test_headless_it_shows_the_first_page_and_does_not_block(

@@ -1,4 +1,4 @@
-"""The label set as figures: what stands on them, not how they look."""
+"""The label set as figures: what they show, not how they look."""
 
 from collections import Counter
 

@@ -16,7 +16,7 @@ from glmocr_utils.labels.sources.text_layer import label_from_text_layer
 pytestmark = pytest.mark.slow
 
 # Starts a labelling process, kills it after a random time, and starts it again until it ends by
-# itself. Each line reaches the disk in two parts with a pause between, so that many are torn.
+# itself. Each line reaches the disk in two pieces with a pause between, so that many are torn.
 SCRIPT = """
 import os, random, signal, sys, time
 from glmocr_utils.labels import LabelStore, find_pages

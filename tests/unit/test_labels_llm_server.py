@@ -54,7 +54,7 @@ def test_the_bundled_model_behind_an_endpoint_says_what_it_says_here(
         if result.finish_reason == "stop" and result.text.strip():
             assert (label.text, label.status) == (clean_text(result.text), "silver")
             assert label.prompt == TEXT_RECOGNITION
-        else:  # what the model cannot finish is no label
+        else:  # an unfinished answer isn't a label
             assert label is None
     for left_out in run.left_out:
         assert "cut off" in left_out.reason or "empty" in left_out.reason

@@ -1,5 +1,6 @@
 """A run that looks for what was left out: what it records, and when it reads a page again."""
 
+import json
 import math
 import shutil
 from dataclasses import replace
@@ -17,13 +18,14 @@ from glmocr_utils.mass_infer.request import (
     CoverRequest,
     Failure,
     Layout,
+    LayoutRequest,
     Reading,
     Request,
     Second,
     SecondRequest,
 )
 from glmocr_utils.mass_infer.task import COVER_SCALES, PageTask, RegionOptions
-from glmocr_utils.notebook_run import BUNDLED_MODEL, project_root
+from glmocr_utils.notebook_run import BUNDLED_LAYOUT, BUNDLED_MODEL, project_root
 from glmocr_utils.options import Tasks
 from glmocr_utils.records import (
     Box,
@@ -189,6 +191,77 @@ def test_a_region_of_unread_ink_that_covers_nothing_is_not_kept():
     task.take(Covered(lacking(80)))
     assert (task.row.text, task.row.coverage) == ("ab\n\nef", lacking(60))
     assert [each.region for each in task.row.attempts] == [0, 1, None]
+
+
+COLUMNS = RegionOptions(Tasks())
+LOST = PageCoverage(False, unsupported=(UnsupportedText(0, 40, 40, "nowhere"),))
+
+
+@pytest.mark.parametrize("coverage", [lacking(60), LOST])
+def test_a_page_that_lacks_a_column_or_lost_its_place_is_read_again_by_regions(coverage):
+    task = a_task(cover_by_region=COLUMNS)
+    task.take(a_reading("a" * 40))
+    task.take(Covered(coverage))
+    assert isinstance(task.request, LayoutRequest)
+    by_region(task, "a" * 40, "b" * 60)
+    assert isinstance(task.request, CoverRequest) and len(task.request.row.regions) == 2
+    task.take(Covered(COMPLETE))
+    assert (task.row.text, task.row.coverage) == ("a" * 40 + "\n\n" + "b" * 60, COMPLETE)
+    assert "Read again" in task.row.reason
+    assert [each.region for each in task.row.attempts] == [None, 0, 1]
+
+
+@pytest.mark.parametrize("answer", [Failure("memory ran out"), Layout(()), None])
+def test_the_whole_page_stays_where_its_regions_do_not_cover_more(answer):
+    task = a_task(cover_by_region=COLUMNS)
+    task.take(a_reading("a" * 40))
+    task.take(Covered(LOST))
+    if answer is None:
+        by_region(task, "a" * 40)
+        task.take(Covered(PageCoverage(True, lacking(60).unread)))
+        task.take(Failure("memory ran out"))  # the unread ink as a region
+    else:
+        task.take(answer)
+    assert (task.row.text, task.row.coverage, task.row.regions) == ("a" * 40, LOST, ())
+    assert {each.region for each in task.row.attempts} == {None} and task.pictures == ()
+
+
+def test_a_line_that_was_skipped_is_not_a_reason_to_find_regions():
+    task = a_task(cover_by_region=COLUMNS)
+    task.take(a_reading("a" * 400))
+    task.take(Covered(lacking(60)))
+    assert isinstance(task.request, Request) and task.request.box is not None
+
+
+def test_unread_ink_is_not_read_alone_where_the_text_is_lost():
+    task = a_task()
+    task.take(a_reading("a" * 40))
+    task.take(Covered(replace(lacking(60), unsupported=LOST.unsupported)))
+    assert isinstance(task.request, Request) and task.request.box is None
+
+
+def test_coverage_layout_needs_coverage_and_whole_pages():
+    with pytest.raises(ValueError, match="coverage=True"):
+        InferOptions(coverage_layout="auto")
+    with pytest.raises(ValueError, match="leave out layout"):
+        InferOptions(coverage=True, coverage_layout="auto", layout="auto")
+    InferOptions(coverage_layout="none")
+
+
+def test_a_run_reads_a_page_in_columns_again_by_regions(tmp_path):
+    root = project_root()
+    options = InferOptions(
+        input_path=str(root / "data/samples/columns/bulletin.pdf"),
+        model_id=str(root / BUNDLED_MODEL),
+        device_map="cpu",
+        max_tokens=300,
+        coverage=True,
+        coverage_layout=str(root / BUNDLED_LAYOUT),
+        output_dir=tmp_path,
+    )
+    infer(options)
+    settings = json.loads((tmp_path / "run.json").read_text())
+    assert BUNDLED_LAYOUT in json.dumps(settings)
 
 
 def test_a_few_characters_and_what_cannot_be_located_are_not_a_reason_to_read_again():

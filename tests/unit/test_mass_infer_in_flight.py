@@ -1,6 +1,7 @@
 """Pages in flight where memory is short."""
 
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import psutil
@@ -13,10 +14,10 @@ from glmocr_utils.mass_infer import in_flight
 from glmocr_utils.mass_infer.in_flight import InFlightReader, Work
 from glmocr_utils.mass_infer.local import read_local
 from glmocr_utils.mass_infer.passes import Limits
-from glmocr_utils.mass_infer.request import Reading, Request, Second, SecondRequest
+from glmocr_utils.mass_infer.request import Failure, Reading, Request, Second, SecondRequest
 from glmocr_utils.mass_infer.task import PageTask
 from glmocr_utils.model import LoadedModel
-from glmocr_utils.ocr import PageReader, is_out_of_memory
+from glmocr_utils.ocr import PageReader, entering, is_out_of_memory
 from glmocr_utils.prompt import TEXT_RECOGNITION
 from glmocr_utils.records import PageImage, PageRef
 from glmocr_utils.render import CheckedPage
@@ -45,16 +46,15 @@ def read(
     """What was read of each page, and how many were under way together, at most."""
     reader = InFlightReader(model, TEXT_RECOGNITION, None, batch_size)
     works = iter([reader.prepare(n, Request(page, MAX_TOKENS)) for n, page in enumerate(pages)])
-    together, readings = 0, {}
+    together, step = 0, reader._reader.step
 
-    def take(_: bool) -> Work | None:
+    def counted_step() -> list:
         nonlocal together
         together = max(together, len(reader._reader))
-        return next(works, None)
+        return step()
 
-    for number, reading in reader.read(take):
-        readings[number] = reading
-    return readings, together
+    reader._reader.step = counted_step
+    return dict(reader.read(lambda _: next(works, None))), together
 
 
 def test_after_memory_ran_out_fewer_pages_take_less_of_it(
@@ -97,18 +97,65 @@ def test_auto_leaves_room_for_what_the_pages_under_way_will_still_write(
 def test_memory_that_ran_out_once_is_asked_for_again_later(
     bundled_model: LoadedModel, pages: list[PageImage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    enter, fails = PageReader.enter, iter([False, False, True] + 100 * [False])
+    enter, fails = PageReader.enter_together, iter([False, False, True] + 100 * [False])
 
-    def enter_or_fail(reader, key, page, max_tokens):
+    def enter_or_fail(reader, pages):
         if next(fails):
             raise torch.OutOfMemoryError("CUDA out of memory")
-        enter(reader, key, page, max_tokens)
+        enter(reader, pages)
 
-    monkeypatch.setattr(PageReader, "enter", enter_or_fail)
+    monkeypatch.setattr(entering, "TOKENS_IN_A_PASS_CPU", 0)  # one by one
+    monkeypatch.setattr(PageReader, "enter_together", enter_or_fail)
     assert read(bundled_model, pages, 4)[1] == 2
     monkeypatch.setattr(in_flight, "PAGES_BEFORE_ONE_MORE", 2)
     fails = iter([False, False, True] + 100 * [False])
     assert read(bundled_model, pages, 4)[1] == 4
+
+
+def test_pages_of_a_pass_that_failed_are_read_one_by_one(
+    bundled_model: LoadedModel, pages: list[PageImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter, passes = PageReader.enter_together, []
+
+    def enter_few(reader, entries):
+        passes.append([key for key, *_ in entries])
+        if len(entries) > 1 and 3 in passes[-1]:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        if passes[-1] == [4]:
+            raise ValueError("this page alone")
+        enter(reader, entries)
+
+    monkeypatch.setattr(PageReader, "enter_together", enter_few)
+    readings, together = read(bundled_model, pages[:6], 6)
+    assert passes == [[0, 1, 2], [3, 4, 5], [3], [4], [5]] and together == 5
+    assert [number for number, each in readings.items() if isinstance(each, Failure)] == [4]
+
+
+def test_more_regions_than_pages_are_read_together_until_memory_runs_out(
+    bundled_model: LoadedModel, pages: list[PageImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_flight, "MAX_AUTO_PAGES_CPU", 2)
+    lines = [replace(page, image=page.image.crop((0, 0, 420, 28))) for page in pages]
+    expected, _ = read(bundled_model, lines, 1)
+    readings, together = read(bundled_model, lines, "auto")
+    assert together == 8  # four times as many
+    assert {n: each.text for n, each in readings.items()} == {
+        n: each.text for n, each in expected.items()
+    }
+    assert read(bundled_model, lines, 2)[1] == 2  # as asked for
+    monkeypatch.setattr(in_flight, "IMAGE_TOKENS_OF_A_PAGE", 23)  # a line has 15
+    assert read(bundled_model, lines, "auto")[1] == 3
+    monkeypatch.setattr(in_flight, "IMAGE_TOKENS_OF_A_PAGE", 640)
+    step, fails = PageReader.step, iter([True] + 1000 * [False])
+
+    def step_or_fail(reader):
+        if next(fails):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return step(reader)
+
+    monkeypatch.setattr(PageReader, "step", step_or_fail)
+    readings, together = read(bundled_model, lines, "auto")
+    assert together == 8 and all(isinstance(each, Reading) for each in readings.values())
 
 
 @pytest.mark.parametrize(

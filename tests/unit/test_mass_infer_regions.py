@@ -25,7 +25,7 @@ ANGLES = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180}
 
 def page_of(size: tuple[int, int] = (400, 600)) -> PageImage:
     image = Image.new("RGB", size, "white")
-    image.paste("black", (10, 10, 60, 20))  # so that one can tell how it lies
+    image.paste("black", (10, 10, 60, 20))  # so that its orientation is visible
     return PageImage(PageRef("a.pdf", "0" * 64, 3), image, 2.0)
 
 

@@ -292,7 +292,7 @@ def resize_one(tensors: dict[str, torch.Tensor]) -> None:
 def test_an_adapter_that_does_not_fit_is_refused(
     bundled_folder: Path, copied_adapter: Path, edit: Callable, reason: str
 ) -> None:
-    """PEFT only warns of missing and surplus tensors, and goes on with part of the adapter."""
+    """PEFT only warns of missing and surplus tensors, and continues with part of the adapter."""
     edit_tensors(copied_adapter / ADAPTER_WEIGHTS, edit)
     with pytest.raises(ModelLoadError, match=f"does not fit the model .*{reason}"):
         load_model(str(bundled_folder), str(copied_adapter), device_map="cpu")

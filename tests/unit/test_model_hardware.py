@@ -218,7 +218,7 @@ def test_auto_reads_with_sdpa_where_the_better_choice_fails(
     error: Exception,
     fails: str,
 ) -> None:
-    """The bundled model stands in for one whose kernel is broken: at loading, or when it runs."""
+    """The bundled model in place of one whose kernel is broken: at loading, or when it runs."""
     from_pretrained = AutoModelForImageTextToText.from_pretrained
     tried: list[str] = []
 

@@ -31,7 +31,7 @@ def ids_of(model: LoadedModel, text: str) -> list[int]:
 
 
 def writer_of(model: LoadedModel, text: str) -> LoadedModel:
-    """A model that writes `text`, in which no token may stand twice."""
+    """A model that writes `text`, in which no token may occur twice."""
     ids = ids_of(model, text)
     assert len(set(ids)) == len(ids)
     return scripted(model, chain(LINE_END, *ids))

@@ -1,4 +1,4 @@
-"""Blank pages are told from pages with ink, and pages on their side from upright ones."""
+"""Blank pages are distinguished from pages with ink, and pages on their side from upright ones."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Reviewing without a screen: flags, decisions, undo, going on after a stop."""
+"""Reviewing without a screen: flags, decisions, undo, resuming after a stop."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""The review widget's side in the kernel: what the browser is told, and what its keys do."""
+"""The review widget's side in the kernel: what the browser receives, and what its keys do."""
 
 import io
 

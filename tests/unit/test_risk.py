@@ -181,7 +181,7 @@ def test_two_readers_that_read_the_same_other_word(pages):
         ("the ahresbericht", "the Jahresbericht", ["ahresbericht"]),
         ("the tow hall", "the town hall", ["tow"]),
         ("ofit was", "of it was", ["ofit"]),
-        ("the hall", "the old town hall", []),  # whole words left out are no word's fault
+        ("the hall", "the old town hall", []),  # whole words left out count against no word
     ],
 )
 def test_a_word_that_lacks_a_character_is_wrong(read, reference, wrong):

@@ -1,4 +1,4 @@
-"""Drawn pages: the text is what stands on the image, and a scan is still that page."""
+"""Drawn pages: the text is what the image shows, and a scan is still that page."""
 
 from dataclasses import replace
 
@@ -110,7 +110,7 @@ def test_a_scan_keeps_size_and_mode_and_is_the_same_for_the_same_seed(strength):
 def test_show_through_is_mirrored_print_that_is_paler_than_the_page():
     page = draw_page([Block("LLLLLL")], STYLE).image
     grey = np.asarray(degrade(page, Scan(show_through=0.3), np.random.default_rng(0)).convert("L"))
-    elsewhere = grey[:, 200:]  # the letters stand at the left; their mirror image at the right
+    elsewhere = grey[:, 200:]  # the letters are at the left; their mirror image at the right
     assert 128 < elsewhere.min() < 250
 
 

@@ -30,7 +30,7 @@ def test_context_stays_on_the_page() -> None:
 def test_context_is_as_long_as_asked() -> None:
     [_, b, *_] = worst_tokens(PAGES, worst_n=2, context_tokens=1)
     assert (b.before, b.token.text, b.after) == ("a", "b", "\n")
-    [_, b, *_] = worst_tokens(PAGES, worst_n=2, context_tokens=2)  # only one stands before it
+    [_, b, *_] = worst_tokens(PAGES, worst_n=2, context_tokens=2)  # only one is before it
     assert (b.before, b.token.text, b.after) == ("a", "b", "\nc")
     [x, *_] = worst_tokens(PAGES, worst_n=1, context_tokens=0)
     assert (x.before, x.after) == ("", "")

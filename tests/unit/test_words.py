@@ -79,7 +79,7 @@ class TestChoices:
     def test_part_of_a_character_has_no_choice_unless_the_rest_is_known(self):
         first, last = ("", 0.5, {"u": 0.4}), ("ü", 0.5, {"x": 0.4})
         assert self.words(0, first, last) == []
-        assert self.words(1, first, last) == []  # as results of old tell it: `x` alone
+        assert self.words(1, first, last) == []  # as older results have it: `x` alone
         tokens = PageTokens(page_of(first, last)).result.tokens
         own = (Alternative(tokens[1].token_id, "ü", -0.7), Alternative(9, "ä", -1.0))
         known = replace(

@@ -41,7 +41,7 @@ RATE_OF_ROUND = (1.0, 0.7)
 RATES = (1.2e-3, 3e-3)  # of AdamW and Muon
 WARM_UP, DECAY = 150, 0.3  # steps; share of a round, its last
 SMALL_PX, SMALL_STEPS = 320, 2475  # pages are small at first, which is twice as fast
-# matrices that are no inner ones of a layer: AdamW moves them
+# matrices outside the layers' inside: AdamW moves them
 HEADS = ("embed", "score_head", "bbox_head", "sampling_offsets", "attention_weights")
 AVERAGE_DECAY = 0.998
 SCANNED, MAX_STRENGTH = 0.35, 0.7

@@ -218,7 +218,7 @@ def _title(rng: random.Random, words: Words) -> str:
 
 
 def _furniture(rng: random.Random, words: Words) -> list[Block]:
-    """What stands on a page besides prose: addresses, titles, rows of figures, page numbers."""
+    """What a page contains besides prose: addresses, titles, rows of figures, page numbers."""
     kind = rng.randrange(6)
     if kind == 0:
         return [Block(_title(rng, words), "heading")]
@@ -308,9 +308,9 @@ def _in_capitals(rng: random.Random, text: str) -> str:
 
 
 def echo(rng: random.Random, blocks: Sequence[Block], share: float) -> list[Block]:
-    """Blocks of which `share` of the words are one that stands a few words before.
+    """Blocks of which `share` of the words repeat one from a few words before.
 
-    A reader that finds its place by what it wrote last must not go on behind the other one.
+    A reader that finds its place by what it wrote last must not continue behind the other one.
     """
     return [
         block if block.kind == "row" else replace(block, text=_with_echoes(rng, block.text, share))

@@ -1,7 +1,7 @@
 """How well a model reads: `python -m workshop.tiny_model.evaluate [folder]` prints the tables.
 
 Everything is measured on texts that training never saw (those of `data/samples`): on the samples
-themselves, and set anew in each font family, scanned at several strengths; and on blank pages.
+themselves, and set again in each font family, scanned at several strengths; and on blank pages.
 """
 
 import argparse

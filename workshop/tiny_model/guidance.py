@@ -1,9 +1,9 @@
-"""Two teachers for the start of the training: what stands where, and where to look next.
+"""Two teachers for the start of the training: which character is where, and where to look next.
 
 Left to itself a model this small learns to spell long before it learns to read: it has to find
-out at once what letters look like and where the next one stands, and neither helps without the
-other. Drawn pages know both. So the first loss asks the vision tower which character stands at each
-place of its patches (frame-wise labels, as speech recognisers are started with), and the second
+out at once what letters look like and where the next one is, and neither helps without the
+other. Drawn pages know both. So the first loss asks the vision tower which character is at each
+position of its patches (frame-wise labels, as speech recognisers are started with), and the second
 asks one attention head of the decoder to look at the image token that holds the next character
 (guided attention: Liu et al. 2016, arXiv:1609.04186; Tachibana et al. 2017, arXiv:1710.08969).
 

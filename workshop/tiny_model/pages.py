@@ -43,7 +43,7 @@ class Stage:
     Attributes:
         batches: how many batches it lasts.
         lines: printed lines in a batch, about; so a batch holds many snippets or few sheets.
-        only_see: train the vision tower alone, to tell which characters stand where.
+        only_see: train the vision tower alone, to name the character at each position.
         vision_rests: leave vision tower and projector as they are.
         name_characters: ask for these also when the whole model is trained.
         misremembered: share of the characters written before that are wrong, at most.
@@ -54,7 +54,7 @@ class Stage:
         tables: share of batches that are tables, written as HTML for `Table Recognition:`.
         random_text: share of pages with meaningless characters.
         capitals: share of titles and of beginnings of paragraphs that are in capitals alone.
-        echoes: share of words that stood a few words before.
+        echoes: share of words that repeat one from a few words before.
         open_ends: share of blocks without a full stop.
         in_step: share of pages whose lines are about as far apart as image tokens. There a line
             may lie across two rows of them for a whole paragraph.

@@ -1,8 +1,8 @@
 """Train the bundled model: `make tiny-model` does all parts from nothing.
 
-Seeded and resumable: a run that was stopped (SIGTERM ends it after the batch at hand) goes on at
+Seeded and resumable: a run that was stopped (SIGTERM ends it after the batch at hand) resumes at
 its last checkpoint. The pages are drawn while training; batch number n of a part is always the
-same. `--start FOLDER --parts NAME` goes on with a saved model at a part of its own.
+same. `--start FOLDER --parts NAME` continues with a saved model at a part of its own.
 """
 
 import argparse
@@ -64,7 +64,7 @@ RECIPE = (
         6400, 18, max_lines=10, sheets=0.5, degraded=0.3, max_strength=0.6, blank=0.06
     ),
 )  # fmt: skip
-# Then, with a learning rate that starts anew: more of it, in more families, with a text behind it
+# Then, with a learning rate that starts again: more of it, in more families, with a text behind it
 # that is as faulty as its own.
 PRACTICE = _stage(
     6000, 18, (*FAMILIES, *MORE_FAMILIES), max_lines=10, sheets=0.5, degraded=0.4,
@@ -102,7 +102,7 @@ NUM_PIECES = 1773  # with bytes and special tokens 2,048 rows
 
 
 class Part(NamedTuple):
-    """A part of the training, which goes on with the model of the part before.
+    """A part of the training, which continues with the model of the part before.
 
     Attributes:
         folder: below the output folder.
@@ -208,7 +208,7 @@ class MuonAndAdamW(torch.optim.Optimizer):
         self.teachers.zero_grad()  # the trainer clears the model's gradients alone
 
     def state_dict(self) -> dict[str, object]:
-        # the teachers are no part of the model that a checkpoint saves, so they travel here
+        # the teachers aren't part of the model that a checkpoint saves, so they travel here
         parts = [part.state_dict() for part in self.parts]
         return {"parts": parts, "teachers": self.teachers.state_dict()}
 
@@ -277,7 +277,7 @@ class Average(TrainerCallback):
                 self.start / AVERAGE, dtype=torch.float32
             )
             self.model.module.load_state_dict(average.state_dict())
-            self.model.n_averaged += 1  # go on with it, and do not begin with what comes next
+            self.model.n_averaged += 1  # continue this mean, don't start another
 
     def on_step_end(self, args, state, control, model=None, **_options) -> None:
         self.model.update_parameters(model)
@@ -322,10 +322,10 @@ def train(
     save_steps: int = 500,
     num_batches: int | None = None,
 ) -> Path | None:
-    """Train a recipe, or go on with it at the last checkpoint in `output_dir`; save in bfloat16.
+    """Train a recipe, or resume it at the last checkpoint in `output_dir`; save in bfloat16.
 
     Args:
-        start: folder of the model to go on with; None for one with random weights.
+        start: folder of the model to start from; None for one with random weights.
         pieces: of words that the model is to write besides bytes, if `start` writes bytes alone.
         rows_rate: times `learning_rate`, for the rows of embedding and head.
         decay: share of the batches, the last ones, over which the learning rate falls to nothing;
@@ -337,7 +337,7 @@ def train(
     Returns:
         `output_dir`, which then holds model, processor and `training_curve.json`, the curve of
         `start` before its own. None if it was asked to stop (SIGTERM): then a checkpoint remains,
-        and the same call goes on.
+        and the same call resumes.
     """
     checkpoints = output_dir / "checkpoints"
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
