@@ -10,7 +10,7 @@ from pathlib import Path
 from glmocr_utils.records import PageImage, PageRef
 from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
 from workshop.black_letter import write_black_letter, write_script
-from workshop.tiny_model.corpus import load_words, sentence
+from workshop.tiny_model.corpus import Words, load_words, sentence
 
 HARD = {"black letter": write_black_letter, "script": write_script}
 ORDINARY = ("DejaVu Sans", "DejaVu Serif")
@@ -61,7 +61,7 @@ def _hard_font(name: str) -> Path:
     return HARD[name](folder / "hard.ttf")
 
 
-def _line(rng: random.Random, words: object, longest: int = 34) -> str:
+def _line(rng: random.Random, words: Words, longest: int = 34) -> str:
     line = ""
     for word in sentence(rng, words).split():
         if len(line) + len(word) + 1 > longest:
