@@ -68,12 +68,20 @@ def not_finite_on(
     model: LoadedModel, num_patches: int, value: float = math.nan
 ) -> Iterator[LoadedModel]:
     """`model`, whose vision tower gives `value` for a page image of so many patches."""
+    sizes: list[int] = []  # of the images of a pass
+
+    def note(_module: nn.Module, _inputs: tuple, named: dict[str, torch.Tensor]) -> None:
+        sizes[:] = named["grid_thw"].prod(dim=1).tolist()
 
     def spoil(_module: nn.Module, _inputs: tuple, hidden: torch.Tensor) -> torch.Tensor:
-        return hidden * value if len(hidden) == num_patches else hidden
+        images = hidden.split(sizes)
+        return torch.cat([each * value if len(each) == num_patches else each for each in images])
 
-    hook = model.model.model.visual.patch_embed.register_forward_hook(spoil)
+    visual = model.model.model.visual
+    before = visual.register_forward_pre_hook(note, with_kwargs=True)
+    hook = visual.patch_embed.register_forward_hook(spoil)
     try:
         yield model
     finally:
+        before.remove()
         hook.remove()
