@@ -20,6 +20,7 @@ from glmocr_utils.notebook_run import project_root
 
 PARTS = (
     "reading.against_the_batch_script",
+    "reading.regions_against_the_batch_script",
     "reading.probabilities_on_against_off",
     "reading.first_page",
     "reading.as_work_grows",

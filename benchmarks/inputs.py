@@ -48,6 +48,14 @@ def mixed_pages(count: int, seed: int = 5) -> list[PageImage]:
     return pages
 
 
+def paragraphs(count: int) -> list[PageImage]:
+    """The first lines of pages, 63 image tokens each, as if a layout model had found them."""
+    return [
+        replace(page, image=page.image.crop((0, 40, page.image.width, 124)))
+        for page in mixed_pages(count)
+    ]
+
+
 def small_pages(count: int) -> list[PageImage]:
     """Small pages, each with a sentence: a thousand are read in about a minute."""
     style = PageStyle(find_font(FONT), find_font(FONT), width_px=336, height_px=252, margin_px=14)

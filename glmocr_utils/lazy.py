@@ -1,7 +1,7 @@
 """Names of a package that are imported when they are first used.
 
-A package's `__init__` names its public API; imported at once, that would load PyTorch for whoever
-wants one light module of it. In the `__init__`:
+A package's `__init__` names its public API. Imported at once, it would load PyTorch even if a user
+needs one light module of it. In the `__init__`:
 
     if TYPE_CHECKING:  # the same names as below
         from glmocr_utils.room.heavy import function

@@ -10,7 +10,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
-from glmocr_utils.options import ModelOptions, kinds_of, text_reader
+from glmocr_utils.options import (
+    OFFICIAL_LAYOUT,
+    ModelOptions,
+    kinds_of,
+    resolve_layout,
+    text_reader,
+)
 from glmocr_utils.options.values import members_of
 from glmocr_utils.records import FailedPage
 
@@ -19,7 +25,8 @@ PROGRAM = "glmocr"
 PATHS = """input_path results readings other_readings references documents calibration
     review_log""".split()
 DATA_SETS = ("dataset_name", "retention_dataset")
-HUB_IDS = ("model_id", "model_name", "adapter", *DATA_SETS)  # or folders
+SERVED = ("model_id", "adapter")  # with engine="server", names that the server knows
+HUB_IDS = ("model_id", "model_name", "adapter", "layout", *DATA_SETS)  # or folders
 DEFAULT_MODEL = ModelOptions.model_id
 
 
@@ -98,7 +105,9 @@ class Command:
         """
         for name, default in self._names_and_defaults():
             given = getattr(options, name, None)
-            on_a_server = name in HUB_IDS and getattr(options, "engine", None) == "server"
+            if name == "layout":  # auto is a hub id, and none is none
+                given = resolve_layout(given)
+            on_a_server = name in SERVED and getattr(options, "engine", None) == "server"
             if given is None or given == default or on_a_server:
                 continue
             for path in [given] if isinstance(given, (str, Path)) else given:
@@ -280,8 +289,9 @@ def _refuse_missing(option: str, name: str) -> None:
         raise ValueError(f"{option}: {name} does not exist; check the path")
     is_data = option in DATA_SETS  # an id on the hub may lack its owner
     if name.startswith((".", "/", "~")) or name.count("/") > 1 or ("/" not in name and not is_data):
-        kind = "data set" if is_data else "model"
-        example = "" if is_data else f" such as {DEFAULT_MODEL}"
+        kind = "data set" if is_data else "layout model" if option == "layout" else "model"
+        known = OFFICIAL_LAYOUT if option == "layout" else DEFAULT_MODEL
+        example = "" if is_data else f" such as {known}"
         raise ValueError(
             f"There is no {kind} folder {name}. Check the path, or pass a hub id{example}"
         )

@@ -53,9 +53,13 @@ def probability_and_length(pages: pd.DataFrame) -> Figure:
     for status, group in pages[pages["mean_prob"].notna()].groupby("status"):
         marker = {"marker": "o", "color": READ} if status == "ok" else {"marker": "x"}
         ax.scatter(group["text"].str.len(), group["mean_prob"], s=18, label=status, **marker)
-    ax.set(xlabel="characters", ylabel="mean probability", ylim=(None, 1.02))
+    ax.set(xlabel="characters", ylabel="mean probability")
     if ax.has_data():
-        ax.legend(fontsize=8, frameon=False)
+        lowest = ax.get_ylim()[0]
+        ax.set_ylim(lowest, 1 + (1 - lowest) / 20)  # room for a mark at 1
+        ax.set_yticks([tick for tick in ax.get_yticks() if lowest <= tick <= 1])
+        # outside, so that none of its marks is taken for a page
+        ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return without_frame(figure)
 
 

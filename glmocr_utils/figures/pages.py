@@ -34,6 +34,7 @@ FULL_ROWS, MOST_ROWS = 60, 110  # lines in the usual height, and at most
 
 def page_grid(pages: Sequence[PageImage], columns: int = 4) -> Figure:
     """Thumbnails with name, page number and size in pixels."""
+    columns = max(1, min(columns, len(pages)))
     rows = max(1, -(-len(pages) // columns))
     figure, axes = plt.subplots(
         rows, columns, figsize=(2.6 * columns, 3.6 * rows), squeeze=False, layout="constrained"

@@ -78,7 +78,7 @@ class InferOptions(Options):
     )
     coverage_layout: str | None = option(
         None,
-        "layout model for coverage: reads whole pages that left out much by regions; None: not",
+        "layout model that reads again where coverage finds much left out",
         detail="named as in layout",
     )
     second_reader: str | None = same_as(SecondOptions, "second_reader")

@@ -118,6 +118,8 @@ MISSING = (
     ["infer", SAMPLES, "--model-id", "./no-model"],
     ["infer", SAMPLES, "--calibration", "no.json"],
     ["ocr", SAMPLES, "--adapter", "outputs/no/adapter"],
+    ["ocr", SAMPLES, "--layout", "no/such/layout"],
+    ["infer", SAMPLES, "--layout=./no-layout", "--engine=server", "--base-url=http://h/v1"],
     ["evaluate", "no-run"],
     ["evaluate", SAMPLES, "--references", "no-labels"],
     ["diff", SAMPLES, "--other-readings", "no-run"],
@@ -147,7 +149,9 @@ def test_what_is_missing_is_named_before_libraries_are_loaded(tmp_path):
 
 def test_names_on_the_hub_and_on_a_server_are_not_taken_for_missing_folders():
     hub = ["--model-id", "some/model", "--adapter", "some/adapter"]
-    COMMANDS["infer"].check_input(COMMANDS["infer"].parse([SAMPLES, *hub]))
+    for layout in ("auto", "none", "some/layout"):
+        given = [SAMPLES, *hub, "--layout", layout]
+        COMMANDS["infer"].check_input(COMMANDS["infer"].parse(given))
     served = ["--engine", "server", "--base-url", "http://localhost:1/v1", "--model-id", "glm-ocr"]
     COMMANDS["infer"].check_input(COMMANDS["infer"].parse([SAMPLES, *served]))
     COMMANDS["finetune"].check_names(["--dataset_name=imdb", "--model_name", "some/model"])

@@ -150,7 +150,7 @@ def test_its_tensors_are_all_on_the_device(model):
             step.enter(page, [length], torch.zeros(1, text.vocab_size, device="meta"), [40])
         step.make_room(2, 12, 3)
         with step._attention() as attention:
-            assert attention == "sdpa"
+            assert attention != cpu_attention.NAME
         with Operations() as operations:
             step(2, 12)
     assert operations.devices == {"meta"}
@@ -207,8 +207,8 @@ def test_a_step_that_cannot_be_captured_is_run(model, inputs, plain):
         assert_same(come_and_go(decoder_of(model, capture=fails), inputs), plain)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_attention_on_a_cpu_is_that_of_pytorch(dtype: torch.dtype) -> None:
+@pytest.mark.parametrize(("dtype", "atol"), [(torch.float32, 1e-5), (torch.bfloat16, 1e-2)])
+def test_attention_on_a_cpu_is_that_of_pytorch(dtype: torch.dtype, atol: float) -> None:
     """Heads in groups, rows of different length, keys as the cache keeps them, some unused."""
     rows, heads, key_heads, columns, head_dim = 3, 6, 2, 11, 8
     query = torch.randn(rows, heads, 1, head_dim, dtype=dtype)
@@ -221,7 +221,7 @@ def test_attention_on_a_cpu_is_that_of_pytorch(dtype: torch.dtype) -> None:
     expected = torch.nn.functional.scaled_dot_product_attention(
         query, key, value, is_seen, scale=0.3, enable_gqa=True
     )
-    torch.testing.assert_close(attended, expected.transpose(1, 2))
+    torch.testing.assert_close(attended, expected.transpose(1, 2), atol=atol, rtol=0.02)
     assert weights is None
 
 

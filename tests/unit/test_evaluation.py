@@ -279,7 +279,7 @@ class TestLoading:
         [problem] = load_texts(tmp_path).problems
         assert problem.startswith("1 file in") and "(b.txt)" in problem
 
-    def test_sets_named_alike_are_told_apart(self, tmp_path):
+    def test_sets_named_alike_are_distinguished(self, tmp_path):
         for folder in ("old/run", "new/run"):
             (tmp_path / folder).mkdir(parents=True)
             (tmp_path / folder / "a.txt").write_text(folder)

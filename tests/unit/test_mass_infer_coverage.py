@@ -1,6 +1,5 @@
 """A run that looks for what was left out: what it records, and when it reads a page again."""
 
-import json
 import math
 import shutil
 from dataclasses import replace
@@ -248,20 +247,22 @@ def test_coverage_layout_needs_coverage_and_whole_pages():
     InferOptions(coverage_layout="none")
 
 
-def test_a_run_reads_a_page_in_columns_again_by_regions(tmp_path):
+def test_a_run_records_the_layout_model_that_reads_again(tmp_path):
     root = project_root()
     options = InferOptions(
-        input_path=str(root / "data/samples/columns/bulletin.pdf"),
+        input_path=str(root / "data/samples/receipt.png"),
         model_id=str(root / BUNDLED_MODEL),
         device_map="cpu",
-        max_tokens=300,
         coverage=True,
         coverage_layout=str(root / BUNDLED_LAYOUT),
         output_dir=tmp_path,
     )
-    infer(options)
-    settings = json.loads((tmp_path / "run.json").read_text())
-    assert BUNDLED_LAYOUT in json.dumps(settings)
+    assert infer(options).read_now == 1
+    [row] = read_rows(tmp_path)
+    assert row.status == "ok" and row.coverage is not None
+    assert infer(options).read_now == 0
+    with pytest.raises(ValueError, match="coverage_layout"):
+        infer(replace(options, coverage_layout=None))
 
 
 def test_a_few_characters_and_what_cannot_be_located_are_not_a_reason_to_read_again():

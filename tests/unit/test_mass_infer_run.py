@@ -147,12 +147,13 @@ def test_what_does_not_open_has_its_row_and_its_reason(options, collection, bund
 def test_a_page_that_fails_alone_does_not_stop_the_others(options, bundled_model, monkeypatch):
     """Memory runs out for steps of more than two pages, and always for the widest page."""
     widest, together = max_width(options.input_path), []
-    enter, step = PageReader.enter, PageReader.step
+    enter, step = PageReader.enter_together, PageReader.step
 
-    def enter_little(reader, key, page, max_tokens):
-        if len(reader) >= 4 or page.page.width_px >= widest:
+    def enter_little(reader, pages):
+        is_wide = any(page.page.width_px >= widest for _, page, _ in pages)
+        if len(reader) + len(pages) > 4 or is_wide:
             raise RuntimeError("CUDA out of memory. Tried to allocate")
-        enter(reader, key, page, max_tokens)
+        enter(reader, pages)
 
     def step_little(reader):
         together.append(len(reader))
@@ -163,7 +164,7 @@ def test_a_page_that_fails_alone_does_not_stop_the_others(options, bundled_model
     with Image.open(options.input_path / "d0_p0001.png") as image:
         image.resize((widest, image.height)).save(options.input_path / "d0_p0001.png")
     alone = rows_of(infer(replace(options, batch_size=1), model=bundled_model).folder)
-    monkeypatch.setattr(PageReader, "enter", enter_little)
+    monkeypatch.setattr(PageReader, "enter_together", enter_little)
     monkeypatch.setattr(PageReader, "step", step_little)
     elsewhere = replace(options, output_dir=options.output_dir.with_name("little"))
     summary = infer(elsewhere, model=bundled_model)
@@ -218,7 +219,7 @@ def test_too_many_failures_stop_the_run(options, bundled_model, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("device-side assert triggered")
 
-    monkeypatch.setattr(PageReader, "enter", broken)
+    monkeypatch.setattr(PageReader, "enter_together", broken)
     monkeypatch.setattr(run, "MIN_PAGES_TO_JUDGE", 4)
     summary = infer(options, model=bundled_model)
     assert summary.read_now < summary.total
@@ -227,15 +228,15 @@ def test_too_many_failures_stop_the_run(options, bundled_model, monkeypatch):
 
 def test_failures_that_begin_late_stop_the_run_soon(options, bundled_model, monkeypatch):
     """Of the whole run half the pages are read, of the last four hardly one."""
-    entered, enter = [], PageReader.enter
+    entered, enter = [], PageReader.enter_together
 
-    def break_down(reader, key, page, max_tokens):
-        entered.append(key)
+    def break_down(reader, pages):
+        entered.extend(pages)
         if len(entered) > 5:
             raise RuntimeError("device-side assert triggered")
-        enter(reader, key, page, max_tokens)
+        enter(reader, pages)
 
-    monkeypatch.setattr(PageReader, "enter", break_down)
+    monkeypatch.setattr(PageReader, "enter_together", break_down)
     monkeypatch.setattr(run, "MIN_PAGES_TO_JUDGE", 2)
     monkeypatch.setattr(run, "MAX_PAGES_TO_JUDGE", 4)
     summary = infer(replace(options, batch_size=1), model=bundled_model)

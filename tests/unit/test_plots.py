@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from PIL import Image
 
 from glmocr_utils.confidence import mark_tokens
+from glmocr_utils.figures.collection import probability_and_length
 from glmocr_utils.figures.confidence import probability_histogram, review_curves
 from glmocr_utils.figures.evaluation import pages_changed
 from glmocr_utils.figures.fitting import broken_lines
@@ -127,6 +129,16 @@ def test_grid_has_a_spot_for_every_page_and_none_for_more():
     figure = page_grid([PAGE] * 5, columns=4)
     assert len(figure.axes) == 8
     assert sum(bool(ax.images) for ax in figure.axes) == 5
+    assert len(page_grid([PAGE] * 2, columns=4).axes) == 2
+
+
+@pytest.mark.parametrize("probabilities", [[0.97, 1.0], [0.1, 0.99], [0.9, 0.9]])
+def test_no_mark_above_probability_1_looks_like_a_page(probabilities):
+    pages = pd.DataFrame({"mean_prob": probabilities, "text": ["ab", "c"], "status": "ok"})
+    ax = probability_and_length(pages).axes[0]
+    assert max(ax.get_yticks()) <= 1 < ax.get_ylim()[1]
+    ax.figure.canvas.draw()
+    assert not ax.get_legend().get_window_extent().overlaps(ax.get_window_extent())
 
 
 def test_histogram_counts_every_token():

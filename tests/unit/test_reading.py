@@ -108,14 +108,14 @@ def test_a_page_that_the_model_does_not_take_does_not_stop_the_others(
     strip = Image.new("RGB", (9000, 30), "white")
     strip.paste("black", (100, 10, 200, 20))
     strip.save(tmp_path / "strip.png")
-    enter = PageReader.enter
+    enter = PageReader.enter_together
 
-    def enter_or_fail(reader, key, page, max_tokens):
-        if page.page.page.page_index == 1:
+    def enter_or_fail(reader, pages):
+        if any(page.page.page.page_index == 1 for _, page, _ in pages):
             raise torch.OutOfMemoryError("CUDA out of memory")
-        enter(reader, key, page, max_tokens)
+        enter(reader, pages)
 
-    monkeypatch.setattr(PageReader, "enter", enter_or_fail)
+    monkeypatch.setattr(PageReader, "enter_together", enter_or_fail)
     paths = [tmp_path / "strip.png", SAMPLES / "decision.pdf", SAMPLES / "letter.pdf"]
     pages = list(read_documents(bundled_model, paths, tmp_path / "out", **FEW_TOKENS))
     reasons = {Path(p.document_path).name: p.reason for p in pages if isinstance(p, FailedPage)}
@@ -159,13 +159,13 @@ def test_two_documents_of_one_name_keep_their_files(bundled_model, tmp_path):
 def entered(monkeypatch) -> list[PageRef]:
     """The pages that are given to the model."""
     pages = []
-    enter = PageReader.enter
+    enter = PageReader.enter_together
 
-    def note(reader, key, page, max_tokens):
-        pages.append(page.page.page)
-        enter(reader, key, page, max_tokens)
+    def note(reader, entries):
+        pages.extend(page.page.page for _, page, _ in entries)
+        enter(reader, entries)
 
-    monkeypatch.setattr(PageReader, "enter", note)
+    monkeypatch.setattr(PageReader, "enter_together", note)
     return pages
 
 
