@@ -1,7 +1,8 @@
 """How well a model reads: `python -m workshop.tiny_model.evaluate [folder]` prints the tables.
 
 Everything is measured on texts that training never saw (those of `data/samples`): on the samples
-themselves, and set again in each font family, scanned at several strengths; and on blank pages.
+themselves, and set again in each font family, scanned at several strengths; on blank pages; and on
+drawn tables, which have a table of their own.
 """
 
 import argparse
@@ -12,10 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from glmocr_utils.confidence import errors_caught, load_references, mark_tokens
+from glmocr_utils.evaluation.tables import teds
 from glmocr_utils.metrics import cer, corpus_cer, headline_pair
 from glmocr_utils.model import LoadedModel, load_model
 from glmocr_utils.notebook_run import BUNDLED_MODEL, project_root
 from glmocr_utils.ocr import read_documents, read_pages
+from glmocr_utils.prompt import TABLE_RECOGNITION, TEXT_RECOGNITION
 from glmocr_utils.records import OcrResult, PageImage, PageRef
 from glmocr_utils.synth import (
     Block,
@@ -27,7 +30,7 @@ from glmocr_utils.synth import (
     families_found,
     find_font,
 )
-from workshop.tiny_model.pages import Stage, draw_blank_page
+from workshop.tiny_model.pages import Stage, draw_any_table, draw_blank_page
 from workshop.tiny_model.train import FAMILIES
 
 MAX_TOKENS = 1200  # the longest page has about 900 characters, some of two bytes
@@ -37,10 +40,16 @@ PAGES_A_SET = 12
 SIZES_PX = (18, 20, 22, 24)
 STRENGTHS = (0.25, 0.5, 0.75)  # 0.5 is a moderate office scan
 NUM_BLANK = 40
+NUM_TABLES = 24
 
 HEAD = (
     "| pages | number | CER | worst page | AUROC | stopped by itself | tokens a byte "
     "| seconds a page |\n|---|---:|---:|---:|---:|---:|---:|---:|"
+)
+
+TABLES_HEAD = (
+    "| tables | number | TEDS | structure alone | equal | stopped by itself | seconds a table |\n"
+    "|---|---:|---:|---:|---:|---:|---:|"
 )
 
 Read = list[tuple[OcrResult, str]]  # (result, reference)
@@ -77,13 +86,30 @@ def drawn_sets(
     yield "blank", [draw_blank_page(rng, stage, family, sheet) for _ in range(num_blank)]
 
 
-def read_drawn(model: LoadedModel, pages: Sequence[SynthPage]) -> Read:
+def table_sets(number: int = NUM_TABLES) -> Iterator[tuple[str, list[SynthPage]]]:
+    """Tables in families that were trained on and in others, clean and scanned."""
+    unseen = [family.name for family in families_found(trained=False)]
+    for name, families, degraded in (
+        ("clean", FAMILIES, 0.0),
+        ("clean, fonts never trained on", unseen, 0.0),
+        ("scanned, strength 0.5 at most", FAMILIES, 1.0),
+    ):
+        rng = random.Random(23)
+        stage = Stage(0, 0, degraded=degraded, max_strength=0.5)
+        chosen = [family for family in families_found() if family.name in families]
+        if chosen:
+            yield name, [draw_any_table(rng, stage, rng.choice(chosen)) for _ in range(number)]
+
+
+def read_drawn(
+    model: LoadedModel, pages: Sequence[SynthPage], prompt: str = TEXT_RECOGNITION
+) -> Read:
     """Drawn pages as (result, reference)."""
     images = [
         PageImage(PageRef("drawn", None, number), page.image, scale=2.0)
         for number, page in enumerate(pages)
     ]
-    results = read_pages(model, images, batch_size=BATCH_SIZE, max_tokens=MAX_TOKENS)
+    results = read_pages(model, images, prompt=prompt, batch_size=BATCH_SIZE, max_tokens=MAX_TOKENS)
     return [(result, pages[result.page.page_index].text) for result in results]
 
 
@@ -116,11 +142,27 @@ def row(name: str, read: Read) -> str:
         return f"| {name} | {len(read)} | {empty} read as empty | | | {stopped} | | {seconds:.1f} |"
     marked = [mark_tokens(result, reference) for result, reference in read]
     wrong = sum(page.num_wrong for page in marked)
-    auroc = f"{errors_caught(marked).auroc:.3f}" if wrong else ""
+    tokens = sum(len(result.tokens) for result, _ in read)
+    auroc = f"{errors_caught(marked).auroc:.3f}" if 0 < wrong < tokens else ""
     worst = max(cer(*pair) for pair in texts)
     return (
         f"| {name} | {len(read)} | {corpus_cer(texts):.1%} | {worst:.1%} | {auroc} | {stopped} "
         f"| {_tokens_a_byte(read)} | {seconds:.1f} |"
+    )
+
+
+def table_row(name: str, read: Read) -> str:
+    """One line of the table of tables; a table that is not one scores 0."""
+    scores = [teds(reference, result.text) or 0.0 for result, reference in read]
+    structure = [
+        teds(reference, result.text, structure_only=True) or 0.0 for result, reference in read
+    ]
+    equal = sum(score == 1 for score in scores)
+    stopped = sum(result.finish_reason == "stop" for result, _ in read)
+    seconds = sum(result.seconds for result, _ in read) / len(read)
+    return (
+        f"| {name} | {len(read)} | {np.mean(scores):.3f} | {np.mean(structure):.3f} | {equal} "
+        f"| {stopped} | {seconds:.1f} |"
     )
 
 
@@ -142,6 +184,9 @@ def main() -> None:
         print(row(name, read), flush=True)
     for name, pages in drawn_sets(samples, options.pages):
         print(row(name, read_drawn(model, pages)), flush=True)
+    print(f"\n{TABLES_HEAD}")
+    for name, pages in table_sets(2 * options.pages):
+        print(table_row(name, read_drawn(model, pages, TABLE_RECOGNITION)), flush=True)
 
 
 if __name__ == "__main__":

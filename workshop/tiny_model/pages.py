@@ -101,7 +101,7 @@ def draw_batch(stage: Stage, seed: tuple[int, ...]) -> list[SynthPage]:
     ]
     if with_tables:
         tables = max(1, stage.lines // LINES_A_TABLE)
-        return [_table(rng, stage, rng.choice(families)) for _ in range(tables)]
+        return [draw_any_table(rng, stage, rng.choice(families)) for _ in range(tables)]
     sheet = rng.choice(SHEETS) if rng.random() < stage.sheets else None
     lines = LINES_ON_A_SHEET if sheet else rng.randint(1, stage.max_lines)
     pages = max(1, round(stage.lines / lines))
@@ -113,7 +113,8 @@ def is_of_tables(stage: Stage, seed: tuple[int, ...]) -> bool:
     return stage.tables > 0 and random.Random(repr((seed, "tables"))).random() < stage.tables
 
 
-def _table(rng: random.Random, stage: Stage, family: FontFamily) -> SynthPage:
+def draw_any_table(rng: random.Random, stage: Stage, family: FontFamily) -> SynthPage:
+    """A table of up to 8 x 5 cells, some of them over several rows or columns; ruled or not."""
     font = find_font(family.name, _font_style(rng, family))
     zoom = rng.choice((1, 2))
     style = PageStyle(

@@ -34,7 +34,7 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 from glmocr_utils.finetune.examples import collate, encode_example
-from glmocr_utils.prompt import TEXT_RECOGNITION
+from glmocr_utils.prompt import TABLE_RECOGNITION, TEXT_RECOGNITION
 from workshop.tiny_model.adaptation import adapt
 from workshop.tiny_model.architecture import build_model, build_processor
 from workshop.tiny_model.guidance import Teachers, guidance
@@ -96,8 +96,10 @@ MORE_WORDS = (
 # Then tables as well, which have a prompt of their own, and the vision tower learns with the rest.
 # Batches eight times as large are for a GPU, which draws and reads four of them a second.
 MANY_WORDS = (replace(WORDS, lines=192, batches=854, tables=0.25, vision_rests=False),)
-# At last the rate falls.
+# The rate falls: the first weights of pieces that are worth a look.
 TABLES = (replace(WORDS, batches=3300, tables=0.25, vision_rests=False),)
+# They still lose their place on dense sheets. Long practice is what the bytes had, too.
+LONG_PRACTICE = (replace(WORDS, batches=20_000, tables=0.2, vision_rests=False),)
 NUM_PIECES = 1773  # with bytes and special tokens 2,048 rows
 
 
@@ -129,8 +131,8 @@ PARTS = (
     Part("more_words", MORE_WORDS, rate=0.35, decay=0, pieces=NUM_PIECES, rows_rate=4),
     Part("many_words", MANY_WORDS, rate=0.8, decay=0, pieces=NUM_PIECES, rows_rate=3),
     Part("tables", TABLES, rate=0.4, decay=0.8, pieces=NUM_PIECES, rows_rate=3),
+    Part("long_practice", LONG_PRACTICE, rate=0.35, decay=0.3, pieces=NUM_PIECES, rows_rate=3),
 )
-TABLE_RECOGNITION = "Table Recognition:"
 CURVE = "training_curve.json"
 AVERAGE = "average"
 AVERAGE_DECAY = 0.996  # the mean of about 250 batches
