@@ -21,11 +21,14 @@ from glmocr_utils.figures.style import nothing_to_draw, without_frame
 ROWS = Path("benchmarks/data/what_to_label.jsonl")
 RESAMPLES = 2000
 CHANCE = "random"
-CHOICES = ("chosen and silver", "chosen", "errors only")  # each is compared with chance
+CHANCE_AND_SILVER = "random and silver"
+# each is compared with chance; and what has silver labels with chance that has them too
+CHOICES = ("chosen and silver", "chosen", "errors only", CHANCE_AND_SILVER)
 STYLES = {  # color, marker
     "chosen and silver": ("#e8853a", "o"),
     "chosen": ("#2f6690", "s"),
     CHANCE: ("#5b6b77", "D"),
+    CHANCE_AND_SILVER: ("#a3aeb6", "o"),
 }
 KINDS = {"all": "all held-out text", "hard": "the hard font", "plain": "the other fonts"}
 
@@ -215,6 +218,9 @@ def table(rows: Sequence[dict]) -> Iterator[str]:
                     first, second = points[choice, budget], points[CHANCE, at_random]
                     if line := _compared(first, second):
                         yield f"- {budget} {choice} − {at_random} {CHANCE}: {line}"
+            control = points.get((CHANCE_AND_SILVER, budget), {})
+            if choice == CHOICES[0] and (line := _compared(points[choice, budget], control)):
+                yield f"- {budget} {choice} − {budget} {CHANCE_AND_SILVER}: {line}"
     for curve in curves(rows):
         if len(curve.budgets) > 1:
             for kind in ("all", "hard"):

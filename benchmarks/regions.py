@@ -1,10 +1,10 @@
-"""Whole pages against regions: `python -m benchmarks.regions [--layout FOLDER] [--pages N]`.
+"""Whole pages against regions: `python -m benchmarks.regions [--reader MODEL] [--pages N]`.
 
-Pages of texts and fonts that neither bundled model was trained on, read by the bundled model as a
-whole and by regions: by those that the layout model finds, and by the true ones, which shows how
-much of the difference is the layout model's. CER is the headline CER of all pages of a kind
-together; TEDS is of pages with a table; order is the share of pages whose regions come in the right
-order. Seconds are of one process, without loading.
+Pages of texts and fonts that neither bundled model was trained on, read as a whole and by regions:
+by those that the layout model finds, and by the true ones, which shows how much of the difference
+is the layout model's. CER is the headline CER of all pages of a kind together; TEDS is of pages
+with a table; order is the share of pages whose regions come in the right order. Seconds are of one
+process, without loading.
 """
 
 import argparse
@@ -121,8 +121,8 @@ def is_in_order(sheet: Sheet, result: OcrResult) -> bool:
     return ranks == sorted(ranks)
 
 
-def rows(layout: Path, kinds: Sequence[str], number: int) -> Iterator[str]:
-    model = load_model(READER, device_map="cpu")
+def rows(layout: Path, kinds: Sequence[str], number: int, reader: str) -> Iterator[str]:
+    model = load_model(reader, device_map="cpu")
     by_region = ByRegion(load_layout(str(layout)), furniture="in") if layout.is_dir() else None
     options = {"batch_size": BATCH_SIZE, "max_tokens": MAX_TOKENS}
     for kind in kinds:
@@ -160,12 +160,13 @@ def rows(layout: Path, kinds: Sequence[str], number: int) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--reader", default=READER, help="hub id or folder of a GLM-OCR model")
     parser.add_argument("--layout", type=Path, default=Path(LAYOUT))
     parser.add_argument("--pages", type=int, default=12)
     parser.add_argument("--kinds", nargs="*", default=list(KINDS), choices=list(KINDS))
     options = parser.parse_args()
     print(HEAD)
-    for row in rows(options.layout, options.kinds, options.pages):
+    for row in rows(options.layout, options.kinds, options.pages, options.reader):
         print(row, flush=True)
 
 
