@@ -51,7 +51,7 @@ PARTS = {
     "vision": {"freeze_vision_tower": False, "freeze_multi_modal_projector": False},
 }
 BEST = "chosen and silver"
-CHOICES = (BEST, "chosen", "random", "errors only", CHANCE_AND_SILVER)
+CHOICES = (BEST, "chosen", "random", CHANCE_AND_SILVER, "errors only")
 READ_AT_ONCE, MAX_TOKENS = 36, 500
 
 
@@ -244,7 +244,7 @@ def main() -> None:
     parser.add_argument("--fonts", nargs="+", choices=HARD, default=list(HARD))
     parser.add_argument("--forms", nargs="+", choices=BUDGETS, default=["lines"])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=["decoder"])
-    parser.add_argument("--choices", nargs="+", choices=CHOICES, default=CHOICES[:3])
+    parser.add_argument("--choices", nargs="+", choices=CHOICES, default=CHOICES[:4])
     parser.add_argument("--budgets", nargs="+", type=int, help="labelled lines or pages")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rows", type=Path, default=project_root() / ROWS)
