@@ -6,6 +6,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from functools import partial
 from threading import Thread
 
 import pytest
@@ -89,7 +90,9 @@ def test_the_command_serves_until_ctrl_c(tmp_path):
     write_results([PAGE], tmp_path / "a.jsonl")
     command = [sys.executable, "-m", "glmocr_utils", "review", str(tmp_path / "a.jsonl")]
     command += ["--open-browser", "False", "--output-dir", str(tmp_path / "out")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+    # a job in the background passes on that Ctrl-C is ignored
+    heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=heeds) as running:
         assert running.stdout is not None
         url = next(line for line in running.stdout if "open http" in line).split()[1]
         ask(url + "message", {"do": "accept"})
