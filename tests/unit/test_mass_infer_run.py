@@ -172,8 +172,8 @@ def test_a_page_that_fails_alone_does_not_stop_the_others(options, bundled_model
     rows = rows_of(elsewhere.output_dir)
     [failed] = [row for row in rows.values() if row.status == "failed"]
     assert "memory ran out for this page alone" in failed.reason
-    # it does not try large ones again and again
-    assert [size for size in together if size > 2] in ([3], [4], [4, 3])
+    # it does not try large ones again and again; none at all if the widest page came before them
+    assert [size for size in together if size > 2] in ([], [3], [4], [4, 3])
     for key, row in rows.items():
         assert row is failed or row.text == alone[key].text
 
