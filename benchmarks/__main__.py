@@ -4,6 +4,7 @@ Each part runs in a process of its own, so that none meets what another left in 
 does is measured by `python -m benchmarks.on_gpu`.
 """
 
+import argparse
 import importlib
 import json
 import os
@@ -29,14 +30,22 @@ PARTS = (
     "rendering.against_pdftoppm",
     "training.against_full_logits",
 )
+PARTS_SAID = ", ".join(PARTS)
 ONE_PART = "--part"
+DESCRIPTION = "Measure this project against the scripts that a user would otherwise run."
 
 
 def main() -> None:
-    if sys.argv[1:2] == [ONE_PART]:
-        print(json.dumps([row.record() for row in _rows(sys.argv[2])]))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=DESCRIPTION)
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"all, or some of {PARTS_SAID}")
+    parser.add_argument(ONE_PART, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.part:
+        print(json.dumps([row.record() for row in _rows(options.part)]))
         return
-    chosen = [part for part in PARTS if not sys.argv[1:] or part in sys.argv[1:]]
+    if unknown := sorted(set(options.parts) - set(PARTS)):
+        parser.error(f"no part is named {', '.join(unknown)}; they are {PARTS_SAID}")
+    chosen = [part for part in PARTS if part in (options.parts or PARTS)]
     records = []
     print(machine())
     print("| | ours | baseline | ratio | target | met |")
