@@ -14,6 +14,8 @@ nothing.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from glmocr_utils.lazy import lazy_names
+
 if TYPE_CHECKING:  # for editors and type checkers; the same names as below
     from glmocr_utils import (
         confidence,
@@ -77,6 +79,7 @@ _ROOMS = frozenset(
     second_reader""".split()
 )
 __all__ = list(_HOME)
+_find = lazy_names(__name__, _HOME)
 
 
 def __getattr__(name: str) -> object:
@@ -89,11 +92,7 @@ def __getattr__(name: str) -> object:
             return "0+unknown"
     if name in _ROOMS:
         return import_module(f"{__name__}.{name}")
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+    return _find(name)
 
 
 def __dir__() -> list[str]:

@@ -3,8 +3,9 @@
 Names are loaded when they are first used: only the widget needs the packages of notebooks.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from glmocr_utils.lazy import lazy_names
 
 if TYPE_CHECKING:  # for editors and type checkers; the same names as below
     from glmocr_utils.review.flags import Flag, find_flags
@@ -25,21 +26,5 @@ _HOME = {
     "read_again_steps": "read_again",
     "show_review": "widget",
 }
-
-__all__ = [
-    "Flag",
-    "Offer",
-    "PageReview",
-    "ReviewSession",
-    "ReviewWidget",
-    "corrected_texts",
-    "find_flags",
-    "read_again_steps",
-    "show_review",
-]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__all__ = list(_HOME)
+__getattr__ = lazy_names(__name__, _HOME)
