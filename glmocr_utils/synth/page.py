@@ -1,7 +1,7 @@
 """Text blocks → a page image and its text, line by line."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -26,7 +26,7 @@ class Block:
     Attributes:
         text: the text. In a `row`, a tab parts the left from the right column.
         kind: `paragraph`, `heading` (bold), `centred`, `right` (flush right), `row` (label left,
-            value right) or `item` (hanging indent).
+            value right; without room for both, like a paragraph) or `item` (hanging indent).
         tight: True puts it right under the block before it, without the gap.
     """
 
@@ -226,8 +226,11 @@ def break_lines(blocks: list[Block], style: PageStyle):
         font = _font_of(block, style)
         if block.kind == "row":
             left, _, right = block.text.partition("\t")
-            yield Line((left, right), block, True, True, gap_above)
-            continue
+            if text_width(font, left) + style.font_px + text_width(font, right) <= width:
+                yield Line((left, right), block, True, True, gap_above)
+                continue
+            # print on print could not be read: what has no room beside the label comes after it
+            block = replace(block, text=f"{left} {right}", kind="paragraph")
         offset = style.indent_px if block.kind == "paragraph" else 0
         offset = 2 * style.font_px if block.kind == "item" else offset
         space = _advance(font, " ")

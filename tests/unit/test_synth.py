@@ -83,6 +83,17 @@ def test_a_row_has_its_value_at_the_right_margin():
     assert not ink(page.image)[:, 120:200].any()
 
 
+def test_a_row_without_room_for_both_is_set_like_a_paragraph():
+    long = Block("A label that leaves no room at all\t1,234.50", "row")
+    page = draw_page([Block("Total\t12.50", "row"), long], STYLE)
+    assert page.text.replace("\n\n", "\n").split("\n")[0] == "Total 12.50"
+    assert " ".join(page.text.split()[2:]) == "A label that leaves no room at all 1,234.50"
+    shown = [box for box, sign in zip(page.boxes, page.text, strict=True) if not sign.isspace()]
+    for number, (left, top, right, bottom) in enumerate(shown):
+        for x1, y1, x2, y2 in shown[number + 1 :]:  # no sign on another
+            assert min(right, x2) - max(left, x1) < 2 or min(bottom, y2) <= max(top, y1)
+
+
 def test_a_page_without_a_height_ends_under_its_last_line():
     style = PageStyle(FONT, FONT, width_px=300, height_px=None, margin_px=20)
     short, long = (draw_page([Block("word " * n)], style).image.height for n in (3, 60))

@@ -4,6 +4,7 @@ import json
 import random
 import signal
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,17 @@ from glmocr_utils.confidence import load_references
 from glmocr_utils.metrics import corpus_cer, headline_pair
 from glmocr_utils.ocr import read_documents
 from glmocr_utils.synth import Block
+from workshop import parallel
 from workshop.tiny_model import train as training
-from workshop.tiny_model.corpus import WORD_LISTS, capitalise, echo, leave_open, prose_blocks
+from workshop.tiny_model.corpus import (
+    WORD_LISTS,
+    capitalise,
+    close,
+    echo,
+    leave_open,
+    prose_blocks,
+    slip_blocks,
+)
 from workshop.tiny_model.evaluate import MAX_TOKENS
 from workshop.tiny_model.pages import Stage
 
@@ -33,6 +43,12 @@ MEGABYTE = 1_000_000
 TWO_STAGES = (
     Stage(3, 2, only_see=True, random_text=1.0, families=("DejaVu Sans",)),
     Stage(3, 2, random_text=1.0, families=("DejaVu Sans",)),
+)
+
+
+with_word_lists = pytest.mark.skipif(
+    not all(Path(path).exists() for path, _ in WORD_LISTS.values()),
+    reason="the word lists that training pages are made of are not installed (see WORD_LISTS)",
 )
 
 
@@ -91,6 +107,20 @@ def test_training_that_is_asked_to_stop_resumes_to_the_same_mean_of_its_weights(
     ).read_bytes()
 
 
+def test_two_processes_take_a_batch_each_and_save_one_model(tmp_path):
+    # after a step the rate is no longer zero, so the weights are of both batches
+    stages = [Stage(4, 2, random_text=1.0, families=("DejaVu Sans",))]
+    alone = training.train(tmp_path / "alone", stages, decay=0, learning_rate=0.05)
+    folder = tmp_path / "together"
+    options = {"decay": 0, "learning_rate": 0.05}
+    with parallel.processes(2, partial(training.train, folder, stages, **options)):
+        assert training.train(folder, stages, **options) == folder
+    assert parallel.world_size() == 1
+    one, two = (load_file(path / "model.safetensors") for path in (alone, folder))
+    assert one.keys() == two.keys()
+    assert any(not torch.equal(tensor, two[name]) for name, tensor in one.items())
+
+
 def test_a_part_with_pieces_begins_with_a_model_of_bytes_and_continues_with_its_own(
     tmp_path, monkeypatch
 ):
@@ -131,10 +161,7 @@ def test_a_second_recipe_continues_with_the_model_and_the_curve_of_the_first(tmp
     assert configs[0] == configs[1]
 
 
-@pytest.mark.skipif(
-    not all(Path(path).exists() for path, _ in WORD_LISTS.values()),
-    reason="the word lists that training pages are made of are not installed (see WORD_LISTS)",
-)
+@with_word_lists
 def test_sample_texts_are_not_among_training_texts():
     def phrases(text: str) -> set[tuple[str, ...]]:
         words = text.split()
@@ -175,6 +202,25 @@ def test_open_ends_lose_their_full_stop_and_nothing_else():
     left_open = leave_open(random.Random(1), blocks, share=1.0)
     assert [block.text for block in left_open] == ["Hard to the wind", "10 %", "..."]
     assert leave_open(random.Random(1), blocks, share=0.0) == blocks
+
+
+@with_word_lists
+def test_slips_are_rows_between_a_head_and_a_last_line():
+    slips = [slip_blocks(random.Random(seed), 300) for seed in range(40)]
+    for blocks in slips:
+        rows = [block for block in blocks if block.kind == "row"]
+        assert len(rows) > len(blocks) / 2 and blocks[0].kind == "centred"
+        assert all(block.text.count("\t") == (block.kind == "row") for block in blocks)
+    assert 5 < sum(blocks[-1].kind != "row" for blocks in slips) < 35
+
+
+@with_word_lists
+def test_closings_are_short_and_come_last():
+    letter = [Block("Hard to the wind.")]
+    for seed in range(20):
+        first, *end = close(random.Random(seed), letter)
+        assert first == letter[0] and 1 <= len(end) <= 2
+        assert all(not block.text.endswith(".") or len(block.text) < 30 for block in end)
 
 
 def read_samples(model, *names: str) -> list[tuple[str, str]]:

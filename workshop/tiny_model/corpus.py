@@ -251,6 +251,67 @@ def prose_blocks(rng: random.Random, characters: int) -> list[Block]:
     return blocks
 
 
+def slip_blocks(rng: random.Random, characters: int) -> list[Block]:
+    """Blocks of a receipt or a form: a head, groups of rows, now and then a line at the end."""
+    words = load_words(rng.choice(("en", "de")))
+    blocks = [Block(_title(rng, words), "centred")]
+    if rng.random() < 0.6:
+        blocks.append(Block(f"{rng.choice(TOWNS)}, {_title(rng, words)}", "centred", tight=True))
+    while sum(len(block.text) for block in blocks) < characters:
+        blocks += [
+            Block(f"{_label(rng, words)}\t{_entry(rng, words)}", "row", tight=number > 0)
+            for number in range(rng.randint(1, 6))
+        ]
+    if rng.random() < 0.6:
+        blocks.append(Block(sentence(rng, words), rng.choice(("centred", "paragraph"))))
+    return blocks
+
+
+def _label(rng: random.Random, words: Words) -> str:
+    ends = (
+        "",
+        "",
+        "",
+        " No.",
+        f" × {rng.randint(1, 12)}",
+        f", {rng.randint(1, 90)} ml",
+        " 10%",
+        ":",
+    )
+    return _title(rng, words) + rng.choice(ends)
+
+
+def _entry(rng: random.Random, words: Words) -> str:
+    amount = f"{rng.random() * 10 ** rng.randint(1, 4):.2f}"
+    initials = " ".join(f"{letter}." for letter in rng.choices(LETTERS.upper(), k=2))
+    return rng.choice(
+        (
+            amount,
+            amount,
+            f"-{amount}",
+            amount.replace(".", ","),
+            f"{rng.randrange(10**6):06}",
+            _money(rng),
+            _number(rng),
+            _date(rng, words.language),
+            initials,
+            _word(rng, words),
+        )
+    )
+
+
+def close(rng: random.Random, blocks: Sequence[Block]) -> list[Block]:
+    """Blocks with a short end that is no sentence, as letters and decisions are signed."""
+    words = load_words(rng.choice(("en", "de")))
+    kind = rng.choice(("paragraph", "paragraph", "right", "centred"))
+    text = " ".join(_word(rng, words) for _ in range(rng.randint(1, 4)))
+    end = [Block(text + rng.choice(("", "", ",")), kind)]
+    if rng.random() < 0.5:
+        name = f"{rng.choice(LETTERS.upper())}. {rng.choice(words.content).capitalize()}"
+        end.append(Block(name, kind, tight=rng.random() < 0.5))
+    return [*blocks, *end]
+
+
 def table_rows(rng: random.Random, max_rows: int, max_columns: int) -> list[list[TableCell]]:
     """The cells of a table in one language: labels at the left, mostly figures, a few spans."""
     words = load_words(rng.choice(("en", "de")))

@@ -21,10 +21,12 @@ from glmocr_utils.synth import (
 )
 from workshop.tiny_model.corpus import (
     capitalise,
+    close,
     echo,
     leave_open,
     prose_blocks,
     random_blocks,
+    slip_blocks,
     table_rows,
 )
 
@@ -53,6 +55,8 @@ class Stage:
         sheets: share of batches that are whole sheets of paper.
         tables: share of batches that are tables, written as HTML for `Table Recognition:`.
         random_text: share of pages with meaningless characters.
+        slips: share of pages that are receipts and forms.
+        closings: share of pages of prose that end with a few words, as if signed.
         capitals: share of titles and of beginnings of paragraphs that are in capitals alone.
         echoes: share of words that repeat one from a few words before.
         open_ends: share of blocks without a full stop.
@@ -76,6 +80,8 @@ class Stage:
     sheets: float = 0.0
     tables: float = 0.0
     random_text: float = 0.14
+    slips: float = 0.0
+    closings: float = 0.0
     capitals: float = 0.0
     echoes: float = 0.0
     open_ends: float = 0.0
@@ -179,7 +185,15 @@ def _page(
         ink=rng.randint(0, 90) if rng.random() < 0.3 else 0,
         paper=rng.randint(215, 255) if rng.random() < 0.3 else 255,
     )
-    blocks = (random_blocks if meaningless else prose_blocks)(rng, characters)
+    slip = stage.slips > 0 and not meaningless and rng.random() < stage.slips
+    if meaningless:
+        blocks = random_blocks(rng, characters)
+    elif slip:
+        blocks = slip_blocks(rng, characters // 2)  # a row has much white in it
+    else:
+        blocks = prose_blocks(rng, characters)
+        if stage.closings and rng.random() < stage.closings:
+            blocks = close(rng, blocks)
     if stage.capitals:
         blocks = capitalise(rng, blocks, stage.capitals)
     if stage.echoes:
