@@ -104,8 +104,8 @@ TABLES = (replace(WORDS, batches=3300, tables=0.25, vision_rests=False),)
 # Long practice is what the bytes had, too.
 PAPERS = replace(WORDS, tables=0.15, slips=0.12, closings=0.25, vision_rests=False)
 LONG_PRACTICE = (
-    replace(PAPERS, batches=5000),
-    replace(PAPERS, batches=3800, sheets=0.5),
+    replace(PAPERS, batches=4600),
+    replace(PAPERS, batches=2200, sheets=0.45),
 )
 NUM_PIECES = 1773  # with bytes and special tokens 2,048 rows
 
