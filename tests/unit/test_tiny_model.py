@@ -130,11 +130,19 @@ def test_a_part_with_pieces_begins_with_a_model_of_bytes_and_continues_with_its_
     resting = [replace(TWO_STAGES[1], form="paragraphs", vision_rests=True)]
     options = {"pieces": 50, "learning_rate": 0.05}  # a large step, to be seen in bfloat16
     second = training.train(tmp_path / "second", resting, start=first, **options)
+    sharing = training.train(tmp_path / "sharing", resting, start=first, letters_rate=1, **options)
     monkeypatch.setattr(training, "practice_texts", lambda: pytest.fail("learned again"))
     third = training.train(tmp_path / "third", resting, start=second, **options)
     tokenizers = [AutoProcessor.from_pretrained(f).tokenizer for f in (first, second, third)]
     assert [len(tokenizer) - len(tokenizers[0]) for tokenizer in tokenizers] == [0, 50, 50]
     weights = [load_file(folder / "model.safetensors") for folder in (first, second, third)]
+    shared = load_file(sharing / "model.safetensors")
+    assert shared.keys() == weights[1].keys()
+    for name, tensor in shared.items():
+        of_rows = "embed_tokens" in name or "lm_head" in name
+        assert tensor.isfinite().all()
+        if of_rows:  # the letters have moved them as well
+            assert not torch.equal(tensor, weights[1][name])
     for name, tensor in weights[0].items():
         same = [torch.equal(tensor, other[name]) for other in weights[1:]]
         assert all(same) == ("visual" in name), name

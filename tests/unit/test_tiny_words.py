@@ -19,6 +19,14 @@ from workshop.tiny_model.adaptation import adapt, beginning_weights, ending_weig
 from workshop.tiny_model.architecture import PLAIN_TOKENS, SPECIAL_TOKENS, build_processor
 from workshop.tiny_model.corpus import WORD_LISTS, table_rows
 from workshop.tiny_model.pages import Stage, draw_batch, is_of_tables
+from workshop.tiny_model.spelling import (
+    FROM_START,
+    NOTHING,
+    NUM_BYTES,
+    PLACES,
+    SharedLetters,
+    letters_of,
+)
 from workshop.tiny_model.train import CurriculumBatches
 from workshop.tiny_model.vocabulary import LONGEST_PIECE, learn_merges
 
@@ -101,6 +109,33 @@ def test_adapting_keeps_what_was_learned_and_makes_rows_from_bytes(bundled_model
     assert after.config.text_config.vocab_size >= len(words.tokenizer)
     stop = [words.tokenizer.convert_tokens_to_ids(t) for t in ("<|endoftext|>", "<|user|>")]
     assert after.generation_config.eos_token_id == stop
+
+
+def test_letters_are_counted_from_both_ends_of_a_piece(words):
+    tokenizer = words.tokenizer
+    letters = letters_of(tokenizer, len(tokenizer) + 3)
+    assert letters.shape == (len(tokenizer) + 3, PLACES)
+    spelled = {piece: letters[token] for piece, token in tokenizer.get_vocab().items()}
+    one, the = spelled["e"], spelled["Ġthe"]
+    assert (one != NOTHING).sum() == 2 and (the != NOTHING).sum() == 8
+    assert the[3] - one[0] == 3 * NUM_BYTES  # the fourth letter from the start
+    assert the[FROM_START] == one[FROM_START]  # and the last of both
+    assert (spelled["<|user|>"] == NOTHING).all() and (letters[-3:] == NOTHING).all()
+
+
+def test_what_a_letter_learns_moves_all_rows_that_have_it_there():
+    rows = torch.nn.Parameter(torch.zeros(3, 2))
+    letters = torch.full((3, PLACES), NOTHING)
+    letters[:, 0] = torch.tensor([5, 5, 6])
+    shared = SharedLetters(rows, letters)
+    (rows * torch.tensor([[1.0, 0.0], [1.0, 2.0], [0.0, 0.0]])).sum().backward()
+    shared.collect()
+    assert shared.moves.grad[5].tolist() == [2, 2]
+    assert not shared.moves.grad[6:].any()
+    torch.optim.SGD([shared.moves], lr=0.5).step()
+    shared.hand_on()
+    assert rows.tolist() == [[-1, -1], [-1, -1], [0, 0]]
+    assert not shared.moves.any()
 
 
 def test_the_half_trained_model_of_pieces_loads_stays_small_and_reads_short_texts():

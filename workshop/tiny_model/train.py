@@ -42,6 +42,7 @@ from workshop.tiny_model.architecture import build_model, build_processor
 from workshop.tiny_model.guidance import Teachers, guidance
 from workshop.tiny_model.history import misremember
 from workshop.tiny_model.pages import Stage, draw_batch, is_of_tables
+from workshop.tiny_model.spelling import SharedLetters, letters_of
 from workshop.tiny_model.vocabulary import Merge, learn_merges, merges_of, practice_texts
 
 # A model this small learns its letters in a few families rather than in many.
@@ -107,6 +108,12 @@ LONG_PRACTICE = (
     replace(PAPERS, batches=4600),
     replace(PAPERS, batches=2200, sheets=0.45),
 )
+# What is left are letters left out or written twice within words: the pieces seen seldom don't know
+# yet how they are spelled.
+SPELLING = (
+    replace(PAPERS, batches=7000),
+    replace(PAPERS, batches=3000, sheets=0.45),
+)
 NUM_PIECES = 1773  # with bytes and special tokens 2,048 rows
 
 
@@ -119,6 +126,8 @@ class Part(NamedTuple):
         decay: share of the batches, the last ones, over which the rate falls to nothing.
         pieces: of words, besides the bytes, that the model is to write from this part on.
         rows_rate: how many times the rate of the rest the rows of embedding and head have.
+        letters_rate: and how many times that of the rest the letters of these rows, which pieces
+            have in common; 0 lets each row learn for itself.
     """
 
     folder: str
@@ -127,6 +136,7 @@ class Part(NamedTuple):
     decay: float
     pieces: int = 0
     rows_rate: float = 1
+    letters_rate: float = 0
 
 
 PARTS = (
@@ -139,6 +149,7 @@ PARTS = (
     Part("many_words", MANY_WORDS, rate=0.8, decay=0, pieces=NUM_PIECES, rows_rate=3),
     Part("tables", TABLES, rate=0.4, decay=0.8, pieces=NUM_PIECES, rows_rate=3),
     Part("long_practice", LONG_PRACTICE, rate=0.5, decay=0.6, pieces=NUM_PIECES, rows_rate=3),
+    Part("spelling", SPELLING, rate=0.5, decay=0.5, pieces=NUM_PIECES, rows_rate=2, letters_rate=1),
 )
 CURVE = "training_curve.json"
 AVERAGE = "average"
@@ -184,7 +195,13 @@ class MuonAndAdamW(torch.optim.Optimizer):
     """
 
     def __init__(
-        self, model: nn.Module, teachers: Teachers, learning_rate: float, rows_rate: float = 1
+        self,
+        model: nn.Module,
+        teachers: Teachers,
+        learning_rate: float,
+        rows_rate: float = 1,
+        letters: torch.Tensor | None = None,
+        letters_rate: float = 0,
     ) -> None:
         self.teachers = teachers
         rows = [model.get_input_embeddings().weight, model.get_output_embeddings().weight]
@@ -194,6 +211,11 @@ class MuonAndAdamW(torch.optim.Optimizer):
                 continue
             inner = parameter.ndim == 2 and "embed" not in name
             (matrices if inner else others).append(parameter)
+        self.shared = [SharedLetters(row, letters) for row in rows] if letters_rate else []
+        groups = [{"params": others}, {"params": rows, "lr": rows_rate * learning_rate}]
+        if self.shared:
+            moves = [shared.moves for shared in self.shared]
+            groups.append({"params": moves, "lr": letters_rate * learning_rate})
         self.parts = (
             torch.optim.Muon(
                 matrices,
@@ -202,7 +224,7 @@ class MuonAndAdamW(torch.optim.Optimizer):
                 adjust_lr_fn="match_rms_adamw",
             ),
             torch.optim.AdamW(
-                [{"params": others}, {"params": rows, "lr": rows_rate * learning_rate}],
+                groups,
                 lr=learning_rate,
                 betas=(0.9, 0.98),
                 weight_decay=0.01,
@@ -212,8 +234,12 @@ class MuonAndAdamW(torch.optim.Optimizer):
         super().__init__([group for part in self.parts for group in part.param_groups], {})
 
     def step(self, closure: None = None) -> None:
+        for shared in self.shared:
+            shared.collect()
         for part in self.parts:
             part.step(closure)
+        for shared in self.shared:
+            shared.hand_on()
         self.teachers.zero_grad()  # the trainer clears the model's gradients alone
 
     def state_dict(self) -> dict[str, object]:
@@ -232,11 +258,21 @@ class CurriculumTrainer(Trainer):
     """Takes the batches in their order; resuming skips those seen before without drawing them."""
 
     def __init__(
-        self, model: nn.Module, *, learning_rate: float, rows_rate: float, **options: object
+        self,
+        model: nn.Module,
+        *,
+        learning_rate: float,
+        rows_rate: float,
+        letters_rate: float,
+        **options: object,
     ) -> None:
         self.teachers = Teachers(model)
         self._losses: dict[str, list[torch.Tensor]] = defaultdict(list)
-        optimizer = MuonAndAdamW(model, self.teachers, learning_rate, rows_rate)
+        rows = model.get_input_embeddings().weight
+        letters = letters_of(options["processing_class"].tokenizer, len(rows))
+        optimizer = MuonAndAdamW(
+            model, self.teachers, learning_rate, rows_rate, letters, letters_rate
+        )
         super().__init__(model, optimizers=(optimizer, None), **options)
         self.teachers.to(self.args.device)
 
@@ -335,6 +371,7 @@ def train(
     seed: int = 7,
     learning_rate: float = 1e-3,
     rows_rate: float = 1,
+    letters_rate: float = 0,
     decay: float = 1 / 3,
     workers: int = 0,
     save_steps: int = 500,
@@ -348,6 +385,8 @@ def train(
         start: folder of the model to start from; None for one with random weights.
         pieces: of words that the model is to write besides bytes, if `start` writes bytes alone.
         rows_rate: times `learning_rate`, for the rows of embedding and head.
+        letters_rate: times `learning_rate`, for the letters of these rows; 0 if each row learns for
+            itself.
         decay: share of the batches, the last ones, over which the learning rate falls to nothing;
             with 0 it does not fall, and the mean of the last weights is saved.
         workers: processes that draw pages ahead.
@@ -393,6 +432,7 @@ def train(
         data_collator=_the_one,
         learning_rate=learning_rate,
         rows_rate=rows_rate,
+        letters_rate=letters_rate,
         processing_class=processor,
         callbacks=[average, stop],
     )
@@ -551,6 +591,7 @@ def _train_parts(options: argparse.Namespace) -> None:
             "seed": options.seed + number,
             "learning_rate": options.learning_rate * part.rate,
             "rows_rate": part.rows_rate,
+            "letters_rate": part.letters_rate,
             "workers": options.workers,
             "save_steps": options.save_steps,
         }
