@@ -15,7 +15,7 @@ from glmocr_utils.model import load_model
 from glmocr_utils.ocr import read_pages
 from glmocr_utils.records import PageImage, PageRef
 from glmocr_utils.synth import Block, PageStyle, draw_page, find_font
-from workshop.tiny_model.adaptation import adapt, beginning_weights, ending_weights
+from workshop.tiny_model.adaptation import adapt, beginning_weights, deepen, ending_weights
 from workshop.tiny_model.architecture import PLAIN_TOKENS, SPECIAL_TOKENS, build_processor
 from workshop.tiny_model.corpus import WORD_LISTS, table_rows
 from workshop.tiny_model.pages import Stage, draw_batch, is_of_tables
@@ -109,6 +109,18 @@ def test_adapting_keeps_what_was_learned_and_makes_rows_from_bytes(bundled_model
     assert after.config.text_config.vocab_size >= len(words.tokenizer)
     stop = [words.tokenizer.convert_tokens_to_ids(t) for t in ("<|endoftext|>", "<|user|>")]
     assert after.generation_config.eos_token_id == stop
+
+
+def test_a_deeper_model_keeps_its_layers_and_has_new_ones_behind_them(bundled_model):
+    model, processor = bundled_model.model, bundled_model.processor
+    deeper = deepen(model, processor, 7)
+    layers = deeper.model.language_model.layers
+    assert len(layers) == deeper.config.text_config.num_hidden_layers == 7
+    kept = deeper.state_dict()
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, kept[name]), name
+    new = {name.split(".layers.")[1][0] for name in kept.keys() - model.state_dict().keys()}
+    assert new == {"5", "6"}
 
 
 def test_letters_are_counted_from_both_ends_of_a_piece(words):

@@ -46,6 +46,8 @@ MIN_PAGE_PIXELS = 56 * 56
 IMAGE_MEAN = (1.0, 1.0, 1.0)
 IMAGE_STD = (0.3, 0.3, 0.3)
 
+NUM_LAYERS = 5  # of the decoder, to begin with
+
 CHAT_TEMPLATE = """\
 {{- '[gMASK]<sop>' -}}
 {%- for message in messages -%}
@@ -119,8 +121,10 @@ def build_processor(merges: Sequence[Merge] = ()) -> Glm46VProcessor:
     )
 
 
-def build_model(processor: Glm46VProcessor, seed: int = 0) -> GlmOcrForConditionalGeneration:
-    """Random weights, about 3.6 million, in float32.
+def build_model(
+    processor: Glm46VProcessor, seed: int = 0, num_layers: int = NUM_LAYERS
+) -> GlmOcrForConditionalGeneration:
+    """Random weights, about 3.6 million with bytes alone and 5 layers in the decoder, in float32.
 
     At the class's default `initializer_range` of 0.02 a model this small never starts to learn.
     """
@@ -133,7 +137,7 @@ def build_model(processor: Glm46VProcessor, seed: int = 0) -> GlmOcrForCondition
             "vocab_size": 64 * -(-len(tokenizer) // 64),
             "hidden_size": 192,
             "intermediate_size": 576,
-            "num_hidden_layers": 5,
+            "num_hidden_layers": num_layers,
             "num_attention_heads": 6,
             "num_key_value_heads": 3,
             "head_dim": 32,

@@ -37,8 +37,8 @@ from transformers.trainer_utils import get_last_checkpoint
 from glmocr_utils.finetune.examples import collate, encode_example
 from glmocr_utils.prompt import TABLE_RECOGNITION, TEXT_RECOGNITION
 from workshop import parallel
-from workshop.tiny_model.adaptation import adapt
-from workshop.tiny_model.architecture import build_model, build_processor
+from workshop.tiny_model.adaptation import adapt, deepen
+from workshop.tiny_model.architecture import NUM_LAYERS, build_model, build_processor
 from workshop.tiny_model.guidance import Teachers, guidance
 from workshop.tiny_model.history import misremember
 from workshop.tiny_model.pages import Stage, draw_batch, is_of_tables
@@ -108,11 +108,12 @@ LONG_PRACTICE = (
     replace(PAPERS, batches=4600),
     replace(PAPERS, batches=2200, sheets=0.45),
 )
-# What is left are letters left out or written twice within words: the pieces seen seldom don't know
-# yet how they are spelled.
+# What is left are letters left out or written twice within words. The heads that find the second
+# and third image token of a piece are in the last two layers, so two more spell. And pieces that
+# are seen seldom learn from others with the same letters.
 SPELLING = (
-    replace(PAPERS, batches=7000),
-    replace(PAPERS, batches=3000, sheets=0.45),
+    replace(PAPERS, batches=5000),
+    replace(PAPERS, batches=4000, sheets=0.45),
 )
 NUM_PIECES = 1773  # with bytes and special tokens 2,048 rows
 
@@ -128,6 +129,7 @@ class Part(NamedTuple):
         rows_rate: how many times the rate of the rest the rows of embedding and head have.
         letters_rate: and how many times that of the rest the letters of these rows, which pieces
             have in common; 0 lets each row learn for itself.
+        layers: of the decoder from this part on.
     """
 
     folder: str
@@ -137,6 +139,7 @@ class Part(NamedTuple):
     pieces: int = 0
     rows_rate: float = 1
     letters_rate: float = 0
+    layers: int = NUM_LAYERS
 
 
 PARTS = (
@@ -149,7 +152,16 @@ PARTS = (
     Part("many_words", MANY_WORDS, rate=0.8, decay=0, pieces=NUM_PIECES, rows_rate=3),
     Part("tables", TABLES, rate=0.4, decay=0.8, pieces=NUM_PIECES, rows_rate=3),
     Part("long_practice", LONG_PRACTICE, rate=0.5, decay=0.6, pieces=NUM_PIECES, rows_rate=3),
-    Part("spelling", SPELLING, rate=0.5, decay=0.5, pieces=NUM_PIECES, rows_rate=2, letters_rate=1),
+    Part(
+        "spelling",
+        SPELLING,
+        rate=0.4,
+        decay=0.6,
+        pieces=NUM_PIECES,
+        rows_rate=2,
+        letters_rate=0.5,
+        layers=7,
+    ),
 )
 CURVE = "training_curve.json"
 AVERAGE = "average"
@@ -368,6 +380,7 @@ def train(
     *,
     start: Path | None = None,
     pieces: int = 0,
+    layers: int = NUM_LAYERS,
     seed: int = 7,
     learning_rate: float = 1e-3,
     rows_rate: float = 1,
@@ -384,6 +397,7 @@ def train(
     Args:
         start: folder of the model to start from; None for one with random weights.
         pieces: of words that the model is to write besides bytes, if `start` writes bytes alone.
+        layers: of the decoder; those that `start` lacks are added at its end.
         rows_rate: times `learning_rate`, for the rows of embedding and head.
         letters_rate: times `learning_rate`, for the letters of these rows; 0 if each row learns for
             itself.
@@ -400,7 +414,7 @@ def train(
     """
     checkpoints = output_dir / "checkpoints"
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
-    model, processor = _starting_point(start, Path(last) if last else None, pieces, seed)
+    model, processor = _starting_point(start, Path(last) if last else None, pieces, layers, seed)
     patches_as_rows(model.model.visual)
     batches = CurriculumBatches(recipe, processor, seed)
     steps = (num_batches or len(batches)) // parallel.world_size()
@@ -495,17 +509,21 @@ def _embed_rows(embed: nn.Module, pixel_values: torch.Tensor) -> torch.Tensor:
 
 
 def _starting_point(
-    start: Path | None, checkpoint: Path | None, pieces: int, seed: int
+    start: Path | None, checkpoint: Path | None, pieces: int, layers: int, seed: int
 ) -> tuple[GlmOcrForConditionalGeneration, Glm46VProcessor]:
     """Model and processor to train; the weights of a checkpoint are the trainer's to load."""
     if not checkpoint and not start:
         processor = build_processor(_merges(pieces))
-        return build_model(processor, seed), processor
+        return build_model(processor, seed, layers), processor
     model, processor = load(checkpoint or start)
-    if checkpoint or merges_of(checkpoint or start) or not pieces:
+    if checkpoint:
         return model, processor
-    words = build_processor(_merges(pieces))
-    return adapt(model, processor.tokenizer, words), words
+    if pieces and not merges_of(start):
+        words = build_processor(_merges(pieces))
+        model, processor = adapt(model, processor.tokenizer, words), words
+    if len(model.model.language_model.layers) < layers:
+        model = deepen(model, processor, layers)
+    return model, processor
 
 
 def _merges(pieces: int) -> list[Merge]:
@@ -519,7 +537,8 @@ def load(folder: Path) -> tuple[GlmOcrForConditionalGeneration, Glm46VProcessor]
     other files than it was loaded from (`<|image|>` as a special token, two more dtypes).
     """
     processor = build_processor(merges_of(folder))
-    model = build_model(processor)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    model = build_model(processor, num_layers=config["text_config"]["num_hidden_layers"])
     saved = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
     model.load_state_dict(saved.state_dict())
     return model, processor
@@ -588,6 +607,7 @@ def _train_parts(options: argparse.Namespace) -> None:
         how = {
             "start": start,
             "pieces": part.pieces,
+            "layers": part.layers,
             "seed": options.seed + number,
             "learning_rate": options.learning_rate * part.rate,
             "rows_rate": part.rows_rate,
