@@ -57,9 +57,9 @@ def deepen(
 ) -> GlmOcrForConditionalGeneration:
     """A model with more layers at the decoder's end.
 
-    The new ones have random weights. Layers that begin as if they weren't there (the weights of
-    their last norms at 0, or at 0.2) kept reading as well as before, and learned next to nothing in
-    450 batches; these were as good as the old model by then.
+    The new ones have random weights, so the model first reads worse. Layers that begin as if they
+    weren't there (the weights of their last norms at 0, or at 0.2) were tried: they lost nothing
+    and had won nothing after 200 and 350 batches. These were 1.6 % of the loss behind by then.
     """
     deeper = build_model(processor, num_layers=num_layers)
     deeper.load_state_dict(model.state_dict(), strict=False)
