@@ -152,7 +152,7 @@ def test_what_a_letter_learns_moves_all_rows_that_have_it_there():
 
 def test_the_half_trained_model_of_pieces_loads_stays_small_and_reads_short_texts():
     size = sum(path.stat().st_size for path in BPE_MODEL.iterdir())
-    assert size <= 9_000_000
+    assert size <= 11_000_000
     model = load_model(str(BPE_MODEL), device_map="cpu")
     assert type(model.model) is GlmOcrForConditionalGeneration
     font = find_font("DejaVu Sans")

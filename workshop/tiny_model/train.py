@@ -112,9 +112,11 @@ LONG_PRACTICE = (
 # and third image token of a piece are in the last two layers, so two more spell. And pieces that
 # are seen seldom learn from others with the same letters.
 SPELLING = (
-    replace(PAPERS, batches=5000),
-    replace(PAPERS, batches=4000, sheets=0.45),
+    replace(PAPERS, batches=3200),
+    replace(PAPERS, batches=3400, sheets=0.45),
 )
+# The same errors are left, half as many: more of the same, most of it on dense sheets.
+PROOFREADING = (replace(PAPERS, batches=2700, sheets=0.45),)
 NUM_PIECES = 1773  # with bytes and special tokens 2,048 rows
 
 
@@ -157,6 +159,16 @@ PARTS = (
         SPELLING,
         rate=0.4,
         decay=0.6,
+        pieces=NUM_PIECES,
+        rows_rate=2,
+        letters_rate=0.5,
+        layers=7,
+    ),
+    Part(
+        "proofreading",
+        PROOFREADING,
+        rate=0.3,
+        decay=0.7,
         pieces=NUM_PIECES,
         rows_rate=2,
         letters_rate=0.5,
