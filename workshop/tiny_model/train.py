@@ -115,7 +115,7 @@ SPELLING = (
     replace(PAPERS, batches=3200),
     replace(PAPERS, batches=3400, sheets=0.45),
 )
-# The same errors are left, half as many: more of the same, most of it on dense sheets.
+# The same errors are left, if fewer, most of them on dense sheets: more of the same, half sheets.
 PROOFREADING = (replace(PAPERS, batches=2700, sheets=0.45),)
 NUM_PIECES = 1773  # with bytes and special tokens 2,048 rows
 
