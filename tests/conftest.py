@@ -5,7 +5,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
-from paths import BUNDLED_MODEL, WORD_MODEL
+from paths import BUNDLED_MODEL, BYTE_MODEL
 
 from glmocr_utils.labels import LabelStore
 from glmocr_utils.model import LoadedModel, load_model
@@ -32,15 +32,15 @@ def bundled_model() -> LoadedModel:
 
 
 @pytest.fixture(scope="session")
-def word_model() -> LoadedModel:
-    """A model whose tokens are words with their leading space, as GLM-OCR's are."""
-    return load_model(str(WORD_MODEL), device_map="cpu")
+def byte_model() -> LoadedModel:
+    """A model whose tokens are bytes: several make a character, and none is a word."""
+    return load_model(str(BYTE_MODEL), device_map="cpu")
 
 
 @pytest.fixture(scope="session", params=["bytes", "words"])
 def any_model(request: pytest.FixtureRequest) -> LoadedModel:
     """A model of each vocabulary: a byte a token, and words."""
-    names = {"bytes": "bundled_model", "words": "word_model"}
+    names = {"bytes": "byte_model", "words": "bundled_model"}
     return request.getfixturevalue(names[request.param])
 
 

@@ -5,4 +5,4 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "data" / "samples"
 BUNDLED_MODEL = ROOT / "data" / "models" / "glm-ocr-tiny"
-WORD_MODEL = ROOT / "tests" / "models" / "glm-ocr-bpe"
+BYTE_MODEL = ROOT / "tests" / "models" / "glm-ocr-bytes"

@@ -121,9 +121,29 @@ def _tokens_before(text: TextOnPage, left: int, middle: float, right: int) -> in
     above = over & ~row & (text.middles < middle)
     if above.any():
         nearest = np.flatnonzero(above)[text.middles[above].argmax()]
-        return int(text.tokens[text.lines == text.lines[nearest]].max()) + 1
+        return _end_of_text_above(text, int(nearest), middle)
     after = row | (over & (text.middles > middle))
     return int(text.tokens[after].min()) if after.any() else int(text.tokens.max()) + 1
+
+
+def _end_of_text_above(text: TextOnPage, piece: int, middle: float) -> int:
+    """How many tokens come until the end of a line, and of those after it that are above `middle`.
+
+    The last line of a paragraph is often too short to be above a signature at the right.
+    """
+    line = text.lines == text.lines[piece]
+    while True:
+        stop = int(text.tokens[line].max()) + 1
+        later = text.tokens >= stop
+        if not later.any():
+            return stop
+        following = text.lines == text.lines[later.argmax()]
+        left, right = text.boxes[line, 0].min(), text.boxes[line, 2].max()
+        is_below_it = (text.boxes[following, 0] < right) & (text.boxes[following, 2] > left)
+        is_above = text.middles[following] < middle - SAME_ROW * text.em
+        if not (is_below_it.any() and is_above.all() and text.tokens[following].max() >= stop):
+            return stop
+        line = following
 
 
 def _blocks(lines: Sequence[_Line], em: float) -> Iterator[list[_Line]]:

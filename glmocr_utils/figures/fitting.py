@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TypeVar
 
 Value = TypeVar("Value")
@@ -24,23 +25,38 @@ def broken_lines(
 
 
 def _broken(line: Sequence[tuple[str, Value]], columns: int) -> list[list[tuple[str, Value]]]:
+    starts = _row_starts("".join(text for text, _ in line), columns)
     rows: list[list[tuple[str, Value]]] = [[]]
-    used = 0
+    position = 0
     for text, value in line:
-        kept = ""  # of this piece, on the row that is being filled
-        for part in _parts(text, columns):
-            if used and used + len(part.rstrip()) > columns:
-                rows[-1] += [(kept, value)] if kept else []
+        end = position + len(text)
+        if position in starts:
+            rows.append([])
+        inner = [start for start in starts if position < start < end]
+        for start, stop in pairwise([position, *inner, end]):
+            if start in inner:
                 rows.append([])
-                used, kept = 0, ""
-            kept += part
-            used += len(part)
-        rows[-1].append((kept, value))  # an empty one has its place, too
+            # an empty piece has its place, too
+            rows[-1].append((text[start - position : stop - position], value))
+        position = end
     return rows
 
 
+def _row_starts(line: str, columns: int) -> list[int]:
+    """Where rows after the first begin: at words, whose letters may be of several pieces."""
+    starts = []
+    position = used = 0
+    for part in _parts(line, columns):
+        if used and used + len(part.rstrip()) > columns:
+            starts.append(position)
+            used = 0
+        used += len(part)
+        position += len(part)
+    return starts
+
+
 def _parts(text: str, columns: int) -> list[str]:
-    """The words of a piece with the white space behind them; none is longer than a line."""
+    """The words of a line with the white space behind them; none is longer than a row."""
     return [
         word[start : start + columns]
         for word in WORD.findall(text)

@@ -1,7 +1,8 @@
 """Figures of pages: thumbnails, a page beside its text, its unsure words outlined."""
 
+from collections import defaultdict
 from collections.abc import Sequence
-from itertools import accumulate
+from dataclasses import dataclass
 from textwrap import wrap
 
 import matplotlib.pyplot as plt
@@ -18,6 +19,7 @@ from glmocr_utils.confidence import (
 from glmocr_utils.figures.fitting import broken_lines, short_name, size_within
 from glmocr_utils.figures.style import (
     COVERAGE_INK,
+    COVERAGE_TINT,
     INK,
     MONOSPACE,
     MONOSPACE_ADVANCE_EM,
@@ -28,8 +30,23 @@ from glmocr_utils.figures.style import (
 from glmocr_utils.records import OcrResult, PageImage, PageLayout, PageRef, TokenProb
 from glmocr_utils.records.region import COLOURS, role_of
 
-MOST_COLUMNS = 100  # characters of a line; longer ones are broken
-FULL_ROWS, MOST_ROWS = 60, 110  # lines in the usual height, and at most
+MIN_COLUMNS, MOST_COLUMNS = 40, 100  # characters of a line; longer ones are broken
+BREAK_AT = (60, 80, MOST_COLUMNS)  # where
+MIN_ROWS, FULL_ROWS, MOST_ROWS = 24, 60, 110  # lines at least, in the usual height, and at most
+TEXT_WIDTH_PT = 5.3 * 72  # beside a page
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a piece of text is drawn; bold is underlined as well."""
+
+    fill: str | None = None
+    ink: str = INK
+    is_bold: bool = False
+
+
+PLAIN, UNSUPPORTED, NOTE = Look(), Look(fill=COVERAGE_TINT), Look(ink=COVERAGE_INK)
+Line = list[tuple[str, Look]]
 
 
 def page_grid(pages: Sequence[PageImage], columns: int = 4) -> Figure:
@@ -75,74 +92,50 @@ def page_and_tokens(page: PageImage, result: OcrResult) -> Figure:
     tint sits exactly on characters of ordinary width; long ones are broken, and a page of very many
     is cut, which is said.
     """
-    lines = broken_lines(
-        [[(token.text.rstrip("\n"), token) for token in line] for line in lines_of_tokens(result)],
-        MOST_COLUMNS,
-    ) or [[]]
-    hidden, lines = len(lines) - MOST_ROWS, lines[:MOST_ROWS]
-    longest = max(sum(len(text) for text, _ in line) for line in lines)
-    columns, rows = max(40, longest + 1), max(24, len(lines) + 1)
-    height = max(7.0, 7.0 * rows / FULL_ROWS)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, height), layout="constrained")
-    _draw_page(left, page)
-    _set_title(figure, page)
-    right.set_title("darker = less sure, red = probability below 0.5", loc="left", fontsize=10)
-    right.set(xlim=(0, columns), ylim=(rows, 0))
-    right.set_axis_off()
-    font_size = min(5.3 * 72 / (columns * MONOSPACE_ADVANCE_EM), (height - 0.6) * 72 / rows / 1.3)
-    # in data units, so that text and tint keep together whatever the layout makes of the axes
-    stretch = columns * MONOSPACE_ADVANCE_EM * font_size / (5.3 * 72)
-    right.set_xlim(0, columns / stretch)
-    for number, line in enumerate(lines):
-        _draw_line(right, number, line, font_size)
-    if hidden > 0:
-        right.text(0, rows - 0.2, f"… and {hidden} more lines", fontsize=9, color=INK)
+    lines = [
+        [(token.text.rstrip("\n"), _probability_look(token)) for token in line]
+        for line in lines_of_tokens(result)
+    ]
+    figure, _ = _page_beside_text(page, lines, "darker = less sure, red = probability below 0.5")
     return figure
 
 
 def page_with_coverage(page: PageImage, result: OcrResult) -> Figure:
-    """The page image, ink that was not read outlined, beside its text, unsupported text marked.
+    """The page image, ink that was not read outlined, beside its text.
+
+    Where the outlined ink belongs in the text, a note says about how many characters are missing;
+    unsupported tokens are marked.
 
     Args:
         result: with its `coverage`.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 6.4), layout="constrained")
-    _draw_page(left, page)
-    _set_title(figure, page)
-    right.set_title("outlined: not read · marked: perhaps not on the page", loc="left", fontsize=10)
-    right.set_axis_off()
     coverage = result.coverage
-    marks: dict[int, str] = {}
+    unsupported = {
+        number
+        for run in (coverage.unsupported if coverage else ())
+        for number in range(run.token_start, run.token_stop)
+    }
+    notes: defaultdict[int, str] = defaultdict(str)  # by the token that they precede
+    for unread in coverage.unread if coverage else ():
+        notes[unread.token_stop] += f" ← about {unread.num_characters:.0f} characters not read "
+    lines: list[Line] = [[]]
+    for number, token in enumerate(result.tokens):
+        if notes[number]:
+            written = [line for line in lines if any(text for text, _ in line)]
+            (written or lines)[-1].append((notes[number], NOTE))  # not on a blank line
+        first, *others = token.text.split("\n")
+        look = UNSUPPORTED if number in unsupported else PLAIN
+        lines[-1].append((first, look))
+        lines += [[(text, look)] for text in others]
+    if notes[len(result.tokens)]:
+        lines[-1].append((notes[len(result.tokens)], NOTE))
+    title = "outlined: not read · marked: perhaps not on the page"
+    figure, left = _page_beside_text(page, lines, title)
     for unread in coverage.unread if coverage else ():
         box = unread.box
         corner = box.left - 3, box.top - 3
         size = box.right - box.left + 6, box.bottom - box.top + 6
         left.add_patch(Rectangle(corner, *size, fill=False, edgecolor=COVERAGE_INK, linewidth=2))
-        line = "".join(token.text for token in result.tokens[: unread.token_stop]).rstrip("\n")
-        marks[line.count("\n")] = f"  ← about {unread.num_characters:.0f} characters not read"
-    extra = {
-        number
-        for run in (coverage.unsupported if coverage else ())
-        for number in range(run.token_start, run.token_stop)
-    }
-    lines = result.text.split("\n")
-    height = 1 / max(24, len(lines) + 1)
-    position = 0
-    starts = list(accumulate((len(token.text) for token in result.tokens), initial=0))
-    for number, line in enumerate(lines):
-        span = range(position, position + len(line))
-        is_extra = any(starts[n] in span for n in extra)
-        text = right.text(
-            0, 1 - (number + 1) * height, line, fontsize=9, family=MONOSPACE, color=INK,
-            transform=right.transAxes, parse_math=False,
-        )  # fmt: skip
-        if is_extra:
-            text.set_bbox({"facecolor": COVERAGE_INK, "alpha": 0.2, "pad": 1, "edgecolor": "none"})
-        if number in marks:
-            right.annotate(
-                marks[number], (1, 0), xycoords=text, fontsize=9, color=COVERAGE_INK, va="bottom"
-            )
-        position += len(line) + 1
     return figure
 
 
@@ -218,18 +211,70 @@ def _wrapped(text: str, most: int, width: int = 62) -> list[str]:
     return lines if len(lines) <= most else [*lines[: most - 1], "…"]
 
 
-def _draw_line(
-    ax: Axes, number: int, line: Sequence[tuple[str, TokenProb]], font_size: float
-) -> None:
+def _probability_look(token: TokenProb) -> Look:
+    fill = tint(token)
+    is_worst = fill == TINTS[WORST_STEP]
+    return Look(fill, WORST_INK, is_bold=True) if is_worst else Look(fill)
+
+
+def _page_beside_text(page: PageImage, lines: Sequence[Line], title: str) -> tuple[Figure, Axes]:
+    """A page image beside lines of text, in as large a font as fits, and the axes of the page."""
+    lines, font_columns = _fitting_lines(lines)
+    hidden, lines = len(lines) - MOST_ROWS, lines[:MOST_ROWS]
+    rows = max(MIN_ROWS, len(lines) + 1)
+    height = _height(rows)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, height), layout="constrained")
+    _draw_page(left, page)
+    _set_title(figure, page)
+    right.set_title(title, loc="left", fontsize=10)
+    right.set_axis_off()
+    font_size = _font_size(font_columns, rows)
+    # in data units, so that text and tint keep together whatever the layout makes of the axes
+    right.set(xlim=(0, TEXT_WIDTH_PT / (MONOSPACE_ADVANCE_EM * font_size)), ylim=(rows, 0))
+    for number, line in enumerate(lines):
+        _draw_line(right, number, line, font_size)
+    if hidden > 0:
+        right.text(0, rows - 0.2, f"… and {hidden} more lines", fontsize=9, color=INK)
+    return figure, left
+
+
+def _fitting_lines(lines: Sequence[Line]) -> tuple[list[Line], int]:
+    """Lines of ordinary length as they are; others, such as whole paragraphs, broken where the
+    font can be largest. With the number of columns."""
+
+    def broken(width: int) -> tuple[list[Line], int]:
+        rows = broken_lines(lines, width) or [[]]
+        return rows, max(MIN_COLUMNS, 1 + max(map(_length, rows)))
+
+    if max(map(_length, lines), default=0) <= MOST_COLUMNS:
+        return broken(MOST_COLUMNS)
+    ways = map(broken, BREAK_AT)
+    return max(ways, key=lambda way: _font_size(way[1], max(MIN_ROWS, len(way[0]) + 1)))
+
+
+def _length(line: Line) -> int:
+    return sum(len(text) for text, _ in line)
+
+
+def _height(rows: int) -> float:
+    """Inches of a figure with so many lines."""
+    return max(7.0, 7.0 * min(rows, MOST_ROWS + 1) / FULL_ROWS)
+
+
+def _font_size(columns: int, rows: int) -> float:
+    """Points, so that so many columns and rows fit."""
+    line_pt = (_height(rows) - 0.6) * 72 / rows
+    return min(TEXT_WIDTH_PT / (columns * MONOSPACE_ADVANCE_EM), line_pt / 1.3)
+
+
+def _draw_line(ax: Axes, number: int, line: Line, font_size: float) -> None:
     column = 0
-    for text, token in line:
-        fill = tint(token)
+    for text, look in line:
         width = max(len(text), 0.4)  # a token without text of its own still shows
-        if fill:
-            ax.add_patch(Rectangle((column, number + 0.08), width, 0.92, color=fill, lw=0))
-        is_worst = fill == TINTS[WORST_STEP]
-        if is_worst:
-            ax.plot([column, column + width], [number + 0.96] * 2, color=WORST_INK, lw=1.2)
+        if look.fill:
+            ax.add_patch(Rectangle((column, number + 0.08), width, 0.92, color=look.fill, lw=0))
+        if look.is_bold:
+            ax.plot([column, column + width], [number + 0.96] * 2, color=look.ink, lw=1.2)
         ax.text(
             column,
             number + 0.78,
@@ -237,8 +282,8 @@ def _draw_line(
             text.replace("$", r"\$"),
             family=MONOSPACE,
             fontsize=font_size,
-            color=WORST_INK if is_worst else INK,
-            weight="bold" if is_worst else "normal",
+            color=look.ink,
+            weight="bold" if look.is_bold else "normal",
         )
         column += len(text)
 

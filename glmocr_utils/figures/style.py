@@ -10,7 +10,7 @@ from glmocr_utils.records import TokenProb
 # underlined, so that colour is never the only sign.
 TINTS = (None, "#fdf0e2", "#fbd9b5", "#f6b26b", "#e8853a")
 WORST_INK = "#b00020"
-COVERAGE_INK = "#286ee6"  # what was left out, or made up
+COVERAGE_INK, COVERAGE_TINT = "#286ee6", "#d4e2fa"  # what was left out, or made up
 INK = "#1f1f1f"
 MONOSPACE = "DejaVu Sans Mono"
 MONOSPACE_ADVANCE_EM = 0.602  # the width of each of its characters

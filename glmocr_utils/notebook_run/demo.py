@@ -1,6 +1,9 @@
 """`make demo` and `make demo-full`: notebooks on samples, offline, then one page to open."""
 
+import hashlib
 import html
+import importlib.metadata
+import json
 import os
 import shutil
 import time
@@ -84,7 +87,7 @@ FULL_DEMO: Steps = (
             "use_lora": True,
             "lora_rank": 16,
             "learning_rate": 2e-3,
-            "num_train_epochs": 6,
+            "num_train_epochs": 9,
             "output_dir": "outputs/demo_full/05_finetune",
         },
     ),
@@ -93,7 +96,7 @@ FULL_DEMO: Steps = (
         {
             **_FINETUNE,
             "learning_rate": 1e-3,
-            "num_train_epochs": 4,
+            "num_train_epochs": 8,
             "output_dir": "outputs/demo_full/05_finetune_full",
         },
     ),
@@ -221,6 +224,7 @@ def run_demo(full: bool = False) -> int:
     os.chdir(root)
     steps = FULL_DEMO if full else DEMO
     folder = Path(steps[0][1]["output_dir"]).parent
+    _put_aside_what_others_made(folder, steps)
     # the notebooks link to these pictures, and so does what comes of them
     shutil.copytree(root / "notebooks/figures", folder / "figures", dirs_exist_ok=True)
     if not full:
@@ -242,6 +246,36 @@ def run_demo(full: bool = False) -> int:
     page = write_file(folder / "index.html", _index(folder, steps), durable=False)
     print(f"\nOpen {page} in a browser: it links to all that was made.")
     return 0
+
+
+def _put_aside_what_others_made(folder: Path, steps: Steps) -> None:
+    """Rename the folder of a demo with another model, other versions or other parameters.
+
+    The notebooks would refuse to add to its results, and a newer version of the project comes
+    with just such changes. The same demo resumes where it was interrupted.
+    """
+    made_with = {
+        "steps": steps,
+        "models": {
+            folder: _sha256(Path(folder) / "model.safetensors")
+            for folder in (BUNDLED_MODEL, BUNDLED_LAYOUT)
+        },
+        "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers")},
+    }
+    written = json.dumps(made_with, indent=1)
+    record = folder / ".made_with.json"
+    if folder.exists() and (not record.exists() or record.read_text() != written):
+        number = 1
+        while (aside := folder.with_name(f"{folder.name}_before_{number}")).exists():
+            number += 1
+        folder.rename(aside)
+        print(f"An earlier demo was made with another model or version: it is in {aside} now.")
+    write_file(record, written, durable=False)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _copy_the_others(notebooks: Path, folder: Path) -> None:

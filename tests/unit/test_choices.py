@@ -72,18 +72,18 @@ class Reading:
         return text in spelled[tokens.stop]
 
 
-@pytest.fixture(scope="module", params=["BPE", "BPE model", "bytes", "bundled model"])
-def readings(request, bundled_model, word_model, page_images) -> list[Reading]:
+@pytest.fixture(scope="module", params=["BPE", "bundled model", "bytes", "byte model"])
+def readings(request, bundled_model, byte_model, page_images) -> list[Reading]:
     if request.param == "BPE":
         return [Reading(bpe_tokenizer(), result) for result in bpe_readings()]
-    if request.param == "BPE model":
-        results = read_pages(word_model, page_images, max_tokens=200)
-        return [Reading(word_model.processor.tokenizer, result) for result in results]
-    tokenizer = bundled_model.processor.tokenizer
+    if request.param == "bundled model":
+        results = read_pages(bundled_model, page_images, max_tokens=200)
+        return [Reading(bundled_model.processor.tokenizer, result) for result in results]
+    tokenizer = byte_model.processor.tokenizer
     if request.param == "bytes":
         results = [made_reading(tokenizer, text[:200], n) for n, text in enumerate(TEXTS)]
     else:
-        results = read_pages(bundled_model, page_images, max_tokens=300)
+        results = read_pages(byte_model, page_images, max_tokens=300)
     return [Reading(tokenizer, result) for result in results]
 
 

@@ -117,6 +117,20 @@ def test_words_that_were_skipped_within_a_line(page):
     assert unread.num_characters == pytest.approx(gone - first, rel=0.4)
 
 
+@pytest.mark.parametrize("after", ["", WORDS])
+def test_a_signature_beside_which_the_last_line_ends(after):
+    font = find_font("DejaVu Sans")
+    blocks = [Block(WORDS + "and ends."), Block("By the Court", "right")]
+    blocks += [Block(after)] if after else []
+    drawn = draw_page(blocks, PageStyle(font, font, 20, margin_px=60, width_px=560))
+    page = KnownPage("drawn", drawn.image, drawn.text, drawn.boxes)
+    start = page.text.index("By the")
+    last, own = (page.boxes[first : first + 4] for first in (page.text.index("ends"), start))
+    assert np.nanmax(last[:, 2]) < np.nanmin(own[:, 0])  # the one isn't above the other
+    [unread] = cover(page, *without(page, start, start + len("By the Court"))).unread
+    assert unread.token_stop in range(start - 2, start + 1)
+
+
 def test_the_end_of_the_page_and_all_of_it(page):
     start = lines_of(page)[3][0]
     [unread] = cover(page, page.text[:start], page.boxes[:start]).unread

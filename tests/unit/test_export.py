@@ -34,9 +34,10 @@ pytestmark = pytest.mark.slow
 
 WEIGHTS = "model.safetensors"
 LAYER = "model.language_model.layers"
-MTP_LAYER = 5  # the bundled decoder has the layers 0 to 4
+MTP_LAYER = 7  # the bundled decoder has the layers 0 to 6
 DECODER = r".*language_model.*\.(q_proj|v_proj|down_proj)"
 MAX_TOKENS = 16
+STOPS = [2029, 2036]  # <|endoftext|> and <|user|>
 
 
 def edit_json(path: Path, edit: Callable[[dict], object]) -> None:
@@ -386,7 +387,7 @@ def test_both_stop_tokens_and_the_prompt_are_the_bases(
     merged: ExportResult, bundled_model: LoadedModel
 ) -> None:
     stops = GenerationConfig.from_pretrained(merged.folder).eos_token_id
-    assert stops == bundled_model.stop_token_ids == [256, 263]
+    assert stops == bundled_model.stop_token_ids == STOPS
     processor = AutoProcessor.from_pretrained(merged.folder)
     for style in ("default", "nothink"):
         assert render_prompt(processor, style=style) == render_prompt(
@@ -395,7 +396,7 @@ def test_both_stop_tokens_and_the_prompt_are_the_bases(
     assert merged.notes == ()
 
 
-@pytest.mark.parametrize("stated", [256, None, [256]])
+@pytest.mark.parametrize("stated", [STOPS[0], None, STOPS[:1]])
 def test_a_lost_stop_token_is_fixed_and_reported(
     copied_base: Path, adapter: Path, tmp_path: Path, stated: object
 ) -> None:
@@ -403,7 +404,7 @@ def test_a_lost_stop_token_is_fixed_and_reported(
         copied_base / "generation_config.json", lambda config: config.update(eos_token_id=stated)
     )
     result = export_model(adapter, tmp_path / "out", base=str(copied_base), max_tokens=2)
-    assert GenerationConfig.from_pretrained(result.folder).eos_token_id == [256, 263]
+    assert GenerationConfig.from_pretrained(result.folder).eos_token_id == STOPS
     assert any("stop tokens" in note for note in result.notes)
 
 
@@ -412,12 +413,13 @@ def test_what_training_made_of_template_and_stop_tokens_is_not_taken_over(
 ) -> None:
     (copied_checkpoint / "chat_template.jinja").write_text("{{ messages }}")
     edit_json(
-        copied_checkpoint / "generation_config.json", lambda config: config.update(eos_token_id=256)
+        copied_checkpoint / "generation_config.json",
+        lambda config: config.update(eos_token_id=STOPS[0]),
     )
     result = export_model(copied_checkpoint, tmp_path / "out", base=str(base), max_tokens=2)
     template = "chat_template.jinja"
     assert (result.folder / template).read_bytes() == (base / template).read_bytes()
-    assert GenerationConfig.from_pretrained(result.folder).eos_token_id == [256, 263]
+    assert GenerationConfig.from_pretrained(result.folder).eos_token_id == STOPS
 
 
 def test_the_pixel_budget_is_the_one_that_the_processor_was_saved_with(

@@ -31,8 +31,8 @@ def black_letter(tmp_path_factory) -> Path:
 @pytest.mark.parametrize(
     "how",
     [
-        {"use_lora": True, "lora_rank": 16, "learning_rate": 2e-3, "max_steps": 50},
-        {"learning_rate": 1e-3, "max_steps": 30},
+        {"use_lora": True, "lora_rank": 16, "learning_rate": 2e-3, "max_steps": 80},
+        {"learning_rate": 1e-3, "max_steps": 60},
     ],
     ids=["lora", "full"],
 )

@@ -97,7 +97,7 @@ def test_auto_takes_the_longest_page(config, tmp_path):
 def test_auto_takes_no_more_than_memory_holds_and_names_what_is_longer(
     config, tmp_path, monkeypatch
 ):
-    rows = write_imagefolder(tmp_path / "pages", text=["word " * 200, *["x"] * 7])
+    rows = write_imagefolder(tmp_path / "pages", text=["word " * 600, *["x"] * 7])
     tight = config(seed=1, max_length="auto", eval_split_size=0, eval_strategy="no")
     sketch = sketch_trainable(tight)
     room = preflight.estimate_memory(tight, sketch, 500)

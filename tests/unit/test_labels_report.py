@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from label_inputs import a_label, a_page
+from paths import BYTE_MODEL
 from transformers import AutoTokenizer
 
 from glmocr_utils.labels import LabelStore, LeftOut
@@ -71,7 +72,7 @@ def test_the_more_trusted_text_is_the_reference(store: LabelStore) -> None:
 # The report
 
 
-def test_the_report_counts(store: LabelStore, bundled_folder: Path) -> None:
+def test_the_report_counts(store: LabelStore) -> None:
     store.add(a_label("Grüße", "draft", "model:m"))
     store.add(a_label("Grüsse", "silver", "llm:m"))
     store.add(a_label("A longer text", "gold", page=a_page("b", 0, "1")))
@@ -82,7 +83,7 @@ def test_the_report_counts(store: LabelStore, bundled_folder: Path) -> None:
         lambda pages: [LeftOut(page.page, "d.png", "text_layer", "it is a scan") for page in pages],
         progress=False,
     )
-    tokenizer = AutoTokenizer.from_pretrained(bundled_folder)
+    tokenizer = AutoTokenizer.from_pretrained(BYTE_MODEL)
     numbers = report(store, tokenizer, budget=112, image_tokens=lambda label: 100)
     assert numbers.pages == {("llm:m", "silver"): 1, ("sidecar", "gold"): 2}
     assert [left_out.reason for left_out in numbers.left_out] == ["it is a scan"]
@@ -91,7 +92,7 @@ def test_the_report_counts(store: LabelStore, bundled_folder: Path) -> None:
     assert agreement.cer == pytest.approx(2 / 6)
     assert numbers.characters["s"] == 2
     assert numbers.characters["ü"] == 1
-    assert numbers.split_characters == {"ü": 2}  # the bundled model spells in bytes
+    assert numbers.split_characters == {"ü": 2}  # the model spells in bytes
     assert numbers.num_tokens == (107, 113, 113)
     assert [label.page.document_path for label in numbers.over_budget] == ["b.pdf", "c.pdf"]
     (twins,) = numbers.duplicates

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from paths import BYTE_MODEL
 from transformers import AutoModelForImageTextToText
 
 from glmocr_utils.model import (
@@ -180,10 +181,8 @@ def test_what_is_in_the_way_of_a_gpu_is_said_in_the_first_lines(
     assert "too old" not in load_model(str(bundled_folder), device_map="cpu").describe()
 
 
-def test_numbers_of_a_gpu_without_bfloat16_read(
-    bundled_folder: Path, page_images: list[PageImage]
-) -> None:
-    loaded = load_model(str(bundled_folder), device_map="cpu", dtype="float16")
+def test_numbers_of_a_gpu_without_bfloat16_read(page_images: list[PageImage]) -> None:
+    loaded = load_model(str(BYTE_MODEL), device_map="cpu", dtype="float16")
     [result] = read_pages(loaded, page_images[:1])
     assert (result.dtype, result.text) == ("float16", "One line.")
 

@@ -73,9 +73,9 @@ def test_results_are_json_that_appears_whole(tmp_path):
     assert json.loads(path.read_text(encoding="utf-8"))["pages"] == 2
 
 
-def test_the_demo_puts_the_notebooks_pictures_where_their_links_point(
-    notebook, tmp_path, monkeypatch, capsys
-):
+@pytest.fixture
+def small_demo(notebook, tmp_path, monkeypatch):
+    """The folder of a project whose demo runs one notebook."""
     (tmp_path / "notebooks/figures").mkdir(parents=True)
     (tmp_path / "notebooks/figures/01.png").write_bytes(b"png")
     (tmp_path / "glmocr_utils").mkdir()
@@ -84,12 +84,24 @@ def test_the_demo_puts_the_notebooks_pictures_where_their_links_point(
     (tmp_path / "data/samples").mkdir(parents=True)
     for name in demo.FEW_DOCUMENTS:
         (tmp_path / "data/samples" / name).touch()
-    (tmp_path / "demo/01").mkdir(parents=True)
-    (tmp_path / "demo/01/.lock").touch()
-    (tmp_path / "demo/01/results.json").touch()
+    for model in (demo.BUNDLED_MODEL, demo.BUNDLED_LAYOUT):
+        (tmp_path / model).mkdir(parents=True)
+        (tmp_path / model / "model.safetensors").write_bytes(b"weights")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # so that it is restored
     monkeypatch.setattr(demo, "DEMO", (("01", {"output_dir": "demo/01"}),))
+
+    def run_and_write(notebook, output, parameters):
+        run_notebook(notebook, output, parameters)
+        Path(parameters["output_dir"]).mkdir(parents=True, exist_ok=True)
+        for name in (".lock", "results.json"):
+            Path(parameters["output_dir"], name).touch()
+
+    monkeypatch.setattr(demo, "run_notebook", run_and_write)
+    return tmp_path
+
+
+def test_the_demo_puts_the_notebooks_pictures_where_their_links_point(small_demo, tmp_path, capsys):
     assert run_demo() == 0
     assert (tmp_path / "demo/figures/01.png").read_bytes() == b"png"
     printed = capsys.readouterr().out
@@ -99,6 +111,19 @@ def test_the_demo_puts_the_notebooks_pictures_where_their_links_point(
     links = re.findall('href="([^"]*)"', page)
     assert links == ["01.ipynb", "01/results.json"]
     assert all((tmp_path / "demo" / link).is_file() for link in links)
+
+
+def test_the_same_demo_resumes_and_one_of_another_model_is_put_aside(small_demo, capsys):
+    assert run_demo() == 0
+    Path("demo/01/review.jsonl").touch()
+    assert run_demo() == 0
+    assert Path("demo/01/review.jsonl").exists()
+    assert "demo_before" not in capsys.readouterr().out
+    Path(demo.BUNDLED_MODEL, "model.safetensors").write_bytes(b"other weights")
+    assert run_demo() == 0
+    assert Path("demo_before_1/01/review.jsonl").exists()
+    assert not Path("demo/01/review.jsonl").exists()
+    assert "demo_before_1" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("steps", [demo.DEMO, demo.FULL_DEMO], ids=["demo", "demo-full"])

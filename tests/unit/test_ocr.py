@@ -22,7 +22,7 @@ from glmocr_utils.records import OcrResult, PageImage, TokenProb
 
 pytestmark = pytest.mark.slow
 
-LINE_END = 198  # "\n" in the bundled model's vocabulary, the last token of every prompt
+LINE_END = 198  # "\n" in the vocabulary of both models, the last token of every prompt
 
 
 def ids_of(model: LoadedModel, text: str) -> list[int]:
@@ -149,9 +149,9 @@ def test_options_out_of_their_range_are_refused(
 
 @pytest.mark.parametrize("stop", ["<|user|>", "<|endoftext|>"])
 def test_the_text_ends_before_the_stop_token(
-    bundled_model: LoadedModel, page_images: list[PageImage], stop: str
+    byte_model: LoadedModel, page_images: list[PageImage], stop: str
 ) -> None:
-    model = writer_of(bundled_model, "Grün 12€" + stop)
+    model = writer_of(byte_model, "Grün 12€" + stop)
     for result in read_pages(model, page_images[:2], batch_size=2, max_tokens=50):
         assert result.text == "Grün 12€"
         assert result.finish_reason == "stop"
@@ -159,12 +159,12 @@ def test_the_text_ends_before_the_stop_token(
 
 
 def test_an_empty_thought_is_not_a_part_of_the_page(
-    bundled_model: LoadedModel, page_images: list[PageImage]
+    byte_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
-    thought = ids_of(bundled_model, "<think></think>")
-    stop = bundled_model.stop_token_ids[1]
-    script = chain(LINE_END, *thought, *ids_of(bundled_model, "Text"), stop)
-    [result] = read_pages(scripted(bundled_model, script), page_images[:1], max_tokens=20)
+    thought = ids_of(byte_model, "<think></think>")
+    stop = byte_model.stop_token_ids[1]
+    script = chain(LINE_END, *thought, *ids_of(byte_model, "Text"), stop)
+    [result] = read_pages(scripted(byte_model, script), page_images[:1], max_tokens=20)
     assert result.text == "Text"
     assert [token.text for token in result.tokens] == ["T", "e", "x", "t"]
 
@@ -180,9 +180,9 @@ def test_a_looping_page_keeps_its_text(
 
 
 def test_a_page_cut_at_the_limit_says_so(
-    bundled_model: LoadedModel, page_images: list[PageImage]
+    byte_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
-    model = writer_of(bundled_model, "abc€")
+    model = writer_of(byte_model, "abc€")
     [result] = read_pages(model, page_images[:1], max_tokens=4)
     assert result.finish_reason == "length"
     assert result.text == "abc\ufffd"  # the limit fell within the last character
@@ -262,11 +262,11 @@ def test_an_empty_text_has_no_scores(any_model: LoadedModel, page_images: list[P
 
 
 def test_a_stop_token_written_on_the_page_is_scored_as_characters(
-    bundled_model: LoadedModel, page_images: list[PageImage]
+    byte_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
-    tokens = score_text(bundled_model, page_images[0].image, "a<|user|><|endoftext|>b")
-    assert not {token.token_id for token in tokens} & set(bundled_model.stop_token_ids)
-    assert len(tokens) == len("a<|user|><|endoftext|>b")  # the bundled model's tokens are bytes
+    tokens = score_text(byte_model, page_images[0].image, "a<|user|><|endoftext|>b")
+    assert not {token.token_id for token in tokens} & set(byte_model.stop_token_ids)
+    assert len(tokens) == len("a<|user|><|endoftext|>b")  # bytes
 
 
 def test_the_models_own_text_scores_as_it_was_recorded(
@@ -282,9 +282,9 @@ def test_the_models_own_text_scores_as_it_was_recorded(
 
 
 def test_a_text_that_the_model_would_not_write_is_improbable(
-    bundled_model: LoadedModel, page_images: list[PageImage]
+    byte_model: LoadedModel, page_images: list[PageImage]
 ) -> None:
-    model = writer_of(bundled_model, "abcd<|user|>")
+    model = writer_of(byte_model, "abcd<|user|>")
     tokens = score_text(model, page_images[0].image, "abxd")
     assert [token.prob > 0.99 for token in tokens] == [True, True, False, False]
     assert tokens[2].alternatives[0].text == "c"

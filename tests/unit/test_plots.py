@@ -1,5 +1,6 @@
 """Figures: their content, not how they look."""
 
+import re
 from dataclasses import replace
 
 import pandas as pd
@@ -17,6 +18,7 @@ from glmocr_utils.figures.pages import (
     page_and_tokens,
     page_both_ways,
     page_grid,
+    page_with_coverage,
     page_with_unsure_words,
     scale_comparison,
 )
@@ -25,12 +27,15 @@ from glmocr_utils.figures.training import document_changes, reliability_change
 from glmocr_utils.records import (
     Box,
     OcrResult,
+    PageCoverage,
     PageImage,
     PageLayout,
     PageRef,
     Region,
     TokenBox,
     TokenProb,
+    UnreadInk,
+    UnsupportedText,
 )
 
 pytestmark = pytest.mark.usefixtures("close_figures")
@@ -65,6 +70,26 @@ def test_text_with_formula_signs_is_drawn_as_it_is(tmp_path):
     figure = page_and_tokens(PAGE, result(("$x^2$ costs $5", -0.1)))
     figure.savefig(tmp_path / "figure.png")
     assert figure.axes[1].texts[0].get_text() == r"\$x^2\$ costs \$5"
+
+
+def test_what_was_left_out_is_noted_in_a_paragraph_where_it_belongs():
+    words = [(f" word{n}", -0.1) for n in range(80)]
+    read = result(("Title", -0.1), ("\n\n", -0.1), *words, (".\n\n", -0.1), ("End", -0.1))
+    box = Box(10.0, 20.0, 40.0, 30.0)
+    unread = [UnreadInk(box, number, stop) for number, stop in ((7, 1), (41, 50), (9, 83), (5, 84))]
+    coverage = PageCoverage(True, tuple(unread), (UnsupportedText(10, 12, 12, "nowhere"),))
+    figure = page_with_coverage(PAGE, replace(read, coverage=coverage))
+    page, text = figure.axes
+    assert len(page.patches) == 4 and fits(figure)
+    written = "".join(piece.get_text() for piece in text.texts)
+    for around in (
+        r"Title ← about 7 characters not read  word0",
+        r"word47 ← about 41 characters not read  word48",
+        r"word79\. ← about 9 characters not read End ← about 5 characters not read",
+    ):
+        assert re.search(around, written)
+    tinted = [patch for patch in text.patches if isinstance(patch, Rectangle)]
+    assert len(tinted) == 2  # tokens of the paragraph, not all of it
 
 
 def test_a_page_both_ways_has_its_regions_numbered_beside_both_texts():
@@ -117,6 +142,12 @@ def test_lines_break_between_words_and_lose_nothing():
     assert "".join(text for row in broken for text, _ in row) == "one two three" + "x" * 12
     assert [sum(len(text.rstrip()) for text, _ in row) <= 9 for row in broken] == [True] * 5
     assert broken[0] == [("one two", 1), (" ", 2)]
+    # a word of several tokens stays whole, and a token without text keeps its place
+    pieces = [("the", 1), (" bo", 2), ("", 3), ("ok", 4), ("bi", 5), ("nder", 6)]
+    assert broken_lines([pieces], 11) == [
+        [("the", 1), (" ", 2)],
+        [("bo", 2), ("", 3), ("ok", 4), ("bi", 5), ("nder", 6)],
+    ]
 
 
 def test_a_page_without_text_can_be_drawn(tmp_path):

@@ -37,10 +37,10 @@ def test_no_token_is_wrong_and_the_headline_is_0(name: str, any_model: LoadedMod
 
 @pytest.mark.parametrize("name", list(TEXTS)[:6])
 def test_words_are_the_same_in_both_vocabularies(
-    name: str, bundled_model: LoadedModel, word_model: LoadedModel
+    name: str, byte_model: LoadedModel, bundled_model: LoadedModel
 ) -> None:
     spelled = []
-    for model in (bundled_model, word_model):
+    for model in (byte_model, bundled_model):
         tokenizer = model.processor.tokenizer
         pieces = token_texts(tokenizer, encode_text(tokenizer, TEXTS[name]))
         result = page_of(*((piece, 0.9) for piece in pieces))

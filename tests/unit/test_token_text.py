@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
+from paths import BYTE_MODEL
 from transformers import AutoTokenizer
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
@@ -32,8 +33,8 @@ FLAGGED_OR_NOT = ("<|user|>", "<|endoftext|>", "<|image|>", "<think>", "</think>
 
 
 @pytest.fixture(scope="module")
-def tokenizer(bundled_folder: Path) -> PreTrainedTokenizerBase:
-    return AutoTokenizer.from_pretrained(bundled_folder)
+def tokenizer() -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(BYTE_MODEL)
 
 
 @pytest.mark.parametrize("text", TEXTS)

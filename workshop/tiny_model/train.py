@@ -83,7 +83,7 @@ SECOND_PRACTICE = (
 THIRD_PRACTICE = (
     replace(PRACTICE, batches=5000, capitals=0.1, echoes=0.06, open_ends=0.2, in_step=0.3),
 )
-# The second edition: pieces of words instead of bytes, and paragraphs instead of printed lines.
+# The bundled edition: pieces of words instead of bytes, and paragraphs instead of printed lines.
 # What the vision tower knows holds for both, so it rests. What is new are the rows of the pieces,
 # most of which are seen seldom: they get a higher rate than the layers.
 WORDS = replace(

@@ -1,4 +1,4 @@
-"""The pieces of words that the second edition of the bundled model writes: a byte-level BPE.
+"""The pieces of words that the bundled model writes: a byte-level BPE.
 
 GLM-OCR writes a word with its leading space as one token, and digits one by one. The merges are
 learned from the project's own training text, so the same seed and word lists give the same pieces.
