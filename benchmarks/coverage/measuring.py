@@ -80,7 +80,7 @@ class Measuring:
 
     def __init__(self, model: LoadedModel) -> None:
         self._model = model
-        self._heads = load_choice(model).heads
+        self._choice = load_choice(model)
         self.seconds: dict[str, list[float]] = defaultdict(list)
 
     def of_pages(self, name: str, pages: Sequence[KnownPage]) -> Iterator[str]:
@@ -111,10 +111,10 @@ class Measuring:
         ids = encode_text(tokenizer, edited.text)
         texts = token_texts(tokenizer, ids)
         start = time.process_time()
-        [attention] = attend(self._model, [page.image], [ids], self._heads)
+        [attention] = attend(self._model, [page.image], [ids], self._choice.heads)
         attended = time.process_time()
         result = _result(edited.text, ids, texts)
-        layout = lay_out(result.page, page.image, texts, attention)
+        layout = lay_out(result.page, page.image, texts, attention, self._choice.usual_share)
         found = time.process_time()
         coverage = page_coverage(page.image, result, layout)
         covered = time.process_time()

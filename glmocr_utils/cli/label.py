@@ -29,6 +29,7 @@ def run(options: LabelOptions) -> int:
         llm_base_url=options.llm_base_url,
         llm_prompt=options.llm_prompt,
         password=options.password,
+        paragraphs=options.paragraphs,
     )
     store = LabelStore(options.output_dir)
     try:

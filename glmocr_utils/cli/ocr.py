@@ -100,7 +100,7 @@ def run(options: OcrOptions) -> int:
     )
     _print("", verdict.for_terminal(as_typed(options.input_path)))
     print(f"\nfiles are in {options.output_dir}")
-    incomplete = any(result.status == "incomplete" for result in results)
+    incomplete = any(result.missing for result in results)
     return report_failures(failed) or int(incomplete)
 
 

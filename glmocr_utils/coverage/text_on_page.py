@@ -15,7 +15,7 @@ from glmocr_utils.grounding.ink import (
     line_step,
 )
 from glmocr_utils.grounding.placed_page import ABOVE, BELOW, SMALLEST_STEP
-from glmocr_utils.markup import ink as has_ink
+from glmocr_utils.grounding.share import characters_with_ink
 from glmocr_utils.records import Box, PageLayout, TokenBox
 
 UNITS_AN_EM = 10  # resolution at which a page is looked at
@@ -87,7 +87,7 @@ class TextOnPage:
 
 def text_on_page(image: Image.Image, layout: PageLayout, token_texts: Sequence[str]) -> TextOnPage:
     """Put the tokens of a page that have ink on its deskewed ink."""
-    number_of = _characters_with_ink(token_texts)
+    number_of = characters_with_ink(token_texts)
     found: list[tuple[int, TokenBox]] = [
         (index, token)
         for index, token in enumerate(layout.found or layout.tokens)
@@ -121,15 +121,6 @@ def text_on_page(image: Image.Image, layout: PageLayout, token_texts: Sequence[s
         claimed=claimed,
         darkness=float(inked.mean()) if len(inked) else 0.0,
     )
-
-
-def _characters_with_ink(token_texts: Sequence[str]) -> np.ndarray:
-    """(num_tokens,) how many characters with ink each writes."""
-    seen = np.concatenate([[0], np.cumsum(has_ink("".join(token_texts)))]).astype(int)
-    lengths = np.array([len(text) for text in token_texts], int)
-    stops = lengths.cumsum()
-    starts = stops - lengths
-    return seen[stops] - seen[starts]
 
 
 def _looked_at(token: TokenBox) -> float:

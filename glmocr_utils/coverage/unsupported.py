@@ -2,7 +2,8 @@
 
 When the model makes a line up, its attention still has to go somewhere: it wanders, or it goes to
 the next printed line, which is then read a second time. So the share of the attention that goes to
-the box that was found falls, for that line and often for some lines after it.
+the box that was found falls, for that line and often for some lines after it. How large it usually
+is differs from model to model; `ground` measures it (`HeadChoice.usual_share`).
 """
 
 from collections.abc import Iterator
@@ -12,13 +13,14 @@ import numpy as np
 from glmocr_utils.coverage.text_on_page import TextOnPage
 from glmocr_utils.grounding.ink import INKED
 from glmocr_utils.grounding.placed_page import ABOVE, BELOW, SMALLEST_STEP
+from glmocr_utils.grounding.share import mean_around
 from glmocr_utils.records import UnsupportedText
 from glmocr_utils.records.coverage import Unsupported
 
-WINDOW = 16  # characters over which support is averaged: a single one may look elsewhere
-# Share of the attention that goes to the boxes of a window. Where it falls below the one, the run
-# reaches as far as it is below the other.
-MIN_SUPPORT, FULL_SUPPORT = 0.72, 0.85
+# Attention that goes to the boxes of a stretch of text, in terms of the model's usual share. Where
+# it falls below the one, the run reaches as far as it is below the other. Chosen with models of
+# bytes and of word pieces, whose usual shares are 0.97 and 0.81.
+MIN_SUPPORT, FULL_SUPPORT = 0.745, 0.879
 MIN_CHARACTERS = 8
 # of pieces that are on the same ink: in ems from middle to middle; the share of a piece's width
 SAME_ROW, SHARED = 0.5, 0.5
@@ -35,7 +37,7 @@ def find_unsupported(text: TextOnPage) -> Iterator[UnsupportedText]:
     """Runs of tokens without support, in order."""
     if not len(text.boxes):
         return
-    support = _mean_around(text.looked_at, text.num_characters)
+    support = mean_around(text.looked_at, text.num_characters)
     is_twice = _is_extra(text, support)
     is_nowhere = _reaching(support < MIN_SUPPORT, support < FULL_SUPPORT)
     for start, stop in _runs(is_twice | is_nowhere):
@@ -45,16 +47,6 @@ def find_unsupported(text: TextOnPage) -> Iterator[UnsupportedText]:
             why: Unsupported = "twice" if is_twice[own].mean() >= 0.5 else "nowhere"
             tokens = text.tokens[own]
             yield UnsupportedText(int(tokens[0]), int(tokens[-1]) + 1, num_characters, why)
-
-
-def _mean_around(values: np.ndarray, num_characters: np.ndarray) -> np.ndarray:
-    """(num_pieces,) the mean over a window of characters around the first of each piece."""
-    of_characters = np.repeat(values, num_characters)
-    wide = min(WINDOW, len(of_characters))
-    until = np.concatenate([[0], of_characters.cumsum()])
-    first = num_characters.cumsum() - num_characters
-    start = (first - wide // 2).clip(0, len(of_characters) - wide)
-    return (until[start + wide] - until[start]) / wide
 
 
 def _is_extra(text: TextOnPage, support: np.ndarray) -> np.ndarray:

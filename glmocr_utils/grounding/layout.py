@@ -13,7 +13,11 @@ UNCLEAR = 0.5  # a box less certain than this is left out
 
 
 def lay_out(
-    page: PageRef, image: Image.Image, token_texts: Sequence[str], attention: np.ndarray
+    page: PageRef,
+    image: Image.Image,
+    token_texts: Sequence[str],
+    attention: np.ndarray,
+    usual_share: float = 1.0,
 ) -> PageLayout:
     """Where the tokens and printed lines of a page are.
 
@@ -26,11 +30,15 @@ def lay_out(
         image: the page, upright.
         token_texts: what each token adds to the text, as in `token_text.token_texts`.
         attention: (num_tokens, rows, columns), of `attention.attend`.
+        usual_share: of the model, as in `HeadChoice`; the unit of `TokenBox.looked_at`.
     """
-    return layout_of(page, place_page(image, token_texts, attention), token_texts)
+    placed = place_page(image, token_texts, attention)
+    return layout_of(page, placed, token_texts, usual_share)
 
 
-def layout_of(page: PageRef, placed: PlacedPage, token_texts: Sequence[str]) -> PageLayout:
+def layout_of(
+    page: PageRef, placed: PlacedPage, token_texts: Sequence[str], usual_share: float = 1.0
+) -> PageLayout:
     """The same for a page whose pieces have been placed."""
     groups = groups_of(token_texts)
     by_token: dict[int, list[PlacedPiece]] = {}
@@ -38,7 +46,7 @@ def layout_of(page: PageRef, placed: PlacedPage, token_texts: Sequence[str]) -> 
     for each in placed.pieces:
         by_token.setdefault(each.piece.token, []).append(each)
         by_line.setdefault(each.line_index, []).append(each)
-    with_ink = {token: _token_box(own) for token, own in by_token.items()}
+    with_ink = {token: _token_box(own, usual_share) for token, own in by_token.items()}
     tokens: list[TokenBox | None] = [
         with_ink[stop - 1] if stop - 1 in with_ink else _between(with_ink, stop - 1, len(groups))
         for _, stop in groups
@@ -53,7 +61,7 @@ def layout_of(page: PageRef, placed: PlacedPage, token_texts: Sequence[str]) -> 
     )
 
 
-def _token_box(placed: Sequence[PlacedPiece]) -> TokenBox:
+def _token_box(placed: Sequence[PlacedPiece], usual_share: float) -> TokenBox:
     """Of a token's pieces, those on the printed line that has most of it."""
     widths: dict[int, float] = {}
     for each in placed:
@@ -64,7 +72,7 @@ def _token_box(placed: Sequence[PlacedPiece]) -> TokenBox:
     certainty, looked_at = (
         min(getattr(each, name) for each in own) for name in ("certainty", "looked_at")
     )
-    return TokenBox(box, certainty, line, min(looked_at, 1.0))
+    return TokenBox(box, certainty, line, min(looked_at, 1.0) / usual_share)
 
 
 def _between(with_ink: dict[int, TokenBox], token: int, num_tokens: int) -> TokenBox | None:

@@ -6,7 +6,7 @@ from itertools import groupby, islice
 
 from PIL import Image
 
-from glmocr_utils.grounding.choice import load_choice
+from glmocr_utils.grounding.choice import USUAL_SHARE, load_choice
 from glmocr_utils.grounding.head import Head
 from glmocr_utils.grounding.layout import lay_out
 from glmocr_utils.grounding.regions import joined_layouts, on_page
@@ -37,7 +37,11 @@ class Locator:
 
     def __init__(self, model: LoadedModel, heads: Sequence[Head] | None = None) -> None:
         self._model = model
-        self.heads = tuple(heads or load_choice(model).heads)
+        self._usual_share = USUAL_SHARE
+        if not heads:
+            choice = load_choice(model)
+            heads, self._usual_share = choice.heads, choice.usual_share
+        self.heads = tuple(heads)
 
     def locate(self, result: OcrResult, image: Image.Image) -> PageLayout:
         """One page.
@@ -100,7 +104,7 @@ class Locator:
         )
         for (result, image), paid in zip(batch, attention, strict=True):
             texts = [token.text for token in result.tokens]
-            yield lay_out(result.page, image, texts, paid)
+            yield lay_out(result.page, image, texts, paid, self._usual_share)
 
     def _check_own(self, result: OcrResult) -> None:
         """The ids of its tokens spell a page's text in no other model's vocabulary."""

@@ -54,6 +54,7 @@ class SourceOptions:
         review_log: for `review`.
         llm_model, llm_base_url, llm_prompt: for `llm`; no prompt takes `llm.PROMPT`.
         password: for `text_layer`, of encrypted PDFs.
+        paragraphs: likewise: a paragraph is one line, as GLM-OCR writes it, or printed lines.
         regions: of pages that `results` has by regions; `label_from` finds them. Such a page gets a
             label for each of them from `text_layer`, `model` and `review`.
     """
@@ -66,6 +67,7 @@ class SourceOptions:
     llm_base_url: str | None = None
     llm_prompt: str | None = None
     password: str | None = None
+    paragraphs: bool = True
     regions: Mapping[PageKey, Sequence[RegionFile]] = field(default_factory=dict)
 
     def whole(self, pages: Sequence[PageFile]) -> list[PageFile]:
@@ -140,6 +142,7 @@ def _text_layer(store: LabelStore, pages: Sequence[PageFile], options: SourceOpt
         store,
         [*options.whole(pages), *(each.file for each in regions)],
         password=options.password,
+        paragraphs=options.paragraphs,
         readings=readings,
         region_readings={each.file.key: each.reading.text for each in regions},
     )

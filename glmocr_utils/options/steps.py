@@ -168,6 +168,11 @@ class LabelOptions(Options):
         None, "for llm: the prompt; None: asks for an exact transcription"
     )
     password: str | None = same_as(RenderOptions, "password")
+    paragraphs: bool = option(
+        True,
+        "for text_layer: a paragraph as one line, as GLM-OCR writes it",
+        detail="False: printed lines",
+    )
     test_size: float | int = option(
         0.1, "share of documents (0.1) or number of pages (5) to test on"
     )

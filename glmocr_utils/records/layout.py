@@ -47,7 +47,8 @@ class TokenBox:
         certainty: of the box, 0 to 1. It says nothing about whether the text is right.
         line_index: of its printed line among `PageLayout.lines`, from 0.
         looked_at: the share of the model's attention for this token alone that goes to the box,
-            0 to 1; None where it is not known.
+            divided by the model's usual share (`HeadChoice.usual_share`); None where it is not
+            known.
     """
 
     box: Box

@@ -252,10 +252,10 @@ class OcrResult:
     @property
     def warning(self) -> str | None:
         """One or two sentences for a person where the page is not a plain `ok`."""
-        of_status = STATUS_WARNINGS.get(self.status)
-        said = self.missing if self.status == "incomplete" else of_status
+        is_said = self.status == "incomplete" and self.missing
+        of_status = None if is_said else STATUS_WARNINGS.get(self.status)
         of_coverage = self.coverage.reason if self.coverage else None
-        return " ".join(filter(None, (said, of_coverage))) or None
+        return " ".join(filter(None, (self.missing, of_status, of_coverage))) or None
 
 
 def to_json(result: OcrResult) -> str:

@@ -108,10 +108,19 @@ def _row_by_row(lines: list[TextLine]) -> list[TextLine]:
     return [line for row in rows for line in sorted(row, key=lambda line: line.left)]
 
 
+def _bottoms(lines: Sequence[TextLine]) -> list[float]:
+    """Of each line's row, as far as it is read: the number of a note is higher than its line."""
+    bottoms: list[float] = []
+    for number, line in enumerate(lines):
+        is_more = number and _same_row(lines[number - 1], line)
+        bottoms.append(max(bottoms[-1], line.bottom) if is_more else line.bottom)
+    return bottoms
+
+
 def _with_gaps(lines: Sequence[TextLine]) -> list[tuple[str, TextLine]]:
     if not lines:
         return []
-    steps = [second.bottom - first.bottom for first, second in pairwise(lines)]
+    steps = [line.bottom - before for before, line in zip(_bottoms(lines), lines[1:], strict=False)]
     down = [step for step, line in zip(steps, lines[1:], strict=True) if step > 0.5 * _height(line)]
     # The lower quarter: most lines of a page may be headings and table rows with gaps around them.
     usual = quantiles(down, n=4, method="inclusive")[0] if len(down) > 1 else float("inf")

@@ -16,6 +16,7 @@ from training_pages import write_imagefolder
 
 from glmocr_utils.confidence import load_references
 from glmocr_utils.evaluation.certificate import certify, open_audit, save_certificate
+from glmocr_utils.grounding.evaluation.known import reflowed
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.notebook_run import run_notebook
 from glmocr_utils.prompt import TEXT_RECOGNITION
@@ -167,7 +168,10 @@ def test_probs_viz(run, tmp_path, bundled_model):
     truth = load_references(SAMPLES / "truth.jsonl")
     pages = render_documents([SAMPLES / "decision_scan.pdf"])
     read = [
-        misread_page(bundled_model, page, truth["decision_scan.pdf", page.page.page_index])
+        # as the model writes: a paragraph on one line
+        misread_page(
+            bundled_model, page, reflowed(truth["decision_scan.pdf", page.page.page_index])
+        )
         for page in pages
     ]
     write_results(read, tmp_path / "decision_scan.jsonl")
@@ -194,7 +198,7 @@ def test_probs_viz(run, tmp_path, bundled_model):
     assert html.count("data:image/jpeg") == 2
     assert html.count("The token limit ended") == 1
     worst = pd.read_csv(folder / "worst_tokens.csv")
-    assert len(worst) == 7 and worst["token"].tolist()[:2] == ["c", "c"]
+    assert len(worst) == 7 and all(token.endswith("c") for token in worst["token"][:2])
     assert not (folder / "review.jsonl").exists()  # nothing was decided
     assert not (folder / "reviewed").exists()
     assert "0 of 9 flags reviewed" in notebook.read_text(encoding="utf-8")

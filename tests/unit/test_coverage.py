@@ -37,23 +37,32 @@ def page() -> KnownPage:
 
 
 def cover(
-    page: KnownPage, text: str, boxes: np.ndarray, regions: tuple[Region, ...] = ()
+    page: KnownPage,
+    text: str,
+    boxes: np.ndarray,
+    regions: tuple[Region, ...] = (),
+    share: float = 0.9,
 ) -> PageCoverage:
-    """Of a text whose characters look at these boxes; at everything where they are NaN."""
+    """Of a text whose characters look at these boxes; at everything where they are NaN.
+
+    Args:
+        share: of the attention for the boxes, in a model for which that is usual.
+    """
     width, height = page.image.size
-    attention = np.full((len(text), ROWS, COLUMNS), 0.1 / (ROWS * COLUMNS), np.float32)
+    elsewhere = (1 - share) / (ROWS * COLUMNS)
+    attention = np.full((len(text), ROWS, COLUMNS), elsewhere, np.float32)
     known = ~np.isnan(boxes[:, 0])
     down = shared(boxes[known, 1] * ROWS / height, boxes[known, 3] * ROWS / height, ROWS)
     across = shared(boxes[known, 0] * COLUMNS / width, boxes[known, 2] * COLUMNS / width, COLUMNS)
-    attention[known] += 0.9 * down[:, :, None] * across[:, None, :]
-    attention[~known] += 0.9 / (ROWS * COLUMNS)
+    attention[known] += share * down[:, :, None] * across[:, None, :]
+    attention[~known] += share / (ROWS * COLUMNS)
     tokens = tuple(TokenProb(0, character, -0.1) for character in text)
     ref = PageRef("page.png", "0" * 64, 0)
     result = OcrResult(
         ref, text, tokens, "stop", "Text Recognition:", "model", None, None, 2.0, 1.0,
         regions=regions,
     )  # fmt: skip
-    layout = lay_out(ref, page.image, list(text), attention)
+    layout = lay_out(ref, page.image, list(text), attention, usual_share=share)
     return page_coverage(page.image, result, layout)
 
 
@@ -220,12 +229,13 @@ def test_a_paragraph_that_was_read_twice(page):
     assert found >= 0.8 * (stop - start)
 
 
-def test_a_sentence_that_is_nowhere(page):
+@pytest.mark.parametrize("share", [0.9, 0.65])
+def test_a_sentence_that_is_nowhere(page, share):
     _, stop = lines_of(page)[3]
     sentence = "which nobody has ever printed here.\n"
     text = page.text[: stop + 1] + sentence + page.text[stop + 1 :]
     boxes = np.insert(page.boxes, stop + 1, np.full((len(sentence), 4), np.nan), axis=0)
-    coverage = cover(page, text, boxes)
+    coverage = cover(page, text, boxes, share=share)
     found = sum(
         max(0, min(each.token_stop, stop + 1 + len(sentence)) - max(each.token_start, stop + 1))
         for each in coverage.unsupported
@@ -233,6 +243,7 @@ def test_a_sentence_that_is_nowhere(page):
     assert found >= 0.7 * len(sentence)
     assert coverage.unsupported_characters <= 2 * len(sentence)
     assert "may not be on the page" in coverage.reason
+    assert not cover(page, page.text, page.boxes, share=share).unsupported
 
 
 def test_where_the_text_is_unclear_nothing_is_known_of_what_it_lacks(page):

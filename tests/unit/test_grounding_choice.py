@@ -9,6 +9,7 @@ import pytest
 from glmocr_utils.cli import main
 from glmocr_utils.grounding import Locator
 from glmocr_utils.grounding.choice import (
+    USUAL_SHARE,
     NoHeadsError,
     choice_path,
     describe_choice,
@@ -50,7 +51,7 @@ def own_copy(bundled_folder, tmp_path):
 
 
 def test_a_head_that_reads_has_the_best_score(scores):
-    assert scores.shape == (5, 6)
+    assert scores.shape == (7, 6)
     assert scores.max() > 0.8
     assert (scores < 0.1).sum() > 20
 
@@ -67,6 +68,15 @@ def test_what_is_chosen_is_found_again(own_copy, pages):
     save_choice(choice, choice_path(own_copy))
     assert load_choice(own_copy) == choice
     assert Locator(own_copy).heads == choice.heads
+    assert 0.6 < choice.usual_share <= 1
+
+
+def test_a_choice_that_was_made_before_the_share_was_measured_holds(own_copy):
+    save_choice(describe_choice(own_copy, (Head(2, 0),), 0.9, "drawn pages"), choice_path(own_copy))
+    record = json.loads(choice_path(own_copy).read_text())
+    del record["usual_share"]
+    choice_path(own_copy).write_text(json.dumps(record))
+    assert load_choice(own_copy).usual_share == USUAL_SHARE
 
 
 def test_without_a_choice_the_command_is_named(own_copy):

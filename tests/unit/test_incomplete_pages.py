@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from paths import BUNDLED_MODEL as BUNDLED
+from paths import BYTE_MODEL
 from test_undrawn import TEXT, in_unknown_font, pdf_bytes
 
 from glmocr_utils.cli import main
@@ -42,23 +42,25 @@ def test_a_reading_says_what_its_image_lacks(reading) -> None:
 
 def test_other_faults_of_a_reading_come_first(reading) -> None:
     assert replace(reading, finish_reason="length").status == "truncated"
-    assert replace(reading, text="", tokens=()).status == "empty"
+    empty = replace(reading, text="", tokens=())
+    assert empty.status == "empty"
+    assert empty.warning.startswith("Page 1 lacks a word. There is ink")  # perhaps for that reason
 
 
 @pytest.mark.slow
 def test_the_ledger_says_what_a_page_lacks_and_reads_it_again(
-    tmp_path: Path, document: Path, bundled_model: LoadedModel
+    tmp_path: Path, document: Path, byte_model: LoadedModel
 ) -> None:
     options = InferOptions(
-        input_path=str(document), output_dir=str(tmp_path / "run"), model_id=str(BUNDLED)
+        input_path=str(document), output_dir=str(tmp_path / "run"), model_id=str(BYTE_MODEL)
     )
-    infer(options, model=bundled_model)
+    infer(options, model=byte_model)
     [row] = read_rows(tmp_path / "run")
     assert row.status == "incomplete" and MISSING in row.reason and row.text
     assert MISSING in to_result(row, {**run_of(options)}).missing
 
-    assert infer(options, model=bundled_model).read_now == 0
-    again = infer(replace(options, retry="incomplete"), model=bundled_model)
+    assert infer(options, model=byte_model).read_now == 0
+    again = infer(replace(options, retry="incomplete"), model=byte_model)
     assert (again.read_now, again.statuses) == (1, {"incomplete": 1})
 
 
@@ -72,7 +74,7 @@ def run_of(options: InferOptions) -> dict[str, object]:
 def test_a_command_ends_with_an_exit_code(
     tmp_path: Path, document: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = [str(document), "--model", str(BUNDLED), "--device-map", "cpu"]
+    arguments = [str(document), "--model", str(BYTE_MODEL), "--device-map", "cpu"]
     assert main([command, *arguments, "--output-dir", str(tmp_path / "out")]) == 1
     said = capsys.readouterr()
     assert MISSING in said.out + said.err

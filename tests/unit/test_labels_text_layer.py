@@ -25,6 +25,7 @@ BORN_DIGITAL = ["decision.pdf", "german.pdf", "letter.pdf", "rotated.pdf"]
 def run_on(folder: Path, *documents: Path, **options: object) -> tuple[LabelStore, LabelRun]:
     store = LabelStore(folder / "labels")
     pages = rendered(folder / "pages", *documents)
+    options.setdefault("paragraphs", False)  # printed lines show the order of reading
     return store, label_from_text_layer(store, pages, progress=False, **options)
 
 

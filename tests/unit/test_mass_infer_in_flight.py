@@ -82,7 +82,7 @@ def test_after_memory_ran_out_fewer_pages_take_less_of_it(
 def test_auto_leaves_room_for_what_the_pages_under_way_will_still_write(
     bundled_model: LoadedModel, pages: list[PageImage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token_bytes = 2 * 5 * 3 * 32 * 4  # keys and values, layers, heads, their width, float32
+    token_bytes = 2 * 7 * 3 * 32 * 4  # keys and values, layers, heads, their width, float32
     patches = 4 * 165
     whole_page = token_bytes * (165 + MAX_TOKENS)
     vision = 16 * patches * 128 * 4

@@ -361,12 +361,12 @@ def test_the_multi_token_prediction_layer_is_left_out(copied_model: Path) -> Non
         layer = "model.language_model.layers.0."
         extra = {name: tensor for name, tensor in tensors.items() if name.startswith(layer)}
         for name, tensor in extra.items():
-            tensors[name.replace("layers.0.", "layers.5.")] = tensor.clone()
-        tensors["model.language_model.layers.5.eh_proj.weight"] = torch.zeros(192, 384)
+            tensors[name.replace("layers.0.", "layers.7.")] = tensor.clone()
+        tensors["model.language_model.layers.7.eh_proj.weight"] = torch.zeros(192, 384)
 
     edit_tensors(copied_model / "model.safetensors", add_layer)
     loaded = load_model(str(copied_model), device_map="cpu")
-    assert len(loaded.model.model.language_model.layers) == 5
+    assert len(loaded.model.model.language_model.layers) == 7
 
 
 def test_a_model_with_a_foreign_tokenizer_is_refused(copied_model: Path) -> None:

@@ -1,16 +1,23 @@
 """Choose a model's heads on pages with known characters."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from glmocr_utils.grounding.attention import attend
 from glmocr_utils.grounding.choice import HeadChoice, describe_choice
 from glmocr_utils.grounding.evaluation.drawn import scanned
 from glmocr_utils.grounding.evaluation.heads import choose_heads, score_heads
-from glmocr_utils.grounding.evaluation.known import KnownPage
+from glmocr_utils.grounding.evaluation.known import KnownPage, reflowed
+from glmocr_utils.grounding.head import Head
+from glmocr_utils.grounding.layout import lay_out
+from glmocr_utils.grounding.share import reached_share
 from glmocr_utils.model import LoadedModel
+from glmocr_utils.records import PageLayout, PageRef
+from glmocr_utils.token_text import encode_text, token_texts
 
 STRENGTH = 0.5  # of every other page: a moderate office scan
 MIN_PAGES = 3
+LEAST_SHARE = 0.01  # of a model whose heads look nowhere: the unit of a share isn't 0
 
 
 def split_pages(
@@ -41,12 +48,39 @@ def choose_for(
 ) -> HeadChoice:
     """Score all heads on some pages and combine the best on others; every other page is scanned.
 
+    On the latter, it is measured which share of the attention usually goes to the text, as printed
+    lines or as paragraphs, whichever the model finds better.
+
     Args:
         chosen_on: what the pages are, in words, for the record.
     """
     scores = score_heads(model, _half_scanned(to_score), batch_size=batch_size)
-    heads, score = choose_heads(model, scores, _half_scanned(to_combine), batch_size=batch_size)
-    return describe_choice(model, heads, round(score, 4), chosen_on)
+    pages = _half_scanned(to_combine)
+    heads, score = choose_heads(model, scores, pages, batch_size=batch_size)
+    usual = max(
+        reached_share(list(_laid_out(model, heads, pages, texts, batch_size)))
+        for texts in ([page.text for page in pages], [reflowed(page.text) for page in pages])
+    )
+    usual = max(round(usual, 4), LEAST_SHARE)
+    return describe_choice(model, heads, round(score, 4), chosen_on, usual)
+
+
+def _laid_out(
+    model: LoadedModel,
+    heads: Sequence[Head],
+    pages: Sequence[KnownPage],
+    texts: Sequence[str],
+    batch_size: int,
+) -> Iterator[tuple[PageLayout, list[str]]]:
+    """Where these texts are on their pages, and their tokens."""
+    tokenizer = model.processor.tokenizer
+    for start in range(0, len(pages), batch_size):
+        batch = pages[start : start + batch_size]
+        ids = [encode_text(tokenizer, text) for text in texts[start : start + batch_size]]
+        attention = attend(model, [page.image for page in batch], ids, heads)
+        for page, own, paid in zip(batch, ids, attention, strict=True):
+            tokens = token_texts(tokenizer, own)
+            yield lay_out(PageRef(page.name, None, 0), page.image, tokens, paid), tokens
 
 
 def _half_scanned(pages: Sequence[KnownPage]) -> list[KnownPage]:

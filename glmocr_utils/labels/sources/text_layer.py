@@ -19,6 +19,7 @@ from glmocr_utils.prompt import TEXT_RECOGNITION
 from glmocr_utils.records import Label, LabelKey, PageFile, PageKey
 from glmocr_utils.render.documents import PDF_MARK, file_sha256
 from glmocr_utils.text_layer.characters import PageText, TextLine, read_page_text
+from glmocr_utils.text_layer.paragraphs import in_paragraphs
 from glmocr_utils.text_layer.reading_order import in_reading_order
 from glmocr_utils.text_layer.trusted import NoTextLayer, trusted_text, why_suspect
 
@@ -36,6 +37,7 @@ def label_from_text_layer(
     region_readings: Mapping[LabelKey, str] | None = None,
     max_cer: float = 0.3,
     max_image_share: float = 0.5,
+    paragraphs: bool = True,
     progress: bool = True,
 ) -> LabelRun:
     """Label pages with the text of the PDFs that they come from; the labels are gold.
@@ -52,7 +54,10 @@ def label_from_text_layer(
             characters per character of the layer, whatever their line ends.
         max_image_share: of the page, 0 to 1. If images cover more, the page counts as a scan: their
             text is not in the layer, or an OCR program put it there.
+        paragraphs: a paragraph is one line with whole words, as GLM-OCR writes it; False keeps
+            printed lines, and the hyphens at their ends.
     """
+    as_text = in_paragraphs if paragraphs else in_reading_order
 
     def label_pages(missing: Iterator[PageFile]) -> Iterator[Label | LeftOut]:
         with ExitStack() as opened:
@@ -66,13 +71,14 @@ def label_from_text_layer(
                     why = why_suspect(page_text, text)
                     raw = page_text.raw
                     if page.region is not None:
-                        raw = text = _within(page, page_text)
+                        raw = text = as_text(_within(page, page_text))
                         reading = (region_readings or {}).get(page.key)
                     else:
                         reading = (readings or {}).get(page.page.key)
                     _compare(text, reading, max_cer, why)
                     if page.region is None:
                         _check_complete(page, page_text)
+                        text = as_text(page_text.lines)
                 except NoTextLayer as error:
                     yield LeftOut(page.page, str(page.image_file), SOURCE, str(error))
                     continue
@@ -95,8 +101,8 @@ def _check_complete(page: PageFile, layer: PageText) -> None:
         )
 
 
-def _within(page: PageFile, layer: PageText) -> str:
-    """The text of the layer's lines in a region. Raises NoTextLayer where there is none."""
+def _within(page: PageFile, layer: PageText) -> list[TextLine]:
+    """The layer's lines in a region. Raises NoTextLayer where there is no text in them."""
     if page.task != TEXT_RECOGNITION:
         raise NoTextLayer("the layer has characters, and no table or formula; type it, or read it")
     if page.scale is None or page.angle or not layer.is_upright or page.region is None:
@@ -109,10 +115,9 @@ def _within(page: PageFile, layer: PageText) -> str:
         if y1 <= (line.top + line.bottom) / 2 - top <= y2
         and (part := _between(line, x1 + left, x2 + left))
     ]
-    text = in_reading_order(inside)
-    if not text.strip():
+    if not any(line.text.strip() for line in inside):
         raise NoTextLayer("the layer has nothing in this region")
-    return text
+    return inside
 
 
 def _between(line: TextLine, left: float, right: float) -> str:
