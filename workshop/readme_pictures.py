@@ -48,7 +48,7 @@ from glmocr_utils.render import (
 
 FOLDER = Path("notebooks/figures")
 GRID = ("letter.pdf", "decision.pdf", "decision_scan.pdf", "german.pdf", "rotated.pdf")
-SKIPPED = "long.pdf", "2"
+SKIPPED = "long.pdf", "17"
 COLUMNS = "columns/bulletin.pdf"
 SCANS = ("decision_scan.pdf",)
 MAX_LENGTH = 2048  # tokens; the default of notebook 04

@@ -1,9 +1,9 @@
 """How well pages were read, in plain words, and what to do next.
 
-The thresholds come from reading pages with the bundled model: clean samples have a mean token
-probability of 0.97 to 0.99 and up to 5 % of the characters wrong; at 0.94 it is 16 %, at 0.80 to
-0.88 (another typeface, another scale) about 30 %, at 0.69 over 40 %. With a third of a page wrong,
-typing it is faster than checking it.
+The thresholds come from reading pages with the bundled model's first edition: clean samples have a
+mean token probability of 0.97 to 0.99 and up to 5 % of the characters wrong; at 0.94 it is 16 %, at
+0.80 to 0.88 (another typeface, another scale) about 30 %, at 0.69 over 40 %. With a third of a page
+wrong, typing it is faster than checking it.
 """
 
 from collections import Counter

@@ -21,6 +21,11 @@ def visible(text: str) -> str:
     return "".join(SIGNS.get(character) or _harmless(character) for character in text)
 
 
+def visible_choice(text: str) -> str:
+    """The same for what another token would make of a word, which may be to leave it out."""
+    return visible(text) or "(nothing)"
+
+
 def _harmless(character: str) -> str:
     if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs"):
         return character

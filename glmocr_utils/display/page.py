@@ -14,7 +14,7 @@ from glmocr_utils.confidence import (
     summarize,
 )
 from glmocr_utils.display.cells import cells_html
-from glmocr_utils.display.escape import escape, visible
+from glmocr_utils.display.escape import escape, visible, visible_choice
 from glmocr_utils.markup import Cell, beside_cells, tables
 from glmocr_utils.records import (
     Box,
@@ -290,7 +290,7 @@ def _note(tokens: PageTokens, index: int) -> str:
     words = {choice.other: choice.after for choice in tokens.choices(index)}
     others = [
         f"{other.prob:.2f}  {visible(other.text)}"
-        + (f"  → {visible(words[other])}" if other in words else "")
+        + (f"  → {visible_choice(words[other])}" if other in words else "")
         for other in token.alternatives
         if other.token_id != token.token_id and other.prob >= LEAST_PROB_SHOWN
     ]

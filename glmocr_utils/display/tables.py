@@ -16,7 +16,7 @@ from glmocr_utils.confidence import (
     unseen_errors,
     worst_tokens,
 )
-from glmocr_utils.display.escape import escape, on_one_line, visible
+from glmocr_utils.display.escape import escape, on_one_line, visible, visible_choice
 from glmocr_utils.display.page import LEAST_PROB_SHOWN, anchor, page_name
 from glmocr_utils.records import OcrResult, storable_path
 
@@ -43,7 +43,7 @@ def worst_tokens_html(
     rows = []
     for rank, worst in enumerate(worst_tokens(results, worst_n, context_tokens, risk), start=1):
         words = [
-            f"{visible(choice.after)} ({choice.other.prob:.2f})"
+            f"{visible_choice(choice.after)} ({choice.other.prob:.2f})"
             for choice in worst.choices
             if choice.other.prob >= LEAST_PROB_SHOWN
         ]
@@ -93,7 +93,8 @@ def worst_tokens_table(
                 "after": worst.after,
                 "word": worst.word,
                 "alternatives": ", ".join(
-                    f"{choice.after} ({choice.other.prob:.2f})" for choice in worst.choices
+                    f"{choice.after or '(nothing)'} ({choice.other.prob:.2f})"
+                    for choice in worst.choices
                 ),
             }
             for worst in worst_tokens(results, worst_n, context_tokens, risk)

@@ -1,7 +1,7 @@
 """Real pages in figures: long names cut, long lines broken, skinny pages kept small."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
@@ -15,6 +15,42 @@ def short_name(name: str, most: int) -> str:
         tail = most // 3
         name = f"{name[: most - tail - 1]}…{name[-tail:]}"
     return name.replace("$", r"\$")
+
+
+def split_at_line_ends(pieces: Iterable[tuple[str, Value]]) -> list[list[tuple[str, Value]]]:
+    """Pieces of a text, such as its tokens, line by line; a piece may hold several line ends."""
+    lines: list[list[tuple[str, Value]]] = [[]]
+    for text, value in pieces:
+        first, *others = text.split("\n")
+        lines[-1].append((first, value))
+        lines += [[(other, value)] for other in others]
+    while lines and not any(text for text, _ in lines[-1]):
+        lines.pop()
+    return lines
+
+
+def fitting_lines(
+    lines: Sequence[Sequence[tuple[str, Value]]],
+    longest: int,
+    break_at: Sequence[int],
+    font_size: Callable[[Sequence[Sequence[tuple[str, Value]]]], float],
+) -> list[list[tuple[str, Value]]]:
+    """Lines of ordinary length as they are; others, such as whole paragraphs, broken where the
+    font can be largest.
+
+    Args:
+        longest: of ordinary lines, in characters.
+        break_at: numbers of characters to choose from.
+        font_size: in which such lines fit.
+    """
+    if max(map(length_of, lines), default=0) <= longest:
+        return broken_lines(lines, longest)
+    return max((broken_lines(lines, columns) for columns in break_at), key=font_size)
+
+
+def length_of(line: Sequence[tuple[str, Value]]) -> int:
+    """Characters of all pieces."""
+    return sum(len(text) for text, _ in line)
 
 
 def broken_lines(

@@ -12,11 +12,16 @@ from matplotlib.patches import Rectangle
 
 from glmocr_utils.confidence import (
     WORST_STEP,
-    lines_of_tokens,
     step_of,
     words_of_tokens,
 )
-from glmocr_utils.figures.fitting import broken_lines, short_name, size_within
+from glmocr_utils.figures.fitting import (
+    fitting_lines,
+    length_of,
+    short_name,
+    size_within,
+    split_at_line_ends,
+)
 from glmocr_utils.figures.style import (
     COVERAGE_INK,
     COVERAGE_TINT,
@@ -46,7 +51,8 @@ class Look:
 
 
 PLAIN, UNSUPPORTED, NOTE = Look(), Look(fill=COVERAGE_TINT), Look(ink=COVERAGE_INK)
-Line = list[tuple[str, Look]]
+Piece = tuple[str, Look]
+Line = list[Piece]
 
 
 def page_grid(pages: Sequence[PageImage], columns: int = 4) -> Figure:
@@ -92,10 +98,7 @@ def page_and_tokens(page: PageImage, result: OcrResult) -> Figure:
     tint sits exactly on characters of ordinary width; long ones are broken, and a page of very many
     is cut, which is said.
     """
-    lines = [
-        [(token.text.rstrip("\n"), _probability_look(token)) for token in line]
-        for line in lines_of_tokens(result)
-    ]
+    lines = split_at_line_ends((token.text, _probability_look(token)) for token in result.tokens)
     figure, _ = _page_beside_text(page, lines, "darker = less sure, red = probability below 0.5")
     return figure
 
@@ -118,19 +121,13 @@ def page_with_coverage(page: PageImage, result: OcrResult) -> Figure:
     notes: defaultdict[int, str] = defaultdict(str)  # by the token that they precede
     for unread in coverage.unread if coverage else ():
         notes[unread.token_stop] += f" ← about {unread.num_characters:.0f} characters not read "
-    lines: list[Line] = [[]]
+    pieces: list[Piece] = []
     for number, token in enumerate(result.tokens):
-        if notes[number]:
-            written = [line for line in lines if any(text for text, _ in line)]
-            (written or lines)[-1].append((notes[number], NOTE))  # not on a blank line
-        first, *others = token.text.split("\n")
-        look = UNSUPPORTED if number in unsupported else PLAIN
-        lines[-1].append((first, look))
-        lines += [[(text, look)] for text in others]
-    if notes[len(result.tokens)]:
-        lines[-1].append((notes[len(result.tokens)], NOTE))
+        _add_note(pieces, notes[number])
+        pieces.append((token.text, UNSUPPORTED if number in unsupported else PLAIN))
+    _add_note(pieces, notes[len(result.tokens)])
     title = "outlined: not read · marked: perhaps not on the page"
-    figure, left = _page_beside_text(page, lines, title)
+    figure, left = _page_beside_text(page, split_at_line_ends(pieces), title)
     for unread in coverage.unread if coverage else ():
         box = unread.box
         corner = box.left - 3, box.top - 3
@@ -217,52 +214,55 @@ def _probability_look(token: TokenProb) -> Look:
     return Look(fill, WORST_INK, is_bold=True) if is_worst else Look(fill)
 
 
+def _add_note(pieces: list[Piece], note: str) -> None:
+    """Behind the last character, not on a blank line after it."""
+    if not note:
+        return
+    blank = []
+    while pieces and not pieces[-1][0].rstrip("\n"):
+        blank.append(pieces.pop())
+    if pieces:
+        text, look = pieces.pop()
+        written = text.rstrip("\n")
+        pieces += [(written, look), (note, NOTE), (text[len(written) :], look)]
+    else:
+        pieces.append((note, NOTE))
+    pieces += reversed(blank)
+
+
 def _page_beside_text(page: PageImage, lines: Sequence[Line], title: str) -> tuple[Figure, Axes]:
     """A page image beside lines of text, in as large a font as fits, and the axes of the page."""
-    lines, font_columns = _fitting_lines(lines)
-    hidden, lines = len(lines) - MOST_ROWS, lines[:MOST_ROWS]
-    rows = max(MIN_ROWS, len(lines) + 1)
-    height = _height(rows)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, height), layout="constrained")
+    shown = fitting_lines(lines, MOST_COLUMNS, BREAK_AT, _font_size) or [[]]
+    hidden, shown = len(shown) - MOST_ROWS, shown[:MOST_ROWS]
+    rows = _num_rows(shown)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, _height(rows)), layout="constrained")
     _draw_page(left, page)
     _set_title(figure, page)
     right.set_title(title, loc="left", fontsize=10)
     right.set_axis_off()
-    font_size = _font_size(font_columns, rows)
+    font_size = _font_size(shown)
     # in data units, so that text and tint keep together whatever the layout makes of the axes
     right.set(xlim=(0, TEXT_WIDTH_PT / (MONOSPACE_ADVANCE_EM * font_size)), ylim=(rows, 0))
-    for number, line in enumerate(lines):
+    for number, line in enumerate(shown):
         _draw_line(right, number, line, font_size)
     if hidden > 0:
         right.text(0, rows - 0.2, f"… and {hidden} more lines", fontsize=9, color=INK)
     return figure, left
 
 
-def _fitting_lines(lines: Sequence[Line]) -> tuple[list[Line], int]:
-    """Lines of ordinary length as they are; others, such as whole paragraphs, broken where the
-    font can be largest. With the number of columns."""
-
-    def broken(width: int) -> tuple[list[Line], int]:
-        rows = broken_lines(lines, width) or [[]]
-        return rows, max(MIN_COLUMNS, 1 + max(map(_length, rows)))
-
-    if max(map(_length, lines), default=0) <= MOST_COLUMNS:
-        return broken(MOST_COLUMNS)
-    ways = map(broken, BREAK_AT)
-    return max(ways, key=lambda way: _font_size(way[1], max(MIN_ROWS, len(way[0]) + 1)))
-
-
-def _length(line: Line) -> int:
-    return sum(len(text) for text, _ in line)
+def _num_rows(lines: Sequence[Sequence[Piece]]) -> int:
+    return max(MIN_ROWS, min(len(lines), MOST_ROWS) + 1)
 
 
 def _height(rows: int) -> float:
     """Inches of a figure with so many lines."""
-    return max(7.0, 7.0 * min(rows, MOST_ROWS + 1) / FULL_ROWS)
+    return max(7.0, 7.0 * rows / FULL_ROWS)
 
 
-def _font_size(columns: int, rows: int) -> float:
-    """Points, so that so many columns and rows fit."""
+def _font_size(lines: Sequence[Sequence[Piece]]) -> float:
+    """Points, so that these lines fit."""
+    columns = max(MIN_COLUMNS, 1 + max(map(length_of, lines), default=0))
+    rows = _num_rows(lines)
     line_pt = (_height(rows) - 0.6) * 72 / rows
     return min(TEXT_WIDTH_PT / (columns * MONOSPACE_ADVANCE_EM), line_pt / 1.3)
 

@@ -13,8 +13,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 from transformers import TrainerCallback
 
-from glmocr_utils.confidence import lines_of_tokens, mark_tokens, reliability
-from glmocr_utils.figures.fitting import broken_lines, short_name
+from glmocr_utils.confidence import mark_tokens, reliability
+from glmocr_utils.figures.fitting import (
+    fitting_lines,
+    length_of,
+    short_name,
+    split_at_line_ends,
+)
 from glmocr_utils.figures.style import (
     INK,
     MONOSPACE,
@@ -32,6 +37,7 @@ from glmocr_utils.metrics import cer
 BEFORE, AFTER, LIMIT = "#9aa7b0", "#e8853a", WORST_INK
 DOCUMENTS_SHOWN = 20
 MOST_COLUMNS = 80  # characters of a line; longer ones are broken
+BREAK_AT = (44, 60, MOST_COLUMNS)  # where
 MIN_ROWS = 14  # a page of few lines is not set in giant letters
 TEXT_WIDTH_PT, TEXT_HEIGHT_PT = 290, 280  # of a page's text in `page_before_and_after`
 
@@ -127,19 +133,14 @@ def page_before_and_after(image: Image.Image, before: PageReading, after: PageRe
 
 
 def _draw_marked(ax: Axes, reading: PageReading) -> None:
-    marks = iter(mark_tokens(reading.result, reading.reference).is_wrong)
-    lines = broken_lines(
-        [
-            [(token.text.rstrip("\n"), next(marks)) for token in line]
-            for line in lines_of_tokens(reading.result)
-        ],
-        MOST_COLUMNS,
-    )
-    columns = max((sum(len(text) for text, _ in line) for line in lines), default=1)
-    rows = max(len(lines), MIN_ROWS)
-    ax.set(xlim=(0, columns), ylim=(rows, 0))
+    marks = mark_tokens(reading.result, reading.reference).is_wrong
+    pieces = [
+        (token.text, wrong) for token, wrong in zip(reading.result.tokens, marks, strict=True)
+    ]
+    lines = fitting_lines(split_at_line_ends(pieces), MOST_COLUMNS, BREAK_AT, _font_size)
+    font_size = _font_size(lines)
+    ax.set(ylim=(max(len(lines), MIN_ROWS), 0))
     ax.set_axis_off()
-    font_size = min(TEXT_WIDTH_PT / (columns * MONOSPACE_ADVANCE_EM), TEXT_HEIGHT_PT / (1.3 * rows))
     # in data units, so that text and lines keep together whatever the layout makes of the axes
     ax.set_xlim(0, TEXT_WIDTH_PT / (MONOSPACE_ADVANCE_EM * font_size))
     for row, line in enumerate(lines):
@@ -158,6 +159,13 @@ def _draw_marked(ax: Axes, reading: PageReading) -> None:
                 weight="bold" if is_wrong else "normal",
             )
             column = end
+
+
+def _font_size(lines: Sequence[Sequence[tuple[str, bool | None]]]) -> float:
+    """Points, so that these lines fit beside a page."""
+    columns = max(map(length_of, lines), default=1)
+    rows = max(len(lines), MIN_ROWS)
+    return min(TEXT_WIDTH_PT / (columns * MONOSPACE_ADVANCE_EM), TEXT_HEIGHT_PT / (1.3 * rows))
 
 
 def reliability_change(before: Sequence[PageReading], after: Sequence[PageReading]) -> Figure:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 import re
 from html.parser import HTMLParser
 from itertools import accumulate
@@ -26,7 +27,16 @@ from glmocr_utils.display import (
     worst_tokens_table,
     write_documents,
 )
-from glmocr_utils.records import Box, PageImage, PageLayout, PageRef, TokenBox
+from glmocr_utils.records import (
+    Alternative,
+    Box,
+    OcrResult,
+    PageImage,
+    PageLayout,
+    PageRef,
+    TokenBox,
+    TokenProb,
+)
 
 HOSTILE = (
     "<script>window.hit=1</script>",
@@ -124,7 +134,8 @@ def test_words_in_notes_and_tables_are_parts_of_the_text_with_that_token_replace
             start, stop = starts[worst.index : worst.index + 2]
             text = f"{result.text[:start]}{choice.other.text}{result.text[stop:]}"
             assert choice.after in text
-            assert f"{choice.after} ({choice.other.prob:.2f})" in table.alternatives[count]
+            after = choice.after or "(nothing)"
+            assert f"{after} ({choice.other.prob:.2f})" in table.alternatives[count]
             assert choice.other.prob < 0.01 or f"→ {visible(choice.after)}" in notes
         count += 1
     assert count > 5
@@ -283,3 +294,16 @@ def test_each_located_token_has_its_box_on_the_image():
     document = document_html([result], {result.page: image}, layouts={result.page: layout})
     assert document.count("<i style") == 2
     assert "<script" not in document
+
+
+def test_an_alternative_that_leaves_a_word_out_is_seen() -> None:
+    alternatives = (Alternative(5, " up", math.log(0.5)), Alternative(6, " ", math.log(0.3)))
+    tokens = (
+        TokenProb(4, "asks", math.log(0.99)),
+        TokenProb(5, " up", math.log(0.5), alternatives),
+        TokenProb(7, " on.", math.log(0.99)),
+    )
+    page = PageRef("a.pdf", "0" * 64, 0)
+    result = OcrResult(page, "asks up on.", tokens, "stop", "p", "m", None, None, 2.0, 1.0)
+    assert "(nothing) (0.30)" in worst_tokens_html([result])
+    assert "→ (nothing)" in text_html(result)

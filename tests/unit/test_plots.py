@@ -13,7 +13,7 @@ from glmocr_utils.confidence import mark_tokens
 from glmocr_utils.figures.collection import probability_and_length
 from glmocr_utils.figures.confidence import probability_histogram, review_curves
 from glmocr_utils.figures.evaluation import pages_changed
-from glmocr_utils.figures.fitting import broken_lines
+from glmocr_utils.figures.fitting import broken_lines, split_at_line_ends
 from glmocr_utils.figures.pages import (
     page_and_tokens,
     page_both_ways,
@@ -148,6 +148,18 @@ def test_lines_break_between_words_and_lose_nothing():
         [("the", 1), (" ", 2)],
         [("bo", 2), ("", 3), ("ok", 4), ("bi", 5), ("nder", 6)],
     ]
+
+
+def test_a_token_may_hold_several_line_ends_and_text_behind_them():
+    pieces = [("End.\n\n", 1), ("# ", 2), ("Next\nline", 3), ("\n", 4)]
+    lines = split_at_line_ends(pieces)
+    assert [[piece for piece in line if piece[0]] for line in lines] == [
+        [("End.", 1)],
+        [],
+        [("# ", 2), ("Next", 3)],
+        [("line", 3)],
+    ]
+    assert split_at_line_ends([]) == split_at_line_ends([("\n\n", 1)]) == []
 
 
 def test_a_page_without_text_can_be_drawn(tmp_path):
