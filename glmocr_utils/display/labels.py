@@ -144,4 +144,5 @@ def _marked(kind: str, text: str, mark: str) -> str:
     if kind == "equal" or not text:
         return escape(text)
     signs = "⏎\n".join(visible(line) for line in text.split("\n"))
-    return f"<{mark}>{escape(signs)}</{mark}>"
+    # a line may end at the sign for a space, as it may at a space
+    return f"<{mark}>{escape(signs).replace('␣', '␣<wbr>')}</{mark}>"

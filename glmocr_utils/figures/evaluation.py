@@ -33,7 +33,7 @@ def errors_by_document(score: SetScore) -> Figure:
     ax.barh(rows, misplaced, left=misread, color=MISPLACED, label="misplaced")
     ax.axvline(100 * score.headline.value, color=INK, lw=1, ls="--", label="all pages")
     ax.set(xlabel="headline CER, %", xlim=(0, None))
-    ax.legend(fontsize=8, frameon=False)
+    figure.legend(loc="outside upper right", ncols=3, fontsize=8, frameon=False)  # not on a bar
     return without_frame(figure)
 
 

@@ -28,7 +28,7 @@ def test_what_differs_is_marked_on_either_side():
 
 def test_spaces_and_line_ends_that_differ_are_seen():
     table = difference("one two", "one  two\nthree")
-    assert "<ins>␣</ins>" in table
+    assert "<ins>␣<wbr></ins>" in table
     assert "<ins>⏎\nthree</ins>" in table
 
 
