@@ -105,9 +105,16 @@ def _disagreement(disagreement: Disagreement) -> str:
 
 
 def _lines(segments: Sequence[DiffSegment]) -> list[list[DiffSegment]]:
-    """The segments of each line; a line ends where both texts end one."""
+    """The segments of each line; a line ends where both texts end one.
+
+    It also ends where one has a line end and the other a space: a paragraph on one line is compared
+    in the printed lines of the other text.
+    """
     lines: list[list[DiffSegment]] = [[]]
     for segment in segments:
+        if (segment.first, segment.second) in (("\n", " "), (" ", "\n")):
+            lines.append([])
+            continue
         if segment.kind != "equal":
             lines[-1].append(segment)
             continue

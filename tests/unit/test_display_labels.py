@@ -32,6 +32,13 @@ def test_spaces_and_line_ends_that_differ_are_seen():
     assert "<ins>⏎\nthree</ins>" in table
 
 
+def test_a_paragraph_is_compared_in_the_printed_lines_of_the_other_text():
+    lines = ("The keeper of the", "lamp was awake", "all night.")
+    table = difference("\n".join(lines), " ".join(lines).replace("awake", "asleep"))
+    assert "<td><pre>The keeper of the</pre></td><td><pre>The keeper of the</pre></td>" in table
+    assert "⏎" not in table and "␣" not in table and table.count("<tr>") == 1 + 3
+
+
 def test_lines_far_from_a_difference_are_left_out():
     lines = [f"line {number}" for number in range(20)]
     table = difference("\n".join(lines), "\n".join([*lines[:9], "lime 9", *lines[10:]]))
