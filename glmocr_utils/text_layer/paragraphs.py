@@ -141,7 +141,7 @@ def _margin_of_column(rows: Sequence[_Row], number: int) -> float:
 
 
 def _is_prose(rows: Sequence[_Row]) -> bool:
-    return max((row.right - row.left) / row.height for row in rows) >= LEAST_WIDTH
+    return any(0 < LEAST_WIDTH * row.height <= row.right - row.left for row in rows)
 
 
 def _continues(first: _Row, second: _Row, margin: float, is_item: bool) -> bool:

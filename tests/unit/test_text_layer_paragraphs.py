@@ -3,6 +3,7 @@
 import json
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import pypdfium2 as pdfium
 import pytest
@@ -135,6 +136,21 @@ def test_nothing_and_scripts_without_spaces():
     assert in_paragraphs([]) == ""
     japanese = ("灯台の守り手は夜明けまで灯をともし続けた。彼は誰にも会わず", "何も知らない。")
     assert in_paragraphs(lines(*japanese)) == "".join(japanese)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_nothing_is_lost_of_lines_anywhere(seed: int) -> None:
+    random = Random(seed)
+    scattered = []
+    for _ in range(random.randint(0, 25)):
+        text = random.choice(["a", "- b", "1.", "Word-", "灯台" * 9, "und", "x " * 30]).strip()
+        left, top = random.uniform(0, 300), random.uniform(0, 400)
+        right = left + len(text) * random.uniform(0, 8)
+        bottom = top + random.choice([0.0, 5.0, 10.0, 20.0])  # some fonts give no height
+        aside = random.random() < 0.1
+        scattered.append(TextLine(text, left, top, right, bottom, aside))
+    kept, printed = in_paragraphs(scattered), in_reading_order(scattered)
+    assert "".join(kept.split()).replace("-", "") == "".join(printed.split()).replace("-", "")
 
 
 @pytest.mark.parametrize("name", ["decision.pdf", "german.pdf", "letter.pdf", "rotated.pdf"])
