@@ -4,7 +4,7 @@ All lengths are in units of `text_on_page`.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -23,6 +23,7 @@ LOWEST, HIGHEST = 0.35, 2.4  # a line of it
 LINE_GAP = 1.6  # from the bottom of a line to the top of the next one in a block
 ASIDE = 3.0  # across, of parts of a block
 SAME_ROW = 0.6
+PROSE = 8.0  # the width of a column's lines, at least
 MIN_DENSITY = 0.25  # of the columns of a line; less are scattered marks
 
 
@@ -35,7 +36,7 @@ class _Line:
     right: int
     bottom: int
     num_characters: float
-    token_stop: int
+    token_stop: int = 0
 
 
 def find_unread(text: TextOnPage, pictures: Sequence[Box]) -> Iterator[UnreadInk]:
@@ -91,7 +92,18 @@ def _running_sum(values: np.ndarray, wide: int) -> np.ndarray:
     return until[start + wide] - until[start]
 
 
-def _lines(unread: np.ndarray, text: TextOnPage) -> Iterator[_Line]:
+def _lines(unread: np.ndarray, text: TextOnPage) -> list[_Line]:
+    found = list(_inked_lines(unread, text))
+    sides = np.array([(line.left, line.right) for line in found]).reshape(-1, 2)
+    lines = []
+    for line in found:
+        beside = (sides[:, 0] < line.right) & (sides[:, 1] > line.left)
+        is_prose = np.ptp(sides[beside], axis=1).max() >= PROSE * text.em
+        lines.append(replace(line, token_stop=_tokens_before(text, line, is_prose)))
+    return lines
+
+
+def _inked_lines(unread: np.ndarray, text: TextOnPage) -> Iterator[_Line]:
     gap = round(WORD_GAP * text.em)
     joined = ndimage.binary_dilation(unread, np.ones((1, gap), bool))
     labels, _ = ndimage.label(joined)
@@ -104,26 +116,66 @@ def _lines(unread: np.ndarray, text: TextOnPage) -> Iterator[_Line]:
         if num_characters < MIN_CHARACTERS or len(across) < MIN_DENSITY * (right - left):
             continue
         if LOWEST * text.em <= bottom - top <= HIGHEST * text.em:
-            token_stop = _tokens_before(text, left, (top + bottom) / 2, right)
-            yield _Line(left, top, right, bottom, num_characters, token_stop)
+            yield _Line(left, top, right, bottom, num_characters)
 
 
-def _tokens_before(text: TextOnPage, left: int, middle: float, right: int) -> int:
-    """How many tokens come before ink at this height: those in its row, or of the line above."""
+def _tokens_before(text: TextOnPage, line: _Line, is_prose: bool) -> int:
+    """How many tokens come before a line of unread ink.
+
+    They are those left of it in its row, or those of the line above. Of prose, text that is far
+    beside it is another column: that comes before it as a whole, or after it.
+
+    Args:
+        is_prose: lines of ink here are as wide as those of a column, not as a table's cells.
+    """
     if not len(text.boxes):
         return 0
+    lefts, rights = text.boxes[:, 0], text.boxes[:, 2]
+    middle = (line.top + line.bottom) / 2
     row = np.abs(text.middles - middle) < SAME_ROW * text.em
-    before = row & (text.boxes[:, 2] <= left + text.em)
-    if before.any():
-        nearest = np.flatnonzero(before)[text.boxes[before, 2].argmax()]
-        return int(text.tokens[nearest]) + 1
-    over = (text.boxes[:, 0] < right) & (text.boxes[:, 2] > left)
-    above = over & ~row & (text.middles < middle)
-    if above.any():
-        nearest = np.flatnonzero(above)[text.middles[above].argmax()]
-        return _end_of_text_above(text, int(nearest), middle)
+    over = (lefts < line.right) & (rights > line.left)
+    above = np.flatnonzero(over & ~row & (text.middles < middle))
+    over_it = int(above[text.middles[above].argmax()]) if len(above) else None
+    before = np.flatnonzero(row & (rights <= line.left + text.em))
+    if len(before):
+        nearest = int(before[rights[before].argmax()])
+        if over_it is not None and text.tokens[over_it] > text.tokens[nearest]:
+            return _end_of_text_above(text, over_it, middle)
+        is_column = is_prose and line.left - rights[nearest] > WORD_GAP * text.em
+        last = _column_of(text, nearest, rights <= line.left)[-1] if is_column else nearest
+        return int(text.tokens[last]) + 1
+    if over_it is not None:
+        return _end_of_text_above(text, over_it, middle)
+    behind = np.flatnonzero(row & (lefts >= line.right - text.em))
+    if len(behind):
+        nearest = int(behind[lefts[behind].argmin()])
+        is_column = is_prose and lefts[nearest] - line.right > WORD_GAP * text.em
+        first = _column_of(text, nearest, lefts >= line.right)[0] if is_column else nearest
+        return int(text.tokens[first])
     after = row | (over & (text.middles > middle))
     return int(text.tokens[after].min()) if after.any() else int(text.tokens.max()) + 1
+
+
+def _column_of(text: TextOnPage, piece: int, is_beside: np.ndarray) -> range:
+    """The pieces of the printed lines that follow each other down the page, with that of `piece`
+    among them, as far as they are all beside something.
+
+    Args:
+        is_beside: (num_pieces,) bool.
+    """
+    numbers = text.lines
+
+    def goes_on(line: int, following: int) -> bool:
+        own, other = numbers == line, numbers == following
+        is_below = np.median(text.middles[other]) >= np.median(text.middles[own])
+        return bool(is_below and is_beside[own].all() and is_beside[other].all())
+
+    start = stop = piece
+    while start > 0 and goes_on(numbers[start - 1], numbers[start]):
+        start -= 1
+    while stop + 1 < len(numbers) and goes_on(numbers[stop], numbers[stop + 1]):
+        stop += 1
+    return range(start, stop + 1)
 
 
 def _end_of_text_above(text: TextOnPage, piece: int, middle: float) -> int:

@@ -182,6 +182,34 @@ def test_a_column_that_was_skipped(read):
         left - 10 < each.box.left and each.box.right < right + 10 for each in coverage.unread
     )
     assert cover(skipped, *together(columns)).is_complete
+    # it comes before or after the columns that were read, and not between their lines
+    starts = np.cumsum([0, *(len(columns[n].text) + 1 for n in read)])
+    place = starts[sum(n < columns.index(skipped) for n in read)]
+    assert all(abs(each.token_stop - place) <= 1 for each in coverage.unread)
+
+
+def test_lines_that_were_skipped_in_the_second_of_two_columns():
+    _, columns = in_columns(2)
+    text, boxes = together(columns)
+    first = len(columns[0].text) + 1
+    start, stop = (first + at for at in (lines_of(columns[1])[4][0], lines_of(columns[1])[6][1]))
+    kept = [n for n in range(len(text)) if not start <= n <= stop]
+    coverage = cover(columns[0], "".join(text[n] for n in kept), boxes[kept])
+    [unread] = coverage.unread
+    assert unread.token_stop in range(start - 2, start + 1)
+
+
+def test_values_that_were_skipped_come_after_their_labels():
+    font = find_font("DejaVu Sans")
+    rows = [("Open boat", "64.00"), ("Fishing vessel", "1,210.50"), ("Barge", "145.25")]
+    drawn = draw_page(
+        [Block(f"{label}\t{value}", "row", tight=True) for label, value in rows],
+        PageStyle(font, font, 20, margin_px=60, width_px=560),
+    )
+    page = KnownPage("drawn", drawn.image, drawn.text, drawn.boxes)
+    start = page.text.index(rows[1][1])
+    [unread] = cover(page, *without(page, start, start + len(rows[1][1]))).unread
+    assert unread.token_stop in range(start - 1, start + 1)
 
 
 @pytest.mark.parametrize("read", [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2)])
