@@ -11,12 +11,15 @@ import datasets
 
 from glmocr_utils.decoding import NotFiniteError
 from glmocr_utils.finetune.dataset import decode_image
-from glmocr_utils.metrics import corpus_cer, headline_pair, wer
+from glmocr_utils.metrics import cer, corpus_cer, headline_pair, wer
 from glmocr_utils.model import LoadedModel
 from glmocr_utils.ocr import ReadingProgress, read_pages, show_reading
 from glmocr_utils.ocr.progress import Watch
 from glmocr_utils.prompt import PromptStyle
 from glmocr_utils.records import OcrResult, PageImage, PageRef
+
+LEGIBLE = 0.5  # CER of a page from which on its line ends say nothing
+MANY_MORE_LINES = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,31 @@ def _show(
     if page is not None:
         page = replace(page, page_index=pages[page.page_index]["page_index"])
     shown(replace(progress, page=page, pages=num_pages))
+
+
+def other_form(readings: Sequence[PageReading]) -> str | None:
+    """A sentence where labels and readings end lines differently; None where they are alike.
+
+    A model learns the form of its labels with their text, and a form of its own that it has to
+    give up costs it accuracy. Pages that it can hardly read say nothing about that.
+    """
+    read = [each for each in readings if cer(*each.pair) < LEGIBLE]
+    labelled, written = (
+        sum(bool(line.strip()) for text in texts for line in text.split("\n"))
+        for texts in ([each.reference for each in read], [each.result.text for each in read])
+    )
+    fewer, more = sorted((labelled, written))
+    if not fewer or more < MANY_MORE_LINES * fewer:
+        return None
+    how = "printed lines, and it writes a paragraph on one"
+    if labelled < written:
+        how = "paragraphs on one line each, and it writes printed lines"
+    return (
+        f"The labels have {labelled / len(read):.0f} lines a page where the model writes "
+        f"{written / len(read):.0f}. If they have {how}, training teaches it another form as "
+        "well, which costs accuracy: label again with paragraphs="
+        f"{labelled > written} in 04, unless the other form is what you want"
+    )
 
 
 def scores(readings: Sequence[PageReading]) -> dict[str, float | None]:

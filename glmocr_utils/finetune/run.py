@@ -26,7 +26,7 @@ from glmocr_utils.finetune.comparison import (
 )
 from glmocr_utils.finetune.config import FinetuneConfig
 from glmocr_utils.finetune.dataset import data_hash, load_pages, load_whole
-from glmocr_utils.finetune.evaluation import PageReading, scores
+from glmocr_utils.finetune.evaluation import PageReading, other_form, scores
 from glmocr_utils.finetune.kinds import RETAINED, KindChange, compare_kinds, kinds_verdict
 from glmocr_utils.finetune.model_card import MODEL_CARD, training_card
 from glmocr_utils.finetune.preflight import Preflight, known_scales, preflight
@@ -170,6 +170,8 @@ def finetune(
         return _read_once(path, pages, lambda: trainer.read(pages), process.is_main_process)
 
     before, retained_before = read("before", held_out), read("retained_before", retained)
+    if process.is_main_process and (note := other_form(before)):
+        print(note, flush=True)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(output_dir)))
     # what is proved is what is saved: weights in the precision of the base
     dtype = None if config.use_lora or config.fsdp or config.deepspeed else base_dtype(config)

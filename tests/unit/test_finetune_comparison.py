@@ -13,7 +13,7 @@ from glmocr_utils.finetune.comparison import (
     compare_documents,
     most_changed,
 )
-from glmocr_utils.finetune.evaluation import PageReading, scores
+from glmocr_utils.finetune.evaluation import PageReading, other_form, scores
 
 
 def read(document: str, reference: str, text: str, prob: float = 0.99) -> PageReading:
@@ -103,3 +103,23 @@ def test_sure_and_wrong_is_badly_calibrated():
     right = [read("a", "abcd" * 10, "abcd" * 10)]
     wrong = [read("a", "abcd" * 10, "####" * 10)]
     assert calibration_error(right) < 0.02 < 0.9 < calibration_error(wrong)
+
+
+@pytest.mark.parametrize(
+    ("label", "text", "said"),
+    [
+        ("one two\nthree four\nfive", "one two three four five", "paragraphs=True"),
+        ("one two three four five", "one two\nthree four\nfive", "paragraphs=False"),
+        ("one two\nthree four\nfive", "one two\nthree tour\nfive", None),
+        ("one\n\ntwo", "one\ntwo", None),  # blank lines are no lines
+        ("one two\nthree four\nfive", "öp lütz gnarf", None),  # it cannot read at all
+        ("", "one\ntwo", None),
+    ],
+)
+def test_labels_in_another_form_than_the_models_are_told(label, text, said):
+    told = other_form([read("a.pdf", label, text)] * 2)
+    assert told is None if said is None else said in told
+
+
+def test_without_held_out_pages_nothing_is_told():
+    assert other_form([]) is None
