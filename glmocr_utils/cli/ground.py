@@ -41,7 +41,8 @@ def run(options: GroundOptions) -> int:
     else:
         choice = load_choice(model)
     heads = ", ".join(f"layer {layer} head {head}" for layer, head in choice.heads)
-    print(f"heads: {heads}; their strongest cell touches what is read in {choice.score:.1%}\n")
+    print(f"heads: {heads}; their strongest cell touches what is read in {choice.score:.1%}")
+    print(f"usual share of their attention at the text: {choice.usual_share:.2f}\n")
     print(HEAD)
     for row in evaluate_boxes(
         model,
