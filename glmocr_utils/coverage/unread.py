@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
+from glmocr_utils.coverage.place_in_text import Edges, tokens_before
 from glmocr_utils.coverage.text_ink import find_text_ink
 from glmocr_utils.coverage.text_on_page import TextOnPage
 from glmocr_utils.grounding.ink import line_step
@@ -22,7 +23,6 @@ WORD_GAP = 1.2  # within a line of unread ink
 LOWEST, HIGHEST = 0.35, 2.4  # a line of it
 LINE_GAP = 1.6  # from the bottom of a line to the top of the next one in a block
 ASIDE = 3.0  # across, of parts of a block
-SAME_ROW = 0.6
 PROSE = 8.0  # the width of a column's lines, at least
 MIN_DENSITY = 0.25  # of the columns of a line; less are scattered marks
 
@@ -38,6 +38,10 @@ class _Line:
     num_characters: float
     token_stop: int = 0
 
+    @property
+    def edges(self) -> Edges:
+        return self.left, self.top, self.right, self.bottom
+
 
 def find_unread(text: TextOnPage, pictures: Sequence[Box]) -> Iterator[UnreadInk]:
     """Blocks of unread ink, in the order of the text.
@@ -50,7 +54,7 @@ def find_unread(text: TextOnPage, pictures: Sequence[Box]) -> Iterator[UnreadInk
         unread &= ~text.inside(picture)
     lines = sorted(_lines(unread, text), key=lambda line: (line.token_stop, line.top, line.left))
     for block in _blocks(lines, text.em):
-        edges = np.array([(line.left, line.top, line.right, line.bottom) for line in block])
+        edges = np.array([line.edges for line in block])
         num_characters = sum(line.num_characters for line in block)
         yield UnreadInk(text.to_page(edges), num_characters, block[0].token_stop)
 
@@ -99,7 +103,7 @@ def _lines(unread: np.ndarray, text: TextOnPage) -> list[_Line]:
     for line in found:
         beside = (sides[:, 0] < line.right) & (sides[:, 1] > line.left)
         is_prose = np.ptp(sides[beside], axis=1).max() >= PROSE * text.em
-        lines.append(replace(line, token_stop=_tokens_before(text, line, is_prose)))
+        lines.append(replace(line, token_stop=tokens_before(text, line.edges, is_prose)))
     return lines
 
 
@@ -117,85 +121,6 @@ def _inked_lines(unread: np.ndarray, text: TextOnPage) -> Iterator[_Line]:
             continue
         if LOWEST * text.em <= bottom - top <= HIGHEST * text.em:
             yield _Line(left, top, right, bottom, num_characters)
-
-
-def _tokens_before(text: TextOnPage, line: _Line, is_prose: bool) -> int:
-    """How many tokens come before a line of unread ink.
-
-    They are those left of it in its row, or those of the line above. Of prose, text that is far
-    beside it is another column: that comes before it as a whole, or after it.
-
-    Args:
-        is_prose: lines of ink here are as wide as those of a column, not as a table's cells.
-    """
-    if not len(text.boxes):
-        return 0
-    lefts, rights = text.boxes[:, 0], text.boxes[:, 2]
-    middle = (line.top + line.bottom) / 2
-    row = np.abs(text.middles - middle) < SAME_ROW * text.em
-    over = (lefts < line.right) & (rights > line.left)
-    above = np.flatnonzero(over & ~row & (text.middles < middle))
-    over_it = int(above[text.middles[above].argmax()]) if len(above) else None
-    before = np.flatnonzero(row & (rights <= line.left + text.em))
-    if len(before):
-        nearest = int(before[rights[before].argmax()])
-        if over_it is not None and text.tokens[over_it] > text.tokens[nearest]:
-            return _end_of_text_above(text, over_it, middle)
-        is_column = is_prose and line.left - rights[nearest] > WORD_GAP * text.em
-        last = _column_of(text, nearest, rights <= line.left)[-1] if is_column else nearest
-        return int(text.tokens[last]) + 1
-    if over_it is not None:
-        return _end_of_text_above(text, over_it, middle)
-    behind = np.flatnonzero(row & (lefts >= line.right - text.em))
-    if len(behind):
-        nearest = int(behind[lefts[behind].argmin()])
-        is_column = is_prose and lefts[nearest] - line.right > WORD_GAP * text.em
-        first = _column_of(text, nearest, lefts >= line.right)[0] if is_column else nearest
-        return int(text.tokens[first])
-    after = row | (over & (text.middles > middle))
-    return int(text.tokens[after].min()) if after.any() else int(text.tokens.max()) + 1
-
-
-def _column_of(text: TextOnPage, piece: int, is_beside: np.ndarray) -> range:
-    """The pieces of the printed lines that follow each other down the page, with that of `piece`
-    among them, as far as they are all beside something.
-
-    Args:
-        is_beside: (num_pieces,) bool.
-    """
-    numbers = text.lines
-
-    def goes_on(line: int, following: int) -> bool:
-        own, other = numbers == line, numbers == following
-        is_below = np.median(text.middles[other]) >= np.median(text.middles[own])
-        return bool(is_below and is_beside[own].all() and is_beside[other].all())
-
-    start = stop = piece
-    while start > 0 and goes_on(numbers[start - 1], numbers[start]):
-        start -= 1
-    while stop + 1 < len(numbers) and goes_on(numbers[stop], numbers[stop + 1]):
-        stop += 1
-    return range(start, stop + 1)
-
-
-def _end_of_text_above(text: TextOnPage, piece: int, middle: float) -> int:
-    """How many tokens come until the end of a line, and of those after it that are above `middle`.
-
-    The last line of a paragraph is often too short to be above a signature at the right.
-    """
-    line = text.lines == text.lines[piece]
-    while True:
-        stop = int(text.tokens[line].max()) + 1
-        later = text.tokens >= stop
-        if not later.any():
-            return stop
-        following = text.lines == text.lines[later.argmax()]
-        left, right = text.boxes[line, 0].min(), text.boxes[line, 2].max()
-        is_below_it = (text.boxes[following, 0] < right) & (text.boxes[following, 2] > left)
-        is_above = text.middles[following] < middle - SAME_ROW * text.em
-        if not (is_below_it.any() and is_above.all() and text.tokens[following].max() >= stop):
-            return stop
-        line = following
 
 
 def _blocks(lines: Sequence[_Line], em: float) -> Iterator[list[_Line]]:

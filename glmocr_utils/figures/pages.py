@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from textwrap import wrap
 
 import matplotlib.pyplot as plt
@@ -22,6 +21,7 @@ from glmocr_utils.figures.fitting import (
     size_within,
     split_at_line_ends,
 )
+from glmocr_utils.figures.lines import Line, Look, Piece, draw_lines
 from glmocr_utils.figures.style import (
     COVERAGE_INK,
     COVERAGE_TINT,
@@ -39,20 +39,7 @@ MIN_COLUMNS, MOST_COLUMNS = 40, 100  # characters of a line; longer ones are bro
 BREAK_AT = (60, 80, MOST_COLUMNS)  # where
 MIN_ROWS, FULL_ROWS, MOST_ROWS = 24, 60, 110  # lines at least, in the usual height, and at most
 TEXT_WIDTH_PT = 5.3 * 72  # beside a page
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How a piece of text is drawn; bold is underlined as well."""
-
-    fill: str | None = None
-    ink: str = INK
-    is_bold: bool = False
-
-
 PLAIN, UNSUPPORTED, NOTE = Look(), Look(fill=COVERAGE_TINT), Look(ink=COVERAGE_INK)
-Piece = tuple[str, Look]
-Line = list[Piece]
 
 
 def page_grid(pages: Sequence[PageImage], columns: int = 4) -> Figure:
@@ -243,8 +230,7 @@ def _page_beside_text(page: PageImage, lines: Sequence[Line], title: str) -> tup
     font_size = _font_size(shown)
     # in data units, so that text and tint keep together whatever the layout makes of the axes
     right.set(xlim=(0, TEXT_WIDTH_PT / (MONOSPACE_ADVANCE_EM * font_size)), ylim=(rows, 0))
-    for number, line in enumerate(shown):
-        _draw_line(right, number, line, font_size)
+    draw_lines(right, shown, font_size)
     if hidden > 0:
         right.text(0, rows - 0.2, f"… and {hidden} more lines", fontsize=9, color=INK)
     return figure, left
@@ -265,27 +251,6 @@ def _font_size(lines: Sequence[Sequence[Piece]]) -> float:
     rows = _num_rows(lines)
     line_pt = (_height(rows) - 0.6) * 72 / rows
     return min(TEXT_WIDTH_PT / (columns * MONOSPACE_ADVANCE_EM), line_pt / 1.3)
-
-
-def _draw_line(ax: Axes, number: int, line: Line, font_size: float) -> None:
-    column = 0
-    for text, look in line:
-        width = max(len(text), 0.4)  # a token without text of its own still shows
-        if look.fill:
-            ax.add_patch(Rectangle((column, number + 0.08), width, 0.92, color=look.fill, lw=0))
-        if look.is_bold:
-            ax.plot([column, column + width], [number + 0.96] * 2, color=look.ink, lw=1.2)
-        ax.text(
-            column,
-            number + 0.78,
-            # OCR text isn't a formula
-            text.replace("$", r"\$"),
-            family=MONOSPACE,
-            fontsize=font_size,
-            color=look.ink,
-            weight="bold" if look.is_bold else "normal",
-        )
-        column += len(text)
 
 
 def _draw_page(ax: Axes, page: PageImage) -> None:

@@ -20,9 +20,9 @@ from glmocr_utils.figures.fitting import (
     short_name,
     split_at_line_ends,
 )
+from glmocr_utils.figures.lines import Look, Piece, draw_lines
 from glmocr_utils.figures.style import (
     INK,
-    MONOSPACE,
     MONOSPACE_ADVANCE_EM,
     WORST_INK,
     nothing_to_draw,
@@ -38,6 +38,7 @@ BEFORE, AFTER, LIMIT = "#9aa7b0", "#e8853a", WORST_INK
 DOCUMENTS_SHOWN = 20
 MOST_COLUMNS = 80  # characters of a line; longer ones are broken
 BREAK_AT = (44, 60, MOST_COLUMNS)  # where
+WRONG = Look(ink=WORST_INK, is_bold=True)
 MIN_ROWS = 14  # a page of few lines is not set in giant letters
 TEXT_WIDTH_PT, TEXT_HEIGHT_PT = 290, 280  # of a page's text in `page_before_and_after`
 
@@ -134,34 +135,20 @@ def page_before_and_after(image: Image.Image, before: PageReading, after: PageRe
 
 def _draw_marked(ax: Axes, reading: PageReading) -> None:
     marks = mark_tokens(reading.result, reading.reference).is_wrong
-    pieces = [
-        (token.text, wrong) for token, wrong in zip(reading.result.tokens, marks, strict=True)
-    ]
+    pieces = (
+        (token.text, WRONG if is_wrong else Look())
+        for token, is_wrong in zip(reading.result.tokens, marks, strict=True)
+    )
     lines = fitting_lines(split_at_line_ends(pieces), MOST_COLUMNS, BREAK_AT, _font_size)
     font_size = _font_size(lines)
-    ax.set(ylim=(max(len(lines), MIN_ROWS), 0))
     ax.set_axis_off()
     # in data units, so that text and lines keep together whatever the layout makes of the axes
-    ax.set_xlim(0, TEXT_WIDTH_PT / (MONOSPACE_ADVANCE_EM * font_size))
-    for row, line in enumerate(lines):
-        column = 0
-        for text, is_wrong in line:
-            end = column + len(text)
-            if is_wrong:
-                ax.plot([column, end], [row + 0.95] * 2, color=WORST_INK, lw=1)
-            ax.text(
-                column,
-                row + 0.78,
-                text.replace("$", r"\$"),  # OCR text isn't a formula
-                family=MONOSPACE,
-                fontsize=font_size,
-                color=WORST_INK if is_wrong else INK,
-                weight="bold" if is_wrong else "normal",
-            )
-            column = end
+    columns = TEXT_WIDTH_PT / (MONOSPACE_ADVANCE_EM * font_size)
+    ax.set(xlim=(0, columns), ylim=(max(len(lines), MIN_ROWS), 0))
+    draw_lines(ax, lines, font_size)
 
 
-def _font_size(lines: Sequence[Sequence[tuple[str, bool | None]]]) -> float:
+def _font_size(lines: Sequence[Sequence[Piece]]) -> float:
     """Points, so that these lines fit beside a page."""
     columns = max(map(length_of, lines), default=1)
     rows = max(len(lines), MIN_ROWS)

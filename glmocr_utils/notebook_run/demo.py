@@ -1,6 +1,5 @@
 """`make demo` and `make demo-full`: notebooks on samples, offline, then one page to open."""
 
-import hashlib
 import html
 import importlib.metadata
 import json
@@ -254,12 +253,11 @@ def _put_aside_what_others_made(folder: Path, steps: Steps) -> None:
     The notebooks would refuse to add to its results, and a newer version of the project comes
     with just such changes. The same demo resumes where it was interrupted.
     """
+    from glmocr_utils.model import weights_sha256  # PyTorch takes seconds
+
     made_with = {
         "steps": steps,
-        "models": {
-            folder: _sha256(Path(folder) / "model.safetensors")
-            for folder in (BUNDLED_MODEL, BUNDLED_LAYOUT)
-        },
+        "models": {model: weights_sha256(model) for model in (BUNDLED_MODEL, BUNDLED_LAYOUT)},
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers")},
     }
     written = json.dumps(made_with, indent=1)
@@ -271,11 +269,6 @@ def _put_aside_what_others_made(folder: Path, steps: Steps) -> None:
         folder.rename(aside)
         print(f"An earlier demo was made with another model or version: it is in {aside} now.")
     write_file(record, written, durable=False)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _copy_the_others(notebooks: Path, folder: Path) -> None:
